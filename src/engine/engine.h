@@ -1,0 +1,64 @@
+/* engine.h - (state, now, event) -> (state, outbox). Pure: docs/engine.md.
+ *
+ * Single-threaded and deterministic. No clock, socket, file, thread or random source is reachable from here;
+ * the same code runs in production, in the simulator and under the fuzzer. */
+#ifndef WRATA_ENGINE_ENGINE_H
+#define WRATA_ENGINE_ENGINE_H
+
+#include "base/buf.h"
+#include "engine/event.h"
+#include "engine/outbox.h"
+
+struct engine;
+
+/* Zero in a member means the default in brackets. */
+struct engine_opts {
+    uint64_t seed;             /* for jitter of back-offs [1] */
+    uint32_t silence_shown_ms; /* no beat for so long: the link is shown as lost [5000] */
+    uint32_t reconnect_min_ms; /* back-off between tries to connect [500] */
+    uint32_t reconnect_max_ms; /* [30000] */
+    uint32_t ahead_ms;         /* give a server work in advance worth about so much time per slot [20] */
+    bool trace;                /* write NOTE_TRACE sentences */
+};
+
+OWNED struct engine *engine_new(const struct engine_opts *opts); /* NULL: all defaults */
+void engine_free(struct engine *e);                              /* NULL is fine */
+
+/* Boot: apply one living row. Only before EV_BOOTED; nothing is written to any outbox. Rows come in the order
+ * IDS, servers, launches, tests, runs. */
+void engine_load(struct engine *e, struct now now, const struct change *c);
+
+/* One event. `ev` is borrowed for the call; `out` is appended to. A refused command is not a failed step: the
+ * refusal is a reply. Work per step is bounded; what does not fit waits for a tick at `now`. */
+void engine_step(struct engine *e, struct now now, const struct event *ev, struct outbox *out);
+
+/* When EV_TICK is due; MONO_NEVER: no timer. */
+struct mono engine_deadline(const struct engine *e);
+
+/* Aborts on a broken invariant, naming its number (engine_check.c). Walks everything. */
+void engine_check(const struct engine *e);
+
+/* The whole persistent state as sorted text, so that an engine that lived and one that was rebuilt from the
+ * store can be compared. Links and timers are left out. */
+void engine_dump(const struct engine *e, struct buf *out);
+
+/* Why a test waits, in a sentence, into out (size bytes); "" when it does not wait. */
+void engine_why(const struct engine *e, struct test_id t, char *out, uint32_t size);
+
+/* Numbers for /metrics and the status page. */
+struct engine_stats {
+    uint32_t servers;
+    uint32_t servers_online;
+    uint32_t slots;
+    uint32_t slots_busy;
+    uint32_t launches;
+    uint32_t tests_waiting;
+    uint32_t runs_active;
+    uint64_t late_news; /* events for attempts that no longer hold a lease */
+};
+struct engine_stats engine_stats(const struct engine *e);
+
+/* The edge tables as text for docs/engine.md: mermaid state diagrams. */
+void engine_draw(struct buf *out);
+
+#endif

@@ -1,0 +1,95 @@
+/* outbox.h - everything the world must do after a turn, in this order. Nothing in it leaves before its changes
+ * are committed (docs/engine.md). All memory is the arena's. */
+#ifndef WRATA_ENGINE_OUTBOX_H
+#define WRATA_ENGINE_OUTBOX_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "model/change.h"
+#include "model/goal.h"
+
+/* Answer to a waiting request. */
+struct reply {
+    struct ticket ticket;
+    enum err err;            /* ERR_OK: `id` names what was made or changed */
+    uint64_t id;
+    const char *field;       /* on error; NULL none */
+    const char *text;        /* on error */
+};
+
+/* For the edges that make and break links. */
+enum order_kind {
+    ORDER_CONNECT,    /* open a link to `server`; answered by EV_LINK_UP or EV_LINK_DOWN */
+    ORDER_DISCONNECT, /* close it; the server record may be gone already. Answered by nothing */
+    ORDER_BYE,        /* tell the agent that this controller goes on purpose, then close */
+};
+
+struct order {
+    enum order_kind kind;
+    struct server_row server; /* CONNECT: whole; else id only */
+};
+
+/* For watchers: what changed, as it is now. Rows are whole except where said. */
+enum note_kind {
+    NOTE_SERVER,
+    NOTE_SERVER_GONE, /* id only */
+    NOTE_LAUNCH,      /* with `launch_counts` */
+    NOTE_TEST,
+    NOTE_RUN,
+    NOTE_TRACE,       /* a plain sentence: "run 7: RUNNING -> DONE: the process exited (passed)" */
+};
+
+/* Tests of a launch by state and outcome. */
+struct launch_counts {
+    uint32_t waiting;
+    uint32_t active;
+    uint32_t by_outcome[OUTCOME_COUNT];
+    int64_t eta_ms; /* -1 unknown */
+};
+
+struct note {
+    enum note_kind kind;
+    union {
+        struct server_row server;
+        struct {
+            struct launch_row row;
+            struct launch_counts counts;
+        } launch;
+        struct test_row test;
+        struct run_row run;
+        const char *trace;
+    };
+};
+
+#define VEC(type)       \
+    struct {            \
+        type *at;       \
+        uint32_t n;     \
+        uint32_t cap;   \
+    }
+
+struct outbox {
+    struct arena arena;
+    VEC(struct change) changes; /* 1. to disk, in one transaction */
+    VEC(struct reply) replies;  /* 2. to waiting requests */
+    VEC(struct goal) goals;     /* 3. to servers; at most one per server and turn, the newest wins */
+    VEC(struct order) orders;   /* 4. to fleets and links */
+    VEC(struct note) notes;     /* 5. to live watchers, and the trace */
+};
+
+OWNED struct outbox *outbox_new(void);
+void outbox_free(struct outbox *o);  /* NULL is fine */
+void outbox_clear(struct outbox *o); /* empties it, keeps memory */
+bool outbox_is_empty(const struct outbox *o);
+
+/* Append; texts and arrays are copied into the arena, so the caller's memory may go at once. */
+void outbox_change(struct outbox *o, const struct change *c);
+void outbox_reply(struct outbox *o, struct ticket t, uint64_t id);
+void outbox_refuse(struct outbox *o, struct ticket t, enum err err, const char *field, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+void outbox_goal(struct outbox *o, const struct goal *g); /* entries and specs are copied deep */
+void outbox_order(struct outbox *o, const struct order *r);
+void outbox_note(struct outbox *o, const struct note *n);
+void outbox_trace(struct outbox *o, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,37 @@
+/* change.h - one persistent mutation. The engine writes them into its outbox, the store makes each one row
+ * change, and boot replays the living rows as the same changes: the engine is a cache of the store. */
+#ifndef WRATA_MODEL_CHANGE_H
+#define WRATA_MODEL_CHANGE_H
+
+#include "model/rows.h"
+
+enum change_kind {
+    CHANGE_IDS,         /* boot only: the next id of each kind */
+    CHANGE_SERVER_PUT,  /* insert or replace the whole row */
+    CHANGE_SERVER_DELETE,
+    CHANGE_LAUNCH_ADD,
+    CHANGE_LAUNCH_SET,  /* state, outcome, started_at, ended_at of an existing launch */
+    CHANGE_TEST_ADD,
+    CHANGE_TEST_SET,    /* state, outcome, attempts, losses, run */
+    CHANGE_RUN_ADD,
+    CHANGE_RUN_SET,     /* slot, state, outcome, reason, finish, tally, started_at, ended_at */
+    CHANGE_KIND_COUNT
+};
+
+struct change {
+    enum change_kind kind;
+    union {
+        struct {
+            uint64_t server;
+            uint64_t launch;
+            uint64_t test;
+            uint64_t run;
+        } ids;
+        struct server_row server; /* DELETE: id only */
+        struct launch_row launch; /* SET: id and the named fields only, texts may be NULL */
+        struct test_row test;
+        struct run_row run;
+    };
+};
+
+#endif

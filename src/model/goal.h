@@ -1,0 +1,40 @@
+/* goal.h - what the engine wants of a server: the full set of runs it should hold. link/ makes frames of it. */
+#ifndef WRATA_MODEL_GOAL_H
+#define WRATA_MODEL_GOAL_H
+
+#include "model/rows.h"
+
+/* What a run is, for an agent that has not seen it. Borrowed from the outbox's arena. */
+struct run_spec {
+    struct run_id run;
+    struct test_id test;
+    struct launch_id launch;
+    uint32_t attempt;
+    struct project_id project;
+    const char *commit;
+    enum adapter_kind adapter;
+    const char *const *argv;
+    uint32_t n_argv;
+    const char *const *env; /* whole: the launch's lines and the WRATA_ and SPEC_ ones */
+    uint32_t n_env;
+    int64_t time_limit_ms;
+    int64_t silence_limit_ms;
+};
+
+struct goal_entry {
+    struct run_id run;
+    uint32_t want;         /* enum goal_want of wire/frame.h, by number: 0 run, 1 stop, 2 back */
+    uint32_t lease_ms;
+    const struct run_spec *spec; /* not NULL: send it before the goals */
+};
+
+struct goal {
+    struct server_id server;
+    uint64_t link;         /* which link of this server (event EV_LINK_UP); another one drops it */
+    uint64_t seq;
+    uint64_t beat_seq;
+    const struct goal_entry *entries;
+    uint32_t n_entries;
+};
+
+#endif
