@@ -1,0 +1,172 @@
+/* store.h - the truth on disk: rows in SQL, logs as blobs, one writer, many readers.
+ *
+ * One storage thread owns the writing connection. It takes whatever is queued, makes one transaction of it
+ * (group commit) and tells the loop. Reads run on reader threads with connections of their own. The engine is
+ * not known here: changes come in, changes come out.
+ *
+ * Threads: every function is for the loop thread unless it takes a `struct reader`; those run inside a
+ * store_read() job, on a reader thread. Callbacks named `done` run on the loop thread, inside store_turn(). */
+#ifndef WRATA_STORE_STORE_H
+#define WRATA_STORE_STORE_H
+
+#include "base/buf.h"
+#include "model/change.h"
+
+struct store;
+struct reader;
+
+struct store_opts {
+    const char *dir;            /* the data folder; made with mode 0700 when absent */
+    void (*wake)(void *ctx);    /* called on any thread: have the loop thread call store_turn() soon */
+    void *wake_ctx;
+};
+
+/* Open or make the data folder: lock it (another controller on it: ERR_CONFLICT, naming its pid), migrate the
+ * schema, check it, truncate blobs to what was committed. *ret is owned by the caller. */
+MUST_USE enum err store_open(const struct store_opts *opts, struct store **ret, struct why *reterr);
+
+/* Finish what is queued, stop the threads, close. NULL is fine. `done` callbacks still owed are called. */
+void store_close(struct store *st);
+
+/* Deliver finished work to its `done` callbacks, in the order of submission. Called after wake(). */
+void store_turn(struct store *st);
+
+/* A random id of this installation, made with the data folder: 16 hex digits. */
+const char *store_instance(const struct store *st);
+
+/* ---- boot: before anything is submitted ---- */
+
+/* Every living row as the change that made it: IDS, servers, launches that are not done, all their tests, their
+ * runs that are assigned, running or stopping; in that order. Rows are borrowed for the call of `each`. */
+MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
+                             struct why *reterr);
+
+/* How far the streams of the living runs are durable, so that agents can go on from there. */
+struct stream_pos {
+    struct run_id run;
+    uint64_t log_bytes;
+    uint64_t results_bytes;
+    struct tally tally;    /* of the examples stored so far */
+    uint32_t next_seq;     /* of the next example */
+};
+MUST_USE enum err store_boot_streams(struct store *st, void (*each)(void *ctx, const struct stream_pos *p),
+                                     void *ctx, struct why *reterr);
+
+/* ---- writing: in order of submission, durable when `done` is called ----
+ * A commit that fails for want of disk or by a broken database is final for this process: `done` gets ERR_IO
+ * with a sentence in why, for this and everything after it, and the caller stops (memory is ahead of disk). */
+typedef void store_done_fn(void *ctx, enum err err, const struct why *why);
+
+/* All of them or none. `changes` and their texts must live until `done`. n may be 0: then `done` is still called
+ * in its turn. */
+void store_changes(struct store *st, const struct change *changes, uint32_t n, store_done_fn *done, void *ctx);
+
+/* Append to a run's log. `offset` must be the log's present length, or less: bytes that are there already are
+ * passed over. The bytes (malloc'ed) are taken. */
+void store_log_append(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes, uint32_t len,
+                      store_done_fn *done, void *ctx);
+
+/* No more bytes will come: the tail is compressed and the log marked complete. */
+void store_log_end(struct store *st, struct run_id run, store_done_fn *done, void *ctx);
+
+/* Examples of a run that have arrived, with the position in the results channel up to which they account and the
+ * run's tally so far. Rows and texts must live until `done`. n may be 0 (only the position moved). */
+void store_examples(struct store *st, struct run_id run, struct launch_id launch, const struct example_row *rows,
+                    uint32_t n, uint64_t results_bytes, const struct tally *tally, store_done_fn *done, void *ctx);
+
+/* Insert (row->id 0) or update a project. `done` gets ERR_CONFLICT when the name is taken. *ret_id is written
+ * before `done` is called and must live until then. The row's texts are copied. */
+void store_project_put(struct store *st, const struct project_row *row, uint64_t *ret_id, store_done_fn *done,
+                       void *ctx);
+void store_project_delete(struct store *st, struct project_id id, store_done_fn *done, void *ctx);
+
+/* ---- reading ---- */
+
+/* Run `fn(r, arg)` on a reader thread, then `done(arg)` on the loop thread. A job sees everything that was
+ * committed before it was queued. */
+void store_read(struct store *st, void (*fn)(struct reader *r, void *arg), void (*done)(void *arg), void *arg);
+
+/* Where a page of a list begins and ends. Keyset: `after` is the last id of the page before; 0 starts. */
+struct page {
+    uint64_t after;
+    uint32_t limit;   /* 1..500 */
+    uint64_t next;    /* written: what `after` should be for the next page; 0: this was the last */
+};
+
+/* The counters of a launch, maintained in the transactions that change its tests. */
+struct launch_sums {
+    uint32_t waiting;
+    uint32_t active;
+    uint32_t by_outcome[OUTCOME_COUNT];
+    struct tally tally;  /* of the runs that decided their tests, and of the running ones so far */
+};
+
+typedef void server_fn(void *ctx, const struct server_row *row);
+typedef void launch_fn(void *ctx, const struct launch_row *row, const struct launch_sums *sums);
+typedef void test_fn(void *ctx, const struct test_row *row);
+typedef void run_fn(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes);
+typedef void example_fn(void *ctx, const struct example_row *row);
+typedef void project_fn(void *ctx, const struct project_row *row);
+
+/* Each returns ERR_NOTFOUND (single rows) or ERR_IO with reterr. Lists are newest first unless said. */
+MUST_USE enum err read_servers(struct reader *r, server_fn *each, void *ctx, struct why *reterr); /* by name, natural order */
+MUST_USE enum err read_server(struct reader *r, struct server_id id, server_fn *each, void *ctx, struct why *reterr);
+
+struct launch_filter {
+    struct project_id project;  /* 0 any */
+    int state;                  /* enum launch_state, -1 any */
+};
+MUST_USE enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p, launch_fn *each,
+                                void *ctx, struct why *reterr);
+
+/* In the launch's own order. */
+struct test_filter {
+    struct launch_id launch;
+    int state;                  /* enum test_state, -1 any */
+    int outcome;                /* enum outcome, -1 any */
+};
+MUST_USE enum err read_tests(struct reader *r, const struct test_filter *f, struct page *p, test_fn *each, void *ctx,
+                             struct why *reterr);
+MUST_USE enum err read_test(struct reader *r, struct test_id id, test_fn *each, void *ctx, struct why *reterr);
+
+struct run_filter {
+    struct launch_id launch;    /* 0 any */
+    struct server_id server;    /* 0 any */
+    struct test_id test;        /* 0 any */
+    int state;                  /* enum run_state, -1 any; -2: living (assigned, running, stopping) */
+    int outcome;                /* -1 any */
+    const char *path;           /* words that its path must contain; NULL any */
+};
+MUST_USE enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each, void *ctx,
+                            struct why *reterr);
+
+/* Of one run in the order they came, or of a launch's deciding runs (by run, then order). */
+struct example_filter {
+    struct run_id run;          /* one of the two is set */
+    struct launch_id launch;
+    uint32_t statuses;          /* bits 1 << enum example_status; 0 all */
+};
+MUST_USE enum err read_examples(struct reader *r, const struct example_filter *f, struct page *p, example_fn *each,
+                                void *ctx, struct why *reterr);
+
+/* Bytes [from, from + max) of a run's log, as the script wrote them, appended to out. */
+struct log_info {
+    uint64_t size;              /* committed so far */
+    bool complete;              /* no more will come */
+};
+MUST_USE enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t max, struct buf *out,
+                           struct log_info *ret, struct why *reterr);
+
+MUST_USE enum err read_projects(struct reader *r, project_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_project(struct reader *r, struct project_id id, project_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_project_named(struct reader *r, const char *name_or_url, project_fn *each, void *ctx,
+                                     struct why *reterr);
+
+/* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
+MUST_USE enum err read_predictions(struct reader *r, struct project_id project,
+                                   void (*each)(void *ctx, const char *path, int64_t ms), void *ctx,
+                                   struct why *reterr);
+
+#endif
