@@ -1,0 +1,2 @@
+/* queue.h - a header that opens with a comment. */
+#include "base/check.h"

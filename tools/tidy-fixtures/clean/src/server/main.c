@@ -1,0 +1,3 @@
+#include "embed_agents.h"
+#include "engine/engine.h"
+#include "store/store.h"

@@ -1,0 +1,5 @@
+#include "base/buf.h"
+#include "engine/event.h"
+#include "engine/engine.h"
+#include "store/store.h"
+#include "link/session.h"

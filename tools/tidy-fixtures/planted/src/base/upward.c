@@ -1,0 +1,2 @@
+#include "model/test.h"
+#include "embed_agents.h"
