@@ -1,0 +1,54 @@
+/* api.h - HTTP: routes as a table, a file per resource; live/ = subscriptions.
+ *
+ * A GET reads the store on a reader thread and never enters the engine. A command becomes an event with a ticket;
+ * its reply comes back through api_reply() after the commit. Loop thread. */
+#ifndef WRATA_API_API_H
+#define WRATA_API_API_H
+
+#include "engine/event.h"
+#include "engine/outbox.h"
+
+struct uv_loop_s;
+struct api;
+struct store;
+struct projects;
+
+struct api_opts {
+    struct uv_loop_s *loop;
+    struct store *store;
+    struct projects *projects;
+    const char *listen;   /* "127.0.0.1:3000", "[::1]:3000", port 0 = any free one */
+    const char *version;  /* "0.1.0" */
+    const char *data_dir; /* uploads go to DATA/tmp */
+    struct wall started_at;
+    /* Hand an event to the engine; it is borrowed for the call. */
+    void (*post)(void *ctx, const struct event *ev);
+    /* Numbers of the engine, for /status and /metrics. */
+    void (*stats)(void *ctx, struct wall *ret_now, uint32_t counts[8]);
+    /* Why a test waits: engine_why(). */
+    void (*why)(void *ctx, struct test_id test, char *out, uint32_t size);
+    void *ctx;
+};
+
+/* Indexes of counts[]. */
+enum { API_SERVERS, API_SERVERS_ONLINE, API_SLOTS, API_SLOTS_BUSY, API_LAUNCHES, API_TESTS_WAITING, API_RUNS_ACTIVE, API_COUNTS };
+
+MUST_USE enum err api_open(const struct api_opts *opts, struct api **ret, struct why *reterr);
+void api_close(struct api *a);             /* ends streams, then listening; NULL is fine */
+uint16_t api_port(const struct api *a);    /* where it listens really */
+const char *api_url(const struct api *a);  /* "http://127.0.0.1:3000" */
+
+/* After the commit: answer the request that waits with this ticket; one that died is passed over. */
+void api_reply(struct api *a, const struct reply *r);
+
+/* For live watchers; called only with what is committed. Rows are borrowed for the call. */
+void api_note(struct api *a, const struct note *n);
+void api_examples(struct api *a, struct launch_id launch, const struct example_row *rows, uint32_t n,
+                  const struct tally *tally);
+void api_log(struct api *a, struct run_id run, uint64_t from, const char *bytes, uint32_t len);
+void api_log_end(struct api *a, struct run_id run);
+
+/* The OpenAPI document of the route table, as JSON; also `wrata openapi`. */
+void api_openapi(struct buf *out);
+
+#endif

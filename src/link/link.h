@@ -1,0 +1,61 @@
+/* link.h - one byte stream to the agent of each server: the stdio of a child process.
+ *
+ *   local   <agent> attach --dir DIR --instance ID
+ *   ssh     ssh -o BatchMode=yes … HOST <agent on the server> attach --instance ID
+ *
+ * Puts the agent's binary on the machine when its hash is not there yet, checks each frame against the rule of its
+ * phase, turns goals into frames, batches acknowledgements, relays git channels. Knows nothing of the engine or the
+ * store: it calls its `ops`. Loop thread; ops are never called from inside a link_* call. */
+#ifndef WRATA_LINK_LINK_H
+#define WRATA_LINK_LINK_H
+
+#include "base/err.h"
+#include "model/goal.h"
+#include "wire/frame.h"
+
+struct uv_loop_s;
+struct links;
+
+/* What a link tells. Frames and texts are borrowed for the call. `link` numbers grow; each connect gets a new one. */
+struct link_ops {
+    void (*up)(void *ctx, struct server_id server, uint64_t link, const struct frame_hello *hello);
+    /* Exactly once for each link_connect() that was not ended by link_disconnect(): link 0 when it never came up.
+     * `reason` is a sentence for people ("ssh: connect to host qa-1 port 22: Connection refused"). */
+    void (*down)(void *ctx, struct server_id server, uint64_t link, const char *reason);
+    void (*beat)(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat);
+    void (*started)(void *ctx, struct server_id server, uint64_t link, const struct frame_started *started);
+    void (*stream)(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *stream);
+    void (*finished)(void *ctx, struct server_id server, uint64_t link, const struct frame_finished *finished);
+};
+
+struct link_opts {
+    const char *data_dir;   /* the controller's: known_hosts, the unpacked agent, local agents' folders live here */
+    const char *instance;   /* store_instance() */
+    const char *agent_path; /* a binary to use instead of the embedded one; NULL: embedded */
+    uint32_t beat_ms;       /* 1000 */
+    uint32_t grace_ms;      /* 5000 */
+    uint64_t window_bytes;  /* 262144 */
+    uint32_t connect_ms;    /* deadline from connect to HELLO: 30000 */
+    /* where a project's mirror is; into out */
+    void (*mirror_path)(void *ctx, struct project_id project, char *out, size_t size);
+};
+
+MUST_USE enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts, const struct link_ops *ops, void *ctx,
+                            struct links **ret, struct why *reterr);
+void links_free(struct links *ls); /* kills the children; NULL is fine. Agents live on */
+
+void link_connect(struct links *ls, const struct server_row *server); /* the row is copied */
+void link_disconnect(struct links *ls, struct server_id server);
+void link_bye(struct links *ls, struct server_id server);             /* BYE, then disconnect once it is written */
+void link_goal(struct links *ls, const struct goal *g);               /* dropped when g->link is not the present one */
+
+/* This much of a stream is durable. Sent with the next flush. */
+void link_ack(struct links *ls, struct server_id server, struct run_id run, uint32_t stream, uint64_t offset);
+
+/* Write out what was queued by link_goal and link_ack; once per turn of the loop. */
+void links_flush(struct links *ls);
+
+/* Pure: RUN_SPEC frames for the entries with a spec, then one GOALS frame, appended to out. */
+void link_encode_goal(const struct goal *g, struct buf *out);
+
+#endif

@@ -1,0 +1,90 @@
+/* project.h - mirrors of git repositories on the controller: refs, trees, and what a launch will run.
+ *
+ * git itself does the work, as child processes with argument vectors; nothing blocks the loop. Each project has
+ * one bare mirror DIR/p<ID>.git; work on one mirror is done one after another, each step with a deadline.
+ * Loop thread. Callbacks come later, never from inside the call. */
+#ifndef WRATA_PROJECT_PROJECT_H
+#define WRATA_PROJECT_PROJECT_H
+
+#include "base/err.h"
+#include "model/rows.h"
+
+struct uv_loop_s;
+struct projects;
+
+/* dir: where the mirrors live; made when absent. Owned by the caller. */
+MUST_USE enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret, struct why *reterr);
+void projects_free(struct projects *ps); /* kills its children; callbacks still owed get ERR_BUSY; NULL is fine */
+
+typedef void project_done_fn(void *ctx, enum err err, const struct why *why);
+
+/* Fetch all branches and tags from url, making the mirror when there is none. A failure leaves what was there. */
+void projects_refresh(struct projects *ps, struct project_id id, const char *url, project_done_fn *done, void *ctx);
+
+/* Remove the mirror from disk. */
+void projects_remove(struct projects *ps, struct project_id id);
+
+struct git_ref {
+    const char *name;   /* "develop", without refs/heads/ */
+    const char *commit; /* 40 hex; of the commit, tags are peeled */
+    int64_t time_s;     /* of that commit */
+};
+struct git_refs {
+    const struct git_ref *branches; /* develop, master, main first, then newest first */
+    uint32_t n_branches;
+    const struct git_ref *tags;     /* newest first */
+    uint32_t n_tags;
+    const char *head;               /* name of the default branch; "" unknown */
+};
+void projects_refs(struct projects *ps, struct project_id id,
+                   void (*done)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs),
+                   void *ctx);
+
+/* Everything that a launch needs to know of the code. Borrowed for the call of `done`. */
+struct plan_file {
+    const char *path;             /* as shown: "spec/a_spec.rb", "spec/a_spec.rb:12", "spec/a_spec.rb[1:2]" */
+    enum adapter_kind adapter;
+    const char *const *argv;
+    uint32_t n_argv;
+};
+struct plan {
+    const char *commit;
+    const struct plan_file *files; /* in the order of the patterns, each pattern's matches sorted; no path twice
+                                      unless it was named twice */
+    uint32_t n_files;
+};
+/* Resolve ref ("" = default branch; branch, tag or commit, also an abbreviated one) and choose files of its tree by
+ * patterns: a path, a folder ("spec/": everything runnable below it), or a glob with * ? [..] and **. Errors name the pattern:
+ * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX. When the ref is not known in the mirror it
+ * is refreshed once from url. */
+void projects_plan(struct projects *ps, struct project_id id, const char *url, const char *ref,
+                   const char *const *patterns, uint32_t n_patterns,
+                   void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan), void *ctx);
+
+/* All files of the tree at ref. */
+void projects_tree(struct projects *ps, struct project_id id, const char *ref,
+                   void (*done)(void *ctx, enum err err, const struct why *why, const char *commit,
+                                const char *const *files, uint32_t n_files),
+                   void *ctx);
+
+/* Take the commits of a git bundle file into the mirror (under refs/wrata/); the file stays the caller's. */
+void projects_bundle(struct projects *ps, struct project_id id, const char *bundle_path,
+                     void (*done)(void *ctx, enum err err, const struct why *why, const char *const *commits,
+                                  uint32_t n_commits),
+                     void *ctx);
+
+/* Path of the bare mirror, for git upload-pack. Into out (size bytes). */
+void projects_mirror_path(const struct projects *ps, struct project_id id, char *out, size_t size);
+
+/* ---- pure parts ---- */
+
+/* How a file is run (PRODUCT 3.3). Writes up to 8 borrowed words, static or `path` itself or in arena.
+ * returns ERR_INVALID with reterr when the file is not runnable. */
+struct arena;
+MUST_USE enum err command_for(const char *path, bool is_executable, bool has_gemfile_lock, struct arena *arena,
+                              struct plan_file *ret, struct why *reterr);
+
+/* Does a slash-separated path match a glob: * and ? within a segment, ** over segments, [a-z] classes. */
+bool glob_match(const char *glob, const char *path);
+
+#endif
