@@ -264,6 +264,7 @@ module WrataRSpec
       guard do
         next if @ended
         @ended = true
+        error(raised) if failure?(raised)
         report_missed_errors
         @channel.write(:e => 'end', :examples => @examples, :failed => @failed, :pending => @pending,
                        :errors => @errors, :aborted => aborted?(raised))
@@ -272,12 +273,14 @@ module WrataRSpec
 
     # The process ends. Older versions of RSpec let errors outside of examples escape; this is the place to see them.
     def leave(raised)
-      return if @ended || !@channel.mine? || raised.nil?
-      return if raised.is_a?(SystemExit) || raised.is_a?(SignalException)
-      error(raised)
+      error(raised) if failure?(raised) && !@ended
     end
 
     private
+
+    def failure?(raised)
+      raised && !raised.is_a?(SystemExit) && !raised.is_a?(SignalException)
+    end
 
     def finished(example, status)
       guard do
@@ -290,14 +293,14 @@ module WrataRSpec
       end
     end
 
-    # Files that .rspec requires are loaded before this one; RSpec counted their errors, we did not see them.
+    # Files that .rspec requires are loaded before this one; RSpec counted their errors, the listener did not see them.
     def report_missed_errors
       missed = @outside - @errors
       return unless missed > 0
       @errors += missed
       missed.times do
-        @channel.write(:e => 'error', :message => 'An error occurred outside of examples, before results could be read: ' \
-                                                  'see the log.')
+        @channel.write(:e => 'error', :message => 'An error occurred outside of examples, before results could be ' \
+                                                  'read: see the log.')
       end
     end
 

@@ -98,11 +98,12 @@ class Adapter(unittest.TestCase):
             self.assertEqual(count, sum(e["status"] == status for e in result.of("example")))
 
     def assert_unnoticed(self, *args):
-        """Output, errors and exit status are those of a run without the adapter, times and load paths aside."""
+        """Output, errors and exit status are those of a run without the adapter, times aside."""
         def still(text):
             text = re.sub(rb"[\d.]+% of", b"SHARE of", text)
             text = re.sub(rb"\d+(\.\d+)? (milli)?seconds?|\d+ minutes?", b"TIME", text)
-            return re.sub(rb"\d+\.\d{4,}(e-\d+)?", b"TIME", text)
+            text = re.sub(rb"\d+(\.\d+)?e-\d+|\d+\.\d{4,}", b"TIME", text)
+            return sorted(text.splitlines()) if "--profile" in args else text  # the slowest first
         with_it, without = self.rspec(*args), self.plain(*args)
         self.assertEqual(still(with_it.out), still(without.stdout))
         self.assertEqual(still(with_it.err), still(without.stderr))
@@ -220,7 +221,7 @@ class Outside(Adapter):
             error = r.of("error")[0]
             self.assertEqual(error["exception"], kind)
             self.assertIn(words, error["message"])
-            self.assertIn("occurred while loading ./spec/bad_spec.rb", error["message"])
+            self.assertRegex(error["message"], "(?i)while loading ./spec/bad_spec.rb")
 
     def test_a_file_that_leaves_while_it_loads(self):
         # RSpec makes no report then, and the exit status may be 0: no end, but the error says why.
