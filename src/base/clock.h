@@ -27,12 +27,16 @@ static inline bool mono_before(struct mono a, struct mono b)
     return a.us < b.us;
 }
 
-/* Saturates at MONO_NEVER, so that "never" plus anything stays "never". */
+/* Saturates at both ends, and "never" plus anything stays "never". */
 static inline struct mono mono_add_ms(struct mono t, int64_t ms)
 {
-    if (t.us > INT64_MAX - ms * 1000)
+    int64_t us;
+
+    if (t.us == INT64_MAX)
         return MONO_NEVER;
-    return (struct mono){t.us + ms * 1000};
+    if (__builtin_mul_overflow(ms, INT64_C(1000), &us) || __builtin_add_overflow(t.us, us, &us))
+        us = ms > 0 ? INT64_MAX : INT64_MIN;
+    return (struct mono){us};
 }
 
 static inline struct mono mono_min(struct mono a, struct mono b)
