@@ -44,9 +44,9 @@ find_program(MUSL_GCC musl-gcc)
 find_program(CROSS_GCC aarch64-linux-gnu-gcc)
 # Where scripts/install-deps.sh arm64 puts the C library, or where a multiarch musl-dev:arm64 lies.
 find_path(CROSS_MUSL_INCLUDE stdio.h NO_DEFAULT_PATH
-    PATHS /usr/local/lib/wrata-arm64/usr/include/aarch64-linux-musl /usr/include/aarch64-linux-musl)
+    PATHS ${CMAKE_SOURCE_DIR}/build/arm64-musl/usr/include/aarch64-linux-musl /usr/include/aarch64-linux-musl)
 find_path(CROSS_MUSL_LIB libc.a NO_DEFAULT_PATH
-    PATHS /usr/local/lib/wrata-arm64/usr/lib/aarch64-linux-musl /usr/lib/aarch64-linux-musl)
+    PATHS ${CMAKE_SOURCE_DIR}/build/arm64-musl/usr/lib/aarch64-linux-musl /usr/lib/aarch64-linux-musl)
 
 if(agent_sources AND EXISTS ${CMAKE_SOURCE_DIR}/src/agent/main.c)
     if(MUSL_GCC)

@@ -1,0 +1,21 @@
+#!/bin/bash
+# fuzz.sh [NAME [SECONDS]] - run the fuzzers whose name matches; findings stay in build/fuzz/findings/.
+#
+# An input that found something belongs into fuzz/corpus/NAME/ with the repair: `make test` replays it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=${1:-}
+seconds=${2:-60}
+
+scripts/install-deps.sh fuzz
+cmake -G Ninja -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DWRATA_FUZZ=ON \
+    -DWRATA_SANITIZE=address,undefined -DWRATA_WEB=OFF >/dev/null
+mkdir -p build/fuzz/findings
+for source in fuzz/fuzz_*"$name"*.c; do
+    target=$(basename "$source" .c)
+    ninja -C build/fuzz "$target"
+    mkdir -p "build/fuzz/corpus/$target" "fuzz/corpus/${target#fuzz_}"
+    echo "== $target, $seconds s"
+    "build/fuzz/$target" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix=build/fuzz/findings/ \
+        "build/fuzz/corpus/$target" "fuzz/corpus/${target#fuzz_}"
+done
