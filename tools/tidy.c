@@ -39,7 +39,7 @@ static const struct {
     {"fleet", {"base", "wire", "model", "net"}},
     {"project", {"base", "wire", "model", "net"}},
     {"notify", {"base", "wire", "model", "net"}},
-    {"api", {"base", "wire", "model", "net", "project", "store", "engine/event.h"}},
+    {"api", {"base", "wire", "model", "net", "project", "store", "engine/event.h", "engine/outbox.h"}},
     {"agent", {"base", "wire"}},
     {"cli", {"base", "wire", "model", "net"}},
     {"server", {"*"}},
