@@ -29,8 +29,15 @@ void engine_free(struct engine *e);                              /* NULL is fine
 void engine_load(struct engine *e, struct now now, const struct change *c);
 
 /* One event. `ev` is borrowed for the call; `out` is appended to. A refused command is not a failed step: the
- * refusal is a reply. Work per step is bounded; what does not fit waits for a tick at `now`. */
+ * refusal is a reply. Work per step is bounded; what does not fit waits for a tick at `now`. Timers that are due
+ * by `now` go off first. */
 void engine_step(struct engine *e, struct now now, const struct event *ev, struct outbox *out);
+
+/* The end of a turn: after the last engine_step() that wrote into `out` and before its commit, always. Only here
+ * tests are placed, goals are made (one per server, whatever happened in the turn) and launches announced, so a
+ * burst of a thousand events costs one look at each server. A turn that began in one outbox and was not ended is
+ * a CHECK in the next step. */
+void engine_turn_end(struct engine *e, struct now now, struct outbox *out);
 
 /* When EV_TICK is due; MONO_NEVER: no timer. */
 struct mono engine_deadline(const struct engine *e);

@@ -33,8 +33,8 @@ struct order {
 enum note_kind {
     NOTE_SERVER,
     NOTE_SERVER_GONE, /* id only */
-    NOTE_LAUNCH,      /* with `launch_counts` */
-    NOTE_TEST,
+    NOTE_LAUNCH,      /* with `launch_counts`; without env and servers. At most one per launch and turn */
+    NOTE_TEST,        /* without argv. Not for each test of a new launch: NOTE_LAUNCH has their number */
     NOTE_RUN,
     NOTE_TRACE,       /* a plain sentence: "run 7: RUNNING -> DONE: the process exited (passed)" */
 };
@@ -70,6 +70,7 @@ struct note {
 
 struct outbox {
     struct arena arena;
+    uint64_t turn; /* counts outbox_clear() */
     VEC(struct change) changes; /* 1. to disk, in one transaction */
     VEC(struct reply) replies;  /* 2. to waiting requests */
     VEC(struct goal) goals;     /* 3. to servers; at most one per server and turn, the newest wins */
@@ -82,7 +83,8 @@ void outbox_free(struct outbox *o);  /* NULL is fine */
 void outbox_clear(struct outbox *o); /* empties it, keeps memory */
 bool outbox_is_empty(const struct outbox *o);
 
-/* Append; texts and arrays are copied into the arena, so the caller's memory may go at once. */
+/* Of a change of kind SET only the id and the members named in change.h are kept; its texts come back as "".
+ * Append; texts and arrays are copied into the arena, so the caller's memory may go at once. */
 void outbox_change(struct outbox *o, const struct change *c);
 void outbox_reply(struct outbox *o, struct ticket t, uint64_t id);
 void outbox_refuse(struct outbox *o, struct ticket t, enum err err, const char *field, const char *fmt, ...)

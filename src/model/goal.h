@@ -4,6 +4,11 @@
 
 #include "model/rows.h"
 
+/* The wire's enum goal_want and enum held_state, by the same numbers (names.c compares them): the engine may
+ * not see the wire. */
+enum goal_wants { GOAL_RUN, GOAL_STOP, GOAL_BACK };
+enum holds_state { HOLDS_WAITING, HOLDS_PREPARING, HOLDS_RUNNING, HOLDS_STOPPING, HOLDS_FINISHED };
+
 /* What a run is, for an agent that has not seen it. Borrowed from the outbox's arena. */
 struct run_spec {
     struct run_id run;

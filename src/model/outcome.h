@@ -63,6 +63,10 @@ struct finish {
 enum outcome outcome_decide(const struct finish *f, bool has_adapter, const struct tally *t, char *reason,
                             uint32_t size);
 
+/* The table as Markdown, in the order in which its rows are tried: docs/outcomes.md holds it. */
+struct buf;
+void outcome_draw(struct buf *out);
+
 /* True when the run says nothing about the test and may be tried again elsewhere. */
 bool outcome_is_infrastructure(enum outcome o);
 

@@ -1,0 +1,277 @@
+/* outbox.c - copies what a turn decided into memory of its own, so that the engine may go on while the storage
+ * thread commits it. */
+#include "engine/outbox.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory kept by outbox_clear(): more than this is given back, so that one launch of 100,000 tests does not stay. */
+#define VEC_KEEP 4096u
+
+#define VEC_PUSH(v, item)                                                         \
+    do {                                                                          \
+        if ((v)->n == (v)->cap) {                                                 \
+            (v)->cap = (v)->cap == 0 ? 16 : (v)->cap * 2;                         \
+            (v)->at = xrealloc((v)->at, (v)->cap * sizeof((v)->at[0]));           \
+        }                                                                         \
+        (v)->at[(v)->n++] = (item);                                               \
+    } while (0)
+
+#define VEC_CLEAR(v)                                                              \
+    do {                                                                          \
+        (v)->n = 0;                                                               \
+        if ((v)->cap > VEC_KEEP) {                                                \
+            free((v)->at);                                                        \
+            (v)->at = NULL;                                                       \
+            (v)->cap = 0;                                                         \
+        }                                                                         \
+    } while (0)
+
+struct outbox *outbox_new(void)
+{
+    struct outbox *o = xcalloc(1, sizeof(*o));
+
+    arena_init(&o->arena);
+    return o;
+}
+
+void outbox_free(struct outbox *o)
+{
+    if (o == NULL)
+        return;
+    free(o->changes.at);
+    free(o->replies.at);
+    free(o->goals.at);
+    free(o->orders.at);
+    free(o->notes.at);
+    arena_done(&o->arena);
+    free(o);
+}
+
+void outbox_clear(struct outbox *o)
+{
+    VEC_CLEAR(&o->changes);
+    VEC_CLEAR(&o->replies);
+    VEC_CLEAR(&o->goals);
+    VEC_CLEAR(&o->orders);
+    VEC_CLEAR(&o->notes);
+    arena_reset(&o->arena);
+    o->turn++;
+}
+
+bool outbox_is_empty(const struct outbox *o)
+{
+    return o->changes.n == 0 && o->replies.n == 0 && o->goals.n == 0 && o->orders.n == 0 && o->notes.n == 0;
+}
+
+/* ---- deep copies ---- */
+
+static const char *text(struct outbox *o, const char *s)
+{
+    return s == NULL || s[0] == '\0' ? "" : arena_strdup(&o->arena, s);
+}
+
+/* The builtin, not <stdio.h>: nothing of this folder can reach a file. */
+static const char *format(struct outbox *o, const char *fmt, va_list ap)
+{
+    va_list again;
+    char *s;
+    int n;
+
+    va_copy(again, ap);
+    n = __builtin_vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    CHECK(n >= 0);
+    s = arena_alloc(&o->arena, (size_t)n + 1);
+    (void)__builtin_vsnprintf(s, (size_t)n + 1, fmt, ap);
+    return s;
+}
+
+static const char *const *texts(struct outbox *o, const char *const *from, uint32_t n)
+{
+    const char **to;
+    uint32_t i;
+
+    if (n == 0)
+        return NULL;
+    to = arena_alloc(&o->arena, n * sizeof(*to));
+    for (i = 0; i < n; i++)
+        to[i] = text(o, from[i]);
+    return to;
+}
+
+static struct server_row server_copy(struct outbox *o, struct server_row s)
+{
+    s.name = text(o, s.name);
+    s.address = text(o, s.address);
+    s.user = text(o, s.user);
+    s.identity = text(o, s.identity);
+    s.link_reason = text(o, s.link_reason);
+    s.agent_version = text(o, s.agent_version);
+    s.facts = text(o, s.facts);
+    return s;
+}
+
+static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
+{
+    uint64_t *ids;
+
+    l.project_name = text(o, l.project_name);
+    l.name = text(o, l.name);
+    l.ref = text(o, l.ref);
+    l.commit = text(o, l.commit);
+    l.env = texts(o, l.env, l.n_env);
+    if (l.n_servers > 0) {
+        ids = arena_alloc(&o->arena, l.n_servers * sizeof(*ids));
+        memcpy(ids, l.servers, l.n_servers * sizeof(*ids));
+        l.servers = ids;
+    } else {
+        l.servers = NULL;
+    }
+    return l;
+}
+
+static struct test_row test_copy(struct outbox *o, struct test_row t)
+{
+    t.path = text(o, t.path);
+    t.argv = texts(o, t.argv, t.n_argv);
+    return t;
+}
+
+static struct run_row run_copy(struct outbox *o, struct run_row r)
+{
+    r.server_name = text(o, r.server_name);
+    r.path = text(o, r.path);
+    r.reason = text(o, r.reason);
+    return r;
+}
+
+/* ---- appending ---- */
+
+void outbox_change(struct outbox *o, const struct change *from)
+{
+    struct change c = *from;
+
+    CHECK(c.kind < CHANGE_KIND_COUNT);
+    switch (c.kind) {
+    case CHANGE_SERVER_PUT: c.server = server_copy(o, from->server); break;
+    case CHANGE_LAUNCH_ADD: c.launch = launch_copy(o, from->launch); break;
+    case CHANGE_TEST_ADD: c.test = test_copy(o, from->test); break;
+    case CHANGE_RUN_ADD: c.run = run_copy(o, from->run); break;
+    case CHANGE_SERVER_DELETE: c.server = server_copy(o, (struct server_row){.id = from->server.id}); break;
+    case CHANGE_LAUNCH_SET:
+        c.launch = launch_copy(o, (struct launch_row){.id = from->launch.id,
+                                                      .state = from->launch.state,
+                                                      .outcome = from->launch.outcome,
+                                                      .started_at = from->launch.started_at,
+                                                      .ended_at = from->launch.ended_at});
+        break;
+    case CHANGE_TEST_SET:
+        c.test.path = "";
+        c.test.argv = NULL;
+        c.test.n_argv = 0;
+        break;
+    case CHANGE_RUN_SET:
+        c.run.server_name = "";
+        c.run.path = "";
+        c.run.reason = text(o, from->run.reason);
+        break;
+    case CHANGE_IDS:
+    case CHANGE_KIND_COUNT: break;
+    }
+    VEC_PUSH(&o->changes, c);
+}
+
+void outbox_reply(struct outbox *o, struct ticket t, uint64_t id)
+{
+    struct reply r = {.ticket = t, .id = id};
+
+    if (t.v != 0)
+        VEC_PUSH(&o->replies, r);
+}
+
+void outbox_refuse(struct outbox *o, struct ticket t, enum err err, const char *field, const char *fmt, ...)
+{
+    struct reply r = {.ticket = t, .err = err, .field = field};
+    va_list ap;
+
+    CHECK(err != ERR_OK);
+    if (t.v == 0)
+        return;
+    va_start(ap, fmt);
+    r.text = format(o, fmt, ap);
+    va_end(ap);
+    VEC_PUSH(&o->replies, r);
+}
+
+static const struct run_spec *spec_copy(struct outbox *o, const struct run_spec *from)
+{
+    struct run_spec *s = arena_alloc(&o->arena, sizeof(*s));
+
+    *s = *from;
+    s->commit = text(o, from->commit);
+    s->argv = texts(o, from->argv, from->n_argv);
+    s->env = texts(o, from->env, from->n_env);
+    return s;
+}
+
+void outbox_goal(struct outbox *o, const struct goal *from)
+{
+    struct goal g = *from;
+    struct goal_entry *to = NULL;
+    uint32_t i;
+
+    if (g.n_entries > 0) {
+        to = arena_alloc(&o->arena, g.n_entries * sizeof(*to));
+        memcpy(to, from->entries, g.n_entries * sizeof(*to));
+    }
+    for (i = 0; i < g.n_entries; i++) {
+        if (to[i].spec != NULL)
+            to[i].spec = spec_copy(o, to[i].spec);
+    }
+    g.entries = to;
+    VEC_PUSH(&o->goals, g);
+}
+
+void outbox_order(struct outbox *o, const struct order *from)
+{
+    struct order r = *from;
+
+    r.server = r.kind == ORDER_CONNECT ? server_copy(o, from->server)
+                                       : server_copy(o, (struct server_row){.id = from->server.id});
+    VEC_PUSH(&o->orders, r);
+}
+
+void outbox_note(struct outbox *o, const struct note *from)
+{
+    struct note n = *from;
+
+    switch (n.kind) {
+    case NOTE_SERVER: n.server = server_copy(o, from->server); break;
+    case NOTE_SERVER_GONE: n.server = server_copy(o, (struct server_row){.id = from->server.id}); break;
+    case NOTE_LAUNCH:
+        n.launch.row.n_env = 0;
+        n.launch.row.n_servers = 0;
+        n.launch.row = launch_copy(o, n.launch.row);
+        break;
+    case NOTE_TEST:
+        n.test.n_argv = 0;
+        n.test = test_copy(o, n.test);
+        break;
+    case NOTE_RUN: n.run = run_copy(o, from->run); break;
+    case NOTE_TRACE: n.trace = text(o, from->trace); break;
+    }
+    VEC_PUSH(&o->notes, n);
+}
+
+void outbox_trace(struct outbox *o, const char *fmt, ...)
+{
+    struct note n = {.kind = NOTE_TRACE};
+    va_list ap;
+
+    va_start(ap, fmt);
+    n.trace = format(o, fmt, ap);
+    va_end(ap);
+    VEC_PUSH(&o->notes, n);
+}
