@@ -5,6 +5,7 @@
 #ifndef WRATA_API_API_H
 #define WRATA_API_API_H
 
+#include "base/buf.h"
 #include "engine/event.h"
 #include "engine/outbox.h"
 

@@ -1,0 +1,412 @@
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/serve.h"
+
+#define STOP_WAIT_MS 2000  /* for the last goals and goodbyes to reach the agents */
+#define BEAT_MS 1000
+#define GRACE_MS 5000
+#define WINDOW_BYTES MIB(1)
+#define CONNECT_MS 30000
+
+#ifndef WRATA_VERSION
+#define WRATA_VERSION "0.0.0"
+#endif
+
+void server_die(const char *what, const struct why *why)
+{
+    char text[512];
+
+    LOG_ERROR(what, "why=%s", log_quote(text, sizeof(text), why != NULL ? why->text : "unknown"));
+    _exit(3);
+}
+
+/* ---- the turn ---- */
+
+static struct turn *turn_get(struct server *s)
+{
+    struct turn *t = s->free_turns;
+
+    if (t != NULL) {
+        s->free_turns = t->next_free;
+        t->next_free = NULL;
+        return t;
+    }
+    t = xcalloc(1, sizeof(*t));
+    t->server = s;
+    t->out = outbox_new();
+    return t;
+}
+
+static void turn_put(struct server *s, struct turn *t)
+{
+    outbox_clear(t->out);
+    t->next_free = s->free_turns;
+    s->free_turns = t;
+}
+
+static void arm_engine_timer(struct server *s);
+static void private_check(struct server *s);
+
+void server_post(struct server *s, const struct event *ev)
+{
+    if (!s->now_is_read) {
+        s->now = (struct now){mono_now(), wall_now()};
+        s->now_is_read = true;
+    }
+    if (s->open == NULL)
+        s->open = turn_get(s);
+    engine_step(s->engine, s->now, ev, s->open->out);
+}
+
+static void release_order(struct server *s, const struct order *o)
+{
+    switch (o->kind) {
+    case ORDER_CONNECT:
+        link_connect(s->links, &o->server);
+        break;
+    case ORDER_DISCONNECT:
+        link_disconnect(s->links, o->server.id);
+        break;
+    case ORDER_BYE:
+        link_bye(s->links, o->server.id);
+        break;
+    }
+}
+
+static void release_note(struct server *s, const struct note *n)
+{
+    if (n->kind == NOTE_TRACE) {
+        LOG_INFO("engine", "%s", n->trace);
+        return;
+    }
+    api_note(s->api, n);
+    if (n->kind == NOTE_RUN && (n->run.state == RUN_DONE || n->run.state == RUN_LOST))
+        api_log_end(s->api, n->run.id);
+}
+
+/* Only now may anything be said. */
+static void turn_release(struct server *s, struct turn *t)
+{
+    struct outbox *o = t->out;
+
+    for (uint32_t i = 0; i < o->replies.n; i++)
+        api_reply(s->api, &o->replies.at[i]);
+    for (uint32_t i = 0; s->links != NULL && i < o->goals.n; i++)
+        link_goal(s->links, &o->goals.at[i]);
+    for (uint32_t i = 0; s->links != NULL && i < o->orders.n; i++)
+        release_order(s, &o->orders.at[i]);
+    for (uint32_t i = 0; i < o->notes.n; i++)
+        release_note(s, &o->notes.at[i]);
+    turn_put(s, t);
+}
+
+static void on_committed(void *ctx, enum err err, const struct why *why)
+{
+    struct turn *t = ctx;
+    struct server *s = t->server;
+
+    if (err != ERR_OK)
+        server_die("turn.commit", why);
+    s->turns_in_store--;
+    turn_release(s, t);
+}
+
+/* The round is over: what it decided goes to the store as one piece. */
+static void turn_close(struct server *s)
+{
+    struct turn *t = s->open;
+
+    s->now_is_read = false;
+    if (t != NULL) {
+        s->open = NULL;
+        streams_note_changes(s->streams, t->out->changes.at, t->out->changes.n);
+        if (t->out->changes.n == 0 && s->turns_in_store == 0) {
+            turn_release(s, t);
+        } else {
+            s->turns_in_store++;
+            store_changes(s->store, t->out->changes.at, t->out->changes.n, on_committed, t);
+        }
+        arm_engine_timer(s);
+    }
+    if (s->links != NULL)
+        links_flush(s->links);
+    private_check(s);
+}
+
+static void on_after_poll(uv_check_t *h)
+{
+    turn_close(h->data);
+}
+
+static void on_before_poll(uv_prepare_t *h)
+{
+    turn_close(h->data);
+}
+
+static void on_store_wake(uv_async_t *h)
+{
+    struct server *s = h->data;
+
+    store_turn(s->store);
+}
+
+static void on_engine_timer(uv_timer_t *h)
+{
+    server_post(h->data, &(struct event){.kind = EV_TICK});
+}
+
+static void arm_engine_timer(struct server *s)
+{
+    struct mono due = engine_deadline(s->engine);
+    int64_t us;
+
+    if (due.us == MONO_NEVER.us) {
+        (void)uv_timer_stop(&s->engine_timer);
+        return;
+    }
+    us = due.us - mono_now().us;
+    uv_update_time(&s->loop);
+    (void)uv_timer_start(&s->engine_timer, on_engine_timer, us <= 0 ? 0 : (uint64_t)(us + 999) / 1000, 0);
+}
+
+/* ---- the end ---- */
+
+static void on_stop_timer(uv_timer_t *h)
+{
+    uv_stop(h->loop);
+}
+
+void server_stop(struct server *s)
+{
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    LOG_INFO("server.stopping", "runs_active=%u", engine_stats(s->engine).runs_active);
+    server_post(s, &(struct event){.kind = EV_SHUTDOWN});
+    (void)uv_timer_start(&s->stop_timer, on_stop_timer, engine_stats(s->engine).servers_online > 0 ? 300 : 50, 0);
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+    struct server *s = h->data;
+
+    LOG_INFO("server.signal", "signal=%d", signum);
+    if (s->is_stopping)
+        uv_stop(&s->loop);
+    server_stop(s);
+}
+
+/* A private server ends when whoever started it is gone and nothing runs or waits. */
+static void private_check(struct server *s)
+{
+    struct engine_stats st;
+
+    if (!s->starter_is_gone || s->is_stopping)
+        return;
+    st = engine_stats(s->engine);
+    if (st.runs_active == 0 && st.tests_waiting == 0 && s->turns_in_store == 0)
+        server_stop(s);
+}
+
+static void on_starter(uv_poll_t *h, int status, int events)
+{
+    struct server *s = h->data;
+    char byte;
+
+    (void)events;
+    if (status == 0 && read(s->opts.private_fd, &byte, 1) > 0)
+        return;
+    (void)uv_poll_stop(h);
+    s->starter_is_gone = true;
+}
+
+/* ---- begin ---- */
+
+static void on_api_post(void *ctx, const struct event *ev)
+{
+    server_post(ctx, ev);
+}
+
+static void on_api_stats(void *ctx, struct wall *ret_now, uint32_t counts[API_COUNTS])
+{
+    struct server *s = ctx;
+    struct engine_stats st = engine_stats(s->engine);
+
+    *ret_now = wall_now();
+    counts[API_SERVERS] = st.servers;
+    counts[API_SERVERS_ONLINE] = st.servers_online;
+    counts[API_SLOTS] = st.slots;
+    counts[API_SLOTS_BUSY] = st.slots_busy;
+    counts[API_LAUNCHES] = st.launches;
+    counts[API_TESTS_WAITING] = st.tests_waiting;
+    counts[API_RUNS_ACTIVE] = st.runs_active;
+}
+
+static void on_api_why(void *ctx, struct test_id test, char *out, uint32_t size)
+{
+    struct server *s = ctx;
+
+    engine_why(s->engine, test, out, size);
+}
+
+static void on_mirror_path(void *ctx, struct project_id project, char *out, size_t size)
+{
+    struct server *s = ctx;
+
+    projects_mirror_path(s->projects, project, out, size);
+}
+
+static void wake_loop(void *ctx)
+{
+    struct server *s = ctx;
+
+    (void)uv_async_send(&s->store_wake);
+}
+
+static void on_boot_row(void *ctx, const struct change *c)
+{
+    struct server *s = ctx;
+
+    engine_load(s->engine, s->now, c);
+    if (c->kind == CHANGE_RUN_ADD)
+        streams_resume(s->streams, &(struct stream_pos){.run = c->run.id}, c->run.launch);
+}
+
+static void on_boot_stream(void *ctx, const struct stream_pos *pos)
+{
+    struct server *s = ctx;
+
+    streams_resume(s->streams, pos, (struct launch_id){0});
+}
+
+/* The engine is a cache of the store: read the living rows back. */
+static enum err boot(struct server *s, struct why *reterr)
+{
+    enum err err;
+
+    s->now = (struct now){mono_now(), wall_now()};
+    err = store_boot(s->store, on_boot_row, s, reterr);
+    if (err == ERR_OK)
+        err = store_boot_streams(s->store, on_boot_stream, s, reterr);
+    return err;
+}
+
+static void open_loop(struct server *s)
+{
+    CHECK(uv_loop_init(&s->loop) == 0);
+    CHECK(uv_async_init(&s->loop, &s->store_wake, on_store_wake) == 0);
+    CHECK(uv_prepare_init(&s->loop, &s->before_poll) == 0);
+    CHECK(uv_check_init(&s->loop, &s->after_poll) == 0);
+    CHECK(uv_timer_init(&s->loop, &s->engine_timer) == 0);
+    CHECK(uv_timer_init(&s->loop, &s->stop_timer) == 0);
+    CHECK(uv_signal_init(&s->loop, &s->sigint) == 0);
+    CHECK(uv_signal_init(&s->loop, &s->sigterm) == 0);
+    s->store_wake.data = s->before_poll.data = s->after_poll.data = s->engine_timer.data = s;
+    s->stop_timer.data = s->sigint.data = s->sigterm.data = s->starter.data = s;
+    CHECK(uv_prepare_start(&s->before_poll, on_before_poll) == 0);
+    CHECK(uv_check_start(&s->after_poll, on_after_poll) == 0);
+    CHECK(uv_signal_start(&s->sigint, on_signal, SIGINT) == 0);
+    CHECK(uv_signal_start(&s->sigterm, on_signal, SIGTERM) == 0);
+}
+
+static enum err open_edges(struct server *s, struct why *reterr)
+{
+    struct link_opts links = {.data_dir = s->opts.data_dir,
+                              .instance = store_instance(s->store),
+                              .agent_path = s->opts.agent_path,
+                              .beat_ms = BEAT_MS,
+                              .grace_ms = GRACE_MS,
+                              .window_bytes = WINDOW_BYTES,
+                              .connect_ms = CONNECT_MS,
+                              .mirror_path = on_mirror_path};
+    struct api_opts api = {.loop = &s->loop,
+                           .store = s->store,
+                           .listen = s->opts.listen,
+                           .version = WRATA_VERSION,
+                           .data_dir = s->opts.data_dir,
+                           .started_at = s->started_at,
+                           .post = on_api_post,
+                           .stats = on_api_stats,
+                           .why = on_api_why,
+                           .ctx = s};
+    char mirrors[PATH_BYTES_MAX];
+    enum err err;
+
+    (void)snprintf(mirrors, sizeof(mirrors), "%s/projects", s->opts.data_dir);
+    err = projects_new(&s->loop, mirrors, &s->projects, reterr);
+    if (err == ERR_OK)
+        err = links_new(&s->loop, &links, &server_link_ops, s, &s->links, reterr);
+    api.projects = s->projects;
+    if (err == ERR_OK)
+        err = api_open(&api, &s->api, reterr);
+    return err;
+}
+
+enum err server_open(struct server *s, const struct server_opts *opts, struct why *reterr)
+{
+    struct store_opts store = {.dir = opts->data_dir, .wake = wake_loop, .wake_ctx = s};
+    enum err err;
+
+    *s = (struct server){.opts = *opts, .started_at = wall_now()};
+    open_loop(s);
+    err = store_open(&store, &s->store, reterr);
+    if (err != ERR_OK)
+        return err;
+    s->engine = engine_new(&(struct engine_opts){.seed = (uint64_t)wall_now().ms, .trace = true});
+    s->streams = streams_new(s);
+    err = boot(s, reterr);
+    if (err == ERR_OK)
+        err = open_edges(s, reterr);
+    if (err == ERR_OK && opts->private_fd >= 0) {
+        CHECK(uv_poll_init(&s->loop, &s->starter, opts->private_fd) == 0);
+        s->starter.data = s;
+        s->has_starter_watch = true;
+        CHECK(uv_poll_start(&s->starter, UV_READABLE | UV_DISCONNECT, on_starter) == 0);
+    }
+    if (err == ERR_OK)
+        server_post(s, &(struct event){.kind = EV_BOOTED});
+    return err;
+}
+
+void server_run(struct server *s)
+{
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+}
+
+static void close_handle(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(h))
+        uv_close(h, NULL);
+}
+
+void server_close(struct server *s)
+{
+    struct turn *t;
+
+    /* Those that begin work first, then the store with what is owed to it, then those that wait for answers. */
+    links_free(s->links);
+    s->links = NULL;
+    projects_free(s->projects);
+    store_close(s->store);
+    api_close(s->api);
+    streams_free(s->streams);
+    engine_free(s->engine);
+    if (s->open != NULL)
+        turn_put(s, s->open);
+    while ((t = s->free_turns) != NULL) {
+        s->free_turns = t->next_free;
+        outbox_free(t->out);
+        free(t);
+    }
+    uv_walk(&s->loop, close_handle, NULL);
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&s->loop) == 0);
+}

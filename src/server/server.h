@@ -1,0 +1,91 @@
+/* server.h - the wiring: where deciding and acting meet. Shared by the files of src/server/ only.
+ *
+ * A turn: whatever happened in one round of the loop goes through the engine into one outbox; its changes go to
+ * the store; when they are committed, and not before, replies, goals, orders and notes leave. Turns are released
+ * in the order they were closed, also the ones without changes: a goal may build on a change that an
+ * earlier turn still waits for. */
+#ifndef WRATA_SERVER_SERVER_H
+#define WRATA_SERVER_SERVER_H
+
+#include <uv.h>
+
+#include "api/api.h"
+#include "engine/engine.h"
+#include "link/link.h"
+#include "project/project.h"
+#include "store/store.h"
+
+struct streams;
+
+struct server_opts {
+    const char *data_dir;
+    const char *listen;
+    const char *agent_path; /* NULL: the embedded one */
+    int private_fd;         /* -1, or a pipe whose end means: the starter is gone */
+};
+
+struct turn {
+    struct server *server;
+    struct outbox *out;
+    struct turn *next_free;
+};
+
+struct server {
+    struct server_opts opts;
+    uv_loop_t loop;
+    uv_async_t store_wake;
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_timer_t engine_timer;
+    uv_timer_t stop_timer;
+    uv_signal_t sigint;
+    uv_signal_t sigterm;
+    uv_poll_t starter;      /* watches private_fd */
+    bool has_starter_watch;
+
+    struct store *store;
+    struct engine *engine;
+    struct projects *projects;
+    struct links *links;
+    struct streams *streams;
+    struct api *api;
+
+    struct now now;          /* of the open turn */
+    bool now_is_read;
+    struct turn *open;       /* collects; NULL until the first event of a round */
+    struct turn *free_turns;
+    uint32_t turns_in_store; /* closed, not yet released */
+    struct wall started_at;
+    bool is_stopping;
+    bool starter_is_gone;
+    int exit_code;
+};
+
+/* ---- server.c ---- */
+MUST_USE enum err server_open(struct server *s, const struct server_opts *opts, struct why *reterr);
+void server_run(struct server *s);   /* until it was told to stop */
+void server_close(struct server *s);
+/* Step the engine with one event. `ev` is borrowed for the call. Its effects leave after the commit. */
+void server_post(struct server *s, const struct event *ev);
+/* Begin to end: leases are extended, agents told; the loop ends soon after. */
+void server_stop(struct server *s);
+/* Memory is ahead of disk: the only safe way on is a restart from the store. */
+_Noreturn void server_die(const char *what, const struct why *why);
+
+/* ---- translate.c: frames of agents -> events ---- */
+extern const struct link_ops server_link_ops; /* ctx: struct server */
+
+/* ---- streams.c: logs and results of living runs, between the links, the store and the watchers ---- */
+OWNED struct streams *streams_new(struct server *s);
+void streams_free(struct streams *st);
+/* Bytes before the given positions are durable already; for runs found alive at boot. */
+void streams_resume(struct streams *st, const struct stream_pos *pos, struct launch_id launch);
+/* A run exists from now on: called with the changes of each turn before they are submitted. */
+void streams_note_changes(struct streams *st, const struct change *changes, uint32_t n);
+void streams_bytes(struct streams *st, struct server_id server, const struct frame_stream *f);
+/* An agent is back with these runs: tell it from where to go on. */
+void streams_hello(struct streams *st, struct server_id server, const struct frame_hello *hello);
+/* The agent says that the run ended. When all bytes are here, EV_RUN_FINISHED is posted; until then it waits. */
+void streams_finished(struct streams *st, struct server_id server, uint64_t link, const struct frame_finished *f);
+
+#endif
