@@ -31,7 +31,7 @@ build: ## the program for use: build/release/wrata
 bench: ## measure against the contenders, side by side (bench/README.md)
 	@scripts/install-deps.sh bench
 	@$(MAKE) --no-print-directory build
-	@bench/run
+	@if [ -x bench/run ]; then bench/run; else echo 'there are no benchmarks yet (bench/run)'; fi
 
 fmt: ## format the C sources
 	@find src tools tests sim fuzz bench -name tidy-fixtures -prune -o -name '*.[ch]' -type f -print \
