@@ -2,11 +2,12 @@
 # demo.sh - wrata on this computer in one command: server, two local machines, a little RSpec suite.
 #
 # Everything it makes lies in .demo/, and it is made anew each time. DEMO_EXIT=1 ends after the results
-# instead of keeping the page up; DEMO_PORT chooses another port; DEMO_BIN takes a program built already.
+# instead of keeping the page up; DEMO_PORT and DEMO_DIR choose another port and folder; DEMO_BIN takes a
+# program that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 port=${DEMO_PORT:-3000}
-demo=$PWD/.demo
+demo=${DEMO_DIR:-$PWD/.demo}
 export WRATA_URL="http://127.0.0.1:$port"
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -41,13 +42,19 @@ cleanup() {
         done
         kill -KILL "$server" 2>/dev/null || true
     fi
+    # Agents outlive their server, which is their point; of a demo nothing should stay. They run from its folder.
+    for exe in /proc/[0-9]*/exe; do
+        case "$(readlink "$exe" 2>/dev/null || true)" in
+        "$demo"/data/*) kill -TERM "$(basename "$(dirname "$exe")")" 2>/dev/null || true ;;
+        esac
+    done
     wait 2>/dev/null || true
 }
 trap cleanup EXIT
 trap 'cleanup; exit 130' INT
 trap 'cleanup; exit 143' TERM
 
-rm -rf "$demo"
+rm -rf "$demo/data" "$demo/project"
 mkdir -p "$demo/data"
 
 # The suite as a git repository of its own: wrata takes code from git and from nowhere else.
@@ -57,7 +64,7 @@ git -C "$demo/project" add -A
 git -C "$demo/project" -c user.name=demo -c user.email=demo@localhost -c commit.gpgsign=false \
     commit -q -m "a small shop, with its specs"
 
-say "starting the server (log: .demo/server.log)"
+say "starting the server (log: $demo/server.log)"
 "$wrata" serve --data "$demo/data" --listen "127.0.0.1:$port" >"$demo/server.log" 2>&1 &
 server=$!
 for i in $(seq 300); do
