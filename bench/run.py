@@ -1,0 +1,388 @@
+#!/usr/bin/env python3
+"""Benchmarks, side by side in one run: every figure is a ratio to a peer measured within the same minute.
+
+    bench/run.py [--rounds N] [--count N] [local|ssh|gap|rspec|latency|idle ...]
+
+Rounds are interleaved (A B C A B C ...); the medians of the ratios of neighbours in time are what counts. CPU per
+script is taken from a cpuacct cgroup per contender where there is one (it counts daemons too), else from getrusage.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tests", "lib"))
+import wrata  # noqa: E402
+
+BUILD = os.environ.get("WRATA_BUILD") or os.path.join(HERE, "..", "build", "release")
+wrata.WRATA = os.environ.get("WRATA_BIN") or os.path.join(BUILD, "wrata")
+SPAWN_LOOP = os.path.join(BUILD, "spawn_loop")
+CPUACCT = "/sys/fs/cgroup/cpuacct"
+
+
+class CpuGroup:
+    """CPU time of everything that runs inside, daemons and all; None where cgroups cannot be made."""
+
+    def __init__(self, name):
+        self.path = os.path.join(CPUACCT, "wrata-bench-%d-%s" % (os.getpid(), name))
+        try:
+            os.mkdir(self.path)
+        except OSError:
+            self.path = None
+
+    def enter(self):
+        if self.path:
+            with open(os.path.join(self.path, "cgroup.procs"), "w", encoding="ascii") as f:
+                f.write(str(os.getpid()))
+
+    def seconds(self):
+        if not self.path:
+            usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return usage.ru_utime + usage.ru_stime
+        with open(os.path.join(self.path, "cpuacct.usage"), encoding="ascii") as f:
+            return int(f.read()) / 1e9
+
+    def close(self):
+        if self.path:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.path)
+
+
+def run_in(group, argv, **more):
+    return subprocess.run(argv, preexec_fn=group.enter, check=True, capture_output=True, **more)
+
+
+class Contender:
+    def __init__(self, name, once):
+        self.name = name
+        self.once = once  # (group) -> seconds
+        self.group = CpuGroup(name.replace(" ", "-").replace("/", "-"))
+        self.rates = []
+        self.cpus = []
+
+    def round(self, count):
+        before = self.group.seconds()
+        seconds = self.once(self.group)
+        self.rates.append(count / seconds)
+        self.cpus.append((self.group.seconds() - before) / count * 1e6)
+
+
+def table(title, contenders, rounds, count, unit="scripts"):
+    """Run them interleaved and print each as a ratio to the first."""
+    for _ in range(rounds):
+        for c in contenders:
+            c.round(count)
+    print("\n## %s (%d %s a round, %d rounds, interleaved)" % (title, count, unit, rounds))
+    print("| contender | %s/s median [min-max] | rate to %s | CPU us per %s | CPU to %s |" %
+          (unit, contenders[0].name, unit.rstrip("s"), contenders[0].name))
+    print("|---|---|---|---|---|")
+    first = contenders[0]
+    for c in contenders:
+        rate = statistics.median(a / b for a, b in zip(c.rates, first.rates))
+        cpu = statistics.median(a / b if b else 0 for a, b in zip(c.cpus, first.cpus))
+        print("| %s | %.0f [%.0f-%.0f] | %.2f | %.0f | %.2f |" %
+              (c.name, statistics.median(c.rates), min(c.rates), max(c.rates), rate, statistics.median(c.cpus), cpu))
+        c.group.close()
+    sys.stdout.flush()
+    return contenders
+
+
+class WrataContender(Contender):
+    """A server that is there already, as it would be for a team; a round is one launch of `count` runs."""
+
+    def __init__(self, name, folder, setup, files):
+        super().__init__(name, self.launch_once)
+        self.server = wrata.Server(folder)
+        self.files = files
+        self.project = None
+        # The server, its agents and all they run are counted: they are started inside the group.
+        pid = os.fork()
+        if pid == 0:
+            self.group.enter()
+            self.server.start()
+            with open(os.path.join(folder, "started"), "w", encoding="utf-8") as f:
+                json.dump({"url": self.server.url, "pid": self.server.process.pid}, f)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        with open(os.path.join(folder, "started"), encoding="utf-8") as f:
+            found = json.load(f)
+        self.server.url = found["url"]
+        self.pid = found["pid"]
+        setup(self)
+
+    def launch_once(self, group):
+        del group
+        begin = time.monotonic()
+        launch = self.server.launch(self.project, self.files)
+        done = wait_done(self.server, launch["id"])
+        seconds = time.monotonic() - begin
+        if done["outcome"] != "passed":
+            raise AssertionError("launch %d: %s %s" % (launch["id"], done["outcome"], done["tests"]))
+        return seconds
+
+    def end(self):
+        os.kill(self.pid, signal.SIGTERM)
+        with contextlib.suppress(AssertionError):
+            wrata.wait_for("the server ends", lambda: not os.path.exists("/proc/%d" % self.pid), 10)
+
+
+def wait_done(server, launch_id):
+    """By the live stream, as the command line does: no polling that would distort what is measured."""
+    url = "%s/api/v1/stream?topics=launch:%d" % (server.url, launch_id)
+    event = None
+    with urllib.request.urlopen(url, timeout=600) as stream:
+        for raw in stream:
+            line = raw.decode("utf-8", "replace").rstrip("\n")
+            if line.startswith("event: "):
+                event = line[7:]
+            elif line.startswith("data: ") and event == "launch":
+                found = json.loads(line[6:])
+                if found["id"] == launch_id and found["state"] == "done":
+                    return found
+    raise AssertionError("the stream ended before the launch did")
+
+
+def trivial_project(folder):
+    """A repository whose one file is a program that does nothing."""
+    path = os.path.join(folder, "repo")
+    os.makedirs(path)
+    shutil.copy("/bin/true", os.path.join(path, "job"))
+    wrata.git(path, "init", "-q", "-b", "main")
+    wrata.git(path, "add", "-A")
+    wrata.git(path, "commit", "-q", "-m", "job")
+    return path
+
+
+def bench_local(options, folder):
+    repo = trivial_project(folder)
+    job = os.path.join(repo, "job")
+    count = options.count
+
+    def setup(c):
+        c.server.add_local("local-1", 2)
+        c.server.wait_online("local-1")
+        c.project = repo
+
+    def spawn_loop(group):
+        logs = tempfile.mkdtemp(dir=folder)
+        out = run_in(group, [SPAWN_LOOP, str(count), "2", logs, "--", job])
+        shutil.rmtree(logs)
+        return json.loads(out.stdout)["seconds"]
+
+    def timed(group, argv, **more):
+        begin = time.monotonic()
+        run_in(group, argv, **more)
+        return time.monotonic() - begin
+
+    numbers = "".join("%d\n" % i for i in range(count)).encode()
+    few = max(1, count // 10)  # GNU parallel is slow: a tenth of the work, scaled
+    ours = WrataContender("wrata", os.path.join(folder, "w"), setup, ["job"] * count)
+    contenders = [
+        Contender("spawn loop, a log each", spawn_loop),
+        ours,
+        Contender("xargs -P2", lambda g: timed(g, ["xargs", "-P2", "-n1", job], input=numbers)),
+    ]
+    if shutil.which("parallel"):
+        contenders.append(Contender("GNU parallel -j2", lambda g: 10 * timed(
+            g, ["parallel", "-j2", "--no-run-if-empty", job, "#", "{}"], input=b"".join(b"%d\n" % i for i in range(few)))))
+    ours.launch_once(None)  # warm: the code is on the server
+    table("local, trivial scripts, 2 at a time", contenders, options.rounds, count)
+    if len(contenders) > 3:
+        print("wrata to GNU parallel: %.1f x" % statistics.median(
+            a / b for a, b in zip(contenders[1].rates, contenders[3].rates)))
+    gaps(ours.server)
+    ours.end()
+
+
+def gaps(server):
+    """Slot free -> next exec, as the agent measured it for each run."""
+    runs = server.all("/api/v1/runs")
+    found = sorted(r["gap_us"] for r in runs if r.get("gap_us"))
+    if found:
+        print("gap slot free -> next exec: p50 %.2f ms, p99 %.2f ms (%d runs)" %
+              (found[len(found) // 2] / 1000, found[int(len(found) * 0.99)] / 1000, len(found)))
+
+
+def bench_latency(options, folder):
+    """A line is printed by a script -> it is seen by a live subscriber."""
+    del options
+    repo = wrata.make_project(os.path.join(folder, "repo"), {
+        "tick.py": "import time\nfor i in range(200):\n    print('%.6f' % time.time(), flush=True)\n    time.sleep(0.02)\n",
+        "tick.sh": "#!/bin/bash\nexec /usr/bin/python3 -u tick.py\n"})
+    server = wrata.Server(folder).start()
+    try:
+        server.add_local("local-1", 2)
+        server.wait_online("local-1")
+        launch = server.launch(repo, ["tick.sh"])
+        run = wrata.wait_for("the run", lambda: server.get("/api/v1/runs?launch=%d" % launch["id"])["items"])[0]["id"]
+        delays = []
+        url = "%s/api/v1/stream?topics=log:%d@0" % (server.url, run)
+        with urllib.request.urlopen(url, timeout=60) as stream:
+            for raw in stream:
+                now = time.time()
+                line = raw.decode("utf-8", "replace")
+                if line.startswith("data: "):
+                    event = json.loads(line[6:])
+                    delays += [now - float(t) for t in event.get("text", "").split()]
+                    if event.get("complete"):
+                        break
+        delays.sort()
+        print("\n## a log line, printed -> seen by a live subscriber (%d lines)" % len(delays))
+        print("p50 %.1f ms, p99 %.1f ms, max %.1f ms (limit: 300 ms p99)" %
+              (delays[len(delays) // 2] * 1e3, delays[int(len(delays) * 0.99)] * 1e3, delays[-1] * 1e3))
+    finally:
+        server.stop()
+
+
+def rss_kib(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
+        for line in f:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0
+
+
+def bench_idle(options, folder):
+    del options
+    server = wrata.Server(folder).start()
+    try:
+        server.add_local("local-1", 2)
+        server.wait_online("local-1")
+        time.sleep(3)
+        print("\n## idle")
+        print("server RSS %.1f MiB (limit 20)" % (rss_kib(server.process.pid) / 1024))
+        for pid in wrata.pids_with(folder, "wrata-agent"):
+            with open("/proc/%d/cmdline" % pid, "rb") as f:
+                kind = f.read().split(b"\0")[1].decode()
+            print("agent %s RSS %.2f MiB (limit 2)" % (kind, rss_kib(pid) / 1024))
+        for name in sorted(os.listdir(BUILD)):
+            if name.startswith("wrata-agent") and os.access(os.path.join(BUILD, name), os.X_OK):
+                print("%s: %d bytes (limit 300,000)" % (name, os.path.getsize(os.path.join(BUILD, name))))
+    finally:
+        server.stop()
+
+
+def bench_rspec(options, folder):
+    """A real suite: --suite FOLDER (a git work tree with spec/), else the demo's."""
+    suite = options.suite or os.path.join(HERE, "..", "examples", "demo-suite")
+    repo = os.path.join(folder, "repo")
+    shutil.copytree(suite, repo, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    wrata.git(repo, "init", "-q", "-b", "main")
+    wrata.git(repo, "add", "-A")
+    wrata.git(repo, "commit", "-q", "-m", "suite")
+    files = sorted(os.path.relpath(os.path.join(d, f), repo) for d, _, names in os.walk(os.path.join(repo, "spec"))
+                   for f in names if f.endswith("_spec.rb"))
+
+    def setup(c):
+        c.server.add_local("local-1", 2)
+        c.server.wait_online("local-1")
+        c.project = repo
+
+    def timed(group, argv):
+        begin = time.monotonic()
+        subprocess.run(argv, preexec_fn=group.enter, cwd=repo, capture_output=True)
+        return time.monotonic() - begin
+
+    class Ours(WrataContender):
+        def launch_once(self, group):
+            del group
+            begin = time.monotonic()
+            launch = self.server.launch(self.project, self.files, order="finish-soonest")
+            wait_done(self.server, launch["id"])
+            return time.monotonic() - begin
+
+    ours = Ours("wrata", os.path.join(folder, "w"), setup, files)
+    contenders = [Contender("rspec, one process", lambda g: timed(g, ["rspec", *files])), ours]
+    if shutil.which("parallel_rspec"):
+        contenders.append(Contender("parallel_rspec -n2", lambda g: timed(g, ["parallel_rspec", "-n2", *files])))
+    contenders.append(Contender("xargs -P2, a process a file", lambda g: timed(
+        g, ["sh", "-c", "printf '%s\\n' \"$@\" | xargs -P2 -n1 rspec", "sh", *files])))
+    ours.launch_once(None)
+    table("RSpec suite of %d files" % len(files), contenders, options.rounds, len(files), "files")
+    ours.end()
+
+
+def bench_ssh(options, folder):
+    """4 hosts with an sshd each, in network namespaces of this machine."""
+    import hosts  # pylint: disable=import-outside-toplevel
+
+    reason = hosts.unavailable()
+    if reason:
+        print("\n## over SSH: skipped: %s" % reason)
+        return
+    count = options.count
+    repo = trivial_project(folder)
+    with hosts.Hosts(4) as fleet:
+        def setup(c):
+            for host in fleet:
+                c.server.post("/api/v1/servers", host.server_row("host-%d" % host.number, slots=1))
+            c.server.wait_online(*["host-%d" % h.number for h in fleet], seconds=60)
+            c.project = repo
+
+        share = count // 4
+        ssh = ["ssh", "-F", fleet.ssh_config]
+
+        def loops(group):
+            begin = time.monotonic()
+            children = [subprocess.Popen(ssh + [h.alias, "mkdir -p /tmp/wrata-bench && exec %s %d 1 /tmp/wrata-bench -- /bin/true"
+                                                % (SPAWN_LOOP, share)], preexec_fn=group.enter,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for h in fleet]
+            if any(c.wait() for c in children):
+                raise AssertionError("a spawn loop over ssh failed")
+            return time.monotonic() - begin
+
+        few = max(4, count // 20)
+        contenders = [Contender("one ssh a host, spawn loop", loops)]
+        ours = WrataContender("wrata", os.path.join(folder, "w"), setup, ["job"] * (share * 4))
+        contenders.append(ours)
+        if shutil.which("parallel"):
+            logins = ",".join("1/ssh -F %s %s" % (fleet.ssh_config, h.alias) for h in fleet)
+            def gnu(group):
+                begin = time.monotonic()
+                run_in(group, ["parallel", "--controlmaster", "-S", logins, "/bin/true", "#", "{}"],
+                       input=b"".join(b"%d\n" % i for i in range(few)))
+                return (time.monotonic() - begin) * count / few
+            contenders.append(Contender("GNU parallel --controlmaster", gnu))
+        ours.launch_once(None)
+        table("over SSH, 4 hosts, trivial scripts", contenders, options.rounds, count)
+        if len(contenders) > 2:
+            print("wrata to GNU parallel: %.1f x" % statistics.median(
+                a / b for a, b in zip(contenders[1].rates, contenders[2].rates)))
+        gaps(ours.server)
+        ours.end()
+
+
+BENCHES = {"local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--suite", help="a git work tree with spec/, for rspec")
+    parser.add_argument("what", nargs="*", choices=[[], *BENCHES])
+    options = parser.parse_args()
+    for name in options.what or BENCHES:
+        folder = tempfile.mkdtemp(prefix="wrata-bench-")
+        try:
+            BENCHES[name](options, folder)
+        finally:
+            for pid in wrata.pids_with(folder):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
