@@ -5,6 +5,7 @@
 #ifndef WRATA_BASE_MEM_H
 #define WRATA_BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ void *arena_alloc(struct arena *a, size_t n); /* 16-byte aligned, zeroed; lives 
 char *arena_strndup(struct arena *a, const char *s, size_t n); /* with NUL at the end */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void arena_reset(struct arena *a); /* keeps one block for reuse */
 void arena_done(struct arena *a);
 
