@@ -9,7 +9,7 @@ seconds=${2:-60}
 
 scripts/install-deps.sh fuzz
 cmake -G Ninja -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DWRATA_FUZZ=ON \
-    -DWRATA_SANITIZE=address,undefined -DWRATA_WEB=OFF >/dev/null
+    -DWRATA_SANITIZE=address,undefined -DWRATA_WEB=OFF -DWRATA_WERROR=OFF >/dev/null
 mkdir -p build/fuzz/findings
 for source in fuzz/fuzz_*"$name"*.c; do
     target=$(basename "$source" .c)
