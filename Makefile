@@ -26,12 +26,13 @@ test: ## build with sanitizers and run every test (make test T=name for some)
 build: ## the program for use: build/release/wrata
 	@scripts/install-deps.sh build
 	@$(CMAKE) -B $(BUILD_RELEASE) -DCMAKE_BUILD_TYPE=Release
-	@ninja -C $(BUILD_RELEASE) -j$(JOBS)
+	@ninja -C $(BUILD_RELEASE) -j$(JOBS) wrata
 
-bench: ## measure against the contenders, side by side (bench/README.md)
+bench: ## measure against the contenders, side by side (make bench T=local for one)
 	@scripts/install-deps.sh bench
 	@$(MAKE) --no-print-directory build
-	@if [ -x bench/run ]; then bench/run; else echo 'there are no benchmarks yet (bench/run)'; fi
+	@ninja -C $(BUILD_RELEASE) -j$(JOBS) benches
+	@WRATA_BUILD=$(BUILD_RELEASE) python3 bench/run.py $(T)
 
 fmt: ## format the C sources
 	@find src tools tests sim fuzz bench -name tidy-fixtures -prune -o -name '*.[ch]' -type f -print \
