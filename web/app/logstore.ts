@@ -1,0 +1,80 @@
+/** One run's log: what is stored comes by pages, what is written now by the stream, each byte once. */
+import { signal } from '@preact/signals';
+import { LogBuffer } from '../core/logbuf';
+import { freshText, unfinished } from '../core/stream';
+import type { LogEvent } from '../core/types';
+import { ApiError, logPart } from './api';
+import { retopic, subscribe } from './live';
+
+const PART = 1 << 20, LIMIT = 32 << 20;
+
+export class LogStore {
+  buf = new LogBuffer();
+  count = signal(0);
+  /** loading: pages are coming; live: the stream brings it; done: complete. */
+  state = signal<'loading' | 'live' | 'done' | 'error'>('loading');
+  error = signal<ApiError | null>(null);
+  skipped = signal(0);
+  size = signal(0);
+  private have = 0;
+  private ac = new AbortController();
+  private leave: (() => void) | null = null;
+  constructor(readonly run: number) {}
+
+  start(): () => void {
+    this.leave = subscribe({
+      topics: () => (this.state.peek() === 'live' ? [`log:${this.run}@${this.have}`] : []),
+      on: (batch) => { for (const e of batch) if (e.type === 'log' && (e.data as LogEvent).run === this.run) this.take(e.data as LogEvent); },
+      ready: () => {},
+    });
+    void this.load();
+    return () => { this.leave?.(); this.ac.abort(); };
+  }
+  retry = (): void => void this.load();
+
+  private async load(): Promise<void> {
+    this.ac.abort();
+    const ac = (this.ac = new AbortController());
+    this.state.value = 'loading'; this.error.value = null;
+    try {
+      for (;;) {
+        const first = this.have === 0 && this.count.peek() === 0;
+        let part = await logPart(this.run, `from=${this.have}&max=${PART}`, ac.signal);
+        if (first && part.size > LIMIT) {                             // only the end of a log this long
+          this.have = this.skipped.value = part.size - LIMIT;
+          part = await logPart(this.run, `from=${this.have}&max=${PART}`, ac.signal);
+        }
+        if (ac.signal.aborted) return;
+        const cut = part.complete && part.to >= part.size ? 0 : unfinished(part.bytes);
+        const body = cut ? part.bytes.subarray(0, part.bytes.length - cut) : part.bytes;
+        this.append(new TextDecoder().decode(body));
+        this.have = part.from + body.length;
+        this.size.value = Math.max(part.size, this.have);
+        if (part.to >= part.size || !part.bytes.length) {
+          if (part.complete) this.end(); else { this.state.value = 'live'; retopic(); }
+          return;
+        }
+      }
+    } catch (e) {
+      if (ac.signal.aborted) return;
+      this.error.value = e instanceof ApiError ? e : new ApiError(0, 'IO', String((e as Error).message));
+      this.state.value = 'error';
+    }
+  }
+  private take(e: LogEvent): void {
+    if (this.state.peek() !== 'live') return;
+    const text = freshText(e, this.have);
+    if (text === null) { void this.load(); return; }                  // a gap: read on from where we are
+    this.have = Math.max(this.have, e.to);
+    this.size.value = Math.max(this.size.peek(), this.have);
+    if (text) this.append(text);
+    if (e.complete) this.end();
+  }
+  private append(text: string): void { this.buf.append(text); this.count.value = this.buf.lines.length; }
+  private end(): void {
+    this.buf.finish();
+    this.count.value = this.buf.lines.length;
+    this.state.value = 'done';
+    retopic();
+  }
+}

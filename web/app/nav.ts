@@ -1,0 +1,79 @@
+/** Addresses, titles, time and keys: what every screen shares. */
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+
+export const url = signal(new URL(location.href));
+const sync = (): void => { url.value = new URL(location.href); };
+
+export function go(href: string): void {
+  const to = new URL(href, location.href), moved = to.pathname !== location.pathname;
+  if (to.href !== location.href) history.pushState(null, '', to);
+  sync();
+  if (moved) {
+    scrollTo(0, 0);
+    document.getElementById('main')?.focus({ preventScroll: true });
+  }
+}
+/** Changes query or line without a new entry in the history. */
+export function replace(change: (u: URL) => void): void {
+  const u = new URL(location.href);
+  change(u);
+  if (u.href !== location.href) { history.replaceState(null, '', u); sync(); }
+}
+addEventListener('popstate', sync);
+addEventListener('hashchange', sync);
+document.addEventListener('click', (e) => {
+  if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
+  const a = (e.target as Element).closest?.('a');
+  if (!a || a.target || a.hasAttribute('download') || a.origin !== location.origin || a.pathname.startsWith('/api/')) return;
+  if (a.getAttribute('href')!.startsWith('#')) return;
+  e.preventDefault();
+  go(a.href);
+});
+
+export function useTitle(title: string): void { useEffect(() => { document.title = `${title} · wrata`; }, [title]); }
+
+/** One clock for everything that ticks. */
+export const now = signal(Date.now());
+setInterval(() => { if (!document.hidden) now.value = Date.now(); }, 1000);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) now.value = Date.now(); });
+
+export interface Key { key: string; text: string; run: () => void }
+export const keys = new Set<Key>();
+export function useKey(key: string, text: string, run: () => void): void {
+  const now = useRef(run);
+  now.current = run;
+  useEffect(() => {
+    const k: Key = { key, text, run: () => now.current() };
+    keys.add(k);
+    return () => { keys.delete(k); };
+  }, [key, text]);
+}
+const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
+let chord = '';
+document.addEventListener('keydown', (e) => {
+  if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
+  const pressed = chord + e.key;
+  chord = '';
+  const found = [...keys].reverse().find((k) => k.key === pressed);
+  if (found) { e.preventDefault(); found.run(); }
+  else if ([...keys].some((k) => k.key.startsWith(`${pressed} `))) { chord = `${pressed} `; setTimeout(() => { chord = ''; }, 1200); }
+});
+
+/** One polite voice for the whole page, at most one message in five seconds. */
+export const spoken = signal('');
+let next = '', quiet = 0;
+export function say(text: string): void {
+  next = text;
+  if (quiet) return;
+  spoken.value = next;
+  quiet = setTimeout(() => { quiet = 0; if (next !== spoken.peek()) say(next); }, 5000) as unknown as number;
+}
+
+export const theme = signal<'' | 'light' | 'dark'>((document.documentElement.dataset.theme as 'light' | 'dark' | undefined) ?? '');
+export function setTheme(t: '' | 'light' | 'dark'): void {
+  theme.value = t;
+  if (t) document.documentElement.dataset.theme = t; else delete document.documentElement.dataset.theme;
+  try { if (t) localStorage.setItem('theme', t); else localStorage.removeItem('theme'); } catch { /* private mode */ }
+}
+export const nextTheme = (): void => setTheme(theme.peek() === '' ? 'light' : theme.peek() === 'light' ? 'dark' : '');

@@ -1,0 +1,114 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { bytes, num } from '../../core/fmt';
+import { runs } from '../../core/logbuf';
+import { lineRange } from '../../core/route';
+import type { LogStore } from '../logstore';
+import { replace, url, useKey } from '../nav';
+import { memo } from './memo';
+import { VList, type ListApi } from './vlist';
+
+const ROW = 20, MAX_COLUMNS = 2000;
+
+const Row = memo(({ i, text, spans, q, mark }: { i: number; text: string; spans: number[] | null; q: string; mark: boolean }) => (
+  <div class="lrow" data-cur={mark ? '' : undefined}>
+    <a href={`#L${i + 1}`} tabIndex={-1} aria-label={`Line ${i + 1}`}>{i + 1}</a>
+    <code>{runs(text.length > MAX_COLUMNS ? `${text.slice(0, MAX_COLUMNS)} …` : text, spans, q).map((r) => <span class={r.cls}>{r.text}</span>)}</code>
+  </div>
+));
+
+/** Line numbers with a hit; grows while lines arrive and never holds the page for longer than a few milliseconds. */
+function useSearch(log: LogStore, q: string): number[] {
+  const [hits, setHits] = useState<number[]>([]);
+  useEffect(() => {
+    const ac = new AbortController(), found: number[] = [];
+    let shown = 0, pos = 0;
+    const flush = () => { shown = performance.now(); setHits(found.slice()); };
+    const scan = async () => {
+      while (!ac.signal.aborted) {
+        const end = log.buf.lines.length, before = found.length;
+        await log.buf.search(q, pos, 6, ac.signal, (l) => { found.push(l); if (performance.now() - shown > 100) flush(); });
+        if (ac.signal.aborted) return;
+        if (found.length !== before || !pos) flush();
+        pos = end;
+        await new Promise((r) => setTimeout(r, 250));
+      }
+    };
+    if (q) void scan(); else setHits([]);
+    return () => ac.abort();
+  }, [q, log]);
+  return hits;
+}
+
+export function Log({ log, name }: { log: LogStore; name: string }) {
+  const count = log.count.value, state = log.state.value, list = useRef<ListApi>(null), box = useRef<HTMLElement>(null), input = useRef<HTMLInputElement>(null);
+  const linked = lineRange(url.value.hash);
+  const [follow, setFollow] = useState(!linked), [text, setText] = useState(''), [at, setAt] = useState(-1), seen = useRef(0);
+  const q = text.length > 1 ? text : '', hits = useSearch(log, q);
+  const here = q && at >= 0 && at < hits.length ? hits[at] : -1;
+  if (follow) seen.current = count;
+  const fresh = follow ? 0 : Math.max(0, count - seen.current);
+
+  function jump(d: number) {
+    if (!hits.length) return;
+    let next = at + d;
+    if (at < 0) {                                                     // the first jump starts where one is looking
+      const top = list.current!.first(), i = hits.findIndex((l) => l >= top);
+      next = d > 0 ? (i < 0 ? 0 : i) : (i <= 0 ? hits.length - 1 : i - 1);
+    }
+    next = (next + hits.length) % hits.length;
+    setAt(next); setFollow(false); list.current!.reveal(hits[next]);
+  }
+  // A linked line is shown as soon as it is there, once.
+  const wanted = useRef('');
+  useEffect(() => {
+    if (!linked || linked[0] >= count || wanted.current === url.value.hash) return;
+    wanted.current = url.value.hash;
+    setFollow(false);
+    requestAnimationFrame(() => list.current?.reveal(linked[0]));
+  });
+  useEffect(() => {
+    const picked = () => { const s = getSelection(); if (s && !s.isCollapsed && box.current?.contains(s.anchorNode)) setFollow(false); };
+    document.addEventListener('selectionchange', picked);
+    return () => document.removeEventListener('selectionchange', picked);
+  }, []);
+  const latest = () => { setFollow(true); if (url.peek().hash) replace((u) => { u.hash = ''; }); };
+  useKey('f', 'Follow the end of the log', () => (follow ? setFollow(false) : latest()));
+  useKey('/', 'Search the log', () => input.current?.focus());
+
+  function clicked(e: MouseEvent) {
+    const a = (e.target as Element).closest?.('a');
+    if (!a || !box.current?.contains(a) || !a.hash.startsWith('#L') || e.metaKey || e.ctrlKey) return;
+    e.preventDefault();
+    const line = lineRange(a.hash)![0], from = e.shiftKey && linked ? linked[0] : line, [lo, hi] = from <= line ? [from, line] : [line, from];
+    wanted.current = lo === hi ? `#L${lo + 1}` : `#L${lo + 1}-L${hi + 1}`;
+    setFollow(false);
+    replace((u) => { u.hash = wanted.current; });
+  }
+  return (
+    <section class="log" ref={box} onClick={clicked} onKeyDown={(e) => { if (e.key === 'f' && (e.ctrlKey || e.metaKey) && document.activeElement !== input.current) { e.preventDefault(); input.current?.focus(); } }}>
+      <div class="bar-of">
+        <span class="find">
+          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { setText(e.currentTarget.value); setAt(-1); }}
+            onKeyDown={(e) => {
+              if (e.key === 'Enter') { e.preventDefault(); jump(e.shiftKey ? -1 : 1); }
+              if (e.key === 'Escape') { setText(''); e.currentTarget.blur(); list.current?.focus(); }
+            }} />
+          <output>{q ? (hits.length ? `${at < 0 ? '' : `${num(at + 1)} of `}${num(hits.length)}` : 'no match') : ''}</output>
+          <button type="button" class="btn icon" aria-label="Previous match" disabled={!hits.length} onClick={() => jump(-1)}>↑</button>
+          <button type="button" class="btn icon" aria-label="Next match" disabled={!hits.length} onClick={() => jump(1)}>↓</button>
+        </span>
+        <span class="faint num">{num(count)} lines, {bytes(log.size.value)}{state === 'loading' ? ', loading' : state === 'live' ? ', live' : ''}</span>
+        <span class="grow" />
+        <button type="button" class="btn" aria-pressed={follow} onClick={() => (follow ? setFollow(false) : latest())}>Follow</button>
+        <a class="btn" href={`/api/v1/runs/${log.run}/log?download=1`} download={`run-${log.run}.log`}>Download</a>
+      </div>
+      {log.skipped.value > 0 && <p class="note">The log is long: these are its last {bytes(log.size.value - log.skipped.value)}; line numbers start there. Download it to see all {bytes(log.size.value)}.</p>}
+      {log.error.value && <p class="note bad" role="alert">{log.error.value.message} <button type="button" class="btn small" onClick={log.retry}>Try again</button></p>}
+      {count === 0 && state !== 'loading' && !log.error.value
+        ? <div class="logbox none"><p>{state === 'done' ? 'The run wrote nothing.' : 'Nothing written yet. Lines appear here as they come.'}</p></div>
+        : <VList api={list} class="logbox" count={count} row={ROW} label={`Log of ${name}`} follow={follow} onScrolled={(end) => { if (!end && follow) setFollow(false); }}
+            item={(i, slot) => <Row key={slot} i={i} text={log.buf.lines[i] ?? ''} spans={log.buf.spans[i] ?? null} q={q} mark={i === here || (linked !== null && i >= linked[0] && i <= linked[1])} />} />}
+      {fresh > 0 && <button type="button" class="btn latest" onClick={latest}>Jump to latest, {num(fresh)} new</button>}
+    </section>
+  );
+}

@@ -1,0 +1,46 @@
+import type { ComponentChildren, RefObject } from 'preact';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { scrollFor, win } from '../../core/vwin';
+
+export interface ListApi { reveal(i: number): void; first(): number; focus(): void }
+interface Props {
+  count: number; row: number; label: string; class?: string; follow?: boolean; rowsRole?: 'list';
+  api?: RefObject<ListApi | null>; item: (i: number, slot: number) => ComponentChildren;
+  onScrolled?: (atEnd: boolean) => void;
+}
+
+/** Windowed list. Rows are keyed by slot, so scrolling rewrites text in recycled nodes instead of building new ones. */
+export function VList(p: Props) {
+  const el = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0), [h, setH] = useState(0);
+  const w = win(p.count, p.row, p.follow ? Math.max(0, p.count * p.row - h) : top, h);   // following: derived, no scroll round trip
+
+  useLayoutEffect(() => {
+    const ro = new ResizeObserver(() => setH(el.current!.clientHeight));
+    ro.observe(el.current!);
+    return () => ro.disconnect();
+  }, []);
+  useLayoutEffect(() => { if (p.follow && p.count) el.current!.scrollTop = w.full; }, [p.follow, p.count, h]);
+  useLayoutEffect(() => {
+    if (p.api) p.api.current = {
+      reveal: (i) => { el.current!.scrollTop = scrollFor(i, p.count, p.row, h); setTop(el.current!.scrollTop); },
+      first: () => Math.max(0, Math.floor(el.current!.scrollTop / p.row)),
+      focus: () => el.current!.focus(),
+    };
+  });
+
+  function scrolled() {
+    const y = el.current!.scrollTop, end = y + h >= w.full - p.row;
+    if (end && p.follow) return;
+    setTop(y);
+    p.onScrolled?.(end);
+  }
+  const rows: ComponentChildren[] = [];
+  for (let i = w.start; i < w.end; i++) rows.push(p.item(i, i - w.start));
+  return (
+    <div class={`vlist ${p.class ?? ''}`} ref={el} role="region" aria-label={p.label} tabIndex={0} onScroll={scrolled}>
+      <div class="space" style={{ height: `${w.full}px` }} />
+      <div class="rows" role={p.rowsRole && rows.length ? p.rowsRole : undefined} style={{ transform: `translateY(${w.top}px)` }}>{rows}</div>
+    </div>
+  );
+}

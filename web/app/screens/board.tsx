@@ -1,0 +1,114 @@
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { base, dur, eta, num, plural, visible } from '../../core/fmt';
+import { parseFilter, matches } from '../../core/filter';
+import { bad, byName, doneExamples, ended, launchFace, live, serverFace, sum } from '../../core/state';
+import type { Launch, Server } from '../../core/types';
+import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar } from '../parts/basics';
+import { replace, say, url, useKey, useTitle } from '../nav';
+import { BoardStore } from '../stores';
+
+export const launchName = (l: Launch): string => visible(l.name || `${l.project.name} ${l.ref}`);
+
+function Tile({ s }: { s: Server }) {
+  const face = serverFace(s), free = s.slots - s.running.length;
+  return (
+    <li class="tile" data-tone={face.tone}>
+      <div class="head">
+        <Glyph face={face} /><b class="name" title={s.name}>{visible(s.name)}</b>
+        <span class="word">{face.word}{s.slots > 1 && s.link === 'online' ? `, ${s.running.length} of ${s.slots}` : ''}</span>
+      </div>
+      {s.running.map((r) => (
+        <a class="slot" href={`/runs/${r.run}`} title={r.path} key={r.run}>
+          <span class="file">{visible(base(r.path))}</span><Elapsed from={r.started_at} />
+          {r.examples ? <ExampleBar e={r.examples} /> : <span class="bar busy" aria-hidden="true" />}
+          {r.examples && <span class="sr">{`${r.examples.passed} passed, ${r.examples.failed} failed of ${r.examples.discovered}`}</span>}
+        </a>
+      ))}
+      {s.link !== 'online' && <p class="why">{visible(s.reason || (s.link === 'connecting' ? 'Waiting for its agent' : 'Not connected'))} <Ago at={s.since} /></p>}
+      {s.link === 'online' && !s.running.length && <p class="why">{free > 1 ? `${free} slots free` : 'Free'}, <Ago at={s.since} /></p>}
+    </li>
+  );
+}
+
+function LaunchRow({ l }: { l: Launch }) {
+  const t = l.tests, face = launchFace(l), wrong = bad(t);
+  return (
+    <li>
+      <a class="launch" href={`/launches/${l.id}`}>
+        <Glyph face={face} label />
+        <span class="name"><b>{launchName(l)}</b> <span class="faint">#{l.id}</span></span>
+        <span class="sub">{visible(l.project.name)} · {visible(l.ref)} · <code>{l.commit.slice(0, 7)}</code></span>
+        <span class="counts">
+          <span class={wrong ? 't-fail' : 'faint'}>{num(wrong)} failed</span>
+          <span>{num(ended(t))} of {plural(t.total, 'file')}</span>
+          <span class="faint">{num(doneExamples(l.examples))} examples</span>
+        </span>
+        <span class="time">{live(l) ? eta(l.eta_ms) : <>{l.started_at && l.ended_at ? `${dur(Date.parse(l.ended_at) - Date.parse(l.started_at))}, ` : ''}<Ago at={l.ended_at ?? l.created_at} /></>}</span>
+        <TestBar t={t} />
+      </a>
+    </li>
+  );
+}
+
+export function Board() {
+  useTitle('Board');
+  const store = useMemo(() => new BoardStore(), []);
+  useEffect(() => store.start(), [store]);
+  const filter = useRef<HTMLInputElement>(null);
+  useKey('/', 'Filter servers', () => filter.current?.focus());
+  void store.rev.value;
+  const phase = store.phase.value, spokenFailed = useRef(-1);
+
+  const launches = [...store.launches.rows.values()].sort((a, b) => b.id - a.id);
+  const running = launches.filter(live), old = launches.filter((l) => !live(l)).slice(0, 20);
+  const total = sum(running), failed = bad(total.tests);
+  useEffect(() => {
+    if (phase !== 'ready') return;
+    if (spokenFailed.current >= 0 && failed > spokenFailed.current) say(`${ended(total.tests)} files done, ${failed} failed, ${eta(total.eta)}`);
+    spokenFailed.current = failed;
+  }, [failed, phase]);
+  if (phase === 'error') return <Failed error={store.error.value!} what="The board" retry={store.retry} />;
+  if (phase === 'loading') return <><h1 class="sr">Board</h1><Skeleton rows={8} /></>;
+
+  const servers = [...store.servers.rows.values()].sort(byName);
+  const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state', 'fleet']);
+  const shown = servers.filter((s) => matches(f, `${s.name} ${s.running.map((r) => r.path).join(' ')}`, (k) => (k === 'state' ? serverFace(s).word : s.fleet)));
+  const online = servers.filter((s) => s.link === 'online'), slots = online.reduce((n, s) => n + s.slots, 0), busy = servers.reduce((n, s) => n + s.running.length, 0);
+  return (
+    <div class="board">
+      <h1 class="sr">Board</h1>
+      <section class="kpis" aria-label="Totals">
+        <dl>
+          <Kpi n={busy} of={slots} label={plural(slots, 'slot').replace(/^\S+ /, '') + ' busy'} />
+          <Kpi n={total.tests.waiting} label="waiting" />
+          <Kpi n={failed} label="failed" tone={failed ? 'fail' : ''} />
+          <Kpi n={ended(total.tests)} of={total.tests.total} label="files done" />
+          <Kpi n={doneExamples(total.examples)} label="examples" />
+        </dl>
+        <p class="left">{running.length ? <><b>{plural(running.length, 'launch', 'launches')} running</b>, {eta(total.eta)}</> : <b>Nothing is running</b>}</p>
+        {running.length > 0 && <TestBar t={total.tests} big />}
+      </section>
+      <div class="two">
+        <section class="pane" aria-labelledby="launches-h">
+          <header><h2 id="launches-h">Running <span class="n">{num(running.length)}</span></h2></header>
+          {running.length
+            ? <ul class="launches">{running.map((l) => <LaunchRow key={l.id} l={l} />)}</ul>
+            : <Empty title="Nothing is running">Start a launch with <code>wrata run spec/</code> in a project, or by the API: <code>POST /api/v1/launches</code>.</Empty>}
+          {old.length > 0 && <><header><h2>Newest <span class="n">{num(old.length)}</span></h2></header><ul class="launches">{old.map((l) => <LaunchRow key={l.id} l={l} />)}</ul></>}
+        </section>
+        <section class="pane" aria-labelledby="servers-h">
+          <header>
+            <h2 id="servers-h">Servers <span class="n">{num(online.length)} of {num(servers.length)} online</span></h2><span class="grow" />
+            {servers.length > 0 && <input ref={filter} class="flt" type="search" placeholder="Filter, state:idle" aria-label="Filter servers" value={q}
+              onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }}
+              onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />}
+          </header>
+          {f.unknown.length > 0 && <p class="note">Unknown filter {f.unknown.map((k) => <code>{k}:</code>)} – there are <code>state:</code> and <code>fleet:</code>.</p>}
+          {!servers.length ? <Empty title="No servers yet">Add one with <code>wrata server add</code>; this computer is the fleet <code>local</code>.</Empty>
+            : !shown.length ? <Empty title="No server fits the filter" />
+              : <ul class="tiles">{shown.map((s) => <Tile key={s.id} s={s} />)}</ul>}
+        </section>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,158 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { dir, base, dur, eta, exact, num, plural, visible } from '../../core/fmt';
+import { matches, parseFilter } from '../../core/filter';
+import { bad, doneExamples, ended, isBad, launchFace, live, testFace } from '../../core/state';
+import type { Launch as L, Run, Test } from '../../core/types';
+import { ApiError, post } from '../api';
+import { Ago, Badge, Dialog, Elapsed, Empty, Failed, Glyph, Kpi, Skeleton, Tabs, TestBar } from '../parts/basics';
+import { Failure } from '../parts/failure';
+import { VList } from '../parts/vlist';
+import { go, replace, say, url, useKey, useTitle } from '../nav';
+import { failureKey, LaunchStore } from '../stores';
+import { launchName } from './board';
+
+/** A button that asks once, then shows what the server made of it. */
+export function Stop({ path, what, busy }: { path: string; what: string; busy: boolean }) {
+  const [asked, setAsked] = useState(false), [sent, setSent] = useState(false), [error, setError] = useState<ApiError | null>(null);
+  const stop = async () => {
+    setAsked(false); setSent(true); setError(null);
+    try { await post(path); } catch (e) { setError(e as ApiError); setSent(false); }
+  };
+  return (
+    <>
+      {error && <span class="t-fail" role="alert">{error.message}</span>}
+      <button type="button" class="btn danger" disabled={sent || busy} onClick={() => setAsked(true)}>{sent || busy ? 'Stopping…' : 'Stop'}</button>
+      <Dialog title={`Stop ${what}?`} open={asked} close={() => setAsked(false)}>
+        <p>What runs is ended, what waits is cancelled. Results so far stay.</p>
+        <p class="acts"><button type="button" class="btn" autoFocus onClick={() => setAsked(false)}>Keep running</button><button type="button" class="btn danger" onClick={() => void stop()}>Stop</button></p>
+      </Dialog>
+    </>
+  );
+}
+
+const ORDER: Record<string, number> = { running: 0, waiting: 2, done: 1 };
+const rank = (t: Test): number => (isBad(t.outcome) ? -1 : ORDER[t.state]);
+
+function TestRow({ t, r }: { t: Test; r: Run | undefined }) {
+  const face = testFace(t), name = <><span class="dir">{visible(dir(t.path))}</span>{visible(base(t.path))}</>;
+  return (
+    <>
+      <Glyph face={face} />
+      <span class="path" title={t.path}>{t.run ? <a href={`/runs/${t.run}`}>{name}</a> : name}</span>
+      <span class="state">{t.state === 'waiting' && t.why ? <span class="faint" title={t.why}>{visible(t.why)}</span> : <span class={`t-${face.tone}`}>{face.word}{t.attempts > 1 ? `, attempt ${t.attempts}` : ''}</span>}</span>
+      <span class="server">{visible(r?.server?.name ?? '')}</span>
+      <span class="time num">{t.state === 'running' ? <Elapsed from={r?.started_at ?? null} /> : t.state === 'done' ? dur(r?.duration_ms) : ''}</span>
+    </>
+  );
+}
+
+function Tests({ store }: { store: LaunchStore }) {
+  const input = useRef<HTMLInputElement>(null), rev = store.rev.value, q = url.value.searchParams.get('q') ?? '';
+  useKey('/', 'Filter tests', () => input.current?.focus());
+  const f = parseFilter(q, ['state', 'server']);
+  const rows = useMemo(() => {
+    const all = [...store.tests.rows.values()].filter((t) => matches(f, t.path, (k) => (k === 'server' ? store.runs.rows.get(t.id)?.server?.name ?? '' : testFace(t).word)));
+    return all.sort((a, b) => rank(a) - rank(b) || a.id - b.id);
+  }, [rev, q]);
+  return (
+    <div class="tests">
+      <div class="bar-of">
+        <input ref={input} class="flt" type="search" placeholder="Filter, state:failed server:qa-1" aria-label="Filter tests" value={q}
+          onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }}
+          onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />
+        <span class="faint num">{rows.length === store.tests.rows.size ? plural(rows.length, 'test') : `${num(rows.length)} of ${plural(store.tests.rows.size, 'test')}`}</span>
+        {f.unknown.length > 0 && <span class="faint">Unknown filter {f.unknown.map((k) => <code>{k}:</code>)}</span>}
+      </div>
+      {rows.length ? <VList class="testlist" count={rows.length} row={34} label="Tests" rowsRole="list"
+        item={(i, slot) => <div class="trow" role="listitem" key={slot} aria-setsize={rows.length} aria-posinset={i + 1}><TestRow t={rows[i]} r={store.runs.rows.get(rows[i].id)} /></div>} />
+        : <Empty title={q ? 'No test fits the filter' : 'No tests'} />}
+    </div>
+  );
+}
+
+const FIRST = 50;
+function Failures({ store, l }: { store: LaunchStore; l: L }) {
+  const [at, setAt] = useState(-1), [shown, setShown] = useState(FIRST);
+  const all = [...store.failures.rows.values()].sort((a, b) => a.run - b.run || a.seq - b.seq), list = all.slice(0, shown);
+  const explained = new Set([...store.failures.rows.values()].map((x) => x.run));
+  const silent = [...store.tests.rows.values()].filter((t) => isBad(t.outcome) && !(t.run && explained.has(t.run)));
+  const step = (d: number) => {
+    if (!list.length) return;
+    const next = Math.min(list.length - 1, Math.max(0, at + d)), x = list[next], el = document.getElementById(`ex-${x.run}-${x.seq}`);
+    setAt(next);
+    el?.querySelector('details')?.setAttribute('open', '');
+    el?.scrollIntoView({ block: 'start' });
+    el?.querySelector('summary')?.focus({ preventScroll: true });
+  };
+  useKey('n', 'Next failure', () => step(1));
+  useKey('p', 'Previous failure', () => step(-1));
+  if (!all.length && !silent.length) {
+    return live(l) ? <Empty title="No failures so far">They appear here the moment they happen.</Empty>
+      : bad(l.tests) ? <Empty title="Nothing to show here">See the tab Tests.</Empty> : <Empty title="No failures">{l.outcome === 'passed' ? 'Everything passed.' : undefined}</Empty>;
+  }
+  return (
+    <>
+      {silent.length > 0 && (
+        <section class="silent" aria-labelledby="silent-h">
+          <h2 id="silent-h">Files that did not end as they should <span class="n">{num(silent.length)}</span></h2>
+          <ul>{silent.slice(0, 200).map((t) => {
+            const r = store.runs.rows.get(t.id);
+            return <li key={t.id}><Badge face={testFace(t)} /> {t.run ? <a href={`/runs/${t.run}`}>{visible(t.path)}</a> : visible(t.path)} <span class="faint">{visible(r?.reason || t.why)}</span></li>;
+          })}</ul>
+        </section>
+      )}
+      {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={[...store.runs.rows.values()].find((r) => r.id === x.run)?.path ?? ''} current={i === at} />)}
+      {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
+        {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
+    </>
+  );
+}
+
+export function Launch({ id }: { id: number }) {
+  const store = useMemo(() => new LaunchStore(id), [id]);
+  useEffect(() => store.start(), [store]);
+  void store.rev.value;
+  const l = store.launch, phase = store.phase.value, told = useRef<string>('');
+  const face = l ? launchFace(l) : null, failures = l ? l.examples.failed + l.examples.errors : 0;
+  useTitle(l && face ? `${isBad(l.outcome) || bad(l.tests) ? `${bad(l.tests)} failed · ` : ''}${launchName(l)} ${face.word}` : `Launch ${id}`);
+  useEffect(() => {
+    if (!l) return;
+    const text = `${ended(l.tests)} files done, ${bad(l.tests)} failed, ${live(l) ? eta(l.eta_ms) : face!.word}`;
+    if (told.current && told.current.split(', ')[1] !== text.split(', ')[1] || (told.current && !live(l))) say(text);
+    told.current = text;
+  }, [l && bad(l.tests), l?.state]);
+  const tab = url.value.searchParams.get('tab') === 'tests' ? 'tests' : 'failures';
+  const pick = (t: string) => { const u = new URL(location.href); u.searchParams.set('tab', t); u.searchParams.delete('q'); go(u.href); };
+  useKey('1', 'Failures', () => pick('failures'));
+  useKey('2', 'Tests', () => pick('tests'));
+  if (phase === 'error') return <Failed error={store.error.value!} what={`Launch ${id}`} retry={store.retry} />;
+  if (!l || !face) return <><h1 class="sr">Launch {id}</h1><Skeleton /></>;
+  const t = l.tests, e = l.examples;
+  return (
+    <div class="screen">
+      <header class="headline" data-tone={face.tone}>
+        <div class="titles">
+          <h1>{launchName(l)} <span class="faint">#{l.id}</span></h1>
+          <p class="sub"><Badge face={face} />{l.reason && <span>{visible(l.reason)}</span>}
+            <span class="faint">{visible(l.project.name)} · {visible(l.ref)} · <code title={l.commit}>{l.commit.slice(0, 10)}</code> · <span title={exact(l.created_at)}>started <Ago at={l.started_at ?? l.created_at} /></span></span></p>
+        </div>
+        {l.state !== 'done' && <div class="acts"><Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /></div>}
+        <dl class="kpirow">
+          <Kpi n={bad(t)} label={bad(t) === 1 ? 'file failed' : 'files failed'} tone={bad(t) ? 'fail' : ''} />
+          <Kpi n={t.passed} label="passed" tone={t.passed ? 'pass' : ''} />
+          {t.stopped > 0 && <Kpi n={t.stopped} label="stopped" />}
+          <Kpi n={ended(t)} of={t.total} label="files done" />
+          <Kpi n={doneExamples(e)} of={e.discovered > doneExamples(e) ? e.discovered : undefined} label={`examples${e.pending ? `, ${num(e.pending)} pending` : ''}`} />
+          <Kpi n={failures} label="failures" tone={failures ? 'fail' : ''} />
+          <div class="kpi"><dd>{live(l) ? <Elapsed from={l.started_at} /> : dur(l.started_at && l.ended_at ? Date.parse(l.ended_at) - Date.parse(l.started_at) : null)}</dd><dt>{live(l) ? eta(l.eta_ms) : 'duration'}</dt></div>
+        </dl>
+        <TestBar t={t} big />
+      </header>
+      <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total]]} at={tab} pick={pick} />
+      {store.error.value && <p class="note bad" role="alert">{store.error.value.message} What is shown may be old. <button type="button" class="btn small" onClick={() => void store.load()}>Try again</button></p>}
+      <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : <Failures store={store} l={l} />}
+      </div>
+    </div>
+  );
+}

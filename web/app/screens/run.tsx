@@ -1,0 +1,118 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { base, bytes, dir, dur, exact, num, plural, visible } from '../../core/fmt';
+import { matches, parseFilter } from '../../core/filter';
+import { exampleFace, runFace } from '../../core/state';
+import type { Example, Run as R } from '../../core/types';
+import { Ago, Badge, Copy, Elapsed, Empty, ExampleBar, Failed, Glyph, Skeleton, Tabs } from '../parts/basics';
+import { Failure, titleOf } from '../parts/failure';
+import { Log } from '../parts/log';
+import { LogStore } from '../logstore';
+import { go, replace, url, useKey, useTitle } from '../nav';
+import { RunStore } from '../stores';
+import { launchName } from './board';
+import { Stop } from './launch';
+
+const FIRST = 300;
+function Examples({ store, r }: { store: RunStore; r: R }) {
+  const input = useRef<HTMLInputElement>(null), [shown, setShown] = useState(FIRST), [at, setAt] = useState(-1);
+  const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state']);
+  useKey('/', 'Filter examples', () => input.current?.focus());
+  const all = [...store.examples.rows.values()].sort((a, b) => a.seq - b.seq);
+  const hit = all.filter((x) => matches(f, `${titleOf(x)} ${x.file}`, () => x.status));
+  const failed = hit.filter((x) => x.status === 'failed' || x.status === 'error'), rest = hit.filter((x) => x.status === 'passed' || x.status === 'pending');
+  const linked = /^#ex-(\d+)$/.exec(url.value.hash), wanted = linked ? Number(linked[1]) : -1;
+  useEffect(() => { if (wanted >= 0 && all.length) document.getElementById(`ex-${r.id}-${wanted}`)?.scrollIntoView({ block: 'center' }); }, [wanted, all.length > 0]);
+  const step = (d: number) => {
+    if (!failed.length) return;
+    const next = Math.min(failed.length - 1, Math.max(0, at + d)), el = document.getElementById(`ex-${r.id}-${failed[next].seq}`);
+    setAt(next);
+    el?.querySelector('details')?.setAttribute('open', '');
+    el?.scrollIntoView({ block: 'start' });
+    el?.querySelector('summary')?.focus({ preventScroll: true });
+  };
+  useKey('n', 'Next failure', () => step(1));
+  useKey('p', 'Previous failure', () => step(-1));
+  if (!all.length) {
+    return r.state === 'done' ? <Empty title="No examples">{r.outcome === 'no_tests' ? 'The file was loaded, and nothing in it was to be run.' : 'Nothing was reported; the log may say why.'}</Empty>
+      : <Empty title="No examples yet">They appear here as they end.</Empty>;
+  }
+  return (
+    <div class="examples">
+      <div class="bar-of">
+        <input ref={input} class="flt" type="search" placeholder="Filter, state:pending" aria-label="Filter examples" value={q}
+          onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }}
+          onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />
+        <span class="faint num">{hit.length === all.length ? plural(all.length, 'example') : `${num(hit.length)} of ${plural(all.length, 'example')}`}</span>
+      </div>
+      {!hit.length && <Empty title="No example fits the filter" />}
+      {failed.map((x, i) => <Failure key={x.seq} x={x} open={i === 0 || x.seq === wanted} current={i === at || x.seq === wanted} />)}
+      {rest.length > 0 && <ul class="ended">{rest.slice(0, shown).map((x) => <Ended key={x.seq} x={x} current={x.seq === wanted} />)}</ul>}
+      {rest.length > shown && <p class="acts"><button type="button" class="btn" onClick={() => setShown(rest.length)}>Show all {num(rest.length)}</button></p>}
+    </div>
+  );
+}
+function Ended({ x, current }: { x: Example; current: boolean }) {
+  const path = x.path.map(visible), last = path.pop() ?? '';
+  return (
+    <li id={`ex-${x.run}-${x.seq}`} data-current={current ? '' : undefined}>
+      <Glyph face={exampleFace(x.status)} label />
+      <span class="text">{path.length > 0 && <span class="faint">{path.join(' › ')} › </span>}{last}{x.status === 'pending' && x.pending && <span class="t-pend"> {visible(x.pending)}</span>}</span>
+      <span class="num faint">{dur(x.duration_ms)}</span>
+    </li>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) { return <div><dt>{name}</dt><dd>{children}</dd></div>; }
+
+export function Run({ id }: { id: number }) {
+  const store = useMemo(() => new RunStore(id), [id]);
+  const log = useMemo(() => new LogStore(id), [id]);
+  useEffect(() => store.start(), [store]);
+  void store.rev.value;
+  const r = store.run, phase = store.phase.value, face = r ? runFace(r) : null;
+  useTitle(r && face ? `${base(r.path)} ${face.word}` : `Run ${id}`);
+  const asked = url.value.searchParams.get('tab'), hash = url.value.hash;
+  const quiet = r ? r.examples.failed + r.examples.errors + r.examples.passed + r.examples.pending === 0 : false;
+  const tab = hash.startsWith('#L') || asked === 'log' ? 'log' : asked === 'examples' || hash.startsWith('#ex-') ? 'examples' : quiet ? 'log' : 'examples';
+  const pick = (t: string) => { const u = new URL(location.href); u.searchParams.set('tab', t); u.searchParams.delete('q'); u.hash = ''; go(u.href); };
+  const wantsLog = tab === 'log' && r !== null;
+  const [opened, setOpened] = useState<LogStore | null>(null);
+  useEffect(() => { if (wantsLog) setOpened(log); }, [wantsLog, log]);
+  useEffect(() => opened?.start(), [opened]);
+  useKey('1', 'Examples', () => pick('examples'));
+  useKey('2', 'Log', () => pick('log'));
+  if (phase === 'error') return <Failed error={store.error.value!} what={`Run ${id}`} retry={store.retry} />;
+  if (!r || !face) return <><h1 class="sr">Run {id}</h1><Skeleton /></>;
+  const e = r.examples, going = r.state !== 'done' && r.state !== 'lost';
+  return (
+    <div class="screen" data-fill={tab === 'log' ? '' : undefined}>
+      <header class="headline" data-tone={face.tone}>
+        <div class="titles">
+          <p class="crumb"><a href={`/launches/${r.launch}`}>{store.launch ? launchName(store.launch) : 'Launch'} #{r.launch}</a></p>
+          <h1 class="path"><span class="dir">{visible(dir(r.path))}</span>{visible(base(r.path))} <Copy text={() => r.path} what="path" /></h1>
+          <p class="sub"><Badge face={face} />{r.reason && <span class="reason">{visible(r.reason)}</span>}</p>
+        </div>
+        {going && <div class="acts"><Stop path={`/runs/${r.id}/stop`} what={`run ${r.id}`} busy={r.state === 'stopping'} /></div>}
+        <dl class="facts">
+          <Fact name="Examples">{plural(e.passed + e.failed + e.pending, 'example')}{e.discovered > e.passed + e.failed + e.pending ? ` of ${num(e.discovered)}` : ''}
+            {e.failed > 0 && <>, <span class="t-fail">{num(e.failed)} failed</span></>}{e.pending > 0 && <>, {num(e.pending)} pending</>}{e.errors > 0 && <>, <span class="t-fail">{plural(e.errors, 'error')}</span></>}</Fact>
+          <Fact name={going ? 'Running for' : 'Duration'}>{going ? <Elapsed from={r.started_at} /> : dur(r.duration_ms)}</Fact>
+          <Fact name="Server">{r.server ? <>{visible(r.server.name)}{r.slot > 0 ? `, slot ${r.slot}` : ''}</> : '–'}</Fact>
+          {!going && <Fact name="Exit">{r.signal ? `signal ${r.signal}` : r.exit_code !== null ? `status ${r.exit_code}` : '–'}</Fact>}
+          <Fact name="Attempt">{r.attempt}</Fact>
+          <Fact name="Commit"><code title={r.commit}>{r.commit.slice(0, 10)}</code></Fact>
+          <Fact name="Started"><span title={exact(r.started_at)}><Ago at={r.started_at} /></span></Fact>
+          {r.cpu_ms !== null && <Fact name="CPU time">{dur(r.cpu_ms)}</Fact>}
+          {r.max_rss_kib !== null && <Fact name="Memory">{bytes(r.max_rss_kib * 1024)}</Fact>}
+        </dl>
+        {e.discovered > 0 && <ExampleBar e={e} big />}
+      </header>
+      <Tabs tabs={[['examples', 'Examples', store.examples.rows.size], ['log', 'Log']]} at={tab} pick={pick} />
+      {store.error.value && <p class="note bad" role="alert">{store.error.value.message} What is shown may be old. <button type="button" class="btn small" onClick={() => void store.load()}>Try again</button></p>}
+      <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        {tab === 'log' ? <Log key={id} log={log} name={r.path} /> : <Examples store={store} r={r} />}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,158 @@
+/** What each screen knows: a snapshot that live events keep true. Big tables live outside signals; a signal counts changes. */
+import { effect, signal, type Signal } from '@preact/signals';
+import type { Board, Example, Launch, Run, Server, Status, Test } from '../core/types';
+import { ApiError, get, pages } from './api';
+import { link, subscribe, type LiveEvent } from './live';
+
+export type Phase = 'loading' | 'ready' | 'error';
+export abstract class Store {
+  phase: Signal<Phase> = signal<Phase>('loading');
+  error: Signal<ApiError | null> = signal<ApiError | null>(null);
+  rev = signal(0);
+  private ac = new AbortController();
+  private leave: (() => void) | null = null;
+  private asked = false;
+
+  protected abstract topics(): string[];
+  protected abstract take(e: LiveEvent): boolean;
+  protected abstract fetch(signal: AbortSignal): Promise<void>;
+
+  start(): () => void {
+    this.leave = subscribe({
+      topics: () => this.topics(),
+      on: (batch) => { let hit = false; for (const e of batch) hit = this.take(e) || hit; if (hit) this.rev.value++; },
+      ready: () => void this.load(),
+    });
+    // The stream opens first, so that nothing falls between it and the snapshot; but a page without it is still a page.
+    const late = setTimeout(() => { if (this.phase.peek() === 'loading' && !this.asked) void this.load(); }, 500);
+    const back = effect(() => { if (link.value === 'live' && this.error.peek() && this.error.peek()!.status !== 404) void this.load(); });
+    return () => { clearTimeout(late); back(); this.leave?.(); this.ac.abort(); };
+  }
+  async load(): Promise<void> {
+    this.asked = true;
+    this.ac.abort();
+    const ac = (this.ac = new AbortController());
+    try {
+      await this.fetch(ac.signal);
+      if (ac.signal.aborted) return;
+      this.phase.value = 'ready'; this.error.value = null; this.rev.value++;
+    } catch (e) {
+      if (ac.signal.aborted) return;
+      this.error.value = e instanceof ApiError ? e : new ApiError(0, 'IO', String((e as Error).message));
+      if (this.phase.peek() !== 'ready' || this.error.value.status === 404) this.phase.value = 'error';
+    }
+  }
+  retry = (): void => { this.phase.value = 'loading'; void this.load(); };
+}
+
+/** A table whose rows may come from a snapshot or, newer, from the stream. */
+class Table<T> {
+  rows = new Map<number | string, T>();
+  private touched: Set<number | string> | null = null;
+  /** From here on, what the stream brings is newer than the snapshot being loaded. */
+  begin(): void { this.touched = new Set(); }
+  event(id: number | string, row: T): void { this.rows.set(id, row); this.touched?.add(id); }
+  gone(id: number | string): void { this.rows.delete(id); this.touched?.add(id); }
+  snapshot(id: number | string, row: T): void { if (!this.touched?.has(id)) this.rows.set(id, row); }
+  keep(ids: Set<number | string>): void { for (const id of this.rows.keys()) if (!ids.has(id) && !this.touched?.has(id)) this.rows.delete(id); }
+}
+
+export class BoardStore extends Store {
+  servers = new Table<Server>();
+  launches = new Table<Launch>();
+  status: Status | null = null;
+  protected topics(): string[] { return ['servers', 'launches']; }
+  protected async fetch(s: AbortSignal): Promise<void> {
+    this.servers.begin(); this.launches.begin();
+    const b = await get<Board>('/board', s);
+    this.status = b.status;
+    for (const x of b.servers) this.servers.snapshot(x.id, x);
+    for (const x of b.launches) this.launches.snapshot(x.id, x);
+    this.servers.keep(new Set(b.servers.map((x) => x.id)));
+    this.launches.keep(new Set(b.launches.map((x) => x.id)));
+  }
+  protected take(e: LiveEvent): boolean {
+    if (e.type === 'server') this.servers.event((e.data as Server).id, e.data as Server);
+    else if (e.type === 'server-removed') this.servers.gone((e.data as { id: number }).id);
+    else if (e.type === 'launch') this.launches.event((e.data as Launch).id, e.data as Launch);
+    else return false;
+    return true;
+  }
+}
+
+const MAX_FAILURES = 2000;
+export class LaunchStore extends Store {
+  launch: Launch | null = null;
+  tests = new Table<Test>();
+  runs = new Table<Run>();                                            // by test: its newest run
+  failures = new Table<Example>();
+  more = false;
+  constructor(readonly id: number) { super(); }
+  protected topics(): string[] { return [`launch:${this.id}`]; }
+  private newestRun(r: Run, put: (id: number, r: Run) => void): void {
+    const had = this.runs.rows.get(r.test);
+    if (!had || had.id <= r.id) put(r.test, r);
+  }
+  protected async fetch(s: AbortSignal): Promise<void> {
+    let touched = false;
+    this.onLaunch = () => { touched = true; };
+    for (const t of [this.tests, this.runs, this.failures]) t.begin();
+    const l = await get<Launch>(`/launches/${this.id}`, s);
+    if (!touched) this.launch = l;
+    this.phase.value = this.phase.peek() === 'error' ? 'loading' : this.phase.peek();
+    await pages<Example>(`/launches/${this.id}/examples?status=failed,error`, s, (items) => {
+      for (const x of items) this.failures.snapshot(failureKey(x), x);
+      this.more = this.failures.rows.size >= MAX_FAILURES;
+      return !this.more;
+    });
+    await pages<Test>(`/launches/${this.id}/tests`, s, (items) => {
+      for (const x of items) this.tests.snapshot(x.id, x);
+      this.phase.value = 'ready'; this.rev.value++;
+    });
+    await pages<Run>(`/runs?launch=${this.id}`, s, (items) => {
+      for (const x of items) this.newestRun(x, (id, r) => this.runs.snapshot(id, r));
+      this.rev.value++;
+    });
+  }
+  private onLaunch: () => void = () => {};
+  protected take(e: LiveEvent): boolean {
+    if (e.type === 'launch') { if ((e.data as Launch).id !== this.id) return false; this.launch = e.data as Launch; this.onLaunch(); return true; }
+    if ((e.data as { launch?: number }).launch !== this.id && e.type !== 'example') return false;
+    if (e.type === 'test') this.tests.event((e.data as Test).id, e.data as Test);
+    else if (e.type === 'run') this.newestRun(e.data as Run, (id, r) => this.runs.event(id, r));
+    else if (e.type === 'example') {
+      const x = e.data as Example;
+      if (x.status !== 'failed' && x.status !== 'error') return false;
+      this.failures.event(failureKey(x), x);
+    } else return false;
+    return true;
+  }
+}
+export const failureKey = (x: Example): string => `${x.run}.${x.seq}`;
+
+export class RunStore extends Store {
+  run: Run | null = null;
+  launch: Launch | null = null;
+  examples = new Table<Example>();
+  constructor(readonly id: number) { super(); }
+  protected topics(): string[] { return [`run:${this.id}`]; }
+  private onRun: () => void = () => {};
+  protected async fetch(s: AbortSignal): Promise<void> {
+    let touched = false;
+    this.onRun = () => { touched = true; };
+    this.examples.begin();
+    const r = await get<Run>(`/runs/${this.id}`, s);
+    if (!touched) this.run = r;
+    this.phase.value = 'ready'; this.rev.value++;
+    await pages<Example>(`/runs/${this.id}/examples`, s, (items) => {
+      for (const x of items) this.examples.snapshot(x.seq, x);
+      this.rev.value++;
+    });
+    this.launch = await get<Launch>(`/launches/${r.launch}`, s).catch((e) => { if (s.aborted) throw e; return null; });
+  }
+  protected take(e: LiveEvent): boolean {
+    if (e.type === 'run' && (e.data as Run).id === this.id) { this.run = e.data as Run; this.onRun(); return true; }
+    if (e.type === 'example' && (e.data as Example).run === this.id) { this.examples.event((e.data as Example).seq, e.data as Example); return true; }
+    return false;
+  }
+}

@@ -1,0 +1,52 @@
+// Builds the page into web/dist: index.html, assets with hashed names, and manifest.json with what was made.
+import esbuild from 'esbuild';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import zlib from 'node:zlib';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const at = (...p) => path.join(root, ...p);
+const dist = at('dist'), made = at(`node_modules/.dist-${process.pid}`);
+fs.rmSync(made, { recursive: true, force: true });
+fs.mkdirSync(path.join(made, 'assets'), { recursive: true });
+
+const names = {};
+function put(name, bytes) {
+  const { name: stem, ext } = path.parse(name);
+  const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 10);
+  names[name] = `/assets/${stem}.${hash}${ext}`;
+  fs.writeFileSync(path.join(made, names[name]), bytes);
+}
+const fill = (text, pattern) => text.replace(pattern, (_, name) => {
+  if (!names[name]) throw new Error(`nothing is called ${name}`);
+  return names[name];
+});
+const common = { absWorkingDir: root, bundle: true, minify: true, write: false, target: 'es2022', legalComments: 'none', logLevel: 'warning' };
+
+for (const font of ['inter/files/inter-latin-wght-normal.woff2', 'jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2'])
+  put(path.basename(font), fs.readFileSync(at('node_modules/@fontsource-variable', font)));
+put('icon.svg', fs.readFileSync(at('assets/icon.svg')));
+put('theme.js', Buffer.from((await esbuild.transform(fs.readFileSync(at('assets/theme.js'), 'utf8'), { minify: true })).code));
+
+const css = await esbuild.build({ ...common, entryPoints: ['css/app.css'], external: ['*.woff2'], outfile: 'app.css' });
+put('app.css', Buffer.from(fill(css.outputFiles[0].text, /@([\w.-]+\.woff2)@?/g)));
+
+const js = await esbuild.build({
+  ...common, entryPoints: ['app/main.tsx'], format: 'esm', outfile: 'main.js', jsx: 'automatic', jsxImportSource: 'preact',
+  define: { 'process.env.NODE_ENV': '"production"' },
+});
+put('main.js', js.outputFiles[0].contents);
+
+fs.writeFileSync(path.join(made, 'index.html'), fill(fs.readFileSync(at('assets/index.html'), 'utf8'), /@([\w.-]+)@/g));
+
+const files = {};
+for (const f of ['/index.html', ...Object.values(names)].sort()) {
+  const bytes = fs.readFileSync(path.join(made, f));
+  files[f] = { bytes: bytes.length, gzip: f.endsWith('.woff2') ? bytes.length : zlib.gzipSync(bytes, { level: 9 }).length };
+}
+fs.writeFileSync(path.join(made, 'manifest.json'), `${JSON.stringify({ names, files }, null, 1)}\n`);
+fs.rmSync(dist, { recursive: true, force: true });
+fs.renameSync(made, dist);
+for (const [f, s] of Object.entries(files)) console.log(`${f}  ${s.bytes}  gzip ${s.gzip}`);

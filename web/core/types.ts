@@ -1,0 +1,53 @@
+/** The objects of docs/http-api.md, field by field. */
+export type Time = string;
+export type Outcome = 'passed' | 'failed' | 'error' | 'no_tests' | 'timed_out' | 'stopped' | 'infrastructure';
+export type LaunchState = 'running' | 'stopping' | 'done';
+export type TestState = 'waiting' | 'running' | 'done';
+export type RunState = 'assigned' | 'preparing' | 'running' | 'stopping' | 'done' | 'lost';
+export type ExampleStatus = 'passed' | 'failed' | 'pending' | 'error';
+export type LinkWord = 'offline' | 'connecting' | 'online' | 'lost';
+
+export interface ExampleCounts { discovered: number; passed: number; failed: number; pending: number; errors: number }
+export interface TestCounts {
+  total: number; waiting: number; running: number; passed: number; failed: number; error: number;
+  no_tests: number; timed_out: number; stopped: number; infrastructure: number;
+}
+export interface Launch {
+  id: number; name: string; state: LaunchState; outcome: Outcome | null; reason: string;
+  project: { id: number; name: string }; ref: string; commit: string; order: string;
+  created_at: Time; started_at: Time | null; ended_at: Time | null;
+  tests: TestCounts; examples: ExampleCounts; eta_ms: number | null;
+}
+export interface Test {
+  id: number; launch: number; path: string; state: TestState; outcome: Outcome | null;
+  attempts: number; run: number | null; why: string;
+}
+export interface Run {
+  id: number; launch: number; test: number; attempt: number; path: string;
+  server: { id: number; name: string } | null; slot: number; state: RunState; outcome: Outcome | null; reason: string;
+  exit_code: number | null; signal: number | null; created_at: Time; started_at: Time | null; ended_at: Time | null;
+  duration_ms: number | null; cpu_ms: number | null; max_rss_kib: number | null;
+  examples: ExampleCounts; log_bytes: number; commit: string;
+}
+export interface Example {
+  run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;
+  duration_ms: number | null; exception: string | null; message: string | null; backtrace: string[] | null;
+  pending: string | null;
+}
+export interface Slot {
+  run: number; path: string; launch: number; slot: number; started_at: Time | null;
+  /** Sent by servers that count examples while they run; the tile shows a bar then. */
+  examples?: ExampleCounts;
+}
+export interface Server {
+  id: number; name: string; fleet: 'local' | 'ssh'; address: string; port: number; user: string; slots: number;
+  status: string; link: LinkWord; reason: string; since: Time; agent: string | null; facts: string | null; running: Slot[];
+}
+export interface Status {
+  version: string; instance: string; started_at: Time; data: string;
+  servers: { total: number; online: number; slots: number; busy: number };
+  launches: { running: number }; tests: { waiting: number; running: number };
+}
+export interface Board { rev: string; status: Status; servers: Server[]; launches: Launch[] }
+export interface Page<T> { items: T[]; next: string | null }
+export interface LogEvent { run: number; from: number; to: number; text: string; complete: boolean }

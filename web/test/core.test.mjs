@@ -1,0 +1,107 @@
+// The modules of web/core, without a browser.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import esbuild from 'esbuild';
+
+const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route'];
+const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+
+test('a colour lasts across lines and across a cut inside its escape sequence', () => {
+  const b = new logbuf.LogBuffer();
+  b.append('a\x1b[3'); b.append('1mred\nstill red\n\x1b[0mplain\n');
+  assert.deepEqual(b.lines, ['ared', 'still red', 'plain']);
+  assert.equal(ansi.styleFg(b.spans[1][2]), 2);
+  assert.equal(b.spans[2], null);
+});
+test('a log cut at every byte gives the same lines', () => {
+  const text = 'one\r\n\x1b[1;32mtwo\x1b[0m\n10%\r50%\r100%\nlast';
+  const whole = new logbuf.LogBuffer(); whole.append(text); whole.finish();
+  assert.deepEqual(whole.lines, ['one', 'two', '100%', 'last']);
+  for (let i = 0; i <= text.length; i++) {
+    const b = new logbuf.LogBuffer(); b.append(text.slice(0, i)); b.append(text.slice(i)); b.finish();
+    assert.deepEqual([b.lines, b.spans], [whole.lines, whole.spans], String(i));
+  }
+});
+test('256 and true colours map to the sixteen the page has', () => {
+  const p = ansi.parseLine('\x1b[38;5;244mx\x1b[1;38;2;255;0;0my', 0);
+  assert.equal(ansi.styleFg(p.spans[2]), 245);
+  assert.equal(ansi.styleFlags(p.spans[5]), ansi.BOLD);
+  assert.deepEqual([196, 46, 21, 226, 51, 201, 232, 255, 16, 231, 3].map(logbuf.basic), [1, 2, 4, 3, 6, 5, 8, 7, 8, 15, 3]);
+  assert.doesNotThrow(() => ansi.parseLine('\x1b[38;5mx\x1b[38;2mx\x1b[', 0));
+});
+test('titles and cursor sequences vanish', () => assert.equal(ansi.parseLine('\x1b]0;title\x07a\x1b[2Kb\x1b[?25lc', 0).text, 'abc'));
+test('search finds lines and marks them', async () => {
+  const b = new logbuf.LogBuffer(), hits = [];
+  b.append('Error one\nfine\nan error\n');
+  await b.search('error', 0, 5, new AbortController().signal, (l) => hits.push(l));
+  assert.deepEqual(hits, [0, 2]);
+  hits.length = 0;
+  await b.search('Error', 0, 5, new AbortController().signal, (l) => hits.push(l));
+  assert.deepEqual(hits, [0]);
+  assert.deepEqual(logbuf.runs('wait retry=3 end', null, 'retry=3').map((r) => r.cls.trim()), ['', 'hit', '']);
+});
+test('the window keeps below the height cap and reaches the last row', () => {
+  const w = vwin.win(2_000_000, 20, 12_000_000 - 500, 500);
+  assert.deepEqual([w.full, w.end], [12_000_000, 2_000_000]);
+  assert.ok(w.end - w.start < 60);
+  for (const i of [0, 999_999, 1_999_999]) { const v = vwin.win(2_000_000, 20, vwin.scrollFor(i, 2_000_000, 20, 500), 500); assert.ok(v.start <= i && i < v.end); }
+});
+test('log events: each byte once', () => {
+  const e = (from, to, text) => ({ run: 1, from, to, text, complete: false });
+  assert.equal(stream.freshText(e(10, 13, 'abc'), 10), 'abc');
+  assert.equal(stream.freshText(e(10, 13, 'abc'), 13), '');
+  assert.equal(stream.freshText(e(10, 13, 'abc'), 12), 'c');
+  assert.equal(stream.freshText(e(10, 15, '€€'.slice(0, 1) + 'ab'), 13), 'ab');
+  assert.equal(stream.freshText(e(10, 13, 'abc'), 9), null, 'a gap');
+  assert.equal(stream.freshText(e(10, 13, '\ufffd'.repeat(3)), 11), null, 'bytes cannot be told from replaced text');
+});
+test('a character cut at the end of a part waits for the next', () => {
+  const all = new TextEncoder().encode('a€😀é');
+  for (let i = 0; i <= all.length; i++) {
+    const a = all.subarray(0, i), keep = a.length - stream.unfinished(a);
+    assert.equal(new TextDecoder().decode(all.subarray(0, keep)) + new TextDecoder().decode(all.subarray(keep)), 'a€😀é', String(i));
+  }
+  assert.equal(stream.unfinished(new Uint8Array([0x80, 0x80, 0x80, 0x80])), 0);
+});
+test('stream addresses and back-off', () => {
+  assert.equal(stream.streamUrl(['servers', 'log:3@9', 'servers'], ''), '/api/v1/stream?topics=log:3@9,servers');
+  assert.match(stream.streamUrl(['launch:1'], '77'), /&since=77$/);
+  for (let i = 0; i < 20; i++) assert.ok(stream.backoff(i, 1) <= 18_750 && stream.backoff(i, 0) >= 375);
+});
+test('numbers and times', () => {
+  assert.deepEqual([null, 0, 0.116, 12.4, 1423, 9960, 59_600, 187_000, 3_840_000].map(fmt.dur), ['–', '0 ms', '0 ms', '12 ms', '1.4 s', '10 s', '1m 00s', '3m 07s', '1h 04m']);
+  assert.deepEqual([fmt.eta(null), fmt.eta(1000), fmt.eta(840_000), fmt.eta(9_000_000)], ['time left unknown', 'less than a minute left', 'about 14 min left', 'about 2.5 h left']);
+  assert.deepEqual([999, 1000, 15_300, 2_500_000, 3e9].map(fmt.bytes), ['999 B', '1.0 kB', '15 kB', '2.5 MB', '3.0 GB']);
+  assert.equal(fmt.visible('a\u202eb\x1b\n'), 'a\\u202eb\\u001b\\u000a');
+  assert.equal(fmt.visibleText('\x1b[31mred\x1b[0m\n\tb\u0000'), 'red\n\tb\\u0000');
+});
+test('every state has its own shape and every word its face', () => {
+  assert.equal(new Set(Object.values(state.SHAPES)).size, Object.keys(state.SHAPES).length);
+  for (const o of ['passed', 'failed', 'error', 'no_tests', 'timed_out', 'stopped', 'infrastructure']) assert.ok(state.outcomeFace(o).shape);
+  assert.equal(state.serverFace({ link: 'online', running: [] }).word, 'idle');
+  assert.equal(state.outcomeFace('something new').word, 'something new');
+});
+test('a failure is never thinner than four pixels in a bar', () => {
+  const v = state.barVars(139, 0, 1, 140);
+  assert.match(v['--a'], /^max\(4px/);
+  assert.equal(state.barVars(0, 0, 0, 0)['--c'], '0%');
+});
+test('project lines of a backtrace', () => {
+  assert.deepEqual(['./spec/a.rb:1', '/usr/lib/x.rb:2', './vendor/bundle/gems/x.rb:3', 'spec/a.rb:4'].map(state.isProjectLine), [true, false, false, true]);
+});
+test('the filter box', () => {
+  const f = filter.parseFilter('pivot -chart state:failed,error foo:bar', ['state']);
+  assert.deepEqual([f.words, f.not, f.keys.get('state'), f.unknown], [['pivot'], ['chart'], ['failed', 'error'], ['foo']]);
+  assert.ok(filter.matches(f, 'spec/Pivot_spec.rb', () => 'failed'));
+  assert.ok(!filter.matches(f, 'spec/pivot_chart_spec.rb', () => 'failed'));
+  assert.ok(!filter.matches(f, 'spec/pivot_spec.rb', () => 'passed'));
+  assert.deepEqual(filter.parseFilter('spec/a_spec.rb:12', ['state']).unknown, []);
+});
+test('addresses', () => {
+  assert.deepEqual(['/', '/launches/12', '/runs/345/', '/runs/0', '/runs/x', '/launches/12/tests'].map((p) => route.route(p).at), ['board', 'launch', 'run', 'nothing', 'nothing', 'nothing']);
+  assert.deepEqual([route.lineRange('#L12'), route.lineRange('#L10-L12'), route.lineRange('#L12-10'), route.lineRange('#x')], [[11, 11], [9, 11], [9, 11], null]);
+});

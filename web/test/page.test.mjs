@@ -1,0 +1,290 @@
+// The page in Chromium against the stand-in server: what people see, with axe and the real content security policy.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test, { after, before } from 'node:test';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import { start } from './fake.mjs';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const shots = process.env.WRATA_SHOTS ?? fs.mkdtempSync(path.join(os.tmpdir(), 'wrata-page-'));
+const built = fs.existsSync(new URL('../dist/index.html', import.meta.url));
+const skip = !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : !built ? 'web/dist is not built' : false;
+
+let browser, fake;
+before(async () => {
+  if (skip) return;
+  fs.mkdirSync(shots, { recursive: true });
+  fake = await start({ speed: 1 });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+});
+after(async () => { await browser?.close(); fake?.close(); });
+
+/** A page that fails the test when anything is wrong in its console or with the policy. */
+async function open(t, address, { server = fake, width = 1440, height = 900, scheme = 'light', quiet = true, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, ...options });
+  const page = await context.newPage(), wrong = [];
+  page.on('pageerror', (e) => wrong.push(String(e)));
+  page.on('console', (m) => { if (m.type() === 'error' && !(!quiet && /Failed to load resource/.test(m.text()))) wrong.push(m.text()); });
+  await page.addInitScript(() => { window.violations = []; document.addEventListener('securitypolicyviolation', (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`)); });
+  t.after(async () => {
+    const v = await page.evaluate(() => window.violations).catch(() => []);
+    await context.close();
+    assert.deepEqual([...wrong, ...v], []);
+  });
+  await page.goto(server.url + address);
+  return page;
+}
+const seen = (page, text) => page.getByText(text).first().waitFor({ timeout: 5000 });
+async function check(page) {
+  const cdp = await page.context().newCDPSession(page);                // past the page's policy, as a debugger is
+  await cdp.send('Runtime.evaluate', { expression: axe });
+  await cdp.detach();
+  const r = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  return r.violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary?.split('\n')[1] ?? ''}`).join(' | ')}`);
+}
+const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+const busyLaunch = () => [...fake.launches.values()].find((l) => l.state === 'running');
+const failedRun = () => [...fake.runs.values()].find((r) => r.state === 'done' && r.examples.failed > 0);
+const runningRun = () => [...fake.runs.values()].filter((r) => r.state === 'running').at(-1);
+
+test('board: what runs, live', { skip }, async (t) => {
+  const page = await open(t, '/');
+  await seen(page, 'regression');
+  assert.equal(await page.title(), 'Board · wrata');
+  assert.equal(await page.locator('.tile').count(), 12);
+  await page.locator('.tile', { hasText: 'qa-11' }).getByText('no heartbeat for 40 s').waitFor();
+  await page.locator('.link[data-s=live]').waitFor();
+  const done = () => page.locator('.kpi', { hasText: 'examples' }).locator('dd').innerText();
+  const first = await done();
+  await page.waitForFunction((was) => [...document.querySelectorAll('.kpi')].find((k) => k.textContent.includes('examples')).querySelector('dd').innerText !== was, first, { timeout: 5000 });
+  await page.keyboard.press('/');
+  await page.keyboard.type('state:idle');
+  await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
+  assert.match(page.url(), /q=state%3Aidle|q=state:idle/);
+});
+
+test('an event touches its own tile only', { skip }, async (t) => {
+  const still = await start({ speed: 0 });
+  t.after(() => still.close());
+  const page = await open(t, '/', { server: still });
+  await page.locator('.link[data-s=live]').waitFor();
+  await seen(page, 'regression');
+  await page.evaluate(() => {
+    window.touched = new Set();
+    new MutationObserver((ms) => ms.forEach((m) => { const e = m.target.nodeType === 1 ? m.target : m.target.parentElement; const tile = e.closest('.tile'); if (tile && !e.closest('time, .num')) window.touched.add(tile.querySelector('.name').textContent); }))
+      .observe(document.querySelector('.tiles'), { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+  const s = still.servers.get(9);
+  s.link = 'lost'; s.reason = 'the cable';
+  still.sendServer(s);
+  await seen(page, 'the cable');
+  assert.deepEqual(await page.evaluate(() => [...window.touched]), ['qa-09']);
+});
+
+test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
+  const page = await open(t, '/');
+  await page.locator('.launch', { hasText: 'regression' }).click();
+  await page.waitForURL(/\/launches\/\d+$/);
+  const failure = page.locator('.failure').first();
+  await failure.waitFor();
+  assert.match(await failure.locator('summary').innerText(), /›|Outside of examples/);
+  assert.ok((await failure.locator('.message').innerText()).length > 5);
+  const firstFrame = failure.locator('.trace li').first();
+  assert.match(await firstFrame.innerText(), /^\.\//, 'project lines come first');
+  await page.keyboard.press('n');
+  await page.keyboard.press('n');
+  assert.equal(await page.locator('.failure').nth(1).getAttribute('data-current'), '');
+  await page.locator('.failure').nth(1).getByRole('link', { name: 'Open the run' }).click();
+  await page.waitForURL(/\/runs\/\d+#ex-\d+$/);
+  await page.locator('.failure[data-current]').waitFor();
+  await page.getByRole('tab', { name: 'Log' }).click();
+  await seen(page, 'bundle exec rspec');
+  await page.locator('.lrow a').nth(2).click();
+  assert.match(page.url(), /#L3$/);
+  assert.equal(await page.locator('.lrow[data-cur]').count(), 1);
+  const again = await open(t, new URL(page.url()).pathname + '?tab=log#L3');
+  await again.locator('.lrow[data-cur]', { hasText: '' }).first().waitFor();
+  await page.goBack(); await page.goBack();
+  await page.waitForURL(/\/launches\/\d+$/);
+});
+
+test('launch: tests in a window, filter, state in the address', { skip }, async (t) => {
+  const page = await open(t, `/launches/${busyLaunch().id}?tab=tests`);
+  await page.locator('.trow').first().waitFor();
+  await page.waitForFunction(() => /140 tests/.test(document.querySelector('.tests').textContent));
+  assert.ok(await page.locator('.trow').count() < 60);
+  assert.match(await page.locator('.trow').first().innerText(), /failed|error|infrastructure|timed/, 'failed first');
+  await page.keyboard.press('/');
+  await page.keyboard.type('state:infra mail');
+  await page.waitForFunction(() => { const n = document.querySelectorAll('.trow').length; return n > 0 && n < 8; });
+  const other = await open(t, new URL(page.url()).pathname + new URL(page.url()).search);
+  await other.locator('.trow').first().waitFor();
+  assert.equal(await other.locator('.trow').count(), await page.locator('.trow').count());
+  assert.ok(!fake.seen.some((r) => !r.startsWith('GET')), 'typing in a filter changes nothing');
+});
+
+test('log: live without a missing or doubled line, follow, search', { skip }, async (t) => {
+  const still = await start({ speed: 0 });
+  t.after(() => still.close());
+  const r = [...still.runs.values()].find((x) => x.state === 'running');
+  const page = await open(t, `/runs/${r.id}?tab=log`, { server: still });
+  await seen(page, 'bundle exec rspec');
+  await page.waitForFunction(() => document.querySelector('.log .faint').textContent.includes('live'));
+  for (let i = 0; i < 400; i++) {
+    still.write(r.id, `line ${i} \x1b[31mcolour ${i % 40 === 7 ? 'needle' : ''}\x1b[0m é\n`);
+    if (i % 50 === 25) { await new Promise((ok) => setTimeout(ok, 40)); if (i === 225) still.cut(); }
+  }
+  const total = still.logs.get(r.id).bytes.toString().split('\n').length - 1;
+  await page.waitForFunction((n) => document.querySelector('.log .faint').textContent.startsWith(`${n} lines`), total, { timeout: 8000 });
+  await page.getByText('line 399', { exact: false }).waitFor();
+  await page.getByRole('button', { name: 'Follow' }).click();
+  await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
+  await page.waitForFunction(() => document.querySelector('.find output').textContent === '10');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => / of 10$/.test(document.querySelector('.find output').textContent));
+  assert.equal(await page.locator('.lrow[data-cur] .hit').innerText(), 'needle');
+  await page.keyboard.press('Shift+Enter');
+  still.write(r.id, 'after\n');
+  await page.getByRole('button', { name: /Jump to latest, 1 new/ }).click();
+  await page.getByText('after', { exact: true }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Follow' }).getAttribute('aria-pressed'), 'true');
+  still.write(r.id, 'no newline at the end', true);
+  await page.getByText('no newline at the end').waitFor();
+});
+
+test('a cut stream comes back and misses nothing; a forgotten one loads again', { skip }, async (t) => {
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const page = await open(t, '/', { server: own, quiet: false });
+  await page.locator('.link[data-s=live]').waitFor();
+  own.faults.status.set('/stream', 503);
+  own.cut();
+  await page.locator('.link[data-s=reconnecting]').waitFor();
+  const s = own.servers.get(9);
+  s.link = 'lost'; s.reason = 'while you were away';
+  own.sendServer(s);
+  await page.locator('.lost').waitFor({ timeout: 8000 });
+  assert.equal(await page.locator('.tile').count(), 12);
+  own.faults.status.clear();
+  await seen(page, 'while you were away');
+  await page.locator('.link[data-s=live]').waitFor();
+  s.reason = 'and again';
+  own.forget();
+  own.cut();
+  await seen(page, 'and again');
+});
+
+test('stop asks once', { skip }, async (t) => {
+  const own = await start({ speed: 1 });
+  t.after(() => own.close());
+  const l = [...own.launches.values()].find((x) => x.state === 'running');
+  const page = await open(t, `/launches/${l.id}`, { server: own });
+  await page.getByRole('button', { name: 'Stop' }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Keep running');
+  await page.keyboard.press('Escape');
+  assert.equal(l.state, 'running');
+  await page.getByRole('button', { name: 'Stop' }).click();
+  assert.deepEqual(await check(page), []);
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click();
+  await page.locator('.headline .badge').filter({ hasNotText: /running|stopping/ }).waitFor();
+  assert.equal(l.state, 'done');
+});
+
+test('empty, loading, error, nothing there, unreachable', { skip }, async (t) => {
+  const own = await start({ empty: true });
+  t.after(() => own.close());
+  const page = await open(t, '/', { server: own, quiet: false });
+  await seen(page, 'No servers yet');
+  assert.equal(await page.getByText('Nothing is running').count(), 2);
+  assert.deepEqual(await check(page), []);
+  await page.screenshot({ path: path.join(shots, 'empty.png') });
+  await page.goto(`${own.url}/runs/99`);
+  await seen(page, 'Nothing at /runs/99');
+  await page.goto(`${own.url}/no/such/page`);
+  await seen(page, 'Nothing at /no/such/page');
+  assert.equal(await page.title(), 'Nothing here · wrata');
+  assert.deepEqual(await check(page), []);
+  own.faults.status.set('/board', 500);
+  await page.goto(own.url);
+  await seen(page, 'The board could not be loaded');
+  await seen(page, 'the disk is full');
+  assert.deepEqual(await check(page), []);
+  await page.screenshot({ path: path.join(shots, 'error.png') });
+  own.faults.status.clear();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await seen(page, 'No servers yet');
+  own.faults.delay = 700;
+  await page.goto(own.url);
+  await page.locator('.skeleton').waitFor();
+  await seen(page, 'No servers yet');
+  own.faults.delay = 0;
+  own.faults.down = true;
+  own.cut();
+  await page.locator('.lost').waitFor({ timeout: 8000 });
+  assert.equal(await page.getByText('No servers yet').count(), 1, 'what was there stays');
+  await page.screenshot({ path: path.join(shots, 'lost.png') });
+});
+
+test('keys, theme, focus', { skip }, async (t) => {
+  const page = await open(t, '/');
+  await seen(page, 'regression');
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').waitFor();
+  await seen(page, 'Theme: system, light, dark');
+  assert.deepEqual(await check(page), []);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('t');
+  await page.keyboard.press('t');
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  await page.reload();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'kept, and set before anything is drawn');
+  await page.locator('.launch').first().click();
+  await page.waitForURL(/launches/);
+  await page.keyboard.press('2');
+  await page.waitForURL(/tab=tests/);
+  await page.keyboard.press('g');
+  await page.keyboard.press('b');
+  await page.waitForURL((u) => u.pathname === '/');
+});
+
+test('names that try something are only text', { skip }, async (t) => {
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const r = [...own.runs.values()].find((x) => x.state === 'running');
+  r.path = 'spec/\u202egnp.<img src=x onerror=alert(1)>_spec.rb';
+  r.reason = '<script>alert(2)</script>';
+  own.write(r.id, '<b>not bold</b> javascript:alert(3)\n');
+  const page = await open(t, `/runs/${r.id}?tab=log`, { server: own });
+  await seen(page, '<b>not bold</b>');
+  assert.match(await page.locator('h1').innerText(), /\\u202egnp\.<img src=x onerror=alert\(1\)>_spec\.rb/);
+  assert.equal(await page.locator('main img, main script, main b').count(), 0);
+});
+
+for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`screens in ${scheme} at ${width}: axe, no sideways scroll`, { skip }, async (t) => {
+  const l = busyLaunch() ?? [...fake.launches.values()].at(-1), r = failedRun(), live = runningRun() ?? r;
+  const screens = { board: '/', launch: `/launches/${l.id}`, tests: `/launches/${l.id}?tab=tests`, run: `/runs/${r.id}`, log: `/runs/${r.id}?tab=log`, live: `/runs/${live.id}?tab=log` };
+  const page = await open(t, '/', { scheme, width, height: width < 500 ? 844 : 900 });
+  for (const [name, address] of Object.entries(screens)) {
+    await page.goto(fake.url + address);
+    await page.locator({ board: '.tile', launch: '.failure', tests: '.trow', run: '.failure', log: '.lrow', live: '.lrow' }[name]).first().waitFor();
+    await page.evaluate(() => document.fonts.ready);
+    assert.deepEqual(await check(page), [], name);
+    assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
+    await page.screenshot({ path: path.join(shots, `${name}-${scheme}-${width}.png`) });
+  }
+  await page.setViewportSize({ width: 360, height: 700 });
+  assert.ok(await overflow(page) <= 0);
+});
+
+test('what a first visit loads', { skip }, () => {
+  const { files } = JSON.parse(fs.readFileSync(new URL('../dist/manifest.json', import.meta.url)));
+  const sum = (ext) => Object.entries(files).filter(([f]) => f.endsWith(ext)).reduce((n, [, s]) => n + s.gzip, 0);
+  assert.ok(sum('.js') < 45_000 && sum('.css') < 14_000 && sum('.woff2') < 95_000, JSON.stringify(files));
+  for (const f of Object.keys(files)) assert.match(f, /^\/(index\.html|assets\/[\w.-]+\.[0-9a-f]{10}\.\w+)$/);
+  assert.doesNotMatch(fs.readFileSync(new URL('../dist/index.html', import.meta.url), 'utf8'), /style=|<style|\son\w+=|<script>/);
+});
