@@ -1,0 +1,430 @@
+/* test_link.c - sessions with an agent made of a script (tests/lib/fake_agent.py), over a real child process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "link/link.h"
+
+struct world {
+    uv_loop_t loop;
+    struct links *links;
+    char dir[64];
+    char mirror[PATH_BYTES_MAX];
+    unsigned ups, downs, beats, finishes;
+    uint64_t number;
+    uint64_t down_number;
+    char reason[REASON_BYTES_MAX];
+    char streamed[256];
+    uint32_t n_held;
+    bool disconnect_in_beat;
+    bool reconnect_in_down;
+    struct server_row row;
+};
+
+static void on_up(void *ctx, struct server_id s, uint64_t number, const struct frame_hello *h)
+{
+    struct world *w = ctx;
+
+    assert_int_equal(s.v, 9);
+    w->ups++;
+    w->number = number;
+    w->n_held = h->n_held;
+    assert_true(slice_eq(h->hostname, SLICE("host")));
+}
+
+static void on_down(void *ctx, struct server_id s, uint64_t number, const char *reason)
+{
+    struct world *w = ctx;
+
+    assert_int_equal(s.v, 9);
+    w->downs++;
+    w->down_number = number;
+    (void)snprintf(w->reason, sizeof(w->reason), "%s", reason);
+    if (w->reconnect_in_down && w->downs == 1)
+        link_connect(w->links, &w->row);
+}
+
+static void on_beat(void *ctx, struct server_id s, uint64_t number, const struct frame_beat *b)
+{
+    struct world *w = ctx;
+
+    (void)number;
+    (void)b;
+    w->beats++;
+    if (w->disconnect_in_beat)
+        link_disconnect(w->links, s);
+}
+
+static void on_started(void *ctx, struct server_id s, uint64_t number, const struct frame_started *f)
+{
+    (void)ctx, (void)s, (void)number, (void)f;
+}
+
+static void on_stream(void *ctx, struct server_id s, uint64_t number, const struct frame_stream *f)
+{
+    struct world *w = ctx;
+
+    (void)number;
+    (void)snprintf(w->streamed, sizeof(w->streamed), "%llu/%u@%llu:%.*s", (unsigned long long)f->run,
+                   f->stream, (unsigned long long)f->offset, (int)f->bytes.len, f->bytes.ptr);
+    link_ack(w->links, s, (struct run_id){f->run}, f->stream, f->offset + 1);
+    link_ack(w->links, s, (struct run_id){f->run}, f->stream, f->offset + f->bytes.len);
+}
+
+static void on_finished(void *ctx, struct server_id s, uint64_t number, const struct frame_finished *f)
+{
+    struct world *w = ctx;
+
+    (void)s, (void)number, (void)f;
+    w->finishes++;
+}
+
+static const struct link_ops ops = {on_up, on_down, on_beat, on_started, on_stream, on_finished};
+
+static void mirror_path(void *ctx, struct project_id project, char *out, size_t size)
+{
+    struct world *w = ctx;
+
+    (void)snprintf(out, size, "%s", project.v == 3 ? w->mirror : "/nowhere");
+}
+
+static void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void sh(const char *fmt, ...)
+{
+    char text[2048];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    assert_int_equal(system(text), 0);
+}
+
+static void script(struct world *w, const char *text)
+{
+    char path[128];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/servers/s1/script", w->dir);
+    sh("mkdir -p %s/servers/s1 && rm -f %s/servers/s1/got", w->dir, w->dir);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fputs(text, f);
+    (void)fclose(f);
+}
+
+static struct world *world_new(const char *text)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct link_opts opts = {.instance = "0123456789abcdef",
+                             .agent_path = "tests/lib/fake_agent.py",
+                             .beat_ms = 100,
+                             .grace_ms = 500,
+                             .window_bytes = 262144,
+                             .connect_ms = 10000,
+                             .mirror_path = mirror_path};
+    struct why why;
+
+    assert_non_null(w);
+    (void)snprintf(w->dir, sizeof(w->dir), "/tmp/wrata-test-link-%d", (int)getpid());
+    sh("rm -rf %s && mkdir %s", w->dir, w->dir);
+    opts.data_dir = w->dir;
+    assert_int_equal(uv_loop_init(&w->loop), 0);
+    assert_int_equal(links_new(&w->loop, &opts, &ops, w, &w->links, &why), ERR_OK);
+    w->row = (struct server_row){.id = {9},
+                                 .name = "s1",
+                                 .fleet = FLEET_LOCAL,
+                                 .address = "",
+                                 .user = "",
+                                 .identity = "",
+                                 .slots = 2,
+                                 .link_reason = "",
+                                 .agent_version = "",
+                                 .facts = ""};
+    if (text != NULL)
+        script(w, text);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    links_free(w->links);
+    while (uv_run(&w->loop, UV_RUN_DEFAULT) != 0) {
+    }
+    assert_int_equal(uv_loop_close(&w->loop), 0);
+    sh("rm -rf %s", w->dir);
+    free(w);
+}
+
+static void on_tick(uv_timer_t *t)
+{
+    (void)t;
+}
+
+/* Turn the loop until *counter reaches n, ten seconds at most. */
+static void until(struct world *w, const unsigned *counter, unsigned n)
+{
+    struct mono end = mono_add_ms(mono_now(), 10000);
+    uv_timer_t tick;
+
+    (void)uv_timer_init(&w->loop, &tick);
+    (void)uv_timer_start(&tick, on_tick, 10, 10);
+    while (*counter < n && mono_before(mono_now(), end))
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&tick, NULL);
+    (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+    if (*counter < n)
+        fail_msg("waited for %u, have %u; downs %u: %s", n, *counter, w->downs, w->reason);
+}
+
+static void until_file(struct world *w, const char *name, const char *needle, char *out, size_t size)
+{
+    unsigned never = 0;
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/servers/s1/%s", w->dir, name);
+    for (int i = 0; i < 500; i++) {
+        FILE *f = fopen(path, "r");
+        size_t n = 0;
+
+        if (f != NULL) {
+            n = fread(out, 1, size - 1, f);
+            (void)fclose(f);
+        }
+        out[n] = '\0';
+        if (strstr(out, needle) != NULL)
+            return;
+        (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+        (void)usleep(10000);
+    }
+    (void)never;
+    fail_msg("%s never held '%s' but: %s", name, needle, out);
+}
+
+static void test_link__hello_is_answered_and_frames_reach_the_ops(void **state)
+{
+    struct world *w =
+        world_new("hello\nexpect WELCOME\nbeat 1\nstream 41 0 100 hello\nfinished 41\nexpect ACKS\n");
+    char got[8192];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    assert_int_equal(w->ups + w->downs, 0);
+    until(w, &w->finishes, 1);
+    assert_int_equal(w->ups, 1);
+    assert_int_equal(w->n_held, 1);
+    assert_int_equal(w->beats, 1);
+    assert_string_equal(w->streamed, "41/0@100:hello");
+    until_file(w, "got", "ACKS", got, sizeof(got));
+    assert_non_null(strstr(got, "\"acks\": [{\"run\": 41, \"stream\": 0, \"offset\": 105}]"));
+    assert_non_null(strstr(got, "\"server\": \"s1\", \"server_id\": 9, \"slots\": 2, \"beat_ms\": 100"));
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__goals_are_sent_on_the_present_link_only(void **state)
+{
+    struct world *w = world_new("hello\nexpect WELCOME\n");
+    const char *argv[] = {"bash", "a b.sh"};
+    const char *env[] = {"A=1"};
+    struct run_spec spec = {.run = {5},
+                            .test = {6},
+                            .launch = {7},
+                            .attempt = 1,
+                            .project = {3},
+                            .commit = "abcd",
+                            .adapter = ADAPTER_RSPEC,
+                            .argv = argv,
+                            .n_argv = 2,
+                            .env = env,
+                            .n_env = 1,
+                            .time_limit_ms = 1000};
+    struct goal_entry entries[] = {{{5}, 0, 30000, &spec}, {{4}, 1, 20000, NULL}};
+    struct goal g = {.server = {9}, .link = 99, .seq = 1, .beat_seq = 0, .entries = entries, .n_entries = 2};
+    char got[8192];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->ups, 1);
+    link_goal(w->links, &g); /* another link's */
+    g.link = w->number;
+    g.seq = 2;
+    link_goal(w->links, &g);
+    links_flush(w->links);
+    until_file(w, "got", "GOALS", got, sizeof(got));
+    assert_null(strstr(got, "\"seq\": 1"));
+    assert_non_null(
+        strstr(got, "\"adapter\": \"rspec\", \"argv\": [\"bash\", \"a b.sh\"], \"env\": [\"A=1\"]"));
+    assert_non_null(strstr(got, "\"goals\": [{\"run\": 5, \"want\": 0, \"lease_ms\": 30000}, "
+                                "{\"run\": 4, \"want\": 1, \"lease_ms\": 20000}]"));
+    world_free(w);
+}
+
+static void test_link__bye_is_written_and_ends_it_without_down(void **state)
+{
+    struct world *w = world_new("hello\nexpect WELCOME\n");
+    char got[8192];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->ups, 1);
+    link_bye(w->links, w->row.id);
+    until_file(w, "got", "BYE", got, sizeof(got));
+    for (int i = 0; i < 50; i++) {
+        (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+        (void)usleep(2000);
+    }
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void expect_down(const char *text, const char *reason)
+{
+    struct world *w = world_new(text);
+
+    link_connect(w->links, &w->row);
+    until(w, &w->downs, 1);
+    if (strstr(w->reason, reason) == NULL)
+        fail_msg("'%s' is not in: %s", reason, w->reason);
+    assert_int_equal(w->downs, 1);
+    world_free(w);
+}
+
+static void test_link__what_is_not_in_the_table_closes_it(void **state)
+{
+    (void)state;
+    expect_down("beat 1\n", "frame 2 (BEAT) of 32 bytes before HELLO");
+    expect_down("hello\nhello\n", "(HELLO)");
+    expect_down("hello\nraw 0400000012000000deadbeef\n", "frame 18 (GOALS) of 4 bytes after HELLO");
+    expect_down("hello\nraw 0000010003000000\n", "frame STARTED of 65536 bytes, at most 4096");
+    expect_down("hello\nraw ffffffff63000000\n", "frame 99");
+    expect_down("hello\nstream 1 7 0 x\n", "stream 7");
+    expect_down("hello 0\n", "speaks protocol 0; this wrata needs at least 1");
+    expect_down("flood 9\n", "does not speak as an agent");
+}
+
+static void test_link__an_unknown_frame_of_a_newer_agent_is_passed_over(void **state)
+{
+    struct world *w = world_new("hello 7\nraw 0400000063000000deadbeef\nbeat 1\n");
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->beats, 1);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__the_last_words_of_the_child_are_the_reason(void **state)
+{
+    (void)state;
+    expect_down("stderr first\nstderr cannot make the socket: Permission denied\nexit 3\n",
+                "cannot make the socket: Permission denied");
+    expect_down("exit 3\n", "it ended with exit status 3");
+    expect_down("hello\nexpect WELCOME\nexit 0\n", "the agent on s1 closed the link");
+}
+
+static void test_link__an_op_may_disconnect_or_connect(void **state)
+{
+    struct world *w = world_new("hello\nexpect WELCOME\nbeat 1\nbeat 2\nbeat 3\n");
+
+    (void)state;
+    w->disconnect_in_beat = true;
+    link_connect(w->links, &w->row);
+    until(w, &w->beats, 1);
+    (void)usleep(50000);
+    (void)uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(w->beats, 1);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+
+    w = world_new("exit 1\n");
+    w->reconnect_in_down = true;
+    link_connect(w->links, &w->row);
+    until(w, &w->downs, 2);
+    assert_int_equal(w->down_number, 0);
+    world_free(w);
+}
+
+static void test_link__git_comes_through_a_channel(void **state)
+{
+    struct world *w = world_new(NULL);
+    char commit[64];
+    char text[256];
+    char got[512];
+    FILE *f;
+
+    (void)state;
+    (void)snprintf(w->mirror, sizeof(w->mirror), "%s/m.git", w->dir);
+    /* More than a window, so that credit has to flow. */
+    sh("cd %s && git init -q src && cd src && head -c 3000000 /dev/urandom >big && git add big && "
+       "git -c user.name=a -c user.email=a@b commit -qm x && git clone -q --bare . ../m.git && "
+       "git rev-parse HEAD >../commit",
+       w->dir);
+    (void)snprintf(text, sizeof(text), "%s/commit", w->dir);
+    f = fopen(text, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(commit, sizeof(commit), f));
+    (void)fclose(f);
+    commit[strcspn(commit, "\n")] = '\0';
+    (void)snprintf(text, sizeof(text), "hello\nexpect WELCOME\nfetch 3 %s\n", commit);
+    script(w, text);
+    link_connect(w->links, &w->row);
+    until_file(w, "fetched", "\n", got, sizeof(got));
+    assert_string_equal(got, "0 \n");
+    sh("git -C %s/servers/s1/clone.git cat-file -e %s", w->dir, commit);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__a_channel_that_cannot_be_says_why(void **state)
+{
+    struct world *w = world_new("hello\nexpect WELCOME\nfetch 4 0123456789012345678901234567890123456789\n");
+    char got[512];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until_file(w, "fetched", "\n", got, sizeof(got));
+    assert_non_null(strstr(got, "project 4 has no mirror"));
+    world_free(w);
+}
+
+static void test_link__ssh_refuses_a_host_that_is_an_option(void **state)
+{
+    struct world *w = world_new(NULL);
+
+    (void)state;
+    w->row.fleet = FLEET_SSH;
+    w->row.address = "-oProxyCommand=touch /tmp/x";
+    link_connect(w->links, &w->row);
+    until(w, &w->downs, 1);
+    assert_non_null(strstr(w->reason, "begins with '-'"));
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_link__hello_is_answered_and_frames_reach_the_ops),
+        cmocka_unit_test(test_link__goals_are_sent_on_the_present_link_only),
+        cmocka_unit_test(test_link__bye_is_written_and_ends_it_without_down),
+        cmocka_unit_test(test_link__what_is_not_in_the_table_closes_it),
+        cmocka_unit_test(test_link__an_unknown_frame_of_a_newer_agent_is_passed_over),
+        cmocka_unit_test(test_link__the_last_words_of_the_child_are_the_reason),
+        cmocka_unit_test(test_link__an_op_may_disconnect_or_connect),
+        cmocka_unit_test(test_link__git_comes_through_a_channel),
+        cmocka_unit_test(test_link__a_channel_that_cannot_be_says_why),
+        cmocka_unit_test(test_link__ssh_refuses_a_host_that_is_an_option),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
