@@ -25,7 +25,8 @@ OWNED struct engine *engine_new(const struct engine_opts *opts); /* NULL: all de
 void engine_free(struct engine *e);                              /* NULL is fine */
 
 /* Boot: apply one living row. Only before EV_BOOTED; nothing is written to any outbox. Rows come in the order
- * IDS, servers, launches, tests, runs. */
+ * IDS, servers, launches, tests, runs: every server; every launch that is not done, with *all* its tests, done
+ * ones too (they are counted); every run that is assigned, running or stopping. Kinds: IDS, SERVER_PUT, *_ADD. */
 void engine_load(struct engine *e, struct now now, const struct change *c);
 
 /* One event. `ev` is borrowed for the call; `out` is appended to. A refused command is not a failed step: the

@@ -12,21 +12,21 @@ struct now {
 };
 
 enum event_kind {
-    EV_TICK,           /* engine_deadline() was reached; also harmless at any other time */
-    EV_BOOTED,         /* all rows were loaded: connect servers, resume launches */
+    EV_TICK,   /* engine_deadline() was reached; also harmless at any other time */
+    EV_BOOTED, /* all rows were loaded: connect servers, resume launches */
     /* commands of people; each is answered by exactly one reply with its ticket */
     EV_SERVER_ADD,
     EV_SERVER_REMOVE,
     EV_LAUNCH_CREATE,
     EV_LAUNCH_STOP,
     EV_RUN_STOP,
-    EV_SHUTDOWN,       /* planned end of this controller: extend leases, say goodbye to links */
+    EV_SHUTDOWN, /* planned end of this controller: extend leases, say goodbye to links */
     /* links */
-    EV_LINK_UP,        /* HELLO was answered by WELCOME */
-    EV_LINK_DOWN,      /* could not be made, or broke */
+    EV_LINK_UP,   /* HELLO was answered by WELCOME */
+    EV_LINK_DOWN, /* could not be made, or broke */
     EV_BEAT,
     EV_RUN_STARTED,
-    EV_RUN_FINISHED,   /* posted only when both streams are durable up to their final lengths */
+    EV_RUN_FINISHED, /* posted only when both streams are durable up to their final lengths */
     EV_KIND_COUNT
 };
 
@@ -49,10 +49,10 @@ struct event {
     enum event_kind kind;
     struct ticket ticket; /* 0: nobody waits */
     union {
-        struct server_row server_add;     /* id and link fields are ignored */
+        struct server_row server_add; /* id and link fields are ignored */
         struct {
             struct server_id server;
-            bool force;                   /* queue its runs again instead of refusing */
+            bool force; /* queue its runs again instead of refusing */
         } server_remove;
         struct {
             struct launch_row launch;     /* id, state, outcome, times, n_tests are ignored */
@@ -63,7 +63,7 @@ struct event {
         struct run_id run_stop;
         struct {
             struct server_id server;
-            uint64_t link;                /* chosen by the link layer, grows; later events carry it */
+            uint64_t link; /* chosen by the link layer, grows; later events carry it */
             uint64_t incarnation;
             const char *agent_version;
             const char *facts;
@@ -72,7 +72,7 @@ struct event {
         } link_up;
         struct {
             struct server_id server;
-            uint64_t link;                /* 0: the link never came up */
+            uint64_t link; /* 0: the link never came up */
             const char *reason;
         } link_down;
         struct {
@@ -95,7 +95,7 @@ struct event {
             struct run_id run;
             struct finish finish;
             struct tally tally;
-            const char *reason;           /* the agent's sentence; "" none */
+            const char *reason; /* the agent's sentence; "" none */
         } run_finished;
     };
 };

@@ -9,23 +9,23 @@
 /* Memory kept by outbox_clear(): more than this is given back, so that one launch of 100,000 tests does not stay. */
 #define VEC_KEEP 4096u
 
-#define VEC_PUSH(v, item)                                                         \
-    do {                                                                          \
-        if ((v)->n == (v)->cap) {                                                 \
-            (v)->cap = (v)->cap == 0 ? 16 : (v)->cap * 2;                         \
-            (v)->at = xrealloc((v)->at, (v)->cap * sizeof((v)->at[0]));           \
-        }                                                                         \
-        (v)->at[(v)->n++] = (item);                                               \
+#define VEC_PUSH(v, item)                                               \
+    do {                                                                \
+        if ((v)->n == (v)->cap) {                                       \
+            (v)->cap = (v)->cap == 0 ? 16 : (v)->cap * 2;               \
+            (v)->at = xrealloc((v)->at, (v)->cap * sizeof((v)->at[0])); \
+        }                                                               \
+        (v)->at[(v)->n++] = (item);                                     \
     } while (0)
 
-#define VEC_CLEAR(v)                                                              \
-    do {                                                                          \
-        (v)->n = 0;                                                               \
-        if ((v)->cap > VEC_KEEP) {                                                \
-            free((v)->at);                                                        \
-            (v)->at = NULL;                                                       \
-            (v)->cap = 0;                                                         \
-        }                                                                         \
+#define VEC_CLEAR(v)               \
+    do {                           \
+        (v)->n = 0;                \
+        if ((v)->cap > VEC_KEEP) { \
+            free((v)->at);         \
+            (v)->at = NULL;        \
+            (v)->cap = 0;          \
+        }                          \
     } while (0)
 
 struct outbox *outbox_new(void)
@@ -155,11 +155,21 @@ void outbox_change(struct outbox *o, const struct change *from)
 
     CHECK(c.kind < CHANGE_KIND_COUNT);
     switch (c.kind) {
-    case CHANGE_SERVER_PUT: c.server = server_copy(o, from->server); break;
-    case CHANGE_LAUNCH_ADD: c.launch = launch_copy(o, from->launch); break;
-    case CHANGE_TEST_ADD: c.test = test_copy(o, from->test); break;
-    case CHANGE_RUN_ADD: c.run = run_copy(o, from->run); break;
-    case CHANGE_SERVER_DELETE: c.server = server_copy(o, (struct server_row){.id = from->server.id}); break;
+    case CHANGE_SERVER_PUT:
+        c.server = server_copy(o, from->server);
+        break;
+    case CHANGE_LAUNCH_ADD:
+        c.launch = launch_copy(o, from->launch);
+        break;
+    case CHANGE_TEST_ADD:
+        c.test = test_copy(o, from->test);
+        break;
+    case CHANGE_RUN_ADD:
+        c.run = run_copy(o, from->run);
+        break;
+    case CHANGE_SERVER_DELETE:
+        c.server = server_copy(o, (struct server_row){.id = from->server.id});
+        break;
     case CHANGE_LAUNCH_SET:
         c.launch = launch_copy(o, (struct launch_row){.id = from->launch.id,
                                                       .state = from->launch.state,
@@ -178,7 +188,8 @@ void outbox_change(struct outbox *o, const struct change *from)
         c.run.reason = text(o, from->run.reason);
         break;
     case CHANGE_IDS:
-    case CHANGE_KIND_COUNT: break;
+    case CHANGE_KIND_COUNT:
+        break;
     }
     VEC_PUSH(&o->changes, c);
 }
@@ -248,8 +259,12 @@ void outbox_note(struct outbox *o, const struct note *from)
     struct note n = *from;
 
     switch (n.kind) {
-    case NOTE_SERVER: n.server = server_copy(o, from->server); break;
-    case NOTE_SERVER_GONE: n.server = server_copy(o, (struct server_row){.id = from->server.id}); break;
+    case NOTE_SERVER:
+        n.server = server_copy(o, from->server);
+        break;
+    case NOTE_SERVER_GONE:
+        n.server = server_copy(o, (struct server_row){.id = from->server.id});
+        break;
     case NOTE_LAUNCH:
         n.launch.row.n_env = 0;
         n.launch.row.n_servers = 0;
@@ -259,8 +274,12 @@ void outbox_note(struct outbox *o, const struct note *from)
         n.test.n_argv = 0;
         n.test = test_copy(o, n.test);
         break;
-    case NOTE_RUN: n.run = run_copy(o, from->run); break;
-    case NOTE_TRACE: n.trace = text(o, from->trace); break;
+    case NOTE_RUN:
+        n.run = run_copy(o, from->run);
+        break;
+    case NOTE_TRACE:
+        n.trace = text(o, from->trace);
+        break;
     }
     VEC_PUSH(&o->notes, n);
 }

@@ -11,10 +11,10 @@
 /* Answer to a waiting request. */
 struct reply {
     struct ticket ticket;
-    enum err err;            /* ERR_OK: `id` names what was made or changed */
+    enum err err; /* ERR_OK: `id` names what was made or changed */
     uint64_t id;
-    const char *field;       /* on error; NULL none */
-    const char *text;        /* on error */
+    const char *field; /* on error; NULL none */
+    const char *text;  /* on error */
 };
 
 /* For the edges that make and break links. */
@@ -36,7 +36,7 @@ enum note_kind {
     NOTE_LAUNCH,      /* with `launch_counts`; without env and servers. At most one per launch and turn */
     NOTE_TEST,        /* without argv. Not for each test of a new launch: NOTE_LAUNCH has their number */
     NOTE_RUN,
-    NOTE_TRACE,       /* a plain sentence: "run 7: RUNNING -> DONE: the process exited (passed)" */
+    NOTE_TRACE, /* a plain sentence: "run 7: RUNNING -> DONE: the process exited (passed)" */
 };
 
 /* Tests of a launch by state and outcome. */
@@ -61,16 +61,16 @@ struct note {
     };
 };
 
-#define VEC(type)       \
-    struct {            \
-        type *at;       \
-        uint32_t n;     \
-        uint32_t cap;   \
+#define VEC(type)     \
+    struct {          \
+        type *at;     \
+        uint32_t n;   \
+        uint32_t cap; \
     }
 
 struct outbox {
     struct arena arena;
-    uint64_t turn; /* counts outbox_clear() */
+    uint64_t turn;              /* counts outbox_clear() */
     VEC(struct change) changes; /* 1. to disk, in one transaction */
     VEC(struct reply) replies;  /* 2. to waiting requests */
     VEC(struct goal) goals;     /* 3. to servers; at most one per server and turn, the newest wins */

@@ -29,8 +29,8 @@ static const char *const launch_states[] = {
     [LAUNCH_RUNNING] = "running", [LAUNCH_STOPPING] = "stopping", [LAUNCH_DONE] = "done"};
 _Static_assert(ARRAY_LEN(launch_states) == LAUNCH_STATE_COUNT, "a name for each");
 
-static const char *const launch_orders[] = {[ORDER_AS_GIVEN] = "as-given",
-                                            [ORDER_FINISH_SOONEST] = "finish-soonest"};
+static const char *const launch_orders[] = {
+    [ORDER_AS_GIVEN] = "as-given", [ORDER_FINISH_SOONEST] = "finish-soonest"};
 _Static_assert(ARRAY_LEN(launch_orders) == ORDER_COUNT, "a name for each");
 
 static const char *const test_states[] = {

@@ -185,12 +185,23 @@ static const struct {
 static void put_detail(struct buf *b, enum detail d, const struct facts *x)
 {
     switch (d) {
-    case NO_DETAIL: break;
-    case EXIT_STATUS: buf_printf(b, " (exit status %d)", x->f->exit_code); break;
-    case SIGNAL: buf_printf(b, " (signal %d)", x->f->signal); break;
-    case ERRORS: buf_printf(b, " (%u)", x->t->errors); break;
-    case FAILED: buf_printf(b, " (%u of %llu)", x->t->failed, (unsigned long long)x->reported); break;
-    case BAD_LINES: buf_printf(b, " (%u lines)", x->t->bad_lines); break;
+    case NO_DETAIL:
+        break;
+    case EXIT_STATUS:
+        buf_printf(b, " (exit status %d)", x->f->exit_code);
+        break;
+    case SIGNAL:
+        buf_printf(b, " (signal %d)", x->f->signal);
+        break;
+    case ERRORS:
+        buf_printf(b, " (%u)", x->t->errors);
+        break;
+    case FAILED:
+        buf_printf(b, " (%u of %llu)", x->t->failed, (unsigned long long)x->reported);
+        break;
+    case BAD_LINES:
+        buf_printf(b, " (%u lines)", x->t->bad_lines);
+        break;
     case MISSING:
         buf_printf(b, " (%llu of %u)", (unsigned long long)x->t->discovered - x->reported, x->t->discovered);
         break;

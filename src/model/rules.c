@@ -158,7 +158,8 @@ enum err server_row_check(const struct server_row *s, struct why *reterr)
     if (err != ERR_OK)
         return err;
     if ((unsigned)s->fleet >= FLEET_COUNT)
-        return why_set(reterr, ERR_INVALID, "fleet", "fleet %u is not known: local or ssh", (unsigned)s->fleet);
+        return why_set(reterr, ERR_INVALID, "fleet", "fleet %u is not known: local or ssh",
+                       (unsigned)s->fleet);
     if (s->slots < 1 || s->slots > SERVER_SLOTS_MAX)
         return why_set(reterr, ERR_INVALID, "slots", "slots %u is not one of 1..%u", s->slots,
                        SERVER_SLOTS_MAX);

@@ -6,11 +6,11 @@
 #include "base/err.h"
 #include "model/rows.h"
 
-#define LEASE_MS_MIN 1000u      /* shorter than a beat or two nothing could stay alive */
+#define LEASE_MS_MIN 1000u /* shorter than a beat or two nothing could stay alive */
 #define LEASE_MS_MAX 3600000u
 #define LAUNCH_RETRIES_MAX 10u
-#define TEST_ARGV_MAX 256u      /* the wire's limit */
-#define ARG_BYTES_MAX 65536u    /* the wire's limit */
+#define TEST_ARGV_MAX 256u   /* the wire's limit */
+#define ARG_BYTES_MAX 65536u /* the wire's limit */
 #define LIMIT_MS_MAX (INT64_C(30) * 24 * 3600 * 1000)
 
 /* Valid UTF-8 without control characters (escapes, newlines), at most max bytes. */
@@ -24,6 +24,7 @@ MUST_USE enum err path_check(const char *field, const char *value, struct why *r
 
 MUST_USE enum err server_row_check(const struct server_row *s, struct why *reterr);
 MUST_USE enum err launch_row_check(const struct launch_row *l, struct why *reterr);
-MUST_USE enum err test_row_check(const struct test_row *t, struct why *reterr); /* path, adapter, argv, prediction */
+MUST_USE enum err test_row_check(const struct test_row *t,
+                                 struct why *reterr); /* path, adapter, argv, prediction */
 
 #endif

@@ -1,0 +1,454 @@
+/* engine.c - a step: timers that are due, then one event through one switch; and the end of a turn.
+ *
+ * A turn is any number of steps into one outbox, then engine_turn_end(): stopping launches lose waiting tests,
+ * tests are placed, goals made, launches announced. See docs/engine.md. */
+#include "engine/engine_private.h"
+
+#include "model/rules.h"
+
+struct engine *engine_new(const struct engine_opts *opts)
+{
+    struct engine *e = xcalloc(1, sizeof(*e));
+
+    if (opts != NULL)
+        e->opts = *opts;
+    if (e->opts.seed == 0)
+        e->opts.seed = 1;
+    if (e->opts.silence_shown_ms == 0)
+        e->opts.silence_shown_ms = 5000;
+    if (e->opts.reconnect_min_ms == 0)
+        e->opts.reconnect_min_ms = 500;
+    if (e->opts.reconnect_max_ms == 0)
+        e->opts.reconnect_max_ms = 30000;
+    if (e->opts.ahead_ms == 0)
+        e->opts.ahead_ms = 20;
+    rng_seed(&e->rng, e->opts.seed);
+    e->next_server = 1;
+    e->next_launch = 1;
+    e->next_test = 1;
+    e->next_run = 1;
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    engine_release(e);
+    free(e);
+}
+
+/* ---- looking up ---- */
+
+struct server *server_get_any(const struct engine *e, struct server_id id)
+{
+    struct server *s;
+
+    HASH_FIND(hh, e->servers, &id.v, sizeof(id.v), s);
+    return s;
+}
+
+struct server *server_get(const struct engine *e, struct server_id id)
+{
+    struct server *s = server_get_any(e, id);
+
+    return s != NULL && !s->removed ? s : NULL;
+}
+
+struct launch *launch_get(const struct engine *e, struct launch_id id)
+{
+    struct launch *l;
+
+    HASH_FIND(hh, e->launches, &id.v, sizeof(id.v), l);
+    return l;
+}
+
+struct test *test_get(const struct engine *e, struct test_id id)
+{
+    struct test *t;
+
+    HASH_FIND(hh, e->tests, &id.v, sizeof(id.v), t);
+    return t;
+}
+
+struct run *run_get(const struct engine *e, struct run_id id)
+{
+    struct run *r;
+
+    HASH_FIND(hh, e->runs, &id.v, sizeof(id.v), r);
+    return r;
+}
+
+void late_news(struct engine *e, const char *what, uint64_t id)
+{
+    e->stats.late_news++;
+    TRACE(e, "late news of %s %llu was dropped", what, (unsigned long long)id);
+}
+
+/* ---- commands of people ---- */
+
+/* True when the command may not be obeyed now; it has been refused. */
+static bool refused(struct engine *e, const struct event *ev)
+{
+    if (!e->booted)
+        outbox_refuse(e->out, ev->ticket, ERR_BUSY, NULL, "wrata is starting: try again in a moment");
+    else if (e->closing)
+        outbox_refuse(e->out, ev->ticket, ERR_BUSY, NULL, "wrata is shutting down");
+    return !e->booted || e->closing;
+}
+
+static void on_server_add(struct engine *e, const struct event *ev)
+{
+    struct server_row row = ev->server_add;
+    struct server *s;
+    struct why why;
+
+    if (refused(e, ev))
+        return;
+    if (server_row_check(&row, &why) != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
+        return;
+    }
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (!s->removed && strcmp(s->row.name, row.name) == 0) {
+            outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "name", "there is a server named \"%s\" already",
+                          row.name);
+            return;
+        }
+    }
+    if (e->stats.servers >= SERVERS_MAX) {
+        outbox_refuse(e->out, ev->ticket, ERR_LIMIT, NULL, "there are %u servers, more are not possible",
+                      SERVERS_MAX);
+        return;
+    }
+    row.id.v = e->next_server;
+    row.created_at = e->now.wall;
+    row.link = LINK_OFFLINE; /* where it begins */
+    row.link_since = e->now.wall;
+    row.link_reason = "";
+    row.agent_version = "";
+    row.facts = "";
+    s = server_new(e, &row);
+    TRACE(e, "server %s: added with %u slot%s", row.name, row.slots, row.slots == 1 ? "" : "s");
+    server_changed(e, s);
+    server_refresh(e, s);
+    link_connect_at(e, s, 0);
+    outbox_reply(e->out, ev->ticket, s->id.v);
+}
+
+static void on_server_remove(struct engine *e, const struct event *ev)
+{
+    struct server *s = server_get(e, ev->server_remove.server);
+    struct change c = {.kind = CHANGE_SERVER_DELETE, .server = {.id = ev->server_remove.server}};
+    struct note n = {.kind = NOTE_SERVER_GONE, .server = {.id = ev->server_remove.server}};
+
+    if (refused(e, ev))
+        return;
+    if (s == NULL) {
+        outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "server", "there is no server %llu",
+                      (unsigned long long)ev->server_remove.server.v);
+        return;
+    }
+    if (s->n_runs > 0 && !ev->server_remove.force) {
+        outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "server",
+                      "%s holds %u run%s: stop them, wait, or remove it by force", s->row.name, s->n_runs,
+                      s->n_runs == 1 ? "" : "s");
+        return;
+    }
+    TRACE(e, "server %s: removed", s->row.name);
+    s->removed = true;
+    e->stats.servers--;
+    e->n_removed++;
+    timer_stop(&e->timers, &s->connect);
+    timer_stop(&e->timers, &s->rest);
+    server_refresh(e, s);
+    outbox_change(e->out, &c);
+    outbox_note(e->out, &n);
+    outbox_reply(e->out, ev->ticket, s->id.v);
+    goals_due(e, s); /* its agent drops everything; without runs it leaves memory there */
+}
+
+static struct test_row new_test_row(const struct new_test *t)
+{
+    return (struct test_row){.path = t->path,
+                             .adapter = t->adapter,
+                             .argv = t->argv,
+                             .n_argv = t->n_argv,
+                             .predicted_ms = t->predicted_ms,
+                             .state = TEST_WAITING,
+                             .outcome = OUTCOME_NONE};
+}
+
+static enum err launch_check(const struct engine *e, const struct launch_row *row,
+                             const struct new_test *tests, uint32_t n, struct why *reterr)
+{
+    struct test_row t;
+    uint32_t i;
+    enum err err = launch_row_check(row, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    if (n == 0)
+        return why_set(reterr, ERR_INVALID, "tests", "there is no test to run");
+    if (n > LAUNCH_TESTS_MAX)
+        return why_set(reterr, ERR_LIMIT, "tests", "%u tests, at most %u are allowed", n, LAUNCH_TESTS_MAX);
+    for (i = 0; i < row->n_servers; i++) {
+        if (server_get(e, (struct server_id){row->servers[i]}) == NULL)
+            return why_set(reterr, ERR_INVALID, "servers", "there is no server %llu",
+                           (unsigned long long)row->servers[i]);
+    }
+    for (i = 0; err == ERR_OK && i < n; i++) {
+        t = new_test_row(&tests[i]);
+        err = test_row_check(&t, reterr);
+    }
+    return err;
+}
+
+static void launch_fill(struct engine *e, struct launch *l, const struct new_test *tests, uint32_t n)
+{
+    struct change c = {.kind = CHANGE_LAUNCH_ADD, .launch = l->row};
+    struct test_row row;
+    uint32_t i;
+
+    outbox_change(e->out, &c);
+    for (i = 0; i < n; i++) {
+        row = new_test_row(&tests[i]);
+        row.id.v = e->next_test;
+        row.launch = l->id;
+        row.position = i;
+        (void)launch_test_init(e, l, &row);
+        c = (struct change){.kind = CHANGE_TEST_ADD, .test = row};
+        outbox_change(e->out, &c);
+    }
+    launch_predict(l);
+    for (i = 0; i < n; i++)
+        queue_add(e, &l->tests[i]);
+    launch_ready_update(e, l);
+}
+
+static void on_launch_create(struct engine *e, const struct event *ev)
+{
+    struct launch_row row = ev->launch_create.launch;
+    uint32_t n = ev->launch_create.n_tests;
+    struct launch *l;
+    struct why why;
+
+    if (refused(e, ev))
+        return;
+    if (row.lease_ms == 0)
+        row.lease_ms = LEASE_DEFAULT_MS;
+    if (launch_check(e, &row, ev->launch_create.tests, n, &why) != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
+        return;
+    }
+    row.id.v = e->next_launch;
+    row.n_tests = n;
+    row.created_at = e->now.wall;
+    row.started_at.ms = 0;
+    row.ended_at.ms = 0;
+    row.state = LAUNCH_RUNNING; /* where it begins */
+    row.outcome = OUTCOME_NONE;
+    l = launch_new(e, &row);
+    TRACE(e, "launch %llu: RUNNING: %u test%s", (unsigned long long)l->id.v, n, n == 1 ? "" : "s");
+    launch_fill(e, l, ev->launch_create.tests, n);
+    launch_note(e, l);
+    outbox_reply(e->out, ev->ticket, l->id.v);
+}
+
+static void run_stop(struct engine *e, struct run *r)
+{
+    run_unask_back(e, r);
+    if (run_set(e, r, RUN_BY_STOP, NULL)) /* no edge: it is being stopped already */
+        goals_due(e, r->server);
+}
+
+static void on_launch_stop(struct engine *e, const struct event *ev)
+{
+    struct launch *l = launch_get(e, ev->launch_stop);
+    uint32_t i;
+
+    if (refused(e, ev))
+        return;
+    if (l == NULL) {
+        outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "launch", "there is no launch %llu that is not over",
+                      (unsigned long long)ev->launch_stop.v);
+        return;
+    }
+    if (launch_set(e, l, LAUNCH_BY_STOP)) { /* no edge: it is being stopped already */
+        for (i = 0; i < l->row.n_tests; i++) {
+            if (l->tests[i].active != NULL)
+                run_stop(e, l->tests[i].active);
+        }
+    }
+    outbox_reply(e->out, ev->ticket, l->id.v);
+}
+
+static void on_run_stop(struct engine *e, const struct event *ev)
+{
+    struct run *r = run_get(e, ev->run_stop);
+
+    if (refused(e, ev))
+        return;
+    if (r == NULL) {
+        outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "run", "there is no run %llu that is not over",
+                      (unsigned long long)ev->run_stop.v);
+        return;
+    }
+    run_stop(e, r);
+    outbox_reply(e->out, ev->ticket, r->id.v);
+}
+
+static void on_shutdown(struct engine *e, const struct event *ev)
+{
+    struct server *s;
+
+    e->closing = true;
+    e->say_bye = true;
+    TRACE(e, "wrata is shutting down: %u run%s go on", e->stats.runs_active,
+          e->stats.runs_active == 1 ? "" : "s");
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        timer_stop(&e->timers, &s->connect);
+        server_refresh(e, s);
+        goals_due(e, s);
+    }
+    outbox_reply(e->out, ev->ticket, 0);
+}
+
+/* ---- the step and the turn ---- */
+
+static void timers_run(struct engine *e)
+{
+    struct timer *t;
+    uint32_t n;
+
+    for (n = 0; n < TIMERS_STEP_MAX; n++) {
+        t = timers_pop(&e->timers, e->now.mono);
+        if (t == NULL)
+            return;
+        switch (t->kind) {
+        case TIMER_LEASE:
+            lease_on_timer(e, t->owner);
+            break;
+        case TIMER_SILENCE:
+            link_on_silence_timer(e, t->owner);
+            break;
+        case TIMER_CONNECT:
+            link_on_connect_timer(e, t->owner);
+            break;
+        case TIMER_REST:
+            rest_on_timer(e, t->owner);
+            break;
+        }
+    }
+}
+
+void engine_step(struct engine *e, struct now now, const struct event *ev, struct outbox *out)
+{
+    if (e->turn_open) {
+        CHECK(e->out == out);        /* engine_turn_end() was forgotten */
+        CHECK(e->turn == out->turn); /* the same */
+    }
+    CHECK(!mono_before(now.mono, e->now.mono));
+    e->turn_open = true;
+    e->out = out;
+    e->turn = out->turn;
+    e->now = now;
+    if (e->booted)
+        timers_run(e); /* a lease that ended is over before anything said after its end is heard */
+    switch (ev->kind) {
+    case EV_TICK:
+        break;
+    case EV_BOOTED:
+        on_booted(e);
+        break;
+    case EV_SERVER_ADD:
+        on_server_add(e, ev);
+        break;
+    case EV_SERVER_REMOVE:
+        on_server_remove(e, ev);
+        break;
+    case EV_LAUNCH_CREATE:
+        on_launch_create(e, ev);
+        break;
+    case EV_LAUNCH_STOP:
+        on_launch_stop(e, ev);
+        break;
+    case EV_RUN_STOP:
+        on_run_stop(e, ev);
+        break;
+    case EV_SHUTDOWN:
+        on_shutdown(e, ev);
+        break;
+    case EV_LINK_UP:
+        on_link_up(e, ev);
+        break;
+    case EV_LINK_DOWN:
+        on_link_down(e, ev);
+        break;
+    case EV_BEAT:
+        on_beat(e, ev);
+        break;
+    case EV_RUN_STARTED:
+        on_run_started(e, ev);
+        break;
+    case EV_RUN_FINISHED:
+        on_run_finished(e, ev);
+        break;
+    case EV_KIND_COUNT:
+        CHECK(!"no such event");
+        break;
+    }
+}
+
+/* Waiting tests of launches that are being stopped, so many a turn. */
+void stopping_flush(struct engine *e)
+{
+    uint32_t budget = STOP_TURN_MAX;
+    struct launch *l;
+    struct test *t;
+
+    while ((l = e->stopping) != NULL) {
+        t = queue_any(l);
+        if (t == NULL) {
+            SET_REMOVE(e->stopping, l, stopping);
+            continue;
+        }
+        if (budget-- == 0) {
+            e->more = true;
+            return;
+        }
+        CHECK(test_set(e, t, TEST_BY_STOP, OUTCOME_STOPPED));
+    }
+}
+
+void engine_turn_end(struct engine *e, struct now now, struct outbox *out)
+{
+    if (e->turn_open) {
+        CHECK(e->out == out);
+        CHECK(e->turn == out->turn);
+    }
+    e->out = out;
+    e->now = now;
+    e->more = false;
+    if (e->booted) {
+        stopping_flush(e);
+        place_turn(e);
+        goals_flush(e);
+        launch_notes_flush(e);
+        byes_flush(e);
+    }
+    e->turn_open = false;
+    e->out = NULL;
+}
+
+struct mono engine_deadline(const struct engine *e)
+{
+    if (!e->booted)
+        return MONO_NEVER;
+    return e->more ? e->now.mono : timers_deadline(&e->timers);
+}
+
+struct engine_stats engine_stats(const struct engine *e)
+{
+    return e->stats;
+}

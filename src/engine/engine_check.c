@@ -1,0 +1,199 @@
+/* engine_check.c - what is always true between two turns. Numbers are for ever; docs/engine.md lists them.
+ *
+ *   E1   every object is found under its id, and ids are below the next one
+ *   E2   a run is active: ASSIGNED, RUNNING or STOPPING; its test is ACTIVE and points back at it
+ *   E3   a test has an active run exactly when it is ACTIVE
+ *   E4   every test of a launch is counted exactly once: waiting + active + outcomes = its tests
+ *   E5   a WAITING test stands in exactly one queue of its launch; no other test stands in one
+ *   E6   a launch with waiting tests is ready for placement exactly while it is RUNNING
+ *   E7   the runs of a server are those that name it; each counter equals its list
+ *   E8   every active run has a lease timer, set no later than its lease's end
+ *   E9   an open link belongs to a server that is ONLINE or LOST, and has a silence timer
+ *   E10  a server that should come back has a way: an open link, a try under way, or a timer for the next
+ *   E11  a server is HUNGRY or IDLE exactly when it is open: online, not resting, a slot free
+ *   E12  after a turn no server is HUNGRY unless work was left over
+ *   E13  after a turn no IDLE server could take the first waiting test of any launch
+ *   E14  a launch in memory is not DONE, and has a test that is not
+ *   E15  after a turn nothing waits to be told: no goals, notes or goodbyes are due
+ *   E16  a test was lost as often as it says, and not more often than its launch allows while it is not done
+ *   E17  only ASSIGNED runs are asked back
+ *   E18  a removed server holds runs, has no row, and is given nothing */
+#include "engine/engine_private.h"
+
+static void check_servers(const struct engine *e)
+{
+    const struct server *s;
+    const struct run *r;
+    uint32_t servers = 0;
+    uint32_t removed = 0;
+    uint32_t online = 0;
+    uint32_t slots = 0;
+    uint32_t may_come = 0;
+    uint32_t n;
+    uint32_t back;
+
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        CHECK(server_get_any(e, s->id) == s); /* E1 */
+        CHECK(s->id.v < e->next_server);      /* E1 */
+        n = 0;
+        back = 0;
+        DL_FOREACH(s->runs, r) {
+            CHECK(r->server == s); /* E7 */
+            n++;
+            back += r->back;
+            CHECK(!r->back || r->state == RUN_ASSIGNED); /* E17 */
+        }
+        CHECK(s->n_runs == n);    /* E7 */
+        CHECK(s->n_back == back); /* E7 */
+        if (s->link != 0) {
+            CHECK(s->removed || s->row.link == LINK_ONLINE || s->row.link == LINK_LOST); /* E9 */
+            CHECK(s->removed || timer_is_set(&s->silence));                              /* E9 */
+        }
+        if (s->removed) {
+            removed++;
+            CHECK(s->n_runs > 0);         /* E18 */
+            CHECK(s->place == PLACE_OUT); /* E18 */
+            continue;
+        }
+        servers++;
+        online += s->row.link == LINK_ONLINE;
+        slots += s->row.link == LINK_ONLINE ? s->row.slots : 0;
+        may_come += s->may_come;
+        CHECK(s->is_counted == (s->row.link == LINK_ONLINE)); /* E7 */
+        if (e->booted && !e->closing)
+            CHECK(s->link != 0 || s->row.link == LINK_CONNECTING || timer_is_set(&s->connect)); /* E10 */
+        CHECK((s->place != PLACE_OUT) == server_is_open(e, s));                                 /* E11 */
+        CHECK(s->is_stocked == (s->n_runs > s->row.slots));                                     /* E11 */
+        CHECK(s->resting == timer_is_set(&s->rest));                                            /* E11 */
+    }
+    CHECK(e->stats.servers == servers);       /* E7 */
+    CHECK(e->n_removed == removed);           /* E7 */
+    CHECK(e->stats.servers_online == online); /* E7 */
+    CHECK(e->stats.slots == slots);           /* E7 */
+    CHECK(e->n_may_come == may_come);         /* E7 */
+}
+
+static void check_runs(const struct engine *e)
+{
+    const struct run *r;
+    uint32_t n = 0;
+    uint32_t back = 0;
+
+    for (r = e->runs; r != NULL; r = r->hh.next) {
+        n++;
+        back += r->back;
+        CHECK(run_get(e, r->id) == r);                                                          /* E1 */
+        CHECK(r->id.v < e->next_run);                                                           /* E1 */
+        CHECK(r->state == RUN_ASSIGNED || r->state == RUN_RUNNING || r->state == RUN_STOPPING); /* E2 */
+        CHECK(r->test->state == TEST_ACTIVE);                                                   /* E2 */
+        CHECK(r->test->active == r);                                                            /* E2 */
+        CHECK(r->test->run.v == r->id.v);                                                       /* E2 */
+        CHECK(r->launch == r->test->launch);                                                    /* E2 */
+        if (e->booted) {
+            CHECK(timer_is_set(&r->lease));                      /* E8 */
+            CHECK((int64_t)r->lease.item.k1 <= r->lease_end.us); /* E8 */
+        }
+    }
+    CHECK(e->stats.runs_active == n); /* E7 */
+    CHECK(e->stats.slots_busy == n);  /* E7 */
+    CHECK(e->n_back == back);         /* E7 */
+}
+
+static void check_test(const struct engine *e, const struct launch *l, const struct test *t)
+{
+    CHECK(test_get(e, t->id) == t);                                              /* E1 */
+    CHECK(t->id.v < e->next_test);                                               /* E1 */
+    CHECK(t->launch == l);                                                       /* E1 */
+    CHECK((t->state == TEST_ACTIVE) == (t->active != NULL));                     /* E3 */
+    CHECK((t->state == TEST_WAITING) == (t->in_retry || heap_has(&t->waiting))); /* E5 */
+    CHECK(!(t->in_retry && heap_has(&t->waiting)));                              /* E5 */
+    CHECK((t->state == TEST_DONE) == (t->outcome != OUTCOME_NONE));              /* E4 */
+    CHECK(t->losses <= t->attempts);                                             /* E16 */
+    if (t->state != TEST_DONE)
+        CHECK(t->losses <= l->row.retries); /* E16 */
+}
+
+static void check_launch(const struct engine *e, const struct launch *l)
+{
+    uint32_t by_outcome[OUTCOME_COUNT] = {0};
+    uint32_t by_state[TEST_STATE_COUNT] = {0};
+    const struct test *t;
+    int64_t waiting_ms = 0;
+    int64_t active_ms = 0;
+    uint32_t retry = 0;
+    uint32_t i;
+    bool ready;
+
+    CHECK(launch_get(e, l->id) == l);   /* E1 */
+    CHECK(l->id.v < e->next_launch);    /* E1 */
+    CHECK(l->row.state != LAUNCH_DONE); /* E14 */
+    CHECK(l->n_done < l->row.n_tests);  /* E14 */
+    for (i = 0; i < l->row.n_tests; i++) {
+        t = &l->tests[i];
+        check_test(e, l, t);
+        by_state[t->state]++;
+        if (t->state == TEST_DONE)
+            by_outcome[t->outcome]++;
+        waiting_ms += t->state == TEST_WAITING ? t->predicted_ms : 0;
+        active_ms += t->state == TEST_ACTIVE ? t->predicted_ms : 0;
+    }
+    DL_FOREACH2(l->retry, t, retry_next)
+    retry++;
+    heap_check(&l->waiting);
+    CHECK(l->waiting_ms == waiting_ms);            /* E4 */
+    CHECK(l->active_ms == active_ms);              /* E4 */
+    CHECK(l->n_waiting == by_state[TEST_WAITING]); /* E4 */
+    CHECK(l->n_waiting == retry + l->waiting.n);   /* E5 */
+    CHECK(l->n_active == by_state[TEST_ACTIVE]);   /* E4 */
+    CHECK(l->n_done == by_state[TEST_DONE]);       /* E4 */
+    for (i = 0; i < OUTCOME_COUNT; i++)
+        CHECK(l->by_outcome[i] == by_outcome[i]); /* E4 */
+    ready = l->row.state == LAUNCH_RUNNING && l->n_waiting > 0;
+    CHECK(ready == (l->row.n_servers > 0 ? l->is_limited_ready : heap_has(&l->ready))); /* E6 */
+    if (heap_has(&l->ready))
+        CHECK(l->ready.k1 == l->n_active);                                         /* E6 */
+    CHECK(l->row.state != LAUNCH_STOPPING || l->n_waiting == 0 || l->is_stopping); /* E6 */
+}
+
+/* The first waiting test of each launch, against every idle server. */
+static void check_placed(const struct engine *e)
+{
+    const struct server *s;
+    const struct launch *l;
+    const struct heap_item *top;
+
+    CHECK(e->hungry == NULL); /* E12 */
+    DL_FOREACH2(e->idle, s, place_next)
+    {
+        for (l = e->launches; l != NULL; l = l->hh.next) {
+            top = heap_top(&l->waiting);
+            if (l->row.state != LAUNCH_RUNNING)
+                continue;
+            CHECK(top == NULL || !launch_allows(l, s->id));          /* E13 */
+            CHECK(l->retry == NULL || !test_may_go(e, l->retry, s)); /* E13 */
+        }
+    }
+}
+
+void engine_check(const struct engine *e)
+{
+    const struct launch *l;
+
+    check_servers(e);
+    check_runs(e);
+    heap_check(&e->timers.heap);
+    heap_check(&e->ready);
+    if (!e->booted)
+        return;
+    for (l = e->launches; l != NULL; l = l->hh.next) {
+        if (!e->turn_open || l->row.state != LAUNCH_DONE)
+            check_launch(e, l);
+    }
+    if (e->turn_open)
+        return;
+    CHECK(e->noted == NULL); /* E15 */
+    CHECK(e->dirty == NULL); /* E15 */
+    CHECK(!e->say_bye);      /* E15 */
+    if (!e->more && !e->closing)
+        check_placed(e);
+}

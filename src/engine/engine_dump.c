@@ -1,0 +1,98 @@
+/* engine_dump.c - the persistent state as sorted text. Two engines that show the same text hold the same truth:
+ * one that lived, and one rebuilt from the store. */
+#include "engine/engine_private.h"
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = **(const uint64_t *const *)a;
+    uint64_t y = **(const uint64_t *const *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void texts_dump(struct buf *out, const char *name, const char *const *at, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++)
+        buf_printf(out, " %s=\"%s\"", name, at[i]);
+}
+
+static void server_dump(const struct server *s, struct buf *out)
+{
+    const struct server_row *r = &s->row;
+
+    if (s->removed)
+        return;
+    buf_printf(
+        out,
+        "server %llu \"%s\" %s address=\"%s\" user=\"%s\" identity=\"%s\" port=%u slots=%u created=%lld\n",
+        (unsigned long long)r->id.v, r->name, fleet_kind_name(r->fleet), r->address, r->user, r->identity,
+        r->port, r->slots, (long long)r->created_at.ms);
+}
+
+static void test_dump(const struct test *t, struct buf *out)
+{
+    buf_printf(out,
+               "  test %llu #%u \"%s\" %s predicted=%lld %s outcome=\"%s\" attempts=%u losses=%u run=%llu",
+               (unsigned long long)t->id.v, t->position, t->path, adapter_name(t->adapter),
+               (long long)t->predicted_ms, test_state_name(t->state), outcome_name(t->outcome), t->attempts,
+               t->losses, (unsigned long long)t->run.v);
+    texts_dump(out, "arg", t->argv, t->n_argv);
+    buf_putc(out, '\n');
+}
+
+static void launch_dump(const struct launch *l, struct buf *out)
+{
+    const struct launch_row *r = &l->row;
+    uint32_t i;
+
+    buf_printf(out, "launch %llu \"%s\" user=%llu project=%llu \"%s\" ref=\"%s\" commit=%s %s retries=%u",
+               (unsigned long long)r->id.v, r->name, (unsigned long long)r->user.v,
+               (unsigned long long)r->project.v, r->project_name, r->ref, r->commit,
+               launch_order_name(r->order), r->retries);
+    buf_printf(out, " time=%lld silence=%lld lease=%u tests=%u created=%lld %s started=%lld",
+               (long long)r->time_limit_ms, (long long)r->silence_limit_ms, r->lease_ms, r->n_tests,
+               (long long)r->created_at.ms, launch_state_name(r->state), (long long)r->started_at.ms);
+    for (i = 0; i < r->n_servers; i++)
+        buf_printf(out, " server=%llu", (unsigned long long)r->servers[i]);
+    texts_dump(out, "env", r->env, r->n_env);
+    buf_putc(out, '\n');
+    for (i = 0; i < r->n_tests; i++)
+        test_dump(&l->tests[i], out);
+}
+
+static void run_dump(const struct run *r, struct buf *out)
+{
+    buf_printf(out, "run %llu test=%llu server=%llu attempt=%u slot=%d %s created=%lld started=%lld\n",
+               (unsigned long long)r->id.v, (unsigned long long)r->test->id.v,
+               (unsigned long long)r->server->id.v, r->attempt, (int)r->slot, run_state_name(r->state),
+               (long long)r->created_at.ms, (long long)r->started_at.ms);
+}
+
+/* All objects of a hash, sorted by id; each begins with its id. */
+#define DUMP_SORTED(type, head, dump)                   \
+    do {                                                \
+        const struct type **at;                         \
+        const struct type *el;                          \
+        size_t n = 0;                                   \
+        size_t i;                                       \
+        at = xmalloc(HASH_COUNT(head) * sizeof(*at));   \
+        for (el = (head); el != NULL; el = el->hh.next) \
+            at[n++] = el;                               \
+        qsort(at, n, sizeof(*at), by_id);               \
+        for (i = 0; i < n; i++)                         \
+            dump(at[i], out);                           \
+        free(at);                                       \
+    } while (0)
+
+_Static_assert(offsetof(struct server, id) == 0, "by_id() reads it there");
+_Static_assert(offsetof(struct launch, id) == 0, "by_id() reads it there");
+_Static_assert(offsetof(struct run, id) == 0, "by_id() reads it there");
+
+void engine_dump(const struct engine *e, struct buf *out)
+{
+    DUMP_SORTED(server, e->servers, server_dump);
+    DUMP_SORTED(launch, e->launches, launch_dump);
+    DUMP_SORTED(run, e->runs, run_dump);
+}

@@ -1,0 +1,387 @@
+/* engine_private.h - what the files of this folder share: the objects and who may do what to them.
+ *
+ * Objects point at each other freely: all of them belong to one engine, and no pointer outlives a step except
+ * inside it. Outside knows ids only. */
+#ifndef WRATA_ENGINE_PRIVATE_H
+#define WRATA_ENGINE_PRIVATE_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "engine/timers.h"
+
+#define uthash_malloc(n) xmalloc(n)
+#define uthash_free(p, n) free(p)
+#include <uthash.h>
+#include <utlist.h>
+
+/* Bounded work per turn: what is over waits for a tick at once. */
+#define PLACE_TURN_MAX 4096u
+#define STOP_TURN_MAX 4096u
+#define TIMERS_STEP_MAX 4096u
+#define TAKE_BACK_TURN_MAX 64u
+
+#define GOAL_ENTRIES_MAX 4096u /* the wire's limit of goals and of held runs */
+#define AHEAD_SLOT_MAX 16u     /* runs given in advance per slot, at most */
+#define LOSSES_MAX 11u         /* retries are at most 10, so a test is lost at most once more */
+#define RETRY_LOOK_MAX 16u     /* tests to be tried again that one decision looks at */
+#define REST_MIN_MS 1000       /* a server rests so long after an infrastructure failure... */
+#define REST_MAX_MS 60000      /* ...doubling up to so long, until a run succeeds */
+#define MAY_COME_TRIES 3u      /* a server that failed to connect so often is not waited for */
+#define LEASE_DEFAULT_MS 120000u
+#define SILENT_CLOSE_FACTOR 4 /* silence_shown_ms times this: the link is closed and made anew */
+
+struct test;
+struct launch;
+
+/* Where a server stands for placement. */
+enum place_class {
+    PLACE_OUT,    /* nothing may be given to it, or its slots are full */
+    PLACE_HUNGRY, /* has a free slot, and nobody has looked yet for a test */
+    PLACE_IDLE,   /* has a free slot, and no waiting test may go to it */
+};
+
+/* Intrusive lists by <utlist.h> keep "prev" of the head at the tail; `prev == NULL` means "in no list". */
+struct server {
+    struct server_id id;
+    struct server_row row; /* its texts are owned */
+    UT_hash_handle hh;
+    bool removed;         /* its row is gone; it stays for the leases of its runs */
+    uint64_t removed_seq; /* the goals that told its agent to drop everything; 0 not sent */
+
+    /* the link */
+    uint64_t link;        /* 0: none is open */
+    uint64_t link_last;   /* newest link ever seen: older ones are late */
+    uint64_t incarnation; /* of the agent; 0: not known */
+    uint64_t goals_seq;   /* last one sent on this link */
+    uint64_t beat_seq;    /* last one seen on this link; 0: none yet */
+    struct mono heard;    /* last beat, or link up */
+    bool renew;           /* a beat waits for its answer */
+    uint32_t tries;       /* to connect that failed in a row */
+    struct timer silence;
+    struct timer connect;
+
+    /* what it holds */
+    struct run *runs; /* in the order given */
+    uint32_t n_runs;
+    uint32_t n_back; /* of them asked back */
+    uint64_t mark;   /* stamp of the last full report: runs it named carry the same */
+
+    /* placement */
+    enum place_class place;
+    struct server *place_prev, *place_next;
+    bool may_come;   /* online, or may be soon: worth waiting for */
+    bool is_counted; /* in the sums of online servers and slots */
+    bool resting;
+    uint32_t rest_ms;
+    const char *rest_reason; /* owned */
+    struct timer rest;
+    bool is_dirty; /* its goals must be made this turn */
+    struct server *dirty_prev, *dirty_next;
+    bool is_refill; /* runs ended or started: look whether it gets more in advance */
+    struct server *refill_prev, *refill_next;
+    bool is_stocked; /* holds more runs than slots */
+    struct server *stocked_prev, *stocked_next;
+};
+
+struct run {
+    struct run_id id;
+    struct test *test;
+    struct launch *launch;
+    struct server *server;
+    UT_hash_handle hh;
+    struct run *prev, *next; /* in server->runs */
+    uint32_t attempt;
+    uint32_t slot;
+    enum run_state state;
+    struct wall created_at;
+    struct wall started_at;
+    struct mono started; /* when it was seen running; for the ETA */
+    struct mono lease_end;
+    struct timer lease;
+    bool seen;          /* the agent named it */
+    bool loaded;        /* from the store: what an earlier controller sent is not known */
+    bool spec_sent;     /* on this link */
+    uint64_t goals_seq; /* first goals of this link that listed it; 0 none */
+    bool back;          /* asked back */
+    uint64_t back_seq;  /* first goals that asked; 0: not sent yet */
+    uint64_t mark;
+};
+
+struct test {
+    struct test_id id;
+    struct launch *launch;
+    UT_hash_handle hh;
+    uint32_t position;
+    const char *path; /* texts live in the launch's arena */
+    enum adapter_kind adapter;
+    const char *const *argv;
+    uint32_t n_argv;
+    int64_t predicted_ms;
+    enum test_state state;
+    enum outcome outcome;
+    uint32_t attempts;
+    uint32_t losses;
+    struct run_id run;
+    struct run *active; /* while ACTIVE */
+    struct heap_item waiting;
+    struct test *retry_prev, *retry_next;
+    bool in_retry;
+    uint64_t lost_on[LOSSES_MAX];
+    uint32_t n_lost_on;
+};
+
+struct launch {
+    struct launch_id id;
+    struct launch_row row; /* its texts live in the arena */
+    struct arena arena;
+    UT_hash_handle hh;
+    struct test *tests; /* row.n_tests of them, by position */
+    uint32_t n_loaded;  /* boot: so many came */
+    uint64_t *sorted_servers;
+    uint32_t cursor; /* in row.servers: where the last look for a free one ended */
+
+    struct heap waiting; /* tests never lost */
+    struct test *retry;  /* tests lost before, first lost first */
+    uint32_t n_waiting;
+    uint32_t n_active;
+    uint32_t by_outcome[OUTCOME_COUNT];
+    uint32_t n_done;
+    enum outcome worst;
+    int64_t mean_known_ms; /* of the predictions given; 0 none */
+
+    struct heap_item ready; /* in engine->ready: unlimited, running, something waits */
+    bool is_limited_ready;
+    struct launch *limited_ready_prev, *limited_ready_next;
+    bool is_fresh; /* tests came to wait: idle servers may take them */
+    struct launch *fresh_prev, *fresh_next;
+    bool is_noted; /* a NOTE_LAUNCH is due this turn */
+    struct launch *noted_prev, *noted_next;
+    bool is_stopping; /* waiting tests are still to be ended */
+    struct launch *stopping_prev, *stopping_next;
+
+    /* for the ETA and for work in advance */
+    uint64_t n_measured;
+    int64_t measured_us;
+    int64_t waiting_ms; /* sum of the predictions known */
+    uint32_t waiting_unknown;
+    int64_t active_ms;
+    uint32_t active_unknown;
+    int64_t active_start_us; /* sum over runs that started */
+    uint32_t active_started;
+};
+
+struct engine {
+    struct engine_opts opts;
+    struct rng rng;
+    struct now now;     /* of the step in hand */
+    struct outbox *out; /* the same */
+    bool turn_open;
+    uint64_t turn;
+    bool booted;
+    bool closing;
+    bool say_bye; /* this turn ends with a goodbye to every link */
+    bool more;    /* work was left over: tick at once */
+
+    uint64_t next_server;
+    uint64_t next_launch;
+    uint64_t next_test;
+    uint64_t next_run;
+    struct server *servers; /* hashes iterate in order of insertion */
+    struct launch *launches;
+    struct test *tests;
+    struct run *runs;
+
+    struct timers timers;
+    struct heap ready;
+    struct launch *limited; /* limited to servers, running, something waits */
+    struct launch *fresh;
+    struct launch *noted;
+    struct launch *stopping;
+    struct server *hungry;
+    struct server *idle;
+    struct server *dirty;
+    struct server *refill;
+    struct server *stocked;
+    uint32_t n_may_come;
+    uint32_t n_back;
+    uint32_t n_removed; /* servers kept for leases only */
+    uint64_t marks;
+
+    struct engine_stats stats; /* kept as things change; tests_waiting and runs_active too */
+
+    struct goal_entry *entries; /* scratch of goal.c */
+    uint32_t entries_cap;
+};
+
+/* ---- a set of objects linked through <name>_prev/_next with a flag is_<name> ---- */
+#define SET_ADD(head, el, name)                             \
+    do {                                                    \
+        if (!(el)->is_##name) {                             \
+            (el)->is_##name = true;                         \
+            DL_APPEND2(head, el, name##_prev, name##_next); \
+        }                                                   \
+    } while (0)
+#define SET_REMOVE(head, el, name)                          \
+    do {                                                    \
+        if ((el)->is_##name) {                              \
+            (el)->is_##name = false;                        \
+            DL_DELETE2(head, el, name##_prev, name##_next); \
+        }                                                   \
+    } while (0)
+
+/* ---- engine.c ---- */
+struct server *server_get(const struct engine *e, struct server_id id);     /* NULL: none, or removed */
+struct server *server_get_any(const struct engine *e, struct server_id id); /* also a removed one */
+struct launch *launch_get(const struct engine *e, struct launch_id id);
+struct test *test_get(const struct engine *e, struct test_id id);
+struct run *run_get(const struct engine *e, struct run_id id);
+
+#define TRACE(e, ...)                            \
+    do {                                         \
+        if ((e)->opts.trace && (e)->out != NULL) \
+            outbox_trace((e)->out, __VA_ARGS__); \
+    } while (0)
+
+/* Late news: something about an attempt that holds no lease, or from a link that is gone. Counted, traced, and
+ * without effect. */
+void late_news(struct engine *e, const char *what, uint64_t id);
+
+/* ---- objects: new, gone (objects.c) ---- */
+struct server *server_new(struct engine *e, const struct server_row *row);
+void server_delete(struct engine *e, struct server *s); /* holds no run */
+struct launch *launch_new(struct engine *e, const struct launch_row *row);
+void launch_delete(struct engine *e, struct launch *l); /* DONE, or the whole engine goes */
+struct test *launch_test_init(struct engine *e, struct launch *l, const struct test_row *row);
+struct run *run_new(struct engine *e, struct test *t, struct server *s, struct run_id id);
+void run_delete(struct engine *e, struct run *r);
+void engine_release(struct engine *e);                 /* everything, whatever its state */
+const char *text_keep(const char *old, const char *s); /* an owned copy of s; frees old */
+
+/* Rows as they are now; texts borrowed. */
+struct test_row test_row_of(const struct test *t);
+struct run_row run_row_of(const struct run *r);
+void server_changed(struct engine *e, struct server *s); /* CHANGE_SERVER_PUT and NOTE_SERVER */
+void launch_changed(struct engine *e, struct launch *l); /* CHANGE_LAUNCH_SET, and noted */
+void launch_note(struct engine *e, struct launch *l);    /* a NOTE_LAUNCH at the end of the turn */
+void launch_notes_flush(struct engine *e);
+struct launch_counts launch_counts_of(const struct engine *e, const struct launch *l);
+
+/* ---- the writers of state ---- */
+enum link_cause {
+    LINK_BY_CONNECT,
+    LINK_BY_UP,
+    LINK_BY_BEAT,
+    LINK_BY_SILENCE,
+    LINK_BY_DOWN,
+    LINK_BY_BOOT,
+    LINK_CAUSE_COUNT
+};
+enum launch_cause { LAUNCH_BY_STOP, LAUNCH_BY_TESTS_DONE, LAUNCH_CAUSE_COUNT };
+enum test_cause { TEST_BY_PLACED, TEST_BY_RETRY, TEST_BY_BACK, TEST_BY_END, TEST_BY_STOP, TEST_CAUSE_COUNT };
+enum run_cause {
+    RUN_BY_STARTED,
+    RUN_BY_FINISHED,
+    RUN_BY_STOP,
+    RUN_BY_LEASE_END,
+    RUN_BY_GONE,
+    RUN_BY_BACK,
+    RUN_BY_NEVER_ARRIVED,
+    RUN_BY_REMOVED,
+    RUN_CAUSE_COUNT
+};
+
+/* One row of a state table. The sentence becomes the trace, the log and the reason shown. */
+struct edge {
+    unsigned from;
+    unsigned cause;
+    unsigned to;
+    const char *sentence;
+};
+struct edge_table {
+    const char *name;
+    const struct edge *edges;
+    size_t n;
+    const char *const *states; /* upper case */
+    const char *const *causes; /* as words */
+    unsigned first;            /* where an object begins */
+};
+extern const struct edge_table link_table, launch_table, test_table, run_table;
+const struct edge *edge_find(const struct edge_table *t, unsigned from, unsigned cause); /* NULL: none */
+
+/* Each returns false, with nothing done, when there is no such edge. `reason` may be NULL. */
+bool link_set(struct engine *e, struct server *s, enum link_cause cause, const char *reason);
+bool launch_set(struct engine *e, struct launch *l, enum launch_cause cause);
+/* outcome: for the causes that end it */
+bool test_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome);
+/* How a run ended, for the causes that end it; NULL otherwise. */
+struct run_end {
+    enum outcome outcome;
+    const char *reason; /* NULL: the edge's sentence */
+    const struct finish *finish;
+    const struct tally *tally;
+};
+bool run_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
+void run_begin(struct engine *e, struct run *r); /* the first state: ASSIGNED */
+
+/* ---- queue.c: which test of a launch is next ---- */
+void queue_add(struct engine *e, struct test *t);
+void queue_remove(struct engine *e, struct test *t);
+struct test *queue_any(const struct launch *l);                        /* some waiting test; NULL: none */
+uint32_t queue_ahead_of(const struct launch *l, const struct test *t); /* how many of its launch go first */
+void launch_ready_update(struct engine *e, struct launch *l); /* after n_waiting, n_active or state changed */
+
+void launch_predict(struct launch *l); /* mean_known_ms, from all tests; before any is queued */
+
+/* ---- the counters of a launch (test_fsm.c) ---- */
+void launch_count_active(struct launch *l, const struct test *t, bool in);
+void launch_count_done(struct launch *l, const struct test *t);
+
+/* ---- place.c: which server ---- */
+bool server_is_open(const struct engine *e, const struct server *s); /* a test may be given to it now */
+bool launch_allows(const struct launch *l, struct server_id s);
+bool test_may_go(const struct engine *e, const struct test *t, const struct server *s);
+bool test_was_lost_on(const struct test *t, struct server_id s);
+void server_refresh(struct engine *e, struct server *s); /* after anything that placement looks at */
+void launches_look_again(struct engine *e);              /* which servers may come has changed */
+void place_turn(struct engine *e);
+void goals_due(struct engine *e, struct server *s);
+void server_ask_back(struct engine *e, struct server *s); /* all that has not started there */
+void run_unask_back(struct engine *e, struct run *r);
+
+/* ---- lease.c ---- */
+void lease_grant(struct engine *e, struct run *r);
+void lease_renew(struct engine *e, struct run *r);
+void lease_on_timer(struct engine *e, struct run *r);
+
+/* ---- retry.c ---- */
+void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
+void retry_uncounted(struct engine *e, struct run *r, enum run_cause cause);
+void run_ended(struct engine *e, struct run *r, enum outcome outcome); /* its test is over with it */
+void rest_on_timer(struct engine *e, struct server *s);
+void rest_clear(struct engine *e, struct server *s); /* a run succeeded there */
+
+/* ---- goal.c ---- */
+void goals_flush(struct engine *e);
+void byes_flush(struct engine *e);
+
+/* ---- link.c ---- */
+void on_link_up(struct engine *e, const struct event *ev);
+void on_link_down(struct engine *e, const struct event *ev);
+void on_beat(struct engine *e, const struct event *ev);
+void on_run_started(struct engine *e, const struct event *ev);
+void on_run_finished(struct engine *e, const struct event *ev);
+void link_connect_at(struct engine *e, struct server *s, int64_t in_ms);
+void link_on_connect_timer(struct engine *e, struct server *s);
+void link_on_silence_timer(struct engine *e, struct server *s);
+
+/* ---- load.c ---- */
+void on_booted(struct engine *e);
+
+/* ---- stopping a launch, some tests per turn (engine.c) ---- */
+void stopping_flush(struct engine *e);
+
+#endif

@@ -1,0 +1,127 @@
+/* engine_why.c - why a test waits, for the person who looks at it. */
+#include "engine/engine_private.h"
+
+#define SHOWN_MAX 3 /* so many servers are named in a sentence */
+
+struct look {
+    uint32_t servers; /* that the test may use */
+    uint32_t online;
+    uint32_t resting;
+    uint32_t avoided; /* open, but they lost it before */
+    uint32_t slots;
+};
+
+static struct look look_at(const struct engine *e, const struct test *t)
+{
+    const struct server *s;
+    struct look k = {0};
+
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->removed || !launch_allows(t->launch, s->id))
+            continue;
+        k.servers++;
+        if (s->row.link != LINK_ONLINE)
+            continue;
+        k.online++;
+        k.slots += s->row.slots;
+        k.resting += s->resting;
+        k.avoided += server_is_open(e, s) && !test_may_go(e, t, s);
+    }
+    return k;
+}
+
+static void put_offline(const struct engine *e, const struct test *t, struct buf *b)
+{
+    const struct server *s;
+    uint32_t n = 0;
+
+    buf_puts(b, t->launch->row.n_servers > 0 ? "none of its servers is online" : "no server is online");
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->removed || !launch_allows(t->launch, s->id))
+            continue;
+        if (n++ == SHOWN_MAX) {
+            buf_puts(b, ", and so on");
+            return;
+        }
+        buf_printf(b, "%s%s is %s", n == 1 ? ": " : ", ", s->row.name, link_state_name(s->row.link));
+        if (s->row.link_reason[0] != '\0')
+            buf_printf(b, " (%s)", s->row.link_reason);
+    }
+}
+
+static void put_resting(const struct engine *e, const struct test *t, struct buf *b)
+{
+    const struct server *s;
+    int64_t ms;
+    uint32_t n = 0;
+
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->removed || !s->resting || !launch_allows(t->launch, s->id))
+            continue;
+        if (n++ == SHOWN_MAX)
+            break;
+        ms = ((int64_t)s->rest.item.k1 - e->now.mono.us) / 1000;
+        buf_printf(b, "%s%s rests for %lld s after a failure (%s)", n == 1 ? "" : ", ", s->row.name,
+                   (long long)(ms > 0 ? (ms + 999) / 1000 : 0), s->rest_reason);
+    }
+}
+
+static void put_avoided(const struct engine *e, const struct test *t, struct buf *b)
+{
+    const struct server *s;
+    uint32_t i;
+
+    buf_puts(b, "it was lost on");
+    for (i = 0; i < t->n_lost_on; i++) {
+        s = server_get_any(e, (struct server_id){t->lost_on[i]});
+        buf_printf(b, "%s %s", i == 0 ? "" : ",", s != NULL ? s->row.name : "a server now removed");
+    }
+    buf_puts(b, " and waits for another server");
+}
+
+static void put_why(const struct engine *e, const struct test *t, struct buf *b)
+{
+    struct look k = look_at(e, t);
+    uint32_t ahead;
+
+    if (t->launch->row.state == LAUNCH_STOPPING) {
+        buf_puts(b, "its launch is being stopped");
+    } else if (e->closing) {
+        buf_puts(b, "wrata is shutting down; it goes on after the next start");
+    } else if (k.servers == 0) {
+        buf_puts(b, t->launch->row.n_servers > 0
+                        ? "none of the servers that its launch may use exists any more"
+                        : "there is no server: add one with `wrata servers add`");
+    } else if (k.online == 0) {
+        put_offline(e, t, b);
+    } else if (k.resting == k.online) {
+        put_resting(e, t, b);
+    } else if (k.avoided > 0) {
+        put_avoided(e, t, b);
+    } else {
+        ahead = queue_ahead_of(t->launch, t);
+        buf_printf(b, "%s slot%s of %u server%s %s taken; %u test%s of its launch %s ahead of it",
+                   k.slots == 1 ? "the one" : "all", k.slots == 1 ? "" : "s", k.online,
+                   k.online == 1 ? "" : "s", k.slots == 1 ? "is" : "are", ahead, ahead == 1 ? "" : "s",
+                   ahead == 1 ? "is" : "are");
+    }
+}
+
+void engine_why(const struct engine *e, struct test_id id, char *out, uint32_t size)
+{
+    const struct test *t = test_get(e, id);
+    struct buf b;
+    size_t n;
+
+    if (size == 0)
+        return;
+    out[0] = '\0';
+    if (t == NULL || t->state != TEST_WAITING)
+        return;
+    buf_init(&b, KIB(64));
+    put_why(e, t, &b);
+    n = b.len < size ? b.len : size - 1;
+    memcpy(out, buf_str(&b), n);
+    out[n] = '\0';
+    buf_done(&b);
+}

@@ -1,0 +1,125 @@
+/* goal.c - what a server is told: the full set of runs it should hold. Made once per turn for each server whose set
+ * changed or whose beat waits for an answer. */
+#include "engine/engine_private.h"
+
+static const char *const *spec_env(struct engine *e, const struct run *r, uint32_t *retn)
+{
+    struct arena *a = &e->out->arena;
+    const struct launch *l = r->launch;
+    const char **env = arena_alloc(a, (l->row.n_env + 8) * sizeof(*env));
+    bool has_display = false;
+    uint32_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < l->row.n_env; i++) {
+        has_display = has_display || strncmp(l->row.env[i], "DISPLAY=", 8) == 0;
+        env[n++] = l->row.env[i];
+    }
+    if (!has_display)
+        env[n++] = "DISPLAY=:0.0";
+    env[n++] = arena_printf(a, "WRATA_RUN_ID=%llu", (unsigned long long)r->id.v);
+    env[n++] = arena_printf(a, "WRATA_LAUNCH_ID=%llu", (unsigned long long)l->id.v);
+    env[n++] = arena_printf(a, "WRATA_ATTEMPT=%u", r->attempt);
+    env[n++] = arena_printf(a, "WRATA_COMMIT=%s", l->row.commit);
+    env[n++] = arena_printf(a, "WRATA_SERVER=%s", r->server->row.name);
+    *retn = n;
+    return env;
+}
+
+static const struct run_spec *spec_of(struct engine *e, const struct run *r)
+{
+    struct run_spec *s = arena_alloc(&e->out->arena, sizeof(*s));
+    const struct launch_row *l = &r->launch->row;
+
+    *s = (struct run_spec){.run = r->id,
+                           .test = r->test->id,
+                           .launch = l->id,
+                           .attempt = r->attempt,
+                           .project = l->project,
+                           .commit = l->commit,
+                           .adapter = r->test->adapter,
+                           .argv = r->test->argv,
+                           .n_argv = r->test->n_argv,
+                           .time_limit_ms = l->time_limit_ms,
+                           .silence_limit_ms = l->silence_limit_ms};
+    s->env = spec_env(e, r, &s->n_env);
+    return s;
+}
+
+static struct goal_entry entry_of(struct engine *e, struct server *s, struct run *r)
+{
+    struct goal_entry entry = {.run = r->id, .want = GOAL_RUN, .lease_ms = r->launch->row.lease_ms};
+
+    if (s->renew)
+        lease_renew(e, r);
+    if (r->goals_seq == 0)
+        r->goals_seq = s->goals_seq;
+    if (r->state == RUN_STOPPING) {
+        entry.want = GOAL_STOP;
+    } else if (r->back) {
+        entry.want = GOAL_BACK;
+        if (r->back_seq == 0)
+            r->back_seq = s->goals_seq;
+    }
+    if (!r->spec_sent) {
+        r->spec_sent = true;
+        entry.spec = spec_of(e, r);
+    }
+    return entry;
+}
+
+static void goal_make(struct engine *e, struct server *s)
+{
+    struct goal g = {.server = s->id, .link = s->link, .seq = ++s->goals_seq, .beat_seq = s->beat_seq};
+    struct run *r;
+
+    if (e->entries_cap < s->n_runs) {
+        e->entries_cap = s->n_runs * 2;
+        e->entries = xrealloc(e->entries, e->entries_cap * sizeof(*e->entries));
+    }
+    if (s->removed) {
+        if (s->removed_seq == 0)
+            s->removed_seq = g.seq;
+    } else {
+        DL_FOREACH(s->runs, r)
+            e->entries[g.n_entries++] = entry_of(e, s, r);
+    }
+    s->renew = false;
+    g.entries = e->entries;
+    CHECK(g.n_entries <= GOAL_ENTRIES_MAX);
+    outbox_goal(e->out, &g);
+}
+
+void goals_flush(struct engine *e)
+{
+    struct server *s;
+    struct server *next;
+    struct order bye;
+
+    DL_FOREACH_SAFE2(e->dirty, s, next, dirty_next)
+    {
+        SET_REMOVE(e->dirty, s, dirty);
+        if (s->link != 0)
+            goal_make(e, s);
+        if (s->removed && s->n_runs == 0) {
+            bye = (struct order){.kind = ORDER_DISCONNECT, .server = {.id = s->id}};
+            outbox_order(e->out, &bye);
+            server_delete(e, s);
+        }
+    }
+}
+
+void byes_flush(struct engine *e)
+{
+    struct order bye = {.kind = ORDER_BYE};
+    struct server *s;
+
+    if (!e->say_bye)
+        return;
+    e->say_bye = false;
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        bye.server.id = s->id;
+        if (s->link != 0)
+            outbox_order(e->out, &bye);
+    }
+}

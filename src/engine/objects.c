@@ -1,0 +1,363 @@
+/* objects.c - the engine's objects begin and end here, and their rows are made here. No decisions. */
+#include "engine/engine_private.h"
+
+const char *text_keep(const char *old, const char *s)
+{
+    char *kept = xstrdup(s == NULL ? "" : s);
+
+    free((void *)(uintptr_t)old);
+    return kept;
+}
+
+static void text_free(const char *s)
+{
+    free((void *)(uintptr_t)s);
+}
+
+/* ---- servers ---- */
+
+struct server *server_new(struct engine *e, const struct server_row *row)
+{
+    struct server *s = xcalloc(1, sizeof(*s));
+
+    s->id = row->id;
+    s->row = *row;
+    s->row.name = text_keep(NULL, row->name);
+    s->row.address = text_keep(NULL, row->address);
+    s->row.user = text_keep(NULL, row->user);
+    s->row.identity = text_keep(NULL, row->identity);
+    s->row.link_reason = text_keep(NULL, row->link_reason);
+    s->row.agent_version = text_keep(NULL, row->agent_version);
+    s->row.facts = text_keep(NULL, row->facts);
+    s->rest_reason = text_keep(NULL, "");
+    HASH_ADD(hh, e->servers, id.v, sizeof(s->id.v), s);
+    e->stats.servers++;
+    if (e->next_server <= s->id.v)
+        e->next_server = s->id.v + 1;
+    return s;
+}
+
+static void server_texts_free(struct server *s)
+{
+    text_free(s->row.name);
+    text_free(s->row.address);
+    text_free(s->row.user);
+    text_free(s->row.identity);
+    text_free(s->row.link_reason);
+    text_free(s->row.agent_version);
+    text_free(s->row.facts);
+    text_free(s->rest_reason);
+}
+
+void server_delete(struct engine *e, struct server *s)
+{
+    CHECK(s->runs == NULL);
+    CHECK(s->removed);
+    server_refresh(e, s); /* leaves every list of placement */
+    CHECK(s->place == PLACE_OUT);
+    timer_stop(&e->timers, &s->silence);
+    timer_stop(&e->timers, &s->connect);
+    timer_stop(&e->timers, &s->rest);
+    SET_REMOVE(e->dirty, s, dirty);
+    SET_REMOVE(e->refill, s, refill);
+    SET_REMOVE(e->stocked, s, stocked);
+    HASH_DEL(e->servers, s);
+    CHECK(e->n_removed > 0);
+    e->n_removed--;
+    server_texts_free(s);
+    free(s);
+}
+
+void server_changed(struct engine *e, struct server *s)
+{
+    struct change c = {.kind = CHANGE_SERVER_PUT, .server = s->row};
+    struct note n = {.kind = NOTE_SERVER, .server = s->row};
+
+    if (s->removed || e->out == NULL)
+        return;
+    outbox_change(e->out, &c);
+    outbox_note(e->out, &n);
+}
+
+/* ---- launches and tests ---- */
+
+static const char *const *arena_texts(struct arena *a, const char *const *from, uint32_t n)
+{
+    const char **to;
+    uint32_t i;
+
+    if (n == 0)
+        return NULL;
+    to = arena_alloc(a, n * sizeof(*to));
+    for (i = 0; i < n; i++)
+        to[i] = arena_strdup(a, from[i]);
+    return to;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+struct launch *launch_new(struct engine *e, const struct launch_row *row)
+{
+    struct launch *l = xcalloc(1, sizeof(*l));
+    struct arena *a = &l->arena;
+
+    arena_init(a);
+    l->id = row->id;
+    l->row = *row;
+    l->row.project_name = arena_strdup(a, row->project_name);
+    l->row.name = arena_strdup(a, row->name);
+    l->row.ref = arena_strdup(a, row->ref);
+    l->row.commit = arena_strdup(a, row->commit);
+    l->row.env = arena_texts(a, row->env, row->n_env);
+    l->row.servers = NULL;
+    if (row->n_servers > 0) {
+        l->row.servers = arena_alloc(a, row->n_servers * sizeof(*l->row.servers));
+        l->sorted_servers = arena_alloc(a, row->n_servers * sizeof(*l->sorted_servers));
+        memcpy((void *)(uintptr_t)l->row.servers, row->servers, row->n_servers * sizeof(*row->servers));
+        memcpy(l->sorted_servers, row->servers, row->n_servers * sizeof(*row->servers));
+        qsort(l->sorted_servers, row->n_servers, sizeof(*l->sorted_servers), by_number);
+    }
+    l->tests = arena_alloc(a, row->n_tests * sizeof(*l->tests));
+    HASH_ADD(hh, e->launches, id.v, sizeof(l->id.v), l);
+    e->stats.launches++;
+    if (e->next_launch <= l->id.v)
+        e->next_launch = l->id.v + 1;
+    return l;
+}
+
+struct test *launch_test_init(struct engine *e, struct launch *l, const struct test_row *row)
+{
+    struct test *t;
+
+    CHECK(row->position < l->row.n_tests);
+    t = &l->tests[row->position];
+    CHECK(t->id.v == 0);
+    t->id = row->id;
+    t->launch = l;
+    t->position = row->position;
+    t->path = arena_strdup(&l->arena, row->path);
+    t->adapter = row->adapter;
+    t->argv = arena_texts(&l->arena, row->argv, row->n_argv);
+    t->n_argv = row->n_argv;
+    t->predicted_ms = row->predicted_ms;
+    t->state = row->state; /* where it begins, or where the store left it */
+    t->outcome = row->outcome;
+    t->attempts = row->attempts;
+    t->losses = row->losses;
+    t->run = row->run;
+    l->n_loaded++;
+    HASH_ADD(hh, e->tests, id.v, sizeof(t->id.v), t);
+    if (e->next_test <= t->id.v)
+        e->next_test = t->id.v + 1;
+    return t;
+}
+
+void launch_delete(struct engine *e, struct launch *l)
+{
+    uint32_t i;
+
+    SET_REMOVE(e->fresh, l, fresh);
+    SET_REMOVE(e->noted, l, noted);
+    SET_REMOVE(e->stopping, l, stopping);
+    SET_REMOVE(e->limited, l, limited_ready);
+    if (heap_has(&l->ready))
+        heap_remove(&e->ready, &l->ready);
+    for (i = 0; i < l->row.n_tests; i++) {
+        if (l->tests[i].id.v != 0)
+            HASH_DEL(e->tests, &l->tests[i]);
+    }
+    HASH_DEL(e->launches, l);
+    e->stats.launches--;
+    heap_done(&l->waiting);
+    arena_done(&l->arena);
+    free(l);
+}
+
+struct test_row test_row_of(const struct test *t)
+{
+    return (struct test_row){.id = t->id,
+                             .launch = t->launch->id,
+                             .position = t->position,
+                             .path = t->path,
+                             .adapter = t->adapter,
+                             .argv = t->argv,
+                             .n_argv = t->n_argv,
+                             .predicted_ms = t->predicted_ms,
+                             .state = t->state,
+                             .outcome = t->outcome,
+                             .attempts = t->attempts,
+                             .losses = t->losses,
+                             .run = t->run};
+}
+
+void launch_note(struct engine *e, struct launch *l)
+{
+    SET_ADD(e->noted, l, noted);
+}
+
+void launch_changed(struct engine *e, struct launch *l)
+{
+    struct change c = {.kind = CHANGE_LAUNCH_SET, .launch = l->row};
+
+    outbox_change(e->out, &c);
+    launch_note(e, l);
+}
+
+/* Slots of online servers that the launch may use. */
+static uint32_t slots_for(const struct engine *e, const struct launch *l)
+{
+    uint32_t slots = 0;
+    struct server *s;
+    uint32_t i;
+
+    if (l->row.n_servers == 0)
+        return e->stats.slots;
+    for (i = 0; i < l->row.n_servers; i++) {
+        s = server_get(e, (struct server_id){l->row.servers[i]});
+        if (s != NULL && s->is_counted)
+            slots += s->row.slots;
+    }
+    return slots;
+}
+
+/* What is predicted and not yet done, over the slots; tests without a prediction count as the mean of what was
+ * measured in this launch, or of what is known. */
+static int64_t launch_eta_ms(const struct engine *e, const struct launch *l)
+{
+    int64_t mean = l->n_measured > 0 ? l->measured_us / 1000 / (int64_t)l->n_measured : l->mean_known_ms;
+    uint32_t slots = slots_for(e, l);
+    uint32_t unknown = l->waiting_unknown + l->active_unknown;
+    int64_t active;
+    int64_t spent;
+
+    if (l->row.state == LAUNCH_DONE)
+        return 0;
+    if (slots == 0 || (unknown > 0 && l->n_measured == 0 && l->mean_known_ms == 0))
+        return -1;
+    active = l->active_ms + (int64_t)l->active_unknown * mean;
+    spent = ((int64_t)l->active_started * e->now.mono.us - l->active_start_us) / 1000;
+    active = active > spent ? active - spent : 0;
+    return (l->waiting_ms + (int64_t)l->waiting_unknown * mean + active + slots - 1) / slots;
+}
+
+struct launch_counts launch_counts_of(const struct engine *e, const struct launch *l)
+{
+    struct launch_counts c = {.waiting = l->n_waiting, .active = l->n_active};
+
+    memcpy(c.by_outcome, l->by_outcome, sizeof(c.by_outcome));
+    c.eta_ms = launch_eta_ms(e, l);
+    return c;
+}
+
+/* Each launch that changed in this turn is announced once; one that is over leaves memory after that. */
+void launch_notes_flush(struct engine *e)
+{
+    struct launch *l;
+    struct launch *next;
+    struct note n;
+
+    DL_FOREACH_SAFE2(e->noted, l, next, noted_next)
+    {
+        n = (struct note){.kind = NOTE_LAUNCH};
+        n.launch.row = l->row;
+        n.launch.counts = launch_counts_of(e, l);
+        outbox_note(e->out, &n);
+        SET_REMOVE(e->noted, l, noted);
+        if (l->row.state == LAUNCH_DONE)
+            launch_delete(e, l);
+    }
+}
+
+/* ---- runs ---- */
+
+struct run *run_new(struct engine *e, struct test *t, struct server *s, struct run_id id)
+{
+    struct run *r = xcalloc(1, sizeof(*r));
+
+    r->id = id;
+    r->test = t;
+    r->launch = t->launch;
+    r->server = s;
+    r->slot = UINT32_MAX;
+    HASH_ADD(hh, e->runs, id.v, sizeof(r->id.v), r);
+    DL_APPEND(s->runs, r);
+    s->n_runs++;
+    e->stats.runs_active++;
+    e->stats.slots_busy++;
+    if (e->next_run <= id.v)
+        e->next_run = id.v + 1;
+    return r;
+}
+
+void run_delete(struct engine *e, struct run *r)
+{
+    struct server *s = r->server;
+
+    if (r->started.us != 0) {
+        r->launch->active_started--;
+        r->launch->active_start_us -= r->started.us;
+    }
+    run_unask_back(e, r);
+    timer_stop(&e->timers, &r->lease);
+    HASH_DEL(e->runs, r);
+    DL_DELETE(s->runs, r);
+    CHECK(s->n_runs > 0);
+    s->n_runs--;
+    e->stats.runs_active--;
+    e->stats.slots_busy--;
+    free(r);
+}
+
+struct run_row run_row_of(const struct run *r)
+{
+    return (struct run_row){.id = r->id,
+                            .test = r->test->id,
+                            .launch = r->launch->id,
+                            .server = r->server->id,
+                            .server_name = r->server->row.name,
+                            .path = r->test->path,
+                            .attempt = r->attempt,
+                            .slot = r->slot,
+                            .state = r->state,
+                            .reason = "",
+                            .created_at = r->created_at,
+                            .started_at = r->started_at};
+}
+
+/* ---- the end of everything ---- */
+
+void engine_release(struct engine *e)
+{
+    struct server *s;
+    struct server *s_next;
+    struct launch *l;
+    struct launch *l_next;
+    struct run *r;
+    struct run *r_next;
+
+    HASH_ITER(hh, e->runs, r, r_next) {
+        HASH_DEL(e->runs, r);
+        free(r);
+    }
+    HASH_CLEAR(hh, e->tests);
+    HASH_ITER(hh, e->launches, l, l_next) {
+        HASH_DEL(e->launches, l);
+        heap_done(&l->waiting);
+        arena_done(&l->arena);
+        free(l);
+    }
+    HASH_ITER(hh, e->servers, s, s_next) {
+        HASH_DEL(e->servers, s);
+        server_texts_free(s);
+        free(s);
+    }
+    heap_done(&e->timers.heap);
+    heap_done(&e->ready);
+    free(e->entries);
+}

@@ -1,0 +1,467 @@
+/* place.c - which waiting test goes to which server.
+ *
+ * Two looks, each taken only when there is a reason, so that neither 100,000 waiting tests nor 2,000 idle servers
+ * are ever walked for one decision:
+ *   a server that gained a free slot is HUNGRY: the fair launch's next test goes there; when no test may, it is
+ *   IDLE until one comes;
+ *   a launch that gained waiting tests is fresh: its tests go to IDLE servers it may use.
+ * Then, when no free slot is left for them, tests are given *ahead*: a server gets up to ahead_ms of work per slot
+ * beyond its slots, by the launch's mean duration, so that short scripts leave no gap of a round trip. What lies
+ * ahead at one server while another has a free slot is asked back.
+ *
+ * Deterministic: lists in the order of arrival, heaps by (running, id) and (order, position).
+ *
+ * Not here: whether a lost test is tried again (retry.c). */
+#include "engine/engine_private.h"
+
+/* ---- what a server may get ---- */
+
+bool server_is_open(const struct engine *e, const struct server *s)
+{
+    return s->row.link == LINK_ONLINE && !s->removed && !s->resting && !e->closing &&
+           s->n_runs < s->row.slots;
+}
+
+static bool server_may_come(const struct engine *e, const struct server *s)
+{
+    if (s->removed || e->closing)
+        return false;
+    return s->row.link == LINK_ONLINE || s->tries < MAY_COME_TRIES;
+}
+
+static void place_class_set(struct engine *e, struct server *s, enum place_class place)
+{
+    if (s->place == place)
+        return;
+    if (s->place == PLACE_HUNGRY)
+        DL_DELETE2(e->hungry, s, place_prev, place_next);
+    if (s->place == PLACE_IDLE)
+        DL_DELETE2(e->idle, s, place_prev, place_next);
+    s->place = place;
+    if (place == PLACE_HUNGRY)
+        DL_APPEND2(e->hungry, s, place_prev, place_next);
+    if (place == PLACE_IDLE)
+        DL_APPEND2(e->idle, s, place_prev, place_next);
+}
+
+void launches_look_again(struct engine *e)
+{
+    struct launch *l;
+
+    for (l = e->launches; l != NULL; l = l->hh.next) {
+        if (l->retry != NULL && l->row.state == LAUNCH_RUNNING)
+            SET_ADD(e->fresh, l, fresh);
+    }
+}
+
+void server_refresh(struct engine *e, struct server *s)
+{
+    bool open = server_is_open(e, s);
+    bool online = s->row.link == LINK_ONLINE && !s->removed;
+    bool may_come = server_may_come(e, s);
+
+    if (!open)
+        place_class_set(e, s, PLACE_OUT);
+    else if (s->place == PLACE_OUT)
+        place_class_set(e, s, PLACE_HUNGRY);
+    if (s->n_runs > s->row.slots)
+        SET_ADD(e->stocked, s, stocked);
+    else
+        SET_REMOVE(e->stocked, s, stocked);
+    if (online != s->is_counted) {
+        s->is_counted = online;
+        e->stats.servers_online += online ? 1 : UINT32_MAX;
+        e->stats.slots += online ? s->row.slots : -s->row.slots;
+    }
+    if (may_come != s->may_come) {
+        s->may_come = may_come;
+        e->n_may_come += may_come ? 1 : UINT32_MAX;
+        if (!may_come)
+            launches_look_again(e);
+    }
+}
+
+bool launch_allows(const struct launch *l, struct server_id s)
+{
+    uint32_t lo = 0;
+    uint32_t hi = l->row.n_servers;
+    uint32_t mid;
+
+    if (l->row.n_servers == 0)
+        return true;
+    while (lo < hi) {
+        mid = lo + (hi - lo) / 2;
+        if (l->sorted_servers[mid] == s.v)
+            return true;
+        if (l->sorted_servers[mid] < s.v)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return false;
+}
+
+bool test_was_lost_on(const struct test *t, struct server_id s)
+{
+    uint32_t i;
+
+    for (i = 0; i < t->n_lost_on; i++) {
+        if (t->lost_on[i] == s.v)
+            return true;
+    }
+    return false;
+}
+
+/* Is there, or may there soon be, a server that did not lose this test? */
+static bool test_has_other_server(const struct engine *e, const struct test *t)
+{
+    const struct launch *l = t->launch;
+    const struct server *s;
+    uint32_t others;
+    uint32_t i;
+
+    if (l->row.n_servers > 0) {
+        for (i = 0; i < l->row.n_servers; i++) {
+            s = server_get(e, (struct server_id){l->row.servers[i]});
+            if (s != NULL && s->may_come && !test_was_lost_on(t, s->id))
+                return true;
+        }
+        return false;
+    }
+    others = e->n_may_come;
+    for (i = 0; i < t->n_lost_on; i++) {
+        s = server_get(e, (struct server_id){t->lost_on[i]});
+        others -= s != NULL && s->may_come;
+    }
+    return others > 0;
+}
+
+bool test_may_go(const struct engine *e, const struct test *t, const struct server *s)
+{
+    if (!launch_allows(t->launch, s->id))
+        return false;
+    return !test_was_lost_on(t, s->id) || !test_has_other_server(e, t);
+}
+
+/* ---- giving ---- */
+
+void goals_due(struct engine *e, struct server *s)
+{
+    SET_ADD(e->dirty, s, dirty);
+}
+
+static void assign(struct engine *e, struct test *t, struct server *s)
+{
+    struct launch *l = t->launch;
+    struct run *r = run_new(e, t, s, (struct run_id){e->next_run});
+
+    t->attempts++;
+    t->run = r->id;
+    r->attempt = t->attempts;
+    run_begin(e, r);
+    t->active = r;
+    CHECK(test_set(e, t, TEST_BY_PLACED, OUTCOME_NONE));
+    lease_grant(e, r);
+    if (l->row.started_at.ms == 0) {
+        l->row.started_at = e->now.wall;
+        launch_changed(e, l);
+    }
+    server_refresh(e, s);
+    goals_due(e, s);
+}
+
+/* A test of this launch that may go to s now: one lost before if its wishes allow, else the first of the queue. */
+static struct test *launch_test_for(const struct engine *e, const struct launch *l, const struct server *s)
+{
+    struct heap_item *top = heap_top(&l->waiting);
+    struct test *t;
+    uint32_t looked = 0;
+
+    DL_FOREACH2(l->retry, t, retry_next)
+    {
+        if (looked++ == RETRY_LOOK_MAX)
+            break;
+        if (test_may_go(e, t, s))
+            return t;
+    }
+    return top != NULL ? CONTAINER_OF(top, struct test, waiting) : NULL;
+}
+
+static bool launch_is_fairer(const struct launch *a, const struct launch *b)
+{
+    return b == NULL || a->n_active < b->n_active || (a->n_active == b->n_active && a->id.v < b->id.v);
+}
+
+/* The next test for a server, by fair share of the launches that may use it. */
+static struct test *test_for_server(const struct engine *e, const struct server *s)
+{
+    struct heap_item *top = heap_top(&e->ready);
+    const struct launch *best = NULL;
+    const struct launch *l;
+    struct test *found = NULL;
+    struct test *t;
+    uint32_t i;
+
+    if (top != NULL) {
+        best = CONTAINER_OF(top, struct launch, ready);
+        found = launch_test_for(e, best, s);
+        if (found == NULL) { /* only tests that avoid this server: look through all, it is rare */
+            best = NULL;
+            for (i = 0; i < e->ready.n; i++) {
+                l = CONTAINER_OF(e->ready.items[i], struct launch, ready);
+                if (launch_is_fairer(l, best) && (t = launch_test_for(e, l, s)) != NULL) {
+                    best = l;
+                    found = t;
+                }
+            }
+        }
+    }
+    DL_FOREACH2(e->limited, l, limited_ready_next)
+    {
+        if (launch_is_fairer(l, best) && launch_allows(l, s->id) && (t = launch_test_for(e, l, s)) != NULL) {
+            best = l;
+            found = t;
+        }
+    }
+    return found;
+}
+
+/* An idle server for this test; NULL: none. */
+static struct server *idle_server_for(const struct engine *e, struct launch *l, const struct test *t)
+{
+    struct server *s;
+    uint32_t i;
+
+    if (l->row.n_servers == 0) {
+        DL_FOREACH2(e->idle, s, place_next)
+        {
+            if (test_may_go(e, t, s))
+                return s;
+        }
+        return NULL;
+    }
+    for (i = 0; i < l->row.n_servers; i++) {
+        s = server_get(e, (struct server_id){l->row.servers[(l->cursor + i) % l->row.n_servers]});
+        if (s != NULL && s->place == PLACE_IDLE && test_may_go(e, t, s)) {
+            l->cursor = (l->cursor + i + 1) % l->row.n_servers;
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* The same for a launch: its lost tests first, then the first of its queue. */
+static bool place_one_fresh(struct engine *e, struct launch *l)
+{
+    struct heap_item *top = heap_top(&l->waiting);
+    struct server *s;
+    struct test *t;
+    uint32_t looked = 0;
+
+    if (e->idle == NULL)
+        return false;
+    DL_FOREACH2(l->retry, t, retry_next)
+    {
+        if (looked++ == RETRY_LOOK_MAX)
+            break;
+        s = idle_server_for(e, l, t);
+        if (s != NULL) {
+            assign(e, t, s);
+            return true;
+        }
+    }
+    if (top == NULL)
+        return false;
+    t = CONTAINER_OF(top, struct test, waiting);
+    s = idle_server_for(e, l, t);
+    if (s == NULL)
+        return false;
+    assign(e, t, s);
+    return true;
+}
+
+static uint32_t place_hungry(struct engine *e, uint32_t budget)
+{
+    struct server *s;
+    struct test *t;
+
+    while (budget > 0 && (s = e->hungry) != NULL) {
+        t = test_for_server(e, s);
+        if (t == NULL) {
+            place_class_set(e, s, PLACE_IDLE);
+            continue;
+        }
+        assign(e, t, s);
+        budget--;
+        if (s->place == PLACE_HUNGRY) { /* more slots: behind the others, so that work spreads */
+            DL_DELETE2(e->hungry, s, place_prev, place_next);
+            DL_APPEND2(e->hungry, s, place_prev, place_next);
+        }
+    }
+    return budget;
+}
+
+static uint32_t place_fresh(struct engine *e, uint32_t budget)
+{
+    struct launch *best;
+    struct launch *l;
+
+    while (budget > 0 && e->fresh != NULL) {
+        best = NULL;
+        DL_FOREACH2(e->fresh, l, fresh_next)
+        {
+            if (launch_is_fairer(l, best))
+                best = l;
+        }
+        if (place_one_fresh(e, best))
+            budget--;
+        else
+            SET_REMOVE(e->fresh, best, fresh);
+    }
+    return budget;
+}
+
+/* ---- ahead ---- */
+
+/* How many runs of this launch a server may hold beyond its slots. */
+static uint32_t ahead_max(const struct engine *e, const struct launch *l, const struct server *s)
+{
+    int64_t mean_us;
+    int64_t per_slot;
+
+    if (l->n_measured == 0)
+        return 0;
+    mean_us = l->measured_us / (int64_t)l->n_measured;
+    per_slot = mean_us <= 0 ? AHEAD_SLOT_MAX : (int64_t)e->opts.ahead_ms * 1000 / mean_us;
+    if (per_slot > AHEAD_SLOT_MAX)
+        per_slot = AHEAD_SLOT_MAX;
+    return (uint32_t)per_slot * s->row.slots;
+}
+
+static uint32_t place_ahead(struct engine *e, uint32_t budget)
+{
+    struct heap_item *top;
+    struct server *s;
+    struct test *t;
+
+    while (budget > 0 && (s = e->refill) != NULL) {
+        t = NULL;
+        if (s->row.link == LINK_ONLINE && !s->removed && !s->resting && !e->closing &&
+            s->n_runs >= s->row.slots && s->n_runs < GOAL_ENTRIES_MAX && s->n_back == 0)
+            t = test_for_server(e, s);
+        if (t != NULL && t->in_retry) { /* never far from a free slot: it has waited long enough */
+            top = heap_top(&t->launch->waiting);
+            t = top != NULL ? CONTAINER_OF(top, struct test, waiting) : NULL;
+        }
+        if (t == NULL || s->n_runs - s->row.slots >= ahead_max(e, t->launch, s)) {
+            SET_REMOVE(e->refill, s, refill);
+            continue;
+        }
+        assign(e, t, s);
+        budget--;
+    }
+    return budget;
+}
+
+/* ---- asking back ---- */
+
+static void run_ask_back(struct engine *e, struct run *r)
+{
+    if (r->back || r->state != RUN_ASSIGNED)
+        return;
+    r->back = true;
+    r->back_seq = 0;
+    r->server->n_back++;
+    e->n_back++;
+    TRACE(e, "run %llu: asked back from %s", (unsigned long long)r->id.v, r->server->row.name);
+    goals_due(e, r->server);
+}
+
+void run_unask_back(struct engine *e, struct run *r)
+{
+    if (!r->back)
+        return;
+    r->back = false;
+    r->server->n_back--;
+    e->n_back--;
+}
+
+void server_ask_back(struct engine *e, struct server *s)
+{
+    struct run *r;
+
+    DL_FOREACH(s->runs, r)
+        run_ask_back(e, r);
+}
+
+/* Free slots of idle servers, as far as they matter in one turn. */
+static uint32_t idle_slots(const struct engine *e)
+{
+    const struct server *s;
+    uint32_t slots = 0;
+
+    DL_FOREACH2(e->idle, s, place_next)
+    {
+        slots += s->row.slots - s->n_runs;
+        if (slots >= TAKE_BACK_TURN_MAX)
+            break;
+    }
+    return slots;
+}
+
+/* The newest runs first: they would start last. Only as many as lie beyond the server's slots. */
+static uint32_t take_back_from(struct engine *e, struct server *s, uint32_t wanted)
+{
+    uint32_t beyond = s->n_runs - s->row.slots;
+    uint32_t taken = 0;
+    struct run *r;
+
+    if (beyond <= s->n_back)
+        return 0;
+    beyond -= s->n_back;
+    for (r = s->runs->prev; taken < wanted && taken < beyond; r = r->prev) {
+        if (r->state == RUN_ASSIGNED && !r->back && idle_server_for(e, r->launch, r->test) != NULL) {
+            run_ask_back(e, r);
+            taken++;
+        }
+        if (r == s->runs)
+            break;
+    }
+    return taken;
+}
+
+static void take_back(struct engine *e)
+{
+    struct server *s;
+    uint32_t wanted;
+    uint32_t looked = 0;
+
+    if (e->idle == NULL || e->stocked == NULL)
+        return;
+    wanted = idle_slots(e);
+    wanted = wanted > e->n_back ? wanted - e->n_back : 0;
+    if (wanted > TAKE_BACK_TURN_MAX)
+        wanted = TAKE_BACK_TURN_MAX;
+    DL_FOREACH2(e->stocked, s, stocked_next)
+    {
+        if (wanted == 0 || looked++ == TAKE_BACK_TURN_MAX)
+            break;
+        if (s->row.link == LINK_ONLINE && !s->removed)
+            wanted -= take_back_from(e, s, wanted);
+    }
+}
+
+void place_turn(struct engine *e)
+{
+    uint32_t budget = PLACE_TURN_MAX;
+
+    if (e->closing)
+        return;
+    budget = place_hungry(e, budget);
+    budget = place_fresh(e, budget);
+    budget = place_ahead(e, budget);
+    if (budget == 0)
+        e->more = true;
+    else
+        take_back(e);
+}
