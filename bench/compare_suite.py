@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Does wrata count a suite as rspec itself does?  compare_suite.py SUITE [--hosts N] [--slots N]
+
+Runs the RSpec suite (a git work tree with spec/) with plain rspec in one process and with wrata, on this computer or
+on N hosts over SSH (network namespaces, see tests/lib/hosts.py), and compares every example by its id.
+Exit 0: the same examples with the same results; 1: not.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tests", "lib"))
+import wrata  # noqa: E402
+
+
+def plain(suite, files):
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        subprocess.run(["rspec", "--format", "json", "--out", out.name, *files], cwd=suite, capture_output=True)
+        found = json.load(open(out.name, encoding="utf-8"))
+    return {e["id"]: e["status"] for e in found["examples"]}, found["summary_line"]
+
+
+def ours(server, project, files, names):
+    launch = server.launch(project, files, order="finish-soonest", servers=names)
+    done = server.wait_launch(launch["id"], 1800)
+    found, double = {}, []
+    for e in server.all("/api/v1/launches/%d/examples" % launch["id"]):
+        if e["id"] in found:
+            double.append(e["id"])
+        found[e["id"]] = e["status"]
+    return found, double, done
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite")
+    parser.add_argument("--hosts", type=int, default=0)
+    parser.add_argument("--slots", type=int, default=2)
+    options = parser.parse_args()
+    suite = os.path.abspath(options.suite)
+    files = sorted(f for f in subprocess.run(["git", "-C", suite, "ls-files", "spec"], check=True, capture_output=True,
+                                             text=True).stdout.split("\n") if f.endswith("_spec.rb"))
+    expected, summary = plain(suite, files)
+    print("plain rspec, one process: %d files, %s" % (len(files), summary))
+    folder = tempfile.mkdtemp(prefix="wrata-compare-")
+    with contextlib.ExitStack() as stack:
+        server = wrata.Server(folder).start()
+        stack.callback(server.stop)
+        if options.hosts:
+            import hosts  # pylint: disable=import-outside-toplevel
+            fleet = stack.enter_context(hosts.Hosts(options.hosts))
+            names = ["host-%d" % h.number for h in fleet]
+            for host in fleet:
+                server.post("/api/v1/servers", host.server_row("host-%d" % host.number, slots=options.slots))
+        else:
+            names = ["local-1"]
+            server.add_local("local-1", options.slots)
+        server.wait_online(*names, seconds=90)
+        found, double, done = ours(server, suite, files, names)
+    for pid in wrata.pids_with(folder):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    print("wrata on %s: %s, tests %s, examples %s" % (", ".join(names), done["outcome"], done["tests"], done["examples"]))
+    print("plain: %s" % dict(collections.Counter(expected.values())))
+    print("wrata: %s" % dict(collections.Counter(found.values())))
+    wrong = [(i, expected.get(i), found.get(i)) for i in sorted(set(expected) | set(found)) if expected.get(i) != found.get(i)]
+    for i, a, b in wrong[:20]:
+        print("DIFFERENT %s: rspec %s, wrata %s" % (i, a, b))
+    print("%d examples compared, %d different, %d double" % (len(expected), len(wrong), len(double)))
+    return 1 if wrong or double else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
