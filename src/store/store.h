@@ -16,8 +16,8 @@ struct store;
 struct reader;
 
 struct store_opts {
-    const char *dir;            /* the data folder; made with mode 0700 when absent */
-    void (*wake)(void *ctx);    /* called on any thread: have the loop thread call store_turn() soon */
+    const char *dir;         /* the data folder; made with mode 0700 when absent */
+    void (*wake)(void *ctx); /* called on any thread: have the loop thread call store_turn() soon */
     void *wake_ctx;
 };
 
@@ -46,8 +46,8 @@ struct stream_pos {
     struct run_id run;
     uint64_t log_bytes;
     uint64_t results_bytes;
-    struct tally tally;    /* of the examples stored so far */
-    uint32_t next_seq;     /* of the next example */
+    struct tally tally; /* of the examples stored so far */
+    uint32_t next_seq;  /* of the next example */
 };
 MUST_USE enum err store_boot_streams(struct store *st, void (*each)(void *ctx, const struct stream_pos *p),
                                      void *ctx, struct why *reterr);
@@ -59,7 +59,8 @@ typedef void store_done_fn(void *ctx, enum err err, const struct why *why);
 
 /* All of them or none. `changes` and their texts must live until `done`. n may be 0: then `done` is still called
  * in its turn. */
-void store_changes(struct store *st, const struct change *changes, uint32_t n, store_done_fn *done, void *ctx);
+void store_changes(struct store *st, const struct change *changes, uint32_t n, store_done_fn *done,
+                   void *ctx);
 
 /* Append to a run's log. `offset` must be the log's present length, or less: bytes that are there already are
  * passed over. The bytes (malloc'ed) are taken. */
@@ -71,8 +72,9 @@ void store_log_end(struct store *st, struct run_id run, store_done_fn *done, voi
 
 /* Examples of a run that have arrived, with the position in the results channel up to which they account and the
  * run's tally so far. Rows and texts must live until `done`. n may be 0 (only the position moved). */
-void store_examples(struct store *st, struct run_id run, struct launch_id launch, const struct example_row *rows,
-                    uint32_t n, uint64_t results_bytes, const struct tally *tally, store_done_fn *done, void *ctx);
+void store_examples(struct store *st, struct run_id run, struct launch_id launch,
+                    const struct example_row *rows, uint32_t n, uint64_t results_bytes,
+                    const struct tally *tally, store_done_fn *done, void *ctx);
 
 /* Insert (row->id 0) or update a project. `done` gets ERR_CONFLICT when the name is taken. *ret_id is written
  * before `done` is called and must live until then. The row's texts are copied. */
@@ -84,13 +86,14 @@ void store_project_delete(struct store *st, struct project_id id, store_done_fn 
 
 /* Run `fn(r, arg)` on a reader thread, then `done(arg)` on the loop thread. A job sees everything that was
  * committed before it was queued. */
-void store_read(struct store *st, void (*fn)(struct reader *r, void *arg), void (*done)(void *arg), void *arg);
+void store_read(struct store *st, void (*fn)(struct reader *r, void *arg), void (*done)(void *arg),
+                void *arg);
 
 /* Where a page of a list begins and ends. Keyset: `after` is the last id of the page before; 0 starts. */
 struct page {
     uint64_t after;
-    uint32_t limit;   /* 1..500 */
-    uint64_t next;    /* written: what `after` should be for the next page; 0: this was the last */
+    uint32_t limit; /* 1..500 */
+    uint64_t next;  /* written: what `after` should be for the next page; 0: this was the last */
 };
 
 /* The counters of a launch, maintained in the transactions that change its tests. */
@@ -98,7 +101,7 @@ struct launch_sums {
     uint32_t waiting;
     uint32_t active;
     uint32_t by_outcome[OUTCOME_COUNT];
-    struct tally tally;  /* of the runs that decided their tests, and of the running ones so far */
+    struct tally tally; /* of the runs that decided their tests, and of the running ones so far */
 };
 
 typedef void server_fn(void *ctx, const struct server_row *row);
@@ -109,58 +112,63 @@ typedef void example_fn(void *ctx, const struct example_row *row);
 typedef void project_fn(void *ctx, const struct project_row *row);
 
 /* Each returns ERR_NOTFOUND (single rows) or ERR_IO with reterr. Lists are newest first unless said. */
-MUST_USE enum err read_servers(struct reader *r, server_fn *each, void *ctx, struct why *reterr); /* by name, natural order */
-MUST_USE enum err read_server(struct reader *r, struct server_id id, server_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_servers(struct reader *r, server_fn *each, void *ctx,
+                               struct why *reterr); /* by name, natural order */
+MUST_USE enum err read_server(struct reader *r, struct server_id id, server_fn *each, void *ctx,
+                              struct why *reterr);
 
 struct launch_filter {
-    struct project_id project;  /* 0 any */
-    int state;                  /* enum launch_state, -1 any */
+    struct project_id project; /* 0 any */
+    int state;                 /* enum launch_state, -1 any */
 };
-MUST_USE enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx, struct why *reterr);
-MUST_USE enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p, launch_fn *each,
-                                void *ctx, struct why *reterr);
+MUST_USE enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx,
+                              struct why *reterr);
+MUST_USE enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p,
+                                launch_fn *each, void *ctx, struct why *reterr);
 
 /* In the launch's own order. */
 struct test_filter {
     struct launch_id launch;
-    int state;                  /* enum test_state, -1 any */
-    int outcome;                /* enum outcome, -1 any */
+    int state;   /* enum test_state, -1 any */
+    int outcome; /* enum outcome, -1 any */
 };
-MUST_USE enum err read_tests(struct reader *r, const struct test_filter *f, struct page *p, test_fn *each, void *ctx,
-                             struct why *reterr);
-MUST_USE enum err read_test(struct reader *r, struct test_id id, test_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_tests(struct reader *r, const struct test_filter *f, struct page *p, test_fn *each,
+                             void *ctx, struct why *reterr);
+MUST_USE enum err read_test(struct reader *r, struct test_id id, test_fn *each, void *ctx,
+                            struct why *reterr);
 
 struct run_filter {
-    struct launch_id launch;    /* 0 any */
-    struct server_id server;    /* 0 any */
-    struct test_id test;        /* 0 any */
-    int state;                  /* enum run_state, -1 any; -2: living (assigned, running, stopping) */
-    int outcome;                /* -1 any */
-    const char *path;           /* words that its path must contain; NULL any */
+    struct launch_id launch; /* 0 any */
+    struct server_id server; /* 0 any */
+    struct test_id test;     /* 0 any */
+    int state;               /* enum run_state, -1 any; -2: living (assigned, running, stopping) */
+    int outcome;             /* -1 any */
+    const char *path;        /* words that its path must contain; NULL any */
 };
 MUST_USE enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, struct why *reterr);
-MUST_USE enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each, void *ctx,
-                            struct why *reterr);
+MUST_USE enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each,
+                            void *ctx, struct why *reterr);
 
 /* Of one run in the order they came, or of a launch's deciding runs (by run, then order). */
 struct example_filter {
-    struct run_id run;          /* one of the two is set */
+    struct run_id run; /* one of the two is set */
     struct launch_id launch;
-    uint32_t statuses;          /* bits 1 << enum example_status; 0 all */
+    uint32_t statuses; /* bits 1 << enum example_status; 0 all */
 };
-MUST_USE enum err read_examples(struct reader *r, const struct example_filter *f, struct page *p, example_fn *each,
-                                void *ctx, struct why *reterr);
+MUST_USE enum err read_examples(struct reader *r, const struct example_filter *f, struct page *p,
+                                example_fn *each, void *ctx, struct why *reterr);
 
 /* Bytes [from, from + max) of a run's log, as the script wrote them, appended to out. */
 struct log_info {
-    uint64_t size;              /* committed so far */
-    bool complete;              /* no more will come */
+    uint64_t size; /* committed so far */
+    bool complete; /* no more will come */
 };
 MUST_USE enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t max, struct buf *out,
                            struct log_info *ret, struct why *reterr);
 
 MUST_USE enum err read_projects(struct reader *r, project_fn *each, void *ctx, struct why *reterr);
-MUST_USE enum err read_project(struct reader *r, struct project_id id, project_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_project(struct reader *r, struct project_id id, project_fn *each, void *ctx,
+                               struct why *reterr);
 MUST_USE enum err read_project_named(struct reader *r, const char *name_or_url, project_fn *each, void *ctx,
                                      struct why *reterr);
 

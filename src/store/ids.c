@@ -1,0 +1,80 @@
+/* ids.c - the next id of each kind, so that no id is ever given twice, whatever was deleted meanwhile.
+ *
+ * The engine chooses the ids of servers, launches, tests and runs; the store those of projects and paths. Both
+ * are seen here as they are written, and the rows of `ids` move once per batch. */
+#include "store/store_private.h"
+
+static const struct {
+    const char *kind;
+    const char *max; /* what the tables themselves say: a second opinion at boot */
+} kinds[] = {
+    [ID_SERVER] = {"server", "SELECT COALESCE(MAX(id), 0) FROM servers"},
+    [ID_LAUNCH] = {"launch", "SELECT COALESCE(MAX(id), 0) FROM launches"},
+    [ID_TEST] = {"test", "SELECT COALESCE(MAX(id), 0) FROM tests"},
+    [ID_RUN] = {"run", "SELECT COALESCE(MAX(id), 0) FROM runs"},
+    [ID_PROJECT] = {"project", "SELECT COALESCE(MAX(id), 0) FROM projects"},
+    [ID_PATH] = {"path", "SELECT COALESCE(MAX(id), 0) FROM paths"},
+};
+_Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
+
+static uint64_t next_id(struct db *db, enum id_kind kind)
+{
+    struct db_stmt *s;
+    uint64_t next = 1;
+    uint64_t max = 0;
+
+    s = db_sql(db, "SELECT next_id FROM ids WHERE kind = ?");
+    db_text(s, kinds[kind].kind);
+    while (db_row(s))
+        next = db_get_uint(s);
+    s = db_sql(db, kinds[kind].max);
+    while (db_row(s))
+        max = db_get_uint(s);
+    return max >= next ? max + 1 : next;
+}
+
+void ids_load(struct writer *w)
+{
+    int k;
+
+    for (k = 0; k < ID_KIND_COUNT; k++)
+        w->next_id[k] = w->stored_next_id[k] = next_id(w->db, (enum id_kind)k);
+}
+
+void ids_used(struct writer *w, enum id_kind kind, uint64_t id)
+{
+    if (id >= w->next_id[kind])
+        w->next_id[kind] = id + 1;
+}
+
+uint64_t ids_take(struct writer *w, enum id_kind kind)
+{
+    return w->next_id[kind]++;
+}
+
+void ids_flush(struct writer *w)
+{
+    int k;
+
+    for (k = 0; k < ID_KIND_COUNT; k++) {
+        struct db_stmt *s;
+
+        if (w->next_id[k] == w->stored_next_id[k])
+            continue;
+        s = db_sql(w->db, "INSERT INTO ids (kind, next_id) VALUES (?, ?) "
+                          "ON CONFLICT (kind) DO UPDATE SET next_id = excluded.next_id");
+        db_text(s, kinds[k].kind);
+        db_uint(s, w->next_id[k]);
+        (void)db_run(s);
+        w->stored_next_id[k] = w->next_id[k];
+    }
+}
+
+void ids_boot(struct db *db, struct change *ret)
+{
+    *ret = (struct change){.kind = CHANGE_IDS};
+    ret->ids.server = next_id(db, ID_SERVER);
+    ret->ids.launch = next_id(db, ID_LAUNCH);
+    ret->ids.test = next_id(db, ID_TEST);
+    ret->ids.run = next_id(db, ID_RUN);
+}

@@ -1,0 +1,345 @@
+/* launches.c - launches, and the counters of each: derived from its tests and runs, moved in the transactions
+ * that change those, collected over a batch so that a launch is updated once however many tests moved. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "store/store_private.h"
+
+/* ---- change -> SQL --------------------------------------------------------------------------------------- */
+
+static const char *servers_text(struct arena *a, const struct launch_row *row)
+{
+    struct buf b;
+    char *text;
+    uint32_t i;
+
+    if (row->n_servers == 0)
+        return "";
+    buf_init(&b, (size_t)row->n_servers * 21 + 1);
+    for (i = 0; i < row->n_servers; i++)
+        buf_printf(&b, "%s%llu", i == 0 ? "" : ",", (unsigned long long)row->servers[i]);
+    text = arena_strdup(a, buf_str(&b));
+    buf_done(&b);
+    return text;
+}
+
+void launch_add(struct writer *w, const struct launch_row *row)
+{
+    struct slice env = words_in(&w->batch, row->env, row->n_env);
+    struct db_stmt *s;
+
+    ids_used(w, ID_LAUNCH, row->id.v);
+    s = db_sql(w->db, "INSERT INTO launches (id, user_id, project, project_name, name, ref, commit_hash, "
+                      "test_order, retries, time_limit_ms, silence_limit_ms, lease_ms, n_tests, created_at, "
+                      "state, outcome, started_at, ended_at, servers, env) "
+                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    db_uint(s, row->id.v);
+    db_uint(s, row->user.v);
+    db_uint(s, row->project.v);
+    db_text(s, row->project_name);
+    db_text(s, row->name);
+    db_text(s, row->ref);
+    db_text(s, row->commit);
+    db_text(s, launch_order_name(row->order));
+    db_int(s, row->retries);
+    db_int(s, row->time_limit_ms);
+    db_int(s, row->silence_limit_ms);
+    db_int(s, row->lease_ms);
+    db_int(s, row->n_tests);
+    db_int(s, row->created_at.ms);
+    db_text(s, launch_state_name(row->state));
+    db_text(s, outcome_name(row->outcome));
+    db_int(s, row->started_at.ms);
+    db_int(s, row->ended_at.ms);
+    db_text(s, servers_text(&w->batch, row));
+    db_bytes(s, env.ptr, env.len);
+    (void)db_run(s);
+    s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
+    db_uint(s, row->id.v);
+    (void)db_run(s);
+}
+
+void launch_set(struct writer *w, const struct launch_row *row)
+{
+    struct db_stmt *s;
+
+    s = db_sql(w->db,
+               "UPDATE launches SET state = ?, outcome = ?, started_at = ?, ended_at = ? WHERE id = ?");
+    db_text(s, launch_state_name(row->state));
+    db_text(s, outcome_name(row->outcome));
+    db_int(s, row->started_at.ms);
+    db_int(s, row->ended_at.ms);
+    db_uint(s, row->id.v);
+    if (db_run(s) != 1)
+        db_fail(w->db, "launch %llu should change and is not in the database: something else wrote to it",
+                (unsigned long long)row->id.v);
+}
+
+/* ---- counters -------------------------------------------------------------------------------------------- */
+
+struct sums_delta {
+    uint64_t launch;
+    int64_t waiting;
+    int64_t active;
+    int64_t by_outcome[OUTCOME_COUNT];
+    int64_t discovered;
+    int64_t passed;
+    int64_t failed;
+    int64_t pending;
+    int64_t errors;
+    UT_hash_handle hh;
+};
+
+static struct sums_delta *sums_of(struct writer *w, uint64_t launch)
+{
+    struct sums_delta *d;
+
+    HASH_FIND(hh, w->sums, &launch, sizeof(launch), d);
+    if (d == NULL) {
+        d = xcalloc(1, sizeof(*d));
+        d->launch = launch;
+        HASH_ADD(hh, w->sums, launch, sizeof(d->launch), d);
+    }
+    return d;
+}
+
+void sums_tests(struct writer *w, uint64_t launch, enum test_state state, enum outcome outcome, int32_t by)
+{
+    struct sums_delta *d = sums_of(w, launch);
+
+    switch (state) {
+    case TEST_WAITING:
+        d->waiting += by;
+        break;
+    case TEST_ACTIVE:
+        d->active += by;
+        break;
+    case TEST_DONE:
+    case TEST_STATE_COUNT:
+        d->by_outcome[outcome] += by;
+        break;
+    }
+}
+
+void sums_tally(struct writer *w, uint64_t launch, const struct tally *t, int32_t by)
+{
+    struct sums_delta *d;
+
+    if (t->discovered == 0 && t->passed == 0 && t->failed == 0 && t->pending == 0 && t->errors == 0)
+        return;
+    d = sums_of(w, launch);
+    d->discovered += (int64_t)t->discovered * by;
+    d->passed += (int64_t)t->passed * by;
+    d->failed += (int64_t)t->failed * by;
+    d->pending += (int64_t)t->pending * by;
+    d->errors += (int64_t)t->errors * by;
+}
+
+/* The order of the tests_ columns wherever they are named. */
+static const enum outcome sum_columns[] = {OUTCOME_PASSED,        OUTCOME_STOPPED,   OUTCOME_NO_TESTS,
+                                           OUTCOME_FAILED,        OUTCOME_TIMED_OUT, OUTCOME_ERROR,
+                                           OUTCOME_INFRASTRUCTURE};
+_Static_assert(ARRAY_LEN(sum_columns) == OUTCOME_COUNT - 1, "a column for each outcome but NONE");
+
+void sums_flush(struct writer *w)
+{
+    struct sums_delta *d;
+    struct sums_delta *next;
+
+    HASH_ITER(hh, w->sums, d, next) {
+        struct db_stmt *s;
+        size_t i;
+
+        s = db_sql(w->db,
+                   "UPDATE launch_sums SET waiting = waiting + ?, active = active + ?, "
+                   "tests_passed = tests_passed + ?, tests_stopped = tests_stopped + ?, "
+                   "tests_no_tests = tests_no_tests + ?, tests_failed = tests_failed + ?, "
+                   "tests_timed_out = tests_timed_out + ?, tests_error = tests_error + ?, "
+                   "tests_infrastructure = tests_infrastructure + ?, discovered = discovered + ?, "
+                   "passed = passed + ?, failed = failed + ?, pending = pending + ?, errors = errors + ? "
+                   "WHERE launch = ?");
+        db_int(s, d->waiting);
+        db_int(s, d->active);
+        for (i = 0; i < ARRAY_LEN(sum_columns); i++)
+            db_int(s, d->by_outcome[sum_columns[i]]);
+        db_int(s, d->discovered);
+        db_int(s, d->passed);
+        db_int(s, d->failed);
+        db_int(s, d->pending);
+        db_int(s, d->errors);
+        db_uint(s, d->launch);
+        (void)db_run(s);
+    }
+    sums_drop(w);
+}
+
+void sums_drop(struct writer *w)
+{
+    struct sums_delta *d;
+    struct sums_delta *next;
+
+    HASH_ITER(hh, w->sums, d, next) {
+        HASH_DEL(w->sums, d);
+        free(d);
+    }
+}
+
+/* ---- rows -> model --------------------------------------------------------------------------------------- */
+
+#define COLUMNS                                                                                           \
+    "l.id, l.user_id, l.project, l.project_name, l.name, l.ref, l.commit_hash, l.test_order, l.retries, " \
+    "l.time_limit_ms, l.silence_limit_ms, l.lease_ms, l.n_tests, l.created_at, l.state, l.outcome, "      \
+    "l.started_at, l.ended_at, l.servers, l.env"
+#define SUM_COLUMNS                                                                                \
+    ", s.waiting, s.active, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, "   \
+    "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, " \
+    "s.pending, s.errors"
+#define FROM " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id "
+
+static const uint64_t *servers_parse(struct arena *a, const char *text, uint32_t *retn)
+{
+    uint64_t *ids;
+    uint32_t n = 0;
+    const char *p;
+    char *end;
+
+    for (p = text; *p != '\0'; p++)
+        n += *p == ',';
+    ids = arena_alloc(a, ((size_t)n + 1) * sizeof(*ids));
+    n = 0;
+    for (p = text; *p != '\0'; p = *end == ',' ? end + 1 : end) {
+        ids[n] = strtoull(p, &end, 10);
+        if (end == p)
+            break;
+        n++;
+    }
+    *retn = n;
+    return ids;
+}
+
+static void get_launch(struct arena *a, struct db_stmt *s, struct launch_row *row)
+{
+    *row = (struct launch_row){0};
+    row->id.v = db_get_uint(s);
+    row->user.v = db_get_uint(s);
+    row->project.v = db_get_uint(s);
+    row->project_name = db_get_text(s);
+    row->name = db_get_text(s);
+    row->ref = db_get_text(s);
+    row->commit = db_get_text(s);
+    row->order = order_of(db_get_text(s));
+    row->retries = (uint32_t)db_get_uint(s);
+    row->time_limit_ms = db_get_int(s);
+    row->silence_limit_ms = db_get_int(s);
+    row->lease_ms = (uint32_t)db_get_uint(s);
+    row->n_tests = (uint32_t)db_get_uint(s);
+    row->created_at.ms = db_get_int(s);
+    row->state = launch_state_of(db_get_text(s));
+    row->outcome = outcome_of(db_get_text(s));
+    row->started_at.ms = db_get_int(s);
+    row->ended_at.ms = db_get_int(s);
+    row->servers = servers_parse(a, db_get_text(s), &row->n_servers);
+    row->env = words_decode(a, db_get_bytes(s), &row->n_env);
+}
+
+static void get_sums(struct db_stmt *s, struct launch_sums *sums)
+{
+    size_t i;
+
+    *sums = (struct launch_sums){0};
+    sums->waiting = (uint32_t)db_get_uint(s);
+    sums->active = (uint32_t)db_get_uint(s);
+    for (i = 0; i < ARRAY_LEN(sum_columns); i++)
+        sums->by_outcome[sum_columns[i]] = (uint32_t)db_get_uint(s);
+    sums->tally.discovered = (uint32_t)db_get_uint(s);
+    sums->tally.passed = (uint32_t)db_get_uint(s);
+    sums->tally.failed = (uint32_t)db_get_uint(s);
+    sums->tally.pending = (uint32_t)db_get_uint(s);
+    sums->tally.errors = (uint32_t)db_get_uint(s);
+}
+
+enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx, struct why *reterr)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT " COLUMNS SUM_COLUMNS FROM "WHERE l.id = ?");
+    struct launch_row row;
+    struct launch_sums sums;
+    bool found = false;
+
+    db_uint(s, id.v);
+    while (db_row(s)) {
+        found = true;
+        arena_reset(&r->row);
+        get_launch(&r->row, s, &row);
+        get_sums(s, &sums);
+        each(ctx, &row, &sums);
+    }
+    if (!found && !db_failed(r->db))
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no launch %llu", (unsigned long long)id.v);
+    return db_error(r->db, reterr);
+}
+
+/* A living state has an index of its own. Most launches are done, so "done" is found by walking the ids. */
+static struct db_stmt *launches_query(struct reader *r, const struct launch_filter *f)
+{
+    struct db_stmt *s;
+    struct buf b;
+
+    buf_init(&b, SQL_BYTES_MAX);
+    buf_puts(&b, "SELECT " COLUMNS SUM_COLUMNS FROM "WHERE l.id < ?");
+    if (f->project.v != 0)
+        buf_puts(&b, " AND l.project = ?");
+    if (f->state >= 0)
+        buf_puts(&b, f->state == LAUNCH_DONE ? " AND l.state = 'done'"
+                                             : " AND l.state = ? AND l.state <> 'done'");
+    buf_puts(&b, " ORDER BY l.id DESC LIMIT ?");
+    s = db_built(r->db, buf_str(&b));
+    buf_done(&b);
+    return s;
+}
+
+enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p, launch_fn *each,
+                       void *ctx, struct why *reterr)
+{
+    struct db_stmt *s = launches_query(r, f);
+    uint32_t n = 0;
+    uint64_t last = 0;
+
+    p->next = 0;
+    db_uint(s, p->after != 0 ? p->after : KEY_MAX);
+    if (f->project.v != 0)
+        db_uint(s, f->project.v);
+    if (f->state >= 0 && f->state != LAUNCH_DONE)
+        db_text(s, launch_state_name((enum launch_state)f->state));
+    db_int(s, page_limit(p));
+    while (db_row(s)) {
+        struct launch_row row;
+        struct launch_sums sums;
+
+        if (!page_take(p, &n, last)) {
+            db_end(s);
+            break;
+        }
+        arena_reset(&r->row);
+        get_launch(&r->row, s, &row);
+        get_sums(s, &sums);
+        last = row.id.v;
+        each(ctx, &row, &sums);
+    }
+    return db_error(r->db, reterr);
+}
+
+void launches_boot(struct reader *r, change_fn *each, void *ctx)
+{
+    struct db_stmt *s =
+        db_sql(r->db, "SELECT " COLUMNS " FROM launches l WHERE l.state <> 'done' ORDER BY l.id");
+
+    while (db_row(s)) {
+        struct change c = {.kind = CHANGE_LAUNCH_ADD};
+
+        arena_reset(&r->row);
+        get_launch(&r->row, s, &c.launch);
+        each(ctx, &c);
+    }
+}

@@ -1,0 +1,603 @@
+/* logs.c - the logs of runs: appended at the group commit, compressed by blocks, read from any byte.
+ *
+ * A log is three pieces, in order:
+ *
+ *     blob file (log_blocks tells where)  |  logs.body  |  rows of log_tail
+ *     [0, blob_raw_bytes)                    small       what came since
+ *
+ * Appends of a batch are collected per log and written once: to `body` when the log is new and tiny, else as one row
+ * of log_tail. When body and tail reach a block, they become one in the run's blob file, which is on disk before the
+ * transaction that records the block and deletes the rows commits: a crash in between leaves a file that is longer
+ * than its rows say, and the next start cuts it. A log that ends small becomes one compressed body and has no file.
+ *
+ * Invariants:
+ *   S1  size_bytes = blob_raw_bytes + body_raw_bytes + bytes of log_tail
+ *   S2  a blob file is at least blob_file_bytes long, and exactly that when no batch is being written
+ *   S3  a complete log has no tail, and either a body or a blob file */
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "store/blob.h"
+#include "store/store_private.h"
+
+#define LOG_INLINE_MAX 1024u /* of a first append that goes into body: the row is rewritten by each append */
+#define LOG_GZIP_MIN 256u    /* below, the header alone eats what is won */
+#define LOG_SMALL_MAX \
+    KIB(64) /* at its end such a log stays a row: about 10 KiB, where a file costs two syncs */
+#define CACHE_MAX 4096
+
+struct log_state {
+    uint64_t run;
+    bool exists; /* has a row */
+    bool complete;
+    bool ending; /* in this batch */
+    bool dirty;  /* is in the writer's list */
+    bool body_is_gzip;
+    uint64_t size;  /* with what this batch appends */
+    uint64_t lines; /* newlines, without what this batch appends until it is flushed */
+    uint64_t body_raw;
+    struct blob_pos blob;
+    struct slice *pending;
+    uint32_t n_pending;
+    uint32_t cap_pending;
+    uint64_t pending_bytes;
+    struct log_state *next_dirty;
+    UT_hash_handle hh;
+};
+
+static uint64_t count_lines(const char *p, size_t n)
+{
+    const char *end = p + n;
+    uint64_t lines = 0;
+
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        lines++;
+        p++;
+    }
+    return lines;
+}
+
+/* ---- where a log stands ---------------------------------------------------------------------------------- */
+
+static enum err run_exists(struct writer *w, uint64_t run, struct why *reterr)
+{
+    struct db_stmt *s = db_sql(w->db, "SELECT 1 FROM runs WHERE id = ?");
+    bool found = false;
+
+    db_uint(s, run);
+    while (db_row(s))
+        found = true;
+    if (!found && !db_failed(w->db))
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run);
+    return ERR_OK;
+}
+
+static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **ret, struct why *reterr)
+{
+    struct log_state *st;
+    struct db_stmt *s;
+
+    HASH_FIND(hh, w->logs, &run, sizeof(run), st);
+    if (st != NULL) {
+        *ret = st;
+        return ERR_OK;
+    }
+    st = xcalloc(1, sizeof(*st));
+    st->run = run;
+    s = db_sql(w->db, "SELECT size_bytes, lines, complete, blob_raw_bytes, blob_file_bytes, blob_crc, "
+                      "body_raw_bytes, body_is_gzip FROM logs WHERE run = ?");
+    db_uint(s, run);
+    while (db_row(s)) {
+        st->exists = true;
+        st->size = db_get_uint(s);
+        st->lines = db_get_uint(s);
+        st->complete = db_get_int(s) != 0;
+        st->blob.raw_bytes = db_get_uint(s);
+        st->blob.file_bytes = db_get_uint(s);
+        st->blob.crc = (uint32_t)db_get_uint(s);
+        st->body_raw = db_get_uint(s);
+        st->body_is_gzip = db_get_int(s) != 0;
+    }
+    if (!st->exists && run_exists(w, run, reterr) != ERR_OK) {
+        free(st);
+        return ERR_NOTFOUND;
+    }
+    HASH_ADD(hh, w->logs, run, sizeof(st->run), st);
+    *ret = st;
+    return ERR_OK;
+}
+
+static void log_state_free(struct writer *w, struct log_state *st)
+{
+    HASH_DEL(w->logs, st);
+    free(st->pending);
+    free(st);
+}
+
+void log_forget(struct writer *w)
+{
+    struct log_state *st;
+    struct log_state *next;
+
+    HASH_ITER(hh, w->logs, st, next)
+        log_state_free(w, st);
+    w->dirty_logs = NULL;
+}
+
+static void mark_dirty(struct writer *w, struct log_state *st)
+{
+    if (st->dirty)
+        return;
+    st->dirty = true;
+    st->next_dirty = w->dirty_logs;
+    w->dirty_logs = st;
+}
+
+enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const char *bytes, uint32_t len,
+                    struct why *reterr)
+{
+    struct log_state *st;
+    enum err err = log_state_of(w, run.v, &st, reterr);
+    uint64_t known;
+
+    if (err != ERR_OK)
+        return err;
+    if (offset > st->size)
+        return why_set(reterr, ERR_CONFLICT, NULL,
+                       "the log of run %llu has %llu bytes, so it cannot go on at %llu",
+                       (unsigned long long)run.v, (unsigned long long)st->size, (unsigned long long)offset);
+    known = st->size - offset;
+    if (known >= len)
+        return ERR_OK;
+    if (st->complete || st->ending)
+        return why_set(reterr, ERR_CONFLICT, NULL, "the log of run %llu is complete with %llu bytes",
+                       (unsigned long long)run.v, (unsigned long long)st->size);
+    if (st->n_pending == st->cap_pending) {
+        st->cap_pending = st->cap_pending == 0 ? 2 : st->cap_pending * 2;
+        st->pending = xrealloc(st->pending, st->cap_pending * sizeof(*st->pending));
+    }
+    st->pending[st->n_pending++] = (struct slice){bytes + known, len - (size_t)known};
+    st->pending_bytes += len - known;
+    st->size += len - known;
+    mark_dirty(w, st);
+    return ERR_OK;
+}
+
+enum err log_end(struct writer *w, struct run_id run, struct why *reterr)
+{
+    struct log_state *st;
+    enum err err = log_state_of(w, run.v, &st, reterr);
+
+    if (err != ERR_OK || st->complete || st->ending)
+        return err;
+    st->ending = true;
+    mark_dirty(w, st);
+    return ERR_OK;
+}
+
+/* ---- writing what a batch appended ----------------------------------------------------------------------- */
+
+/* The bytes that are not in the blob file yet: those of the rows first. *ret_rows: how many were in rows. */
+static void gather(struct writer *w, struct log_state *st, struct buf *out, size_t *ret_rows)
+{
+    uint64_t in_rows = st->size - st->pending_bytes - st->blob.raw_bytes;
+    struct db_stmt *s;
+    uint32_t i;
+
+    buf_init(out, (size_t)(st->size - st->blob.raw_bytes) + 1);
+    if (in_rows > 0) {
+        s = db_sql(w->db, "SELECT body FROM logs WHERE run = ?");
+        db_uint(s, st->run);
+        while (db_row(s)) {
+            struct slice b = db_get_bytes(s);
+
+            if (b.len != st->body_raw)
+                db_fail(w->db, "the stored log of run %llu is damaged", (unsigned long long)st->run);
+            else
+                buf_put(out, b.ptr, b.len);
+        }
+        s = db_sql(w->db, "SELECT bytes FROM log_tail WHERE run = ? ORDER BY raw_offset");
+        db_uint(s, st->run);
+        while (db_row(s)) {
+            struct slice b = db_get_bytes(s);
+
+            if (out->len + b.len > in_rows)
+                db_fail(w->db, "the stored log of run %llu is damaged", (unsigned long long)st->run);
+            else
+                buf_put(out, b.ptr, b.len);
+        }
+        if (out->len != in_rows)
+            db_fail(w->db, "the stored log of run %llu is damaged", (unsigned long long)st->run);
+    }
+    *ret_rows = out->len;
+    for (i = 0; i < st->n_pending; i++)
+        buf_put(out, st->pending[i].ptr, st->pending[i].len);
+}
+
+static void tail_add(struct writer *w, struct log_state *st, uint64_t offset, struct slice bytes)
+{
+    struct db_stmt *s = db_sql(w->db, "INSERT INTO log_tail (run, raw_offset, bytes) VALUES (?, ?, ?)");
+
+    db_uint(s, st->run);
+    db_uint(s, offset);
+    db_bytes(s, bytes.ptr, bytes.len);
+    (void)db_run(s);
+}
+
+static void tail_clear(struct writer *w, struct log_state *st)
+{
+    struct db_stmt *s;
+
+    if (st->size - st->pending_bytes - st->blob.raw_bytes == st->body_raw)
+        return; /* there is none */
+    s = db_sql(w->db, "DELETE FROM log_tail WHERE run = ?");
+    db_uint(s, st->run);
+    (void)db_run(s);
+}
+
+/* Write the row; body NULL leaves the body as it is. */
+static void row_put(struct writer *w, struct log_state *st, const struct slice *body)
+{
+    struct slice none = {"", 0};
+    struct db_stmt *s;
+
+    if (!st->exists && body == NULL)
+        body = &none;
+    if (!st->exists)
+        s = db_sql(
+            w->db,
+            "INSERT INTO logs (size_bytes, lines, complete, blob_raw_bytes, blob_file_bytes, blob_crc, "
+            "body_raw_bytes, body_is_gzip, body, run) VALUES (?,?,?,?,?,?,?,?,?,?)");
+    else if (body != NULL)
+        s = db_sql(w->db, "UPDATE logs SET size_bytes = ?, lines = ?, complete = ?, blob_raw_bytes = ?, "
+                          "blob_file_bytes = ?, blob_crc = ?, body_raw_bytes = ?, body_is_gzip = ?, body = ? "
+                          "WHERE run = ?");
+    else
+        s = db_sql(w->db,
+                   "UPDATE logs SET size_bytes = ?, lines = ?, complete = ?, blob_raw_bytes = ?, "
+                   "blob_file_bytes = ?, blob_crc = ?, body_raw_bytes = ?, body_is_gzip = ? WHERE run = ?");
+    db_uint(s, st->size);
+    db_uint(s, st->lines);
+    db_int(s, st->complete);
+    db_uint(s, st->blob.raw_bytes);
+    db_uint(s, st->blob.file_bytes);
+    db_int(s, st->blob.crc);
+    db_uint(s, st->body_raw);
+    db_int(s, st->body_is_gzip);
+    if (body != NULL)
+        db_bytes(s, body->ptr, body->len);
+    db_uint(s, st->run);
+    (void)db_run(s);
+    st->exists = true;
+}
+
+static enum err write_block(struct writer *w, struct log_state *st, const char *bytes, uint32_t len,
+                            bool last, uint64_t first_line, struct why *reterr)
+{
+    uint64_t raw_offset = st->blob.raw_bytes;
+    uint64_t file_offset;
+    struct db_stmt *s;
+    enum err err;
+
+    err = blob_write(w->blobs, st->run, &st->blob, bytes, len, last, &file_offset, reterr);
+    if (err != ERR_OK || len == 0)
+        return err;
+    s = db_sql(w->db,
+               "INSERT INTO log_blocks (run, raw_offset, raw_bytes, file_offset, file_bytes, first_line) "
+               "VALUES (?, ?, ?, ?, ?, ?)");
+    db_uint(s, st->run);
+    db_uint(s, raw_offset);
+    db_int(s, len);
+    db_uint(s, file_offset);
+    db_uint(s, st->blob.file_bytes - file_offset);
+    db_uint(s, first_line);
+    (void)db_run(s);
+    return ERR_OK;
+}
+
+/* Whole blocks to the blob file; the rest stays a row, or is the last block when the log ends. */
+static enum err flush_to_blob(struct writer *w, struct log_state *st, struct why *reterr)
+{
+    struct slice none = {"", 0};
+    struct slice rest;
+    struct buf all;
+    size_t rows;
+    uint64_t line;
+    enum err err = ERR_OK;
+
+    gather(w, st, &all, &rows);
+    rest = buf_slice(&all);
+    line = st->lines - count_lines(rest.ptr, rows);
+    tail_clear(w, st);
+    while (err == ERR_OK && (rest.len >= BLOB_BLOCK_BYTES || st->ending)) {
+        uint32_t len = rest.len < BLOB_BLOCK_BYTES ? (uint32_t)rest.len : BLOB_BLOCK_BYTES;
+        bool last = st->ending && len == rest.len;
+
+        err = write_block(w, st, rest.ptr, len, last, line, reterr);
+        line += count_lines(rest.ptr, len);
+        rest.ptr += len;
+        rest.len -= len;
+        if (last)
+            break;
+    }
+    if (err == ERR_OK) {
+        if (rest.len > 0)
+            tail_add(w, st, st->blob.raw_bytes, rest);
+        st->lines = line + count_lines(rest.ptr, rest.len);
+        st->complete = st->ending;
+        st->body_raw = 0;
+        st->body_is_gzip = false;
+        row_put(w, st, &none);
+    }
+    buf_done(&all);
+    return err;
+}
+
+/* The log ends small: its bytes become the body. */
+static void flush_to_body(struct writer *w, struct log_state *st)
+{
+    struct slice body;
+    struct buf all;
+    struct buf gz;
+    size_t rows;
+
+    gather(w, st, &all, &rows);
+    buf_init(&gz, 2 * LOG_SMALL_MAX);
+    tail_clear(w, st);
+    body = buf_slice(&all);
+    st->lines += count_lines(body.ptr + rows, body.len - rows);
+    st->complete = true;
+    if (body.len >= LOG_GZIP_MIN)
+        blob_gzip(w->blobs, body.ptr, (uint32_t)body.len, &gz);
+    st->body_is_gzip = gz.len > 0 && gz.len < body.len;
+    if (st->body_is_gzip)
+        body = buf_slice(&gz);
+    if (st->exists && st->body_raw == st->size && !st->body_is_gzip) {
+        row_put(w, st, NULL); /* it is there already */
+    } else {
+        st->body_raw = st->size;
+        row_put(w, st, &body);
+    }
+    buf_done(&gz);
+    buf_done(&all);
+}
+
+static void flush_to_rows(struct writer *w, struct log_state *st)
+{
+    struct slice bytes = st->pending[0];
+    struct buf joined;
+    uint32_t i;
+
+    buf_init(&joined, (size_t)st->pending_bytes + 1);
+    if (st->n_pending > 1) {
+        for (i = 0; i < st->n_pending; i++)
+            buf_put(&joined, st->pending[i].ptr, st->pending[i].len);
+        bytes = buf_slice(&joined);
+    }
+    st->lines += count_lines(bytes.ptr, bytes.len);
+    if (!st->exists && bytes.len <= LOG_INLINE_MAX) {
+        st->body_raw = bytes.len;
+        row_put(w, st, &bytes);
+    } else {
+        row_put(w, st, NULL);
+        tail_add(w, st, st->size - st->pending_bytes, bytes);
+    }
+    buf_done(&joined);
+}
+
+static enum err flush_one(struct writer *w, struct log_state *st, struct why *reterr)
+{
+    uint64_t outside = st->size - st->blob.raw_bytes;
+
+    if (st->complete)
+        return ERR_OK;
+    if (outside >= BLOB_BLOCK_BYTES || (st->ending && (st->blob.file_bytes > 0 || st->size > LOG_SMALL_MAX)))
+        return flush_to_blob(w, st, reterr);
+    if (st->ending)
+        flush_to_body(w, st);
+    else
+        flush_to_rows(w, st);
+    return ERR_OK;
+}
+
+enum err log_flush(struct writer *w, struct why *reterr)
+{
+    enum err err = ERR_OK;
+
+    while (w->dirty_logs != NULL) {
+        struct log_state *st = w->dirty_logs;
+
+        w->dirty_logs = st->next_dirty;
+        if (err == ERR_OK && !db_failed(w->db))
+            err = flush_one(w, st, reterr);
+        st->dirty = false;
+        st->n_pending = 0;
+        st->pending_bytes = 0;
+        if (st->complete)
+            log_state_free(w, st);
+    }
+    if (HASH_COUNT(w->logs) > CACHE_MAX)
+        log_forget(w);
+    return err == ERR_OK ? blob_sync(w->blobs, reterr) : err;
+}
+
+/* ---- at open --------------------------------------------------------------------------------------------- */
+
+static void cut(const char *dir, uint64_t run, uint64_t file_bytes)
+{
+    struct why why;
+    char text[2 * sizeof(why.text)];
+
+    /* A file that was lost or cut by somebody else spoils one log, not the start of the program. */
+    if (blob_cut(dir, run, file_bytes, &why) != ERR_OK)
+        LOG_WARN("log.damaged", "run=%llu why=%s", (unsigned long long)run,
+                 log_quote(text, sizeof(text), why.text));
+}
+
+enum err log_repair(struct db *db, const char *dir, struct why *reterr)
+{
+    struct db_stmt *s;
+
+    db_begin(db);
+    s = db_sql(db, "SELECT run, blob_file_bytes FROM logs WHERE complete = 0");
+    while (db_row(s)) {
+        uint64_t run = db_get_uint(s);
+
+        cut(dir, run, db_get_uint(s));
+    }
+    s = db_sql(db, "SELECT r.id FROM runs r LEFT JOIN logs g ON g.run = r.id "
+                   "WHERE r.state NOT IN ('done', 'lost') AND g.run IS NULL");
+    while (db_row(s))
+        cut(dir, db_get_uint(s), 0);
+    return db_commit(db, reterr);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+/* A piece of the log that begins at `at`, of which [from, to) is wanted. */
+static void put_piece(struct buf *out, uint64_t from, uint64_t to, uint64_t at, struct slice piece)
+{
+    uint64_t begin = from > at ? from - at : 0;
+    uint64_t end = to - at < piece.len ? to - at : piece.len;
+
+    if (at < to && begin < end)
+        buf_put(out, piece.ptr + begin, (size_t)(end - begin));
+}
+
+static enum err read_blocks(struct reader *r, uint64_t run, uint64_t from, uint64_t to, struct buf *out,
+                            struct why *reterr)
+{
+    struct db_stmt *s;
+    char *raw = NULL;
+    enum err err = ERR_OK;
+
+    s = db_sql(r->db, "SELECT raw_offset, raw_bytes, file_offset, file_bytes FROM log_blocks "
+                      "WHERE run = ? AND raw_offset > ? AND raw_offset < ? ORDER BY raw_offset");
+    db_uint(s, run);
+    db_int(s, (int64_t)from - (int64_t)BLOB_BLOCK_BYTES); /* no block is longer */
+    db_uint(s, to);
+    while (err == ERR_OK && db_row(s)) {
+        uint64_t raw_offset = db_get_uint(s);
+        uint32_t raw_bytes = (uint32_t)db_get_uint(s);
+        uint64_t file_offset = db_get_uint(s);
+        uint64_t file_bytes = db_get_uint(s);
+
+        if (raw_offset + raw_bytes <= from)
+            continue;
+        if (raw == NULL)
+            raw = xmalloc(BLOB_BLOCK_BYTES);
+        err = blob_read(r->blobs, run, file_offset, file_bytes, raw_bytes, raw, reterr);
+        if (err == ERR_OK)
+            put_piece(out, from, to, raw_offset, (struct slice){raw, raw_bytes});
+    }
+    db_end(s);
+    free(raw);
+    return err;
+}
+
+static enum err read_body(struct reader *r, uint64_t run, uint64_t at, uint64_t raw_bytes, bool is_gzip,
+                          uint64_t from, uint64_t to, struct buf *out, struct why *reterr)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT body FROM logs WHERE run = ?");
+    enum err err = ERR_OK;
+
+    db_uint(s, run);
+    while (err == ERR_OK && db_row(s)) {
+        struct slice body = db_get_bytes(s);
+        char *raw;
+
+        if (!is_gzip) {
+            put_piece(out, from, to, at, body);
+            continue;
+        }
+        if (raw_bytes > LOG_SMALL_MAX) {
+            err = why_set(reterr, ERR_IO, NULL, "the stored log of run %llu is damaged",
+                          (unsigned long long)run);
+            continue;
+        }
+        raw = xmalloc((size_t)raw_bytes);
+        err = blob_gunzip(r->blobs, body, (uint32_t)raw_bytes, raw, reterr);
+        if (err == ERR_OK)
+            put_piece(out, from, to, at, (struct slice){raw, (size_t)raw_bytes});
+        free(raw);
+    }
+    db_end(s);
+    return err;
+}
+
+static void read_tail(struct reader *r, uint64_t run, uint64_t from, uint64_t to, struct buf *out)
+{
+    struct db_stmt *s;
+
+    /* Begin with the row that holds `from`: the last one at or before it. */
+    s = db_sql(r->db,
+               "SELECT raw_offset, bytes FROM log_tail WHERE run = ? AND raw_offset < ? AND raw_offset >= "
+               "COALESCE((SELECT MAX(raw_offset) FROM log_tail WHERE run = ? AND raw_offset <= ?), 0) "
+               "ORDER BY raw_offset");
+    db_uint(s, run);
+    db_uint(s, to);
+    db_uint(s, run);
+    db_uint(s, from);
+    while (db_row(s)) {
+        uint64_t at = db_get_uint(s);
+
+        put_piece(out, from, to, at, db_get_bytes(s));
+    }
+}
+
+enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t max, struct buf *out,
+                  struct log_info *ret, struct why *reterr)
+{
+    struct db_stmt *s;
+    uint64_t size = 0;
+    uint64_t blob_raw = 0;
+    uint64_t body_raw = 0;
+    bool complete = false;
+    bool is_gzip = false;
+    bool found = false;
+    size_t before = out->len;
+    uint64_t to;
+    enum err err = ERR_OK;
+
+    s = db_sql(r->db,
+               "SELECT 0, size_bytes, complete, blob_raw_bytes, body_raw_bytes, body_is_gzip FROM logs "
+               "WHERE run = ? UNION ALL SELECT 1, 0, 0, 0, 0, 0 FROM runs WHERE id = ? ORDER BY 1 LIMIT 1");
+    db_uint(s, run.v);
+    db_uint(s, run.v);
+    while (db_row(s)) {
+        found = true;
+        (void)db_get_int(s);
+        size = db_get_uint(s);
+        complete = db_get_int(s) != 0;
+        blob_raw = db_get_uint(s);
+        body_raw = db_get_uint(s);
+        is_gzip = db_get_int(s) != 0;
+    }
+    if (db_failed(r->db))
+        return db_error(r->db, reterr);
+    if (!found)
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run.v);
+    to = size - (from < size ? from : size) < max ? size : from + max;
+    if (from < to && out->max - out->len < to - from)
+        return why_set(reterr, ERR_LIMIT, NULL, "there is no room for %llu bytes of log",
+                       (unsigned long long)(to - from));
+    if (from < to && from < blob_raw)
+        err = read_blocks(r, run.v, from, to < blob_raw ? to : blob_raw, out, reterr);
+    if (err == ERR_OK && from < to && from < blob_raw + body_raw && to > blob_raw)
+        err = read_body(r, run.v, blob_raw, body_raw, is_gzip, from, to, out, reterr);
+    if (err == ERR_OK && from < to && to > blob_raw + body_raw)
+        read_tail(r, run.v, from, to, out);
+    if (err == ERR_OK)
+        err = db_error(r->db, reterr);
+    if (err == ERR_OK && from < to && out->len - before != to - from)
+        err =
+            why_set(reterr, ERR_IO, NULL, "the stored log of run %llu is damaged between byte %llu and %llu",
+                    (unsigned long long)run.v, (unsigned long long)from, (unsigned long long)to);
+    if (err == ERR_OK)
+        *ret = (struct log_info){.size = size, .complete = complete};
+    return err;
+}

@@ -1,0 +1,386 @@
+/* runs.c - the executions of tests: the history that is searched and the durations that predict. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_private.h"
+
+#define PREDICT_RUNS 10
+#define PATH_WORDS_MAX 8
+
+bool run_counts(enum run_state state, enum outcome outcome)
+{
+    if (state == RUN_LOST)
+        return false;
+    return state != RUN_DONE || !outcome_is_infrastructure(outcome);
+}
+
+/* What is known of a run's examples: while it lives, what has been stored of them. */
+static const struct tally *tally_so_far(enum run_state state, const struct tally *said,
+                                        const struct tally *seen)
+{
+    bool living = state != RUN_DONE && state != RUN_LOST;
+    bool has_seen =
+        seen->discovered + seen->passed + seen->failed + seen->pending + seen->errors > 0 || seen->started;
+
+    return living && has_seen ? seen : said;
+}
+
+/* ---- change -> SQL --------------------------------------------------------------------------------------- */
+
+static void bind_finish(struct db_stmt *s, const struct finish *f)
+{
+    db_int(s, f->how);
+    db_int(s, f->exit_code);
+    db_int(s, f->signal);
+    db_int(s, f->duration_us);
+    db_int(s, f->user_us);
+    db_int(s, f->system_us);
+    db_int(s, f->max_rss_kib);
+    db_int(s, f->gap_us);
+    db_uint(s, f->log_bytes);
+    db_uint(s, f->log_dropped_bytes);
+}
+
+void run_add(struct writer *w, const struct run_row *row)
+{
+    struct db_stmt *s = db_sql(w->db, "SELECT path FROM tests WHERE id = ?");
+    uint64_t path = 0;
+
+    ids_used(w, ID_RUN, row->id.v);
+    db_uint(s, row->test.v);
+    while (db_row(s))
+        path = db_get_uint(s);
+    if (path == 0)
+        db_fail(w->db, "run %llu is of test %llu, which is not in the database",
+                (unsigned long long)row->id.v, (unsigned long long)row->test.v);
+    s = db_sql(w->db,
+               "INSERT INTO runs (id, test, launch, server, server_name, path, attempt, slot, state, "
+               "outcome, reason, created_at, started_at, ended_at, how, exit_code, signal, duration_us, "
+               "user_us, system_us, max_rss_kib, gap_us, log_bytes, log_dropped_bytes, discovered, passed, "
+               "failed, pending, errors, flags, bad_lines) "
+               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    db_uint(s, row->id.v);
+    db_uint(s, row->test.v);
+    db_uint(s, row->launch.v);
+    db_uint(s, row->server.v);
+    db_text(s, row->server_name);
+    db_uint(s, path);
+    db_int(s, row->attempt);
+    db_int(s, row->slot);
+    db_text(s, run_state_name(row->state));
+    db_text(s, outcome_name(row->outcome));
+    db_text(s, row->reason);
+    db_int(s, row->created_at.ms);
+    db_int(s, row->started_at.ms);
+    db_int(s, row->ended_at.ms);
+    bind_finish(s, &row->finish);
+    bind_tally(s, &row->tally);
+    (void)db_run(s);
+    if (run_counts(row->state, row->outcome))
+        sums_tally(w, row->launch.v, &row->tally, 1);
+}
+
+/* Move the launch's sums from what the run counted so far to what it counts now. */
+static void recount(struct writer *w, const struct run_row *row)
+{
+    struct db_stmt *s;
+    bool found = false;
+
+    s = db_sql(w->db, "SELECT launch, state, outcome, discovered, passed, failed, pending, errors, flags, "
+                      "bad_lines, seen_discovered, seen_passed, seen_failed, seen_pending, seen_errors, "
+                      "seen_flags, seen_bad_lines FROM runs WHERE id = ?");
+    db_uint(s, row->id.v);
+    while (db_row(s)) {
+        uint64_t launch = db_get_uint(s);
+        enum run_state state = run_state_of(db_get_text(s));
+        enum outcome outcome = outcome_of(db_get_text(s));
+        struct tally said = get_tally(s);
+        struct tally seen = get_tally(s);
+
+        found = true;
+        if (run_counts(state, outcome))
+            sums_tally(w, launch, tally_so_far(state, &said, &seen), -1);
+        if (run_counts(row->state, row->outcome))
+            sums_tally(w, launch, tally_so_far(row->state, &row->tally, &seen), 1);
+    }
+    if (!found)
+        db_fail(w->db, "run %llu should change and is not in the database: something else wrote to it",
+                (unsigned long long)row->id.v);
+}
+
+void run_set(struct writer *w, const struct run_row *row)
+{
+    struct db_stmt *s;
+
+    recount(w, row);
+    s = db_sql(w->db,
+               "UPDATE runs SET slot = ?, state = ?, outcome = ?, reason = ?, started_at = ?, ended_at = ?, "
+               "how = ?, exit_code = ?, signal = ?, duration_us = ?, user_us = ?, system_us = ?, "
+               "max_rss_kib = ?, gap_us = ?, log_bytes = ?, log_dropped_bytes = ?, discovered = ?, "
+               "passed = ?, failed = ?, pending = ?, errors = ?, flags = ?, bad_lines = ? WHERE id = ?");
+    db_int(s, row->slot);
+    db_text(s, run_state_name(row->state));
+    db_text(s, outcome_name(row->outcome));
+    db_text(s, row->reason);
+    db_int(s, row->started_at.ms);
+    db_int(s, row->ended_at.ms);
+    bind_finish(s, &row->finish);
+    bind_tally(s, &row->tally);
+    db_uint(s, row->id.v);
+    (void)db_run(s);
+}
+
+/* ---- rows -> model --------------------------------------------------------------------------------------- */
+
+#define RUN_COLUMNS                                                                                    \
+    "r.id, r.test, r.launch, r.server, r.server_name, p.path, r.attempt, r.slot, r.state, r.outcome, " \
+    "r.reason, "                                                                                       \
+    "r.created_at, r.started_at, r.ended_at, r.how, r.exit_code, r.signal, r.duration_us, r.user_us, " \
+    "r.system_us, r.max_rss_kib, r.gap_us, r.log_bytes, r.log_dropped_bytes, r.discovered, r.passed, " \
+    "r.failed, "                                                                                       \
+    "r.pending, r.errors, r.flags, r.bad_lines"
+#define MORE_COLUMNS                                                                                   \
+    ", r.seen_discovered, r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, " \
+    "r.seen_bad_lines, COALESCE(l.commit_hash, ''), COALESCE(g.size_bytes, r.log_bytes)"
+#define PATH_JOIN " LEFT JOIN paths p ON p.id = r.path"
+#define MORE_JOINS PATH_JOIN " LEFT JOIN launches l ON l.id = r.launch LEFT JOIN logs g ON g.run = r.id "
+
+static void get_finish(struct db_stmt *s, struct finish *f)
+{
+    f->how = (uint32_t)db_get_uint(s);
+    f->exit_code = (int32_t)db_get_int(s);
+    f->signal = (int32_t)db_get_int(s);
+    f->duration_us = db_get_int(s);
+    f->user_us = db_get_int(s);
+    f->system_us = db_get_int(s);
+    f->max_rss_kib = db_get_int(s);
+    f->gap_us = db_get_int(s);
+    f->log_bytes = db_get_uint(s);
+    f->log_dropped_bytes = db_get_uint(s);
+}
+
+static void get_run(struct db_stmt *s, struct run_row *row)
+{
+    *row = (struct run_row){0};
+    row->id.v = db_get_uint(s);
+    row->test.v = db_get_uint(s);
+    row->launch.v = db_get_uint(s);
+    row->server.v = db_get_uint(s);
+    row->server_name = db_get_text(s);
+    row->path = db_get_text(s);
+    row->attempt = (uint32_t)db_get_uint(s);
+    row->slot = (uint32_t)db_get_uint(s);
+    row->state = run_state_of(db_get_text(s));
+    row->outcome = outcome_of(db_get_text(s));
+    row->reason = db_get_text(s);
+    row->created_at.ms = db_get_int(s);
+    row->started_at.ms = db_get_int(s);
+    row->ended_at.ms = db_get_int(s);
+    get_finish(s, &row->finish);
+    row->tally = get_tally(s);
+}
+
+static void each_run(struct db_stmt *s, struct run_row *row, run_fn *each, void *ctx)
+{
+    struct tally seen;
+    const char *commit;
+
+    get_run(s, row);
+    seen = get_tally(s);
+    row->tally = *tally_so_far(row->state, &row->tally, &seen);
+    commit = db_get_text(s);
+    each(ctx, row, commit, db_get_uint(s));
+}
+
+enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, struct why *reterr)
+{
+    struct db_stmt *s;
+    struct run_row row;
+    bool found = false;
+
+    s = db_sql(r->db, "SELECT " RUN_COLUMNS MORE_COLUMNS " FROM runs r" MORE_JOINS "WHERE r.id = ?");
+    db_uint(s, id.v);
+    while (db_row(s)) {
+        found = true;
+        each_run(s, &row, each, ctx);
+    }
+    if (!found && !db_failed(r->db))
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)id.v);
+    return db_error(r->db, reterr);
+}
+
+/* The words of a search, as patterns for LIKE: at most PATH_WORDS_MAX, the rest is not looked at. */
+static uint32_t like_patterns(struct arena *a, const char *text, const char *patterns[PATH_WORDS_MAX])
+{
+    uint32_t n = 0;
+
+    while (text != NULL && n < PATH_WORDS_MAX) {
+        size_t len;
+        size_t i;
+        char *p;
+
+        text += strspn(text, " \t");
+        len = strcspn(text, " \t");
+        if (len == 0)
+            break;
+        p = arena_alloc(a, len * 2 + 3);
+        patterns[n++] = p;
+        *p++ = '%';
+        for (i = 0; i < len; i++) {
+            if (strchr("%_\\", text[i]) != NULL)
+                *p++ = '\\';
+            *p++ = text[i];
+        }
+        *p = '%';
+        text += len;
+    }
+    return n;
+}
+
+static struct db_stmt *runs_query(struct reader *r, const struct run_filter *f, uint32_t n_words)
+{
+    struct db_stmt *s;
+    struct buf b;
+    uint32_t i;
+
+    buf_init(&b, SQL_BYTES_MAX);
+    buf_puts(&b, "SELECT " RUN_COLUMNS MORE_COLUMNS " FROM runs r" MORE_JOINS "WHERE r.id < ?");
+    if (f->launch.v != 0)
+        buf_puts(&b, " AND r.launch = ?");
+    if (f->server.v != 0)
+        buf_puts(&b, " AND r.server = ?");
+    if (f->test.v != 0)
+        buf_puts(&b, " AND r.test = ?");
+    if (f->state >= 0)
+        buf_puts(&b, " AND r.state = ?");
+    if (f->state == -2 || (f->state >= 0 && f->state != RUN_DONE && f->state != RUN_LOST))
+        buf_puts(&b, " AND r.state NOT IN ('done', 'lost')");
+    if (f->outcome >= 0)
+        buf_puts(&b, " AND r.outcome = ?");
+    if (f->outcome > OUTCOME_PASSED)
+        buf_puts(&b, " AND r.outcome NOT IN ('', 'passed')");
+    for (i = 0; i < n_words; i++)
+        buf_puts(&b, " AND lower(p.path) LIKE lower(?) ESCAPE '\\'");
+    buf_puts(&b, " ORDER BY r.id DESC LIMIT ?");
+    s = db_built(r->db, buf_str(&b));
+    buf_done(&b);
+    return s;
+}
+
+enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each, void *ctx,
+                   struct why *reterr)
+{
+    const char *words[PATH_WORDS_MAX];
+    struct db_stmt *s;
+    uint32_t n_words;
+    uint32_t n = 0;
+    uint32_t i;
+    uint64_t last = 0;
+
+    arena_reset(&r->row);
+    n_words = like_patterns(&r->row, f->path, words);
+    s = runs_query(r, f, n_words);
+    p->next = 0;
+    db_uint(s, p->after != 0 ? p->after : KEY_MAX);
+    if (f->launch.v != 0)
+        db_uint(s, f->launch.v);
+    if (f->server.v != 0)
+        db_uint(s, f->server.v);
+    if (f->test.v != 0)
+        db_uint(s, f->test.v);
+    if (f->state >= 0)
+        db_text(s, run_state_name((enum run_state)f->state));
+    if (f->outcome >= 0)
+        db_text(s, outcome_name((enum outcome)f->outcome));
+    for (i = 0; i < n_words; i++)
+        db_text(s, words[i]);
+    db_int(s, page_limit(p));
+    while (db_row(s)) {
+        struct run_row row;
+
+        if (!page_take(p, &n, last)) {
+            db_end(s);
+            break;
+        }
+        each_run(s, &row, each, ctx);
+        last = row.id.v;
+    }
+    return db_error(r->db, reterr);
+}
+
+/* ---- predictions ----------------------------------------------------------------------------------------- */
+
+static int by_size(const void *va, const void *vb)
+{
+    const int64_t *a = va;
+    const int64_t *b = vb;
+
+    return (*a > *b) - (*a < *b);
+}
+
+enum err read_predictions(struct reader *r, struct project_id project,
+                          void (*each)(void *ctx, const char *path, int64_t ms), void *ctx,
+                          struct why *reterr)
+{
+    struct db_stmt *paths = db_sql(r->db, "SELECT id, path FROM paths WHERE project = ? ORDER BY path");
+
+    db_uint(paths, project.v);
+    while (db_row(paths)) {
+        uint64_t id = db_get_uint(paths);
+        const char *path = db_get_text(paths);
+        int64_t us[PREDICT_RUNS];
+        struct db_stmt *s;
+        size_t n = 0;
+
+        s = db_sql(r->db, "SELECT duration_us FROM runs WHERE path = ? AND outcome IN ('passed', 'failed') "
+                          "ORDER BY id DESC LIMIT ?");
+        db_uint(s, id);
+        db_int(s, PREDICT_RUNS);
+        while (db_row(s) && n < PREDICT_RUNS)
+            us[n++] = db_get_int(s);
+        if (n == 0)
+            continue;
+        qsort(us, n, sizeof(us[0]), by_size);
+        each(ctx, path, (n % 2 == 1 ? us[n / 2] : us[n / 2 - 1] + (us[n / 2] - us[n / 2 - 1]) / 2) / 1000);
+    }
+    return db_error(r->db, reterr);
+}
+
+/* ---- boot ------------------------------------------------------------------------------------------------ */
+
+/* Living runs of launches that are done do not exist; if they did, the engine could not place them. */
+void runs_boot(struct reader *r, change_fn *each, void *ctx)
+{
+    struct db_stmt *s;
+
+    s = db_sql(r->db,
+               "SELECT " RUN_COLUMNS " FROM runs r" PATH_JOIN " LEFT JOIN launches l ON l.id = r.launch "
+               "WHERE r.state NOT IN ('done', 'lost') AND l.state <> 'done' ORDER BY r.id");
+    while (db_row(s)) {
+        struct change c = {.kind = CHANGE_RUN_ADD};
+
+        get_run(s, &c.run);
+        each(ctx, &c);
+    }
+}
+
+void streams_boot(struct reader *r, void (*each)(void *ctx, const struct stream_pos *p), void *ctx)
+{
+    struct db_stmt *s;
+
+    s = db_sql(r->db,
+               "SELECT r.id, COALESCE(g.size_bytes, 0), r.results_bytes, r.next_seq, r.seen_discovered, "
+               "r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, r.seen_bad_lines "
+               "FROM runs r LEFT JOIN logs g ON g.run = r.id "
+               "WHERE r.state NOT IN ('done', 'lost') ORDER BY r.id");
+    while (db_row(s)) {
+        struct stream_pos p = {0};
+
+        p.run.v = db_get_uint(s);
+        p.log_bytes = db_get_uint(s);
+        p.results_bytes = db_get_uint(s);
+        p.next_seq = (uint32_t)db_get_uint(s);
+        p.tally = get_tally(s);
+        each(ctx, &p);
+    }
+}

@@ -1,0 +1,47 @@
+/* schema.c - bring the database to the program's version, one numbered migration after the other. */
+#include "store/migrations.h"
+#include "store/store_private.h"
+
+static int64_t schema_version(struct db *db)
+{
+    struct db_stmt *s = db_sql(db, "SELECT COALESCE(MAX(version), 0) FROM schema_version");
+    int64_t version = 0;
+
+    while (db_row(s))
+        version = db_get_int(s);
+    return version;
+}
+
+static void migrate_one(struct db *db, const struct migration *m)
+{
+    struct db_stmt *s;
+
+    db_script(db, m->sql);
+    s = db_sql(db, "INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, ?)");
+    db_int(s, m->number);
+    db_text(s, m->name);
+    db_int(s, wall_now().ms);
+    (void)db_run(s);
+}
+
+enum err schema_migrate(struct db *db, struct why *reterr)
+{
+    const struct migration *m;
+    int64_t version;
+
+    db_begin(db);
+    db_script(db, "CREATE TABLE IF NOT EXISTS schema_version ("
+                  "version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
+    version = schema_version(db);
+    if (version > (int64_t)migrations_count) {
+        db_rollback(db);
+        return why_set(reterr, ERR_CONFLICT, NULL,
+                       "the data was written by a newer wrata (schema %lld, this program knows up to %u): "
+                       "start that version, or restore a backup made before the upgrade",
+                       (long long)version, migrations_count);
+    }
+    for (m = migrations; m->number != 0; m++)
+        if (m->number > version)
+            migrate_one(db, m);
+    return db_commit(db, reterr);
+}

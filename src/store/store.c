@@ -1,0 +1,804 @@
+/* store.c - the threads: one that writes, two that read, and the two queues between them and the loop.
+ *
+ * The writer takes everything that is queued, up to a bound, as one transaction (group commit) and hands the items
+ * back in their order; wake() is called once per batch. What an item's failure means depends on who is at fault: an
+ * item that asks for the impossible (a run that does not exist) is refused alone, before anything of it is written;
+ * a database that fails is final for the process, because the caller's memory is ahead of it from then on.
+ *
+ * Files of the data folder: `lock` (flock, holds the pid), `instance` (16 hex digits), `wrata.db`, `blobs/`. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "store/blob.h"
+#include "store/store_private.h"
+
+#define BATCH_ITEMS_MAX 5000u
+#define BATCH_LOG_BYTES_MAX \
+    MIB(4) /* of logs in a batch: what is compressed between two commits stays near 0.1 s */
+#define BATCH_ARENA_KEEP MIB(1)
+#define READERS 2
+#define COMMAND_BYTES_MAX MIB(32) /* of a test's command: 256 words of 64 KiB, and their marks */
+#define INSTANCE_DIGITS 16
+
+enum item_kind {
+    ITEM_CHANGES,
+    ITEM_LOG,
+    ITEM_LOG_END,
+    ITEM_EXAMPLES,
+    ITEM_PROJECT_PUT,
+    ITEM_PROJECT_DELETE,
+    ITEM_READ
+};
+
+/* One submission: in a queue, then in a batch, then in the list of finished ones. */
+struct item {
+    struct item *next;
+    enum item_kind kind;
+    enum err err;
+    struct why *why; /* OWNED; NULL: none */
+    store_done_fn *done;
+    void *ctx;
+    union {
+        struct {
+            const struct change *rows;
+            uint32_t n;
+        } changes;
+        struct {
+            struct run_id run;
+            uint64_t offset;
+            char *bytes;
+            uint32_t len;
+        } log;
+        struct {
+            struct run_id run;
+            const struct example_row *rows;
+            uint32_t n;
+            uint64_t results_bytes;
+            struct tally tally;
+        } examples;
+        struct {
+            struct project_row row;
+            uint64_t *ret_id;
+            char *texts; /* OWNED: name, url, error */
+        } project;
+        struct {
+            void (*fn)(struct reader *r, void *arg);
+            void (*done)(void *arg);
+        } read;
+    };
+};
+
+struct item_list {
+    struct item *head;
+    struct item *tail;
+};
+
+/* A queue that one or more threads empty. */
+struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    struct item_list items; /* under lock */
+    bool stop;              /* under lock: end when it is empty */
+};
+
+struct store {
+    char *dir;
+    int lock_fd;
+    char instance[INSTANCE_DIGITS + 1];
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+
+    struct queue writes;
+    struct queue reads;
+    pthread_mutex_t done_lock;
+    struct item_list finished; /* under done_lock */
+
+    struct writer writer; /* the storage thread's, once it runs */
+    struct why *broken;   /* the storage thread's: why nothing more can be written */
+    struct reader readers[READERS];
+    pthread_t writer_thread;
+    pthread_t reader_threads[READERS];
+    uint32_t n_reader_threads;
+    bool has_writer_thread;
+    bool closing; /* the loop's: the threads are gone */
+};
+
+/* ---- lists and queues ------------------------------------------------------------------------------------ */
+
+static void list_add(struct item_list *l, struct item *it)
+{
+    it->next = NULL;
+    if (l->tail != NULL)
+        l->tail->next = it;
+    else
+        l->head = it;
+    l->tail = it;
+}
+
+static struct item *list_take(struct item_list *l)
+{
+    struct item *it = l->head;
+
+    if (it != NULL) {
+        l->head = it->next;
+        if (l->head == NULL)
+            l->tail = NULL;
+    }
+    return it;
+}
+
+static void queue_init(struct queue *q)
+{
+    CHECK(pthread_mutex_init(&q->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&q->more, NULL) == 0);
+}
+
+static void queue_done(struct queue *q)
+{
+    CHECK(pthread_cond_destroy(&q->more) == 0);
+    CHECK(pthread_mutex_destroy(&q->lock) == 0);
+}
+
+static void queue_add(struct queue *q, struct item *it)
+{
+    (void)pthread_mutex_lock(&q->lock);
+    list_add(&q->items, it);
+    (void)pthread_cond_signal(&q->more);
+    (void)pthread_mutex_unlock(&q->lock);
+}
+
+static void queue_stop(struct queue *q)
+{
+    (void)pthread_mutex_lock(&q->lock);
+    q->stop = true;
+    (void)pthread_cond_broadcast(&q->more);
+    (void)pthread_mutex_unlock(&q->lock);
+}
+
+/* Wait for something and move up to items_max of it, not much more than log_bytes_max of logs, into ret.
+ * False: the queue has been stopped and is empty. */
+static bool queue_take(struct queue *q, uint32_t items_max, size_t log_bytes_max, struct item_list *ret)
+{
+    uint32_t n = 0;
+    size_t log_bytes = 0;
+
+    *ret = (struct item_list){NULL, NULL};
+    (void)pthread_mutex_lock(&q->lock);
+    while (q->items.head == NULL && !q->stop)
+        (void)pthread_cond_wait(&q->more, &q->lock);
+    while (q->items.head != NULL && n < items_max && log_bytes < log_bytes_max) {
+        struct item *it = list_take(&q->items);
+
+        if (it->kind == ITEM_LOG)
+            log_bytes += it->log.len;
+        list_add(ret, it);
+        n++;
+    }
+    (void)pthread_mutex_unlock(&q->lock);
+    return n > 0;
+}
+
+static void finish_list(struct store *st, struct item_list *l)
+{
+    (void)pthread_mutex_lock(&st->done_lock);
+    if (l->head != NULL) {
+        if (st->finished.tail != NULL)
+            st->finished.tail->next = l->head;
+        else
+            st->finished.head = l->head;
+        st->finished.tail = l->tail;
+    }
+    (void)pthread_mutex_unlock(&st->done_lock);
+    st->wake(st->wake_ctx);
+}
+
+/* ---- the storage thread ---------------------------------------------------------------------------------- */
+
+static void write_change(struct writer *w, const struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_SERVER_PUT:
+        server_put(w, &c->server);
+        break;
+    case CHANGE_SERVER_DELETE:
+        server_delete(w, c->server.id);
+        break;
+    case CHANGE_LAUNCH_ADD:
+        launch_add(w, &c->launch);
+        break;
+    case CHANGE_LAUNCH_SET:
+        launch_set(w, &c->launch);
+        break;
+    case CHANGE_TEST_ADD:
+        test_add(w, &c->test);
+        break;
+    case CHANGE_TEST_SET:
+        test_set(w, &c->test);
+        break;
+    case CHANGE_RUN_ADD:
+        run_add(w, &c->run);
+        break;
+    case CHANGE_RUN_SET:
+        run_set(w, &c->run);
+        break;
+    case CHANGE_IDS:
+    case CHANGE_KIND_COUNT:
+        CHECK(!"a change that only boot makes");
+        break;
+    }
+    if (w->batch.total_bytes > BATCH_ARENA_KEEP) {
+        arena_done(&w->batch);
+        arena_init(&w->batch);
+    }
+}
+
+static enum err write_item(struct writer *w, struct item *it, struct why *reterr)
+{
+    uint32_t i;
+
+    switch (it->kind) {
+    case ITEM_CHANGES:
+        for (i = 0; i < it->changes.n; i++)
+            write_change(w, &it->changes.rows[i]);
+        return ERR_OK;
+    case ITEM_LOG:
+        return log_append(w, it->log.run, it->log.offset, it->log.bytes, it->log.len, reterr);
+    case ITEM_LOG_END:
+        return log_end(w, it->log.run, reterr);
+    case ITEM_EXAMPLES:
+        return examples_add(w, it->examples.run, it->examples.rows, it->examples.n,
+                            it->examples.results_bytes, &it->examples.tally, reterr);
+    case ITEM_PROJECT_PUT:
+        return project_put(w, &it->project.row, it->project.ret_id, reterr);
+    case ITEM_PROJECT_DELETE:
+        return project_delete(w, it->project.row.id, reterr);
+    case ITEM_READ:
+        break;
+    }
+    CHECK(!"a read among the writes");
+    return ERR_OK;
+}
+
+static void item_fail(struct item *it, enum err err, const struct why *why)
+{
+    it->err = err;
+    if (it->why == NULL)
+        it->why = xmalloc(sizeof(*it->why));
+    *it->why = *why;
+}
+
+/* One transaction. False: nothing of it is in the database, and *reterr says why. */
+static bool write_batch(struct writer *w, struct item_list *batch, struct why *reterr)
+{
+    struct item *it;
+    struct why why;
+    enum err err;
+
+    db_begin(w->db);
+    for (it = batch->head; it != NULL && !db_failed(w->db); it = it->next) {
+        err = write_item(w, it, &why);
+        if (err != ERR_OK)
+            item_fail(it, err, &why);
+    }
+    err = log_flush(w, &why);
+    if (err != ERR_OK)
+        db_fail(w->db, "%s", why.text);
+    sums_flush(w);
+    ids_flush(w);
+    fault_crash("store.crash_before_commit");
+    err = db_commit(w->db, reterr);
+    fault_crash("store.crash_after_commit");
+    if (w->batch.total_bytes > BATCH_ARENA_KEEP)
+        arena_done(&w->batch);
+    arena_reset(&w->batch);
+    return err == ERR_OK;
+}
+
+static void break_store(struct store *st, const struct why *why)
+{
+    char text[2 * sizeof(why->text)];
+
+    st->broken = xmalloc(sizeof(*st->broken));
+    *st->broken = *why;
+    st->broken->code = ERR_IO;
+    LOG_ERROR("store.broken", "why=%s", log_quote(text, sizeof(text), why->text));
+}
+
+static void *writer_main(void *arg)
+{
+    struct store *st = arg;
+    struct item_list batch;
+    struct item *it;
+    struct why why;
+
+    while (queue_take(&st->writes, BATCH_ITEMS_MAX, BATCH_LOG_BYTES_MAX, &batch)) {
+        if (st->broken == NULL && !write_batch(&st->writer, &batch, &why))
+            break_store(st, &why);
+        for (it = batch.head; it != NULL; it = it->next) {
+            if (st->broken != NULL)
+                item_fail(it, ERR_IO, st->broken);
+            if (it->kind == ITEM_LOG) {
+                free(it->log.bytes);
+                it->log.bytes = NULL;
+            }
+        }
+        finish_list(st, &batch);
+    }
+    return NULL;
+}
+
+/* ---- reader threads -------------------------------------------------------------------------------------- */
+
+struct reader_start {
+    struct store *st;
+    struct reader *r;
+};
+
+/* One job, one snapshot: what it reads twice, it reads the same. */
+static void run_read(struct reader *r, struct item *it)
+{
+    db_begin(r->db);
+    it->read.fn(r, it->ctx);
+    db_rollback(r->db); /* nothing was written; a failure has been told by the read that met it */
+}
+
+static void *reader_main(void *arg)
+{
+    struct reader_start start = *(struct reader_start *)arg;
+    struct item_list one;
+
+    free(arg);
+    while (queue_take(&start.st->reads, 1, SIZE_MAX, &one)) {
+        run_read(start.r, one.head);
+        finish_list(start.st, &one);
+    }
+    return NULL;
+}
+
+/* ---- the data folder ------------------------------------------------------------------------------------- */
+
+/* dir and the folders above it that are not there. */
+static enum err make_folder(const char *dir, struct why *reterr)
+{
+    char path[PATH_MAX];
+    size_t i;
+
+    if (strlen(dir) == 0 || strlen(dir) >= sizeof(path) - 64)
+        return why_set(reterr, ERR_INVALID, "data", "data: '%.100s' is not the name of a folder", dir);
+    for (i = 1; i <= strlen(dir); i++) {
+        if (dir[i] != '/' && dir[i] != '\0')
+            continue;
+        memcpy(path, dir, i);
+        path[i] = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return why_errno(reterr, ERR_IO, errno, "cannot make the data folder %s", path);
+    }
+    return ERR_OK;
+}
+
+static enum err lock_folder(struct store *st, struct why *reterr)
+{
+    char path[PATH_MAX];
+    char pid[32] = "";
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "%s/lock", st->dir);
+    st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (st->lock_fd < 0)
+        return why_errno(reterr, ERR_IO, errno, "cannot open %s", path);
+    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return why_errno(reterr, ERR_IO, errno, "cannot lock %s", path);
+        n = pread(st->lock_fd, pid, sizeof(pid) - 1, 0);
+        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        return why_set(reterr, ERR_CONFLICT, "data", "data: %.150s is in use by another wrata (pid %s)",
+                       st->dir, pid[0] != '\0' ? pid : "unknown");
+    }
+    n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    if (ftruncate(st->lock_fd, 0) != 0 || pwrite(st->lock_fd, pid, (size_t)n, 0) != n)
+        return why_errno(reterr, ERR_IO, errno, "cannot write %s", path);
+    return ERR_OK;
+}
+
+/* Written beside and renamed, so that a crash leaves it whole or absent. */
+static enum err make_instance(struct store *st, const char *path, struct why *reterr)
+{
+    unsigned char bytes[INSTANCE_DIGITS / 2];
+    char tmp[PATH_MAX + 8];
+    enum err err = ERR_OK;
+    size_t i;
+    int fd;
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return why_errno(reterr, ERR_IO, errno, "cannot get random bytes");
+    for (i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(st->instance + 2 * i, 3, "%02x", bytes[i]);
+    (void)snprintf(tmp, sizeof(tmp), "%s.new", path);
+    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return why_errno(reterr, ERR_IO, errno, "cannot make %s", tmp);
+    if (write(fd, st->instance, INSTANCE_DIGITS) != INSTANCE_DIGITS || write(fd, "\n", 1) != 1 ||
+        fsync(fd) != 0 || rename(tmp, path) != 0)
+        err = why_errno(reterr, ERR_IO, errno, "cannot make %s", path);
+    (void)close(fd);
+    return err;
+}
+
+static enum err load_instance(struct store *st, struct why *reterr)
+{
+    char path[PATH_MAX];
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/instance", st->dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return make_instance(st, path, reterr);
+    if (fd < 0)
+        return why_errno(reterr, ERR_IO, errno, "cannot read %s", path);
+    n = read(fd, st->instance, INSTANCE_DIGITS);
+    (void)close(fd);
+    st->instance[INSTANCE_DIGITS] = '\0';
+    if (n != INSTANCE_DIGITS || strspn(st->instance, "0123456789abcdef") != INSTANCE_DIGITS)
+        return why_set(reterr, ERR_IO, NULL,
+                       "%.150s does not hold 16 hex digits: remove it to get a new identity", path);
+    return ERR_OK;
+}
+
+static enum err open_db(const struct store *st, enum db_mode mode, struct db **ret, struct why *reterr)
+{
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof(path), "%s/wrata.db", st->dir);
+    return db_open(&(struct db_opts){.driver = &db_sqlite, .path = path, .mode = mode}, ret, reterr);
+}
+
+static enum err reader_open(const struct store *st, struct reader *r, struct why *reterr)
+{
+    enum err err = open_db(st, DB_READ, &r->db, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    r->dir = st->dir;
+    r->blobs = blob_reader_new(st->dir);
+    arena_init(&r->row);
+    return ERR_OK;
+}
+
+static void reader_close(struct reader *r)
+{
+    if (r->db == NULL)
+        return;
+    db_close(r->db);
+    blob_reader_free(r->blobs);
+    arena_done(&r->row);
+    r->db = NULL;
+}
+
+/* ---- open and close -------------------------------------------------------------------------------------- */
+
+static enum err open_writer(struct store *st, struct why *reterr)
+{
+    struct writer *w = &st->writer;
+    char path[PATH_MAX];
+    enum err err;
+
+    (void)snprintf(path, sizeof(path), "%s/blobs", st->dir);
+    err = make_folder(path, reterr);
+    if (err == ERR_OK)
+        err = open_db(st, DB_WRITE, &w->db, reterr);
+    if (err != ERR_OK)
+        return err;
+    w->dir = st->dir;
+    w->blobs = blob_writer_new(st->dir);
+    buf_init(&w->command, COMMAND_BYTES_MAX);
+    arena_init(&w->batch);
+    err = schema_migrate(w->db, reterr);
+    if (err == ERR_OK)
+        err = log_repair(w->db, st->dir, reterr);
+    if (err != ERR_OK)
+        return err;
+    db_begin(w->db);
+    ids_load(w);
+    return db_commit(w->db, reterr);
+}
+
+static enum err start_threads(struct store *st, struct why *reterr)
+{
+    sigset_t all;
+    sigset_t before;
+    uint32_t i;
+    int rc;
+
+    /* Signals belong to the loop thread. */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&st->writer_thread, NULL, writer_main, st);
+    st->has_writer_thread = rc == 0;
+    for (i = 0; rc == 0 && i < READERS; i++) {
+        struct reader_start *start = xmalloc(sizeof(*start));
+
+        *start = (struct reader_start){st, &st->readers[i]};
+        rc = pthread_create(&st->reader_threads[i], NULL, reader_main, start);
+        if (rc != 0)
+            free(start);
+        else
+            st->n_reader_threads++;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0 ? ERR_OK : why_errno(reterr, ERR_IO, rc, "cannot start a thread");
+}
+
+enum err store_open(const struct store_opts *opts, struct store **ret, struct why *reterr)
+{
+    struct store *st = xcalloc(1, sizeof(*st));
+    enum err err;
+    uint32_t i;
+
+    st->dir = xstrdup(opts->dir);
+    st->lock_fd = -1;
+    st->wake = opts->wake;
+    st->wake_ctx = opts->wake_ctx;
+    queue_init(&st->writes);
+    queue_init(&st->reads);
+    CHECK(pthread_mutex_init(&st->done_lock, NULL) == 0);
+    err = make_folder(st->dir, reterr);
+    if (err == ERR_OK)
+        err = lock_folder(st, reterr);
+    if (err == ERR_OK)
+        err = load_instance(st, reterr);
+    if (err == ERR_OK)
+        err = open_writer(st, reterr);
+    for (i = 0; err == ERR_OK && i < READERS; i++)
+        err = reader_open(st, &st->readers[i], reterr);
+    if (err == ERR_OK)
+        err = start_threads(st, reterr);
+    if (err != ERR_OK) {
+        store_close(st);
+        return err;
+    }
+    *ret = st;
+    return ERR_OK;
+}
+
+static void stop_threads(struct store *st)
+{
+    uint32_t i;
+
+    queue_stop(&st->writes);
+    if (st->has_writer_thread)
+        CHECK(pthread_join(st->writer_thread, NULL) == 0);
+    queue_stop(&st->reads);
+    for (i = 0; i < st->n_reader_threads; i++)
+        CHECK(pthread_join(st->reader_threads[i], NULL) == 0);
+}
+
+void store_close(struct store *st)
+{
+    struct writer *w;
+    uint32_t i;
+
+    if (st == NULL)
+        return;
+    w = &st->writer;
+    stop_threads(st);
+    st->closing = true;
+    while (st->finished.head != NULL)
+        store_turn(st); /* what these submit is answered at once: see submit() */
+    for (i = 0; i < READERS; i++)
+        reader_close(&st->readers[i]);
+    if (w->db != NULL) {
+        log_forget(w);
+        sums_drop(w);
+        blob_writer_free(w->blobs);
+        arena_done(&w->batch);
+        buf_done(&w->command);
+        db_close(w->db);
+    }
+    free(st->broken);
+    queue_done(&st->writes);
+    queue_done(&st->reads);
+    CHECK(pthread_mutex_destroy(&st->done_lock) == 0);
+    if (st->lock_fd >= 0)
+        (void)close(st->lock_fd);
+    free(st->dir);
+    free(st);
+}
+
+const char *store_instance(const struct store *st)
+{
+    return st->instance;
+}
+
+/* ---- the loop's side ------------------------------------------------------------------------------------- */
+
+static void item_free(struct item *it)
+{
+    if (it->kind == ITEM_LOG)
+        free(it->log.bytes);
+    if (it->kind == ITEM_PROJECT_PUT)
+        free(it->project.texts);
+    free(it->why);
+    free(it);
+}
+
+void store_turn(struct store *st)
+{
+    static const struct why fine = {.code = ERR_OK};
+    struct item_list l;
+    struct item *it;
+
+    (void)pthread_mutex_lock(&st->done_lock);
+    l = st->finished;
+    st->finished = (struct item_list){NULL, NULL};
+    (void)pthread_mutex_unlock(&st->done_lock);
+    while ((it = list_take(&l)) != NULL) {
+        if (it->kind == ITEM_READ)
+            it->read.done(it->ctx);
+        else if (it->done != NULL)
+            it->done(it->ctx, it->err, it->why != NULL ? it->why : &fine);
+        item_free(it);
+    }
+}
+
+/* A callback of store_close() may submit: the threads are gone, so a read is done here and a write refused. */
+static void submit(struct store *st, struct item *it)
+{
+    struct item_list one = {NULL, NULL};
+    struct why why;
+
+    if (!st->closing) {
+        queue_add(it->kind == ITEM_READ ? &st->reads : &st->writes, it);
+        return;
+    }
+    if (it->kind == ITEM_READ) {
+        run_read(&st->readers[0], it);
+    } else {
+        (void)why_set(&why, ERR_BUSY, NULL, "the program is ending");
+        item_fail(it, ERR_BUSY, &why);
+    }
+    list_add(&one, it);
+    finish_list(st, &one);
+}
+
+static struct item *item_new(enum item_kind kind, store_done_fn *done, void *ctx)
+{
+    struct item *it = xcalloc(1, sizeof(*it));
+
+    it->kind = kind;
+    it->done = done;
+    it->ctx = ctx;
+    return it;
+}
+
+void store_changes(struct store *st, const struct change *changes, uint32_t n, store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_CHANGES, done, ctx);
+
+    it->changes.rows = changes;
+    it->changes.n = n;
+    submit(st, it);
+}
+
+void store_log_append(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes, uint32_t len,
+                      store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_LOG, done, ctx);
+
+    it->log.run = run;
+    it->log.offset = offset;
+    it->log.bytes = bytes;
+    it->log.len = len;
+    submit(st, it);
+}
+
+void store_log_end(struct store *st, struct run_id run, store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_LOG_END, done, ctx);
+
+    it->log.run = run;
+    submit(st, it);
+}
+
+void store_examples(struct store *st, struct run_id run, struct launch_id launch,
+                    const struct example_row *rows, uint32_t n, uint64_t results_bytes,
+                    const struct tally *tally, store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_EXAMPLES, done, ctx);
+
+    (void)launch; /* the run's own row knows */
+    it->examples.run = run;
+    it->examples.rows = rows;
+    it->examples.n = n;
+    it->examples.results_bytes = results_bytes;
+    it->examples.tally = *tally;
+    submit(st, it);
+}
+
+void store_project_put(struct store *st, const struct project_row *row, uint64_t *ret_id, store_done_fn *done,
+                       void *ctx)
+{
+    struct item *it = item_new(ITEM_PROJECT_PUT, done, ctx);
+    size_t name = strlen(row->name) + 1;
+    size_t url = strlen(row->url) + 1;
+    size_t error = strlen(row->error) + 1;
+    char *texts = xmalloc(name + url + error);
+
+    it->project.row = *row;
+    it->project.row.name = memcpy(texts, row->name, name);
+    it->project.row.url = memcpy(texts + name, row->url, url);
+    it->project.row.error = memcpy(texts + name + url, row->error, error);
+    it->project.texts = texts;
+    it->project.ret_id = ret_id;
+    submit(st, it);
+}
+
+void store_project_delete(struct store *st, struct project_id id, store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_PROJECT_DELETE, done, ctx);
+
+    it->project.row.id = id;
+    submit(st, it);
+}
+
+void store_read(struct store *st, void (*fn)(struct reader *r, void *arg), void (*done)(void *arg), void *arg)
+{
+    struct item *it = item_new(ITEM_READ, NULL, arg);
+
+    it->read.fn = fn;
+    it->read.done = done;
+    submit(st, it);
+}
+
+/* ---- boot ------------------------------------------------------------------------------------------------ */
+
+enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
+                    struct why *reterr)
+{
+    struct reader r = {0};
+    struct change ids;
+    enum err err = reader_open(st, &r, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    db_begin(r.db);
+    ids_boot(r.db, &ids);
+    if (!db_failed(r.db))
+        each(ctx, &ids);
+    servers_boot(&r, each, ctx);
+    launches_boot(&r, each, ctx);
+    tests_boot(&r, each, ctx);
+    runs_boot(&r, each, ctx);
+    err = db_commit(r.db, reterr);
+    reader_close(&r);
+    return err;
+}
+
+enum err store_boot_streams(struct store *st, void (*each)(void *ctx, const struct stream_pos *p), void *ctx,
+                            struct why *reterr)
+{
+    struct reader r = {0};
+    enum err err = reader_open(st, &r, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    db_begin(r.db);
+    streams_boot(&r, each, ctx);
+    err = db_commit(r.db, reterr);
+    reader_close(&r);
+    return err;
+}

@@ -1,0 +1,137 @@
+/* store_private.h - what the store's files share.
+ *
+ * A file per resource, each in three parts: change -> SQL (writer's functions, storage thread), rows -> model
+ * (reader's functions, any reader thread), and what boot needs. Errors stick to the connection (db.h), so the
+ * writer's functions return nothing unless an item alone can be refused. */
+#ifndef WRATA_STORE_PRIVATE_H
+#define WRATA_STORE_PRIVATE_H
+
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/store.h"
+
+/* ---- the writer: everything the storage thread holds between two batches ---------------------------------- */
+
+enum id_kind { ID_SERVER, ID_LAUNCH, ID_TEST, ID_RUN, ID_PROJECT, ID_PATH, ID_KIND_COUNT };
+
+struct sums_delta;  /* launches.c: counters changed in this batch */
+struct log_state;   /* logs.c: where a log stands */
+struct blob_writer; /* blob.h */
+struct blob_reader;
+
+struct writer {
+    struct db *db;
+    const char *dir;    /* the data folder */
+    struct arena batch; /* texts and lists made while the batch is written; reset after it */
+
+    /* ids.c */
+    uint64_t next_id[ID_KIND_COUNT];
+    uint64_t stored_next_id[ID_KIND_COUNT];
+
+    /* launches.c */
+    struct sums_delta *sums;
+
+    /* tests.c: the launch that tests were added to last */
+    uint64_t tests_launch;
+    uint64_t tests_project;
+    uint32_t n_commands;
+    struct buf command; /* the newest command of that launch, encoded */
+    enum adapter_kind command_adapter;
+
+    /* logs.c */
+    struct log_state *logs;
+    struct log_state *dirty_logs;
+    struct blob_writer *blobs;
+};
+
+struct reader {
+    struct db *db;
+    const char *dir;
+    struct arena row; /* lists of the row at hand; reset for each row */
+    struct blob_reader *blobs;
+};
+
+/* ---- schema.c ---- */
+MUST_USE enum err schema_migrate(struct db *db, struct why *reterr);
+
+/* ---- ids.c ---- */
+void ids_load(struct writer *w); /* at open, inside a transaction */
+void ids_used(struct writer *w, enum id_kind kind, uint64_t id);
+uint64_t ids_take(struct writer *w, enum id_kind kind);
+void ids_flush(struct writer *w); /* at the end of a batch */
+void ids_boot(struct db *db, struct change *ret);
+
+/* ---- changes: one function per kind ---- */
+void server_put(struct writer *w, const struct server_row *row);
+void server_delete(struct writer *w, struct server_id id);
+void launch_add(struct writer *w, const struct launch_row *row);
+void launch_set(struct writer *w, const struct launch_row *row);
+void test_add(struct writer *w, const struct test_row *row);
+void test_set(struct writer *w, const struct test_row *row);
+void run_add(struct writer *w, const struct run_row *row);
+void run_set(struct writer *w, const struct run_row *row);
+
+/* Refused alone, before anything is written: ERR_NOTFOUND (no such run), ERR_CONFLICT. */
+MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct example_row *rows,
+                               uint32_t n, uint64_t results_bytes, const struct tally *tally,
+                               struct why *reterr);
+MUST_USE enum err project_put(struct writer *w, const struct project_row *row, uint64_t *ret_id,
+                              struct why *reterr);
+MUST_USE enum err project_delete(struct writer *w, struct project_id id, struct why *reterr);
+
+/* ---- launch counters: collected over a batch, written once ---- */
+void sums_tests(struct writer *w, uint64_t launch, enum test_state state, enum outcome outcome, int32_t by);
+void sums_tally(struct writer *w, uint64_t launch, const struct tally *t, int32_t by);
+void sums_flush(struct writer *w);
+void sums_drop(struct writer *w); /* after a failed batch */
+
+/* Whether the tally of a run in this state counts for its launch. */
+bool run_counts(enum run_state state, enum outcome outcome);
+
+/* ---- logs.c ---- */
+MUST_USE enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const char *bytes,
+                             uint32_t len, struct why *reterr); /* bytes borrowed until log_flush() */
+MUST_USE enum err log_end(struct writer *w, struct run_id run, struct why *reterr);
+MUST_USE enum err log_flush(struct writer *w,
+                            struct why *reterr); /* the batch's appends and ends, blobs synced */
+void log_forget(struct writer *w);               /* free the cache */
+MUST_USE enum err log_repair(struct db *db, const char *dir, struct why *reterr); /* at open */
+
+/* ---- boot: every living row ---- */
+typedef void change_fn(void *ctx, const struct change *c);
+void servers_boot(struct reader *r, change_fn *each, void *ctx);
+void launches_boot(struct reader *r, change_fn *each, void *ctx);
+void tests_boot(struct reader *r, change_fn *each, void *ctx);
+void runs_boot(struct reader *r, change_fn *each, void *ctx);
+void streams_boot(struct reader *r, void (*each)(void *ctx, const struct stream_pos *p), void *ctx);
+
+/* ---- words.c: lists of texts as bytes, names as enums, pages ---- */
+void words_encode(struct buf *out, const char *const *words, uint32_t n); /* appends */
+const char *const *words_decode(struct arena *a, struct slice bytes, uint32_t *retn);
+struct slice words_in(struct arena *a, const char *const *words, uint32_t n);
+/* The value of a name in a table. */
+enum outcome outcome_of(const char *name);
+enum link_state link_of(const char *name);
+enum launch_state launch_state_of(const char *name);
+enum test_state test_state_of(const char *name);
+enum run_state run_state_of(const char *name);
+enum fleet_kind fleet_of(const char *name);
+enum launch_order order_of(const char *name);
+enum adapter_kind adapter_of(const char *name);
+enum example_status example_status_of(const char *name);
+
+void bind_tally(struct db_stmt *s, const struct tally *t); /* 7 parameters */
+struct tally get_tally(struct db_stmt *s);                 /* 7 columns */
+
+/* One row more than the page is asked for, which tells that there is a next page. */
+int64_t page_limit(const struct page *p);
+/* True when the row is one of the page; false: it belongs to the next, which begins after `last_key`. */
+bool page_take(struct page *p, uint32_t *n, uint64_t last_key);
+
+/* MAX of uint64 keys that SQL can hold; keyset lists "below anything". */
+#define KEY_MAX ((uint64_t)INT64_MAX)
+#define PAGE_LIMIT_MAX 500u
+
+#define SQL_BYTES_MAX KIB(8) /* of a statement put together at run time */
+
+#endif

@@ -1,0 +1,294 @@
+/* tests.c - the tests of launches. 100,000 of them arrive in one change list, so a row is small: its path is a
+ * number (each path of a project is kept once), and so is its command (tests of a launch differ in their path only). */
+#include <string.h>
+
+#include "store/store_private.h"
+
+/* In a kept command this word stands for the test's own path; a real word that begins with the mark gets it twice. */
+#define PATH_MARK '\1'
+
+/* ---- change -> SQL --------------------------------------------------------------------------------------- */
+
+static uint64_t path_id(struct writer *w, uint64_t project, const char *path)
+{
+    struct db_stmt *s = db_sql(w->db, "SELECT id FROM paths WHERE project = ? AND path = ?");
+    uint64_t id = 0;
+
+    db_uint(s, project);
+    db_text(s, path);
+    while (db_row(s))
+        id = db_get_uint(s);
+    if (id != 0)
+        return id;
+    id = ids_take(w, ID_PATH);
+    s = db_sql(w->db, "INSERT INTO paths (id, project, path) VALUES (?, ?, ?)");
+    db_uint(s, id);
+    db_uint(s, project);
+    db_text(s, path);
+    (void)db_run(s);
+    return id;
+}
+
+/* Tests come launch by launch: remember the one at hand. */
+static void use_launch(struct writer *w, uint64_t launch)
+{
+    struct db_stmt *s;
+    bool found = false;
+
+    if (w->tests_launch == launch)
+        return;
+    s = db_sql(w->db, "SELECT project FROM launches WHERE id = ?");
+    db_uint(s, launch);
+    while (db_row(s)) {
+        w->tests_project = db_get_uint(s);
+        found = true;
+    }
+    if (!found)
+        db_fail(w->db, "tests were added to launch %llu, which is not in the database",
+                (unsigned long long)launch);
+    s = db_sql(w->db, "SELECT COALESCE(MAX(number), 0) FROM commands WHERE launch = ?");
+    db_uint(s, launch);
+    while (db_row(s))
+        w->n_commands = (uint32_t)db_get_uint(s);
+    w->tests_launch = launch;
+    w->command_adapter = ADAPTER_COUNT;
+    buf_clear(&w->command);
+}
+
+static struct slice command_encode(struct arena *a, const struct test_row *row)
+{
+    size_t len = 0;
+    char *out;
+    char *p;
+    uint32_t i;
+
+    for (i = 0; i < row->n_argv; i++)
+        len += strlen(row->argv[i]) + 2;
+    out = p = arena_alloc(a, len + 1);
+    for (i = 0; i < row->n_argv; i++) {
+        const char *word = row->argv[i];
+        size_t size = strlen(word) + 1;
+
+        if (strcmp(word, row->path) == 0) {
+            *p++ = PATH_MARK;
+            *p++ = '\0';
+            continue;
+        }
+        if (word[0] == PATH_MARK)
+            *p++ = PATH_MARK;
+        memcpy(p, word, size);
+        p += size;
+    }
+    return (struct slice){out, (size_t)(p - out)};
+}
+
+/* The number of the test's command within its launch. Only the newest is remembered: a launch that alternates
+ * keeps some of them twice, which is only space. */
+static uint32_t command_number(struct writer *w, const struct test_row *row)
+{
+    struct slice argv;
+    struct db_stmt *s;
+
+    argv = command_encode(&w->batch, row);
+    if (w->command_adapter == row->adapter && slice_eq(argv, buf_slice(&w->command)))
+        return w->n_commands;
+    buf_clear(&w->command);
+    buf_put(&w->command, argv.ptr, argv.len);
+    w->command_adapter = row->adapter;
+    w->n_commands++;
+    s = db_sql(w->db, "INSERT INTO commands (launch, number, adapter, argv) VALUES (?, ?, ?, ?)");
+    db_uint(s, row->launch.v);
+    db_int(s, w->n_commands);
+    db_text(s, adapter_name(row->adapter));
+    db_bytes(s, argv.ptr, argv.len);
+    (void)db_run(s);
+    return w->n_commands;
+}
+
+void test_add(struct writer *w, const struct test_row *row)
+{
+    struct db_stmt *s;
+    uint64_t path;
+    uint32_t command;
+
+    ids_used(w, ID_TEST, row->id.v);
+    use_launch(w, row->launch.v);
+    if (db_failed(w->db))
+        return;
+    path = path_id(w, w->tests_project, row->path);
+    command = command_number(w, row);
+    s = db_sql(w->db, "INSERT INTO tests (id, launch, position, path, command, predicted_ms, state, outcome, "
+                      "attempts, losses, run) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+    db_uint(s, row->id.v);
+    db_uint(s, row->launch.v);
+    db_int(s, row->position);
+    db_uint(s, path);
+    db_int(s, command);
+    db_int(s, row->predicted_ms);
+    db_text(s, test_state_name(row->state));
+    db_text(s, outcome_name(row->outcome));
+    db_int(s, row->attempts);
+    db_int(s, row->losses);
+    db_uint(s, row->run.v);
+    (void)db_run(s);
+    sums_tests(w, row->launch.v, row->state, row->outcome, 1);
+}
+
+void test_set(struct writer *w, const struct test_row *row)
+{
+    struct db_stmt *s = db_sql(w->db, "SELECT launch, state, outcome FROM tests WHERE id = ?");
+    bool found = false;
+
+    db_uint(s, row->id.v);
+    while (db_row(s)) {
+        uint64_t launch = db_get_uint(s);
+        enum test_state state = test_state_of(db_get_text(s));
+
+        found = true;
+        sums_tests(w, launch, state, outcome_of(db_get_text(s)), -1);
+        sums_tests(w, launch, row->state, row->outcome, 1);
+    }
+    if (!found)
+        db_fail(w->db, "test %llu should change and is not in the database: something else wrote to it",
+                (unsigned long long)row->id.v);
+    s = db_sql(w->db,
+               "UPDATE tests SET state = ?, outcome = ?, attempts = ?, losses = ?, run = ? WHERE id = ?");
+    db_text(s, test_state_name(row->state));
+    db_text(s, outcome_name(row->outcome));
+    db_int(s, row->attempts);
+    db_int(s, row->losses);
+    db_uint(s, row->run.v);
+    db_uint(s, row->id.v);
+    (void)db_run(s);
+}
+
+/* ---- rows -> model --------------------------------------------------------------------------------------- */
+
+#define COLUMNS                                                                                   \
+    "t.id, t.launch, t.position, p.path, c.adapter, c.argv, t.predicted_ms, t.state, t.outcome, " \
+    "t.attempts, "                                                                                \
+    "t.losses, t.run"
+#define JOINS                             \
+    " LEFT JOIN paths p ON p.id = t.path" \
+    " LEFT JOIN commands c ON c.launch = t.launch AND c.number = t.command "
+
+static const char *const *command_decode(struct arena *a, struct slice bytes, const char *path,
+                                         uint32_t *retn)
+{
+    const char *const *kept = words_decode(a, bytes, retn);
+    const char **words = arena_alloc(a, ((size_t)*retn + 1) * sizeof(*words));
+    uint32_t i;
+
+    for (i = 0; i < *retn; i++) {
+        const char *word = kept[i];
+
+        if (word[0] != PATH_MARK)
+            words[i] = word;
+        else
+            words[i] = word[1] == '\0' ? path : word + 1;
+    }
+    return words;
+}
+
+static void get_test(struct arena *a, struct db_stmt *s, struct test_row *row)
+{
+    *row = (struct test_row){0};
+    row->id.v = db_get_uint(s);
+    row->launch.v = db_get_uint(s);
+    row->position = (uint32_t)db_get_uint(s);
+    row->path = db_get_text(s);
+    row->adapter = adapter_of(db_get_text(s));
+    row->argv = command_decode(a, db_get_bytes(s), row->path, &row->n_argv);
+    row->predicted_ms = db_get_int(s);
+    row->state = test_state_of(db_get_text(s));
+    row->outcome = outcome_of(db_get_text(s));
+    row->attempts = (uint32_t)db_get_uint(s);
+    row->losses = (uint32_t)db_get_uint(s);
+    row->run.v = db_get_uint(s);
+}
+
+enum err read_test(struct reader *r, struct test_id id, test_fn *each, void *ctx, struct why *reterr)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT " COLUMNS " FROM tests t" JOINS "WHERE t.id = ?");
+    struct test_row row;
+    bool found = false;
+
+    db_uint(s, id.v);
+    while (db_row(s)) {
+        found = true;
+        arena_reset(&r->row);
+        get_test(&r->row, s, &row);
+        each(ctx, &row);
+    }
+    if (!found && !db_failed(r->db))
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no test %llu", (unsigned long long)id.v);
+    return db_error(r->db, reterr);
+}
+
+/* Outcomes other than passed have an index of their own, each state has one. Tests that passed are most of those
+ * that are done, so they are found among these. */
+static struct db_stmt *tests_query(struct reader *r, const struct test_filter *f)
+{
+    struct db_stmt *s;
+    struct buf b;
+
+    buf_init(&b, SQL_BYTES_MAX);
+    buf_puts(&b, "SELECT " COLUMNS " FROM tests t" JOINS "WHERE t.launch = ? AND t.position >= ?");
+    if (f->outcome == OUTCOME_NONE)
+        buf_puts(&b, " AND t.outcome = ''");
+    else if (f->outcome == OUTCOME_PASSED)
+        buf_puts(&b, " AND t.state = 'done' AND t.outcome = 'passed'");
+    else if (f->outcome >= 0)
+        buf_puts(&b, " AND t.outcome = ? AND t.outcome NOT IN ('', 'passed')");
+    if (f->state >= 0)
+        buf_puts(&b, " AND t.state = ?");
+    buf_puts(&b, " ORDER BY t.position LIMIT ?");
+    s = db_built(r->db, buf_str(&b));
+    buf_done(&b);
+    return s;
+}
+
+enum err read_tests(struct reader *r, const struct test_filter *f, struct page *p, test_fn *each, void *ctx,
+                    struct why *reterr)
+{
+    struct db_stmt *s = tests_query(r, f);
+    uint32_t n = 0;
+    uint64_t last = 0;
+
+    p->next = 0;
+    db_uint(s, f->launch.v);
+    db_uint(s, p->after);
+    if (f->outcome > OUTCOME_PASSED)
+        db_text(s, outcome_name((enum outcome)f->outcome));
+    if (f->state >= 0)
+        db_text(s, test_state_name((enum test_state)f->state));
+    db_int(s, page_limit(p));
+    while (db_row(s)) {
+        struct test_row row;
+
+        if (!page_take(p, &n, last + 1)) {
+            db_end(s);
+            break;
+        }
+        arena_reset(&r->row);
+        get_test(&r->row, s, &row);
+        last = row.position;
+        each(ctx, &row);
+    }
+    return db_error(r->db, reterr);
+}
+
+void tests_boot(struct reader *r, change_fn *each, void *ctx)
+{
+    struct db_stmt *s;
+
+    s = db_sql(r->db, "SELECT " COLUMNS " FROM launches l CROSS JOIN tests t" JOINS
+                      "WHERE l.state <> 'done' AND t.launch = l.id ORDER BY l.id, t.position");
+    while (db_row(s)) {
+        struct change c = {.kind = CHANGE_TEST_ADD};
+
+        arena_reset(&r->row);
+        get_test(&r->row, s, &c.test);
+        each(ctx, &c);
+    }
+}
