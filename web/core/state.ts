@@ -7,12 +7,12 @@ export type Tone = 'pass' | 'fail' | 'pend' | 'run' | 'boot' | 'off';
 const RING = 'M7 1.8a5.2 5.2 0 1 0 0 10.4A5.2 5.2 0 0 0 7 1.8z';
 export const SHAPES: Record<string, string> = {
   passed: 'M2.2 7.4 5.6 10.8 12 3.6',
-  failed: 'M7 .9 13.1 7 7 13.1.9 7zM4.8 4.8l4.4 4.4M9.2 4.8 4.8 9.2',
+  failed: 'M7 .9 13.1 7 7 13.1.9 7zM5.3 5.3l3.4 3.4M8.7 5.3 5.3 8.7',
   error: 'M7 1.4 13.2 12.4H.8zM7 5.4v3.2M7 10.5v.1',
   no_tests: `${RING}M3.5 10.5l7-7`,
   timed_out: `${RING}M7 4v3.2l2.2 1.4`,
   stopped: 'M3 3h8v8H3z',
-  infrastructure: 'M1.5 3h11v3.4h-11zM1.5 7.6h11V11h-11zM4 4.7v.1M4 9.3v.1',
+  infrastructure: 'M1.5 2.2h11v9.6h-11zM1.5 7h11',
   waiting: 'M2.8 7v.1M7 7v.1M11.2 7v.1',
   running: 'M3.5 2.2v9.6L11.8 7z',
   stopping: 'M3 3h8v8H3zM5.5 5.5h3v3h-3z',

@@ -99,7 +99,7 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
         </span>
         <span class="faint num">{num(count)} lines, {bytes(log.size.value)}{state === 'loading' ? ', loading' : state === 'live' ? ', live' : ''}</span>
         <span class="grow" />
-        <button type="button" class="btn" aria-pressed={follow} onClick={() => (follow ? setFollow(false) : latest())}>Follow</button>
+        {state !== 'done' && <button type="button" class="btn" aria-pressed={follow} onClick={() => (follow ? setFollow(false) : latest())}>Follow</button>}
         <a class="btn" href={`/api/v1/runs/${log.run}/log?download=1`} download={`run-${log.run}.log`}>Download</a>
       </div>
       {log.skipped.value > 0 && <p class="note">The log is long: these are its last {bytes(log.size.value - log.skipped.value)}; line numbers start there. Download it to see all {bytes(log.size.value)}.</p>}

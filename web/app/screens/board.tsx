@@ -4,18 +4,19 @@ import { parseFilter, matches } from '../../core/filter';
 import { bad, byName, doneExamples, ended, launchFace, live, serverFace, sum } from '../../core/state';
 import type { Launch, Server } from '../../core/types';
 import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar } from '../parts/basics';
+import { memo } from '../parts/memo';
 import { replace, say, url, useKey, useTitle } from '../nav';
 import { BoardStore } from '../stores';
 
 export const launchName = (l: Launch): string => visible(l.name || `${l.project.name} ${l.ref}`);
 
-function Tile({ s }: { s: Server }) {
+const Tile = memo(({ s }: { s: Server }) => {
   const face = serverFace(s), free = s.slots - s.running.length;
   return (
     <li class="tile" data-tone={face.tone}>
       <div class="head">
         <Glyph face={face} /><b class="name" title={s.name}>{visible(s.name)}</b>
-        <span class="word">{face.word}{s.slots > 1 && s.link === 'online' ? `, ${s.running.length} of ${s.slots}` : ''}</span>
+        <span class="word">{face.word}{s.slots > 1 && s.link === 'online' ? `, ${s.running.length} of ${s.slots}` : null}</span>
       </div>
       {s.running.map((r) => (
         <a class="slot" href={`/runs/${r.run}`} title={r.path} key={r.run}>
@@ -24,13 +25,13 @@ function Tile({ s }: { s: Server }) {
           {r.examples && <span class="sr">{`${r.examples.passed} passed, ${r.examples.failed} failed of ${r.examples.discovered}`}</span>}
         </a>
       ))}
-      {s.link !== 'online' && <p class="why">{visible(s.reason || (s.link === 'connecting' ? 'Waiting for its agent' : 'Not connected'))} <Ago at={s.since} /></p>}
+      {s.link !== 'online' && <p class="why">{visible(s.reason || (s.link === 'connecting' ? 'Waiting for its agent' : 'Not connected'))}, <Ago at={s.since} /></p>}
       {s.link === 'online' && !s.running.length && <p class="why">{free > 1 ? `${free} slots free` : 'Free'}, <Ago at={s.since} /></p>}
     </li>
   );
-}
+});
 
-function LaunchRow({ l }: { l: Launch }) {
+const LaunchRow = memo(({ l }: { l: Launch }) => {
   const t = l.tests, face = launchFace(l), wrong = bad(t);
   return (
     <li>
@@ -48,7 +49,7 @@ function LaunchRow({ l }: { l: Launch }) {
       </a>
     </li>
   );
-}
+});
 
 export function Board() {
   useTitle('Board');

@@ -6,6 +6,7 @@ import type { Launch as L, Run, Test } from '../../core/types';
 import { ApiError, post } from '../api';
 import { Ago, Badge, Dialog, Elapsed, Empty, Failed, Glyph, Kpi, Skeleton, Tabs, TestBar } from '../parts/basics';
 import { Failure } from '../parts/failure';
+import { memo } from '../parts/memo';
 import { VList } from '../parts/vlist';
 import { go, replace, say, url, useKey, useTitle } from '../nav';
 import { failureKey, LaunchStore } from '../stores';
@@ -33,7 +34,7 @@ export function Stop({ path, what, busy }: { path: string; what: string; busy: b
 const ORDER: Record<string, number> = { running: 0, waiting: 2, done: 1 };
 const rank = (t: Test): number => (isBad(t.outcome) ? -1 : ORDER[t.state]);
 
-function TestRow({ t, r }: { t: Test; r: Run | undefined }) {
+const TestRow = memo(({ t, r }: { t: Test; r: Run | undefined }) => {
   const face = testFace(t), name = <><span class="dir">{visible(dir(t.path))}</span>{visible(base(t.path))}</>;
   return (
     <>
@@ -41,10 +42,10 @@ function TestRow({ t, r }: { t: Test; r: Run | undefined }) {
       <span class="path" title={t.path}>{t.run ? <a href={`/runs/${t.run}`}>{name}</a> : name}</span>
       <span class="state">{t.state === 'waiting' && t.why ? <span class="faint" title={t.why}>{visible(t.why)}</span> : <span class={`t-${face.tone}`}>{face.word}{t.attempts > 1 ? `, attempt ${t.attempts}` : ''}</span>}</span>
       <span class="server">{visible(r?.server?.name ?? '')}</span>
-      <span class="time num">{t.state === 'running' ? <Elapsed from={r?.started_at ?? null} /> : t.state === 'done' ? dur(r?.duration_ms) : ''}</span>
+      <span class="time num">{t.state === 'running' ? <Elapsed from={r?.started_at ?? null} /> : t.state === 'done' ? dur(r?.duration_ms) : null}</span>
     </>
   );
-}
+});
 
 function Tests({ store }: { store: LaunchStore }) {
   const input = useRef<HTMLInputElement>(null), rev = store.rev.value, q = url.value.searchParams.get('q') ?? '';
@@ -73,6 +74,7 @@ function Tests({ store }: { store: LaunchStore }) {
 const FIRST = 50;
 function Failures({ store, l }: { store: LaunchStore; l: L }) {
   const [at, setAt] = useState(-1), [shown, setShown] = useState(FIRST);
+  void store.rev.value;
   const all = [...store.failures.rows.values()].sort((a, b) => a.run - b.run || a.seq - b.seq), list = all.slice(0, shown);
   const explained = new Set([...store.failures.rows.values()].map((x) => x.run));
   const silent = [...store.tests.rows.values()].filter((t) => isBad(t.outcome) && !(t.run && explained.has(t.run)));

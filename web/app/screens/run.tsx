@@ -17,6 +17,7 @@ const FIRST = 300;
 function Examples({ store, r }: { store: RunStore; r: R }) {
   const input = useRef<HTMLInputElement>(null), [shown, setShown] = useState(FIRST), [at, setAt] = useState(-1);
   const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state']);
+  void store.rev.value;
   useKey('/', 'Filter examples', () => input.current?.focus());
   const all = [...store.examples.rows.values()].sort((a, b) => a.seq - b.seq);
   const hit = all.filter((x) => matches(f, `${titleOf(x)} ${x.file}`, () => x.status));
