@@ -21,6 +21,9 @@ struct api_opts {
     const char *listen;   /* "127.0.0.1:3000", "[::1]:3000", port 0 = any free one */
     const char *version;  /* "0.1.0" */
     const char *data_dir; /* uploads go to DATA/tmp */
+    /* The Host of requests that a proxy in front passes on ("ci.example.org"); NULL: none. Kept, not copied.
+     * On a loopback address only this and the names of the machine itself are answered. */
+    const char *public_host;
     struct wall started_at;
     /* Hand an event to the engine; it is borrowed for the call. */
     void (*post)(void *ctx, const struct event *ev);
@@ -32,12 +35,21 @@ struct api_opts {
 };
 
 /* Indexes of counts[]. */
-enum { API_SERVERS, API_SERVERS_ONLINE, API_SLOTS, API_SLOTS_BUSY, API_LAUNCHES, API_TESTS_WAITING, API_RUNS_ACTIVE, API_COUNTS };
+enum {
+    API_SERVERS,
+    API_SERVERS_ONLINE,
+    API_SLOTS,
+    API_SLOTS_BUSY,
+    API_LAUNCHES,
+    API_TESTS_WAITING,
+    API_RUNS_ACTIVE,
+    API_COUNTS
+};
 
 MUST_USE enum err api_open(const struct api_opts *opts, struct api **ret, struct why *reterr);
-void api_close(struct api *a);             /* ends streams, then listening; NULL is fine */
-uint16_t api_port(const struct api *a);    /* where it listens really */
-const char *api_url(const struct api *a);  /* "http://127.0.0.1:3000" */
+void api_close(struct api *a);            /* ends streams, then listening; NULL is fine */
+uint16_t api_port(const struct api *a);   /* where it listens really */
+const char *api_url(const struct api *a); /* "http://127.0.0.1:3000" */
 
 /* After the commit: answer the request that waits with this ticket; one that died is passed over. */
 void api_reply(struct api *a, const struct reply *r);

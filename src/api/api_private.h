@@ -1,0 +1,259 @@
+/* api_private.h - what the files of src/api/ share: a request, its routes, how it is answered.
+ *
+ * A request passes: head (route, host, origin, type) -> body -> fields of query and body read -> its route's
+ * handler -> an answer. A handler answers at once, or starts something whose end answers. Whatever it starts
+ * holds the request (req_hold), so its memory stays when the client goes; rq->http is NULL then and every
+ * answer is dropped.
+ *
+ * Threads: a read job (req_read) runs on a reader thread and touches only what is said at `struct req`. */
+#ifndef WRATA_API_API_PRIVATE_H
+#define WRATA_API_API_PRIVATE_H
+
+#include <uthash.h>
+#include <uv.h>
+
+#include "api/api.h"
+#include "base/mem.h"
+#include "net/httpd.h"
+#include "project/project.h"
+#include "store/store.h"
+#include "wire/field.h"
+#include "wire/json_out.h"
+
+#define BODY_SMALL_BYTES KIB(64)
+#define BODY_LAUNCH_BYTES MIB(16)
+#define BODY_BUNDLE_BYTES (UINT64_C(2) << 30)
+#define RENDER_BYTES_MAX MIB(512) /* of one answer; lists are bounded by their page */
+#define PAGE_LIMIT 50
+#define PAGE_LIMIT_MAX 500
+
+struct hub;
+struct req;
+
+/* ---- routes ---- */
+
+enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_DELETE };
+enum route_body { BODY_NONE, BODY_JSON, BODY_FILE };
+
+struct route {
+    enum route_method method;
+    const char *path; /* "/api/v1/runs/{run}" */
+    void (*handle)(struct req *rq);
+    const char *doc; /* one line */
+    const char
+        *reply; /* what a success answers: the name of a shape (openapi.c), "page of NAME", or a type */
+    int status; /* of a success; 0: 200 */
+    const struct field *query;
+    size_t query_bytes;
+    const void *query_preset; /* NULL: zeros */
+    enum route_body body_kind;
+    const struct field *body;
+    size_t body_bytes;
+    const void *body_preset;
+    uint64_t body_max;
+};
+
+/* The columns that every row has. */
+#define ROUTE(METHOD, path_, handle_, doc_, reply_) \
+    .method = ROUTE_##METHOD, .path = path_, .handle = handle_, .doc = doc_, .reply = reply_
+#define ROUTES_END   \
+    {                \
+        .path = NULL \
+    }
+
+extern const struct route launch_routes[];
+extern const struct route test_routes[];
+extern const struct route run_routes[];
+extern const struct route example_routes[];
+extern const struct route log_routes[];
+extern const struct route server_routes[];
+extern const struct route project_routes[];
+extern const struct route board_routes[];
+extern const struct route status_routes[];
+extern const struct route health_routes[];
+extern const struct route stream_routes[];
+extern const struct route openapi_routes[];
+extern const struct route *const all_routes[]; /* the tables, ends with NULL */
+
+/* The row for a request. NULL: none; then *ret_allowed holds bits 1 << method of the rows that have this path.
+ * ids receives the numbers of the path. `path_len` ends before '?'. Pure. */
+#define ROUTE_IDS_MAX 2
+const struct route *route_find(const char *method, const char *path, size_t path_len,
+                               uint64_t ids[ROUTE_IDS_MAX], unsigned *ret_allowed);
+const char *route_method_name(enum route_method m);
+
+/* ---- rendering (render.c) ---- */
+
+/* Some members are known on the loop only (why a test waits, when a launch will be done), while rows are
+ * rendered on a reader thread: their places are kept and filled at the end. */
+enum gap_kind { GAP_WHY, GAP_ETA };
+
+struct render {
+    struct buf out;
+    struct json_out j;
+    struct gap {
+        size_t at;
+        enum gap_kind kind;
+        uint64_t id;
+    } * gaps;
+    uint32_t n_gaps;
+    uint32_t cap_gaps;
+};
+
+void render_init(struct render *r);
+void render_done(struct render *r);
+/* Loop thread: fill the gaps. The result is in *out (initialised here); r is empty afterwards. */
+void render_fill(struct api *a, struct render *r, struct buf *out);
+
+/* The runs of servers that are at work, for their "running". */
+struct busy_run {
+    uint64_t server;
+    uint64_t run;
+    uint64_t launch;
+    uint32_t slot;
+    const char *path;
+    struct wall started_at;
+};
+struct busy_runs {
+    struct arena *arena;
+    struct busy_run *at;
+    uint32_t n;
+    uint32_t cap;
+};
+/* Reader thread: of one server (0: of all). */
+MUST_USE enum err busy_runs_read(struct reader *r, struct server_id server, struct busy_runs *list,
+                                 struct why *reterr);
+
+void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums);
+void render_test(struct render *r, const struct test_row *row);
+void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
+void render_example(struct json_out *j, const struct example_row *row);
+void render_server(struct json_out *j, const struct server_row *row, const struct busy_runs *busy);
+void render_project(struct json_out *j, const struct project_row *row);
+void render_status(struct api *a, struct json_out *j); /* loop thread */
+void render_error(struct buf *out, const char *code, const char *message, const char *field,
+                  const char *request_id);
+
+/* ---- a request ---- */
+
+struct req {
+    UT_hash_handle hh; /* in api->tickets while the engine has it */
+    bool has_ticket;
+    uint64_t id;
+    struct api *api;
+    struct http_req *http; /* NULL: the client is gone. Loop thread only */
+    unsigned refs;         /* loop thread only */
+    const struct route *route;
+    char name[24]; /* "r-7f": in answers and logs */
+    uint64_t ids[ROUTE_IDS_MAX];
+    void *query; /* as the route's table read it */
+    void *body;
+    struct buf raw;
+    struct arena arena; /* one thread at a time: the handler's, then its job's */
+
+    /* of the job that runs; a reader thread may touch these, `arena`, `ids`, `query`, `body`, `state` */
+    void (*job)(struct reader *r, struct req *rq);
+    void (*after)(struct req *rq);
+    bool always; /* `after` runs also when the client is gone */
+    struct render render;
+    enum err err;
+    struct why why;
+    void *state;       /* a handler's own, in the arena */
+    struct buf *owned; /* a buffer in `state` that is freed with the request; NULL none */
+
+    void (*on_reply)(struct req *rq, uint64_t id);
+    void (*on_gone)(struct req *rq); /* the client is gone, or has its answer; NULL none */
+};
+
+struct api {
+    struct api_opts opts;
+    char *data_dir;
+    char *version;
+    struct httpd *http;
+    struct hub *hub;
+    struct req *tickets;
+    struct eta *etas;
+    struct project_state *projects;
+    uv_timer_t refresh_timer;
+    unsigned holds; /* requests, jobs and handles that point here */
+    bool is_closed;
+};
+
+void api_hold(struct api *a);
+void api_unhold(struct api *a);
+
+void req_hold(struct req *rq);
+void req_release(struct req *rq);
+
+/* Answers. Each may be called once; with the client gone it does nothing. */
+void req_json(struct req *rq, int status, TAKES struct buf *body);
+void req_error(struct req *rq, const struct why *why);
+void req_fail(struct req *rq, enum err code, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* With a status that its code does not have. */
+void req_status(struct req *rq, int status, enum err code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Run `job` on a reader thread; it renders into rq->render or sets rq->err and rq->why. Then `after` on the loop;
+ * NULL: answer with what was rendered and the route's status. */
+void req_read(struct req *rq, void (*job)(struct reader *r, struct req *rq), void (*after)(struct req *rq));
+/* `after` also runs when the client is gone: rq->http may be NULL there. */
+void req_read_always(struct req *rq, void (*job)(struct reader *r, struct req *rq),
+                     void (*after)(struct req *rq));
+void req_finish(struct req *rq); /* the default `after` */
+
+/* Hand a command to the engine; `ev` gets the ticket. `on_reply` runs when it succeeded; a refusal is answered. */
+void req_post(struct req *rq, struct event *ev, void (*on_reply)(struct req *rq, uint64_t id));
+
+/* ---- shared by resources ---- */
+
+struct page_query {
+    int64_t cursor;
+    int64_t limit;
+};
+#define PAGE_FIELDS(owner)                                                                   \
+    {.name = "cursor",                                                                       \
+     .type = FIELD_INT,                                                                      \
+     .offset = offsetof(owner, page.cursor),                                                 \
+     .max = INT64_MAX,                                                                       \
+     .help = "next of the page before"},                                                     \
+    {                                                                                        \
+        .name = "limit", .type = FIELD_INT, .offset = offsetof(owner, page.limit), .min = 1, \
+        .max = PAGE_LIMIT_MAX, .help = "most items of a page", .preset = "50"                \
+    }
+#define PAGE_PRESET         \
+    {                       \
+        .limit = PAGE_LIMIT \
+    }
+
+struct page page_of(const struct page_query *q);
+void page_begin(struct req *rq);
+void page_end(struct req *rq, const struct page *p);
+
+/* Jobs that render one object, for answers of commands: rq->ids[0] names it. */
+void launch_job(struct reader *r, struct req *rq);
+void run_job(struct reader *r, struct req *rq);
+void server_job(struct reader *r, struct req *rq);
+void project_job(struct reader *r, struct req *rq);
+
+/* Live numbers of running launches, from the engine's notes. */
+void eta_set(struct api *a, struct launch_id id, int64_t eta_ms); /* -1 forgets */
+int64_t eta_get(const struct api *a, struct launch_id id);        /* -1 unknown */
+void eta_clear(struct api *a);
+
+/* projects.c: bring a mirror up to date. `done` may be NULL; it comes later, never from inside the call. */
+void project_refresh(struct api *a, const struct project_row *row, project_done_fn *done, void *ctx);
+/* Was the last fetch that went well less than `ms` ago (in this process)? */
+bool project_is_fresh(const struct api *a, struct project_id id, int64_t ms);
+void projects_start(struct api *a); /* the background refresh */
+void projects_stop(struct api *a);
+void projects_clear(struct api *a);
+/* Make the folder of uploads, and empty it: whatever is there was left by a crash. */
+MUST_USE enum err upload_dir_prepare(const char *dir, struct why *reterr);
+
+/* A row that outlives its callback. */
+struct project_row *project_copy(struct arena *arena, const struct project_row *row);
+
+/* page.c: the page and its files. */
+void page_serve(struct http_req *http, const char *path, size_t path_len);
+void security_headers(struct http_req *http);
+
+#endif

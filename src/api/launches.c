@@ -1,0 +1,538 @@
+/* launches.c - launches: list, one, start, stop.
+ *
+ * A start goes: project found (or made from its URL) and servers found -> mirror fresh enough -> files chosen by
+ * projects_plan -> durations predicted -> EV_LAUNCH_CREATE -> read back. Nothing is kept when a step refuses. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_private.h"
+#include "base/log.h"
+
+#define LEASE_MS 120000u
+#define RETRIES 2
+/* A branch means what was pushed last: a mirror older than this is fetched before a launch. */
+#define FRESH_MS 10000
+#define NAME_TRIES 20
+
+/* ---- reading ---- */
+
+struct launches_query {
+    struct page_query page;
+    int state;
+    int64_t project;
+};
+
+static const char *const launch_states[] = {"running", "stopping", "done", NULL};
+
+static const struct field launches_query_fields[] = {
+    PAGE_FIELDS(struct launches_query),
+    {.name = "state",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct launches_query, state),
+     .names = launch_states,
+     .help = "only launches in this state"},
+    {.name = "project",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launches_query, project),
+     .max = INT64_MAX,
+     .help = "only launches of this project, by id"},
+    {.type = FIELD_END},
+};
+static const struct launches_query launches_query_preset = {.page = PAGE_PRESET, .state = -1};
+
+static void each_launch(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
+{
+    struct req *rq = ctx;
+
+    render_launch(&rq->render, row, sums);
+}
+
+void launch_job(struct reader *r, struct req *rq)
+{
+    rq->err = read_launch(r, (struct launch_id){rq->ids[0]}, each_launch, rq, &rq->why);
+}
+
+static void list_job(struct reader *r, struct req *rq)
+{
+    const struct launches_query *q = rq->query;
+    struct launch_filter f = {.project = {(uint64_t)q->project}, .state = q->state};
+    struct page p = page_of(&q->page);
+
+    page_begin(rq);
+    rq->err = read_launches(r, &f, &p, each_launch, rq, &rq->why);
+    page_end(rq, &p);
+}
+
+static void launches_list(struct req *rq)
+{
+    req_read(rq, list_job, NULL);
+}
+
+static void launches_one(struct req *rq)
+{
+    req_read(rq, launch_job, NULL);
+}
+
+static void on_commanded(struct req *rq, uint64_t id)
+{
+    rq->ids[0] = id;
+    req_read(rq, launch_job, NULL);
+}
+
+static void launches_stop(struct req *rq)
+{
+    struct event ev = {.kind = EV_LAUNCH_STOP, .launch_stop = {rq->ids[0]}};
+
+    req_post(rq, &ev, on_commanded);
+}
+
+/* ---- starting ---- */
+
+struct launch_body {
+    struct field_int_or_text project;
+    const char *ref;
+    struct field_texts files;
+    const char *name;
+    int order;
+    int64_t retries;
+    int64_t time_limit_s;
+    int64_t silence_limit_s;
+    struct field_texts servers;
+    struct field_texts env;
+};
+
+static const char *const orders[] = {"as-given", "finish-soonest", NULL};
+
+static const struct field launch_fields[] = {
+    {.name = "project",
+     .type = FIELD_INT_OR_TEXT,
+     .offset = offsetof(struct launch_body, project),
+     .flags = FIELD_REQUIRED,
+     .min = 1,
+     .max = URL_BYTES_MAX,
+     .help = "id, name or URL; an unknown URL becomes a project by itself"},
+    {.name = "ref",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launch_body, ref),
+     .max = 512,
+     .help = "branch, tag or commit",
+     .preset = "the default branch"},
+    {.name = "files",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct launch_body, files),
+     .flags = FIELD_REQUIRED,
+     .min = 1,
+     .max = PATH_BYTES_MAX,
+     .items_max = LAUNCH_TESTS_MAX,
+     .help = "paths or globs at that commit"},
+    {.name = "name",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launch_body, name),
+     .max = NAME_BYTES_MAX,
+     .help = "a name for people"},
+    {.name = "order",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct launch_body, order),
+     .names = orders,
+     .help = "what runs first",
+     .preset = "as-given"},
+    {.name = "retries",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launch_body, retries),
+     .max = 10,
+     .help = "how often a test is tried again when a machine or the way to it failed",
+     .preset = "2"},
+    {.name = "time_limit_s",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launch_body, time_limit_s),
+     .max = 30 * 86400,
+     .help = "a run that takes longer is ended; 0: no limit",
+     .preset = "3600"},
+    {.name = "silence_limit_s",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launch_body, silence_limit_s),
+     .max = 30 * 86400,
+     .help = "a run that prints nothing for longer is ended; 0: no limit",
+     .preset = "0"},
+    {.name = "servers",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct launch_body, servers),
+     .min = 1,
+     .max = NAME_BYTES_MAX,
+     .items_max = LAUNCH_SERVERS_MAX,
+     .help = "names of the servers it may use",
+     .preset = "any"},
+    {.name = "env",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct launch_body, env),
+     .flags = FIELD_LINES,
+     .min = 2,
+     .max = ENV_LINE_BYTES_MAX,
+     .items_max = LAUNCH_ENV_MAX,
+     .help = "lines NAME=value"},
+    {.type = FIELD_END},
+};
+static const struct launch_body launch_preset = {
+    .ref = "", .name = "", .order = ORDER_AS_GIVEN, .retries = RETRIES, .time_limit_s = 3600};
+
+struct predicted {
+    UT_hash_handle hh;
+    const char *path;
+    int64_t ms;
+};
+
+/* A start on its way. Lives in the request's arena. */
+struct start {
+    const struct launch_body *in;
+    struct project_row *project; /* NULL: not known yet */
+    struct project_row made;     /* a project to be made */
+    unsigned tries;
+    uint64_t new_id;
+    uint64_t *servers;
+    struct new_test *tests;
+    uint32_t n_tests;
+    const char *commit;
+    struct predicted *predictions;
+    struct predicted *memory;
+    uint32_t n_predictions;
+    uint32_t cap_predictions;
+};
+
+static bool is_url(const char *s)
+{
+    return strstr(s, "://") != NULL || s[0] == '/' || (strchr(s, '@') != NULL && strchr(s, ':') != NULL);
+}
+
+static void take_project(void *ctx, const struct project_row *row)
+{
+    struct req *rq = ctx;
+
+    ((struct start *)rq->state)->project = project_copy(&rq->arena, row);
+}
+
+struct server_find {
+    const struct field_texts *names;
+    uint64_t *ids;
+};
+
+static void match_server(void *ctx, const struct server_row *row)
+{
+    struct server_find *find = ctx;
+
+    for (uint32_t i = 0; i < find->names->n; i++) {
+        if (strcmp(find->names->at[i], row->name) == 0)
+            find->ids[i] = row->id.v;
+    }
+}
+
+static enum err find_project(struct reader *r, struct req *rq)
+{
+    struct start *s = rq->state;
+    const struct field_int_or_text *p = &s->in->project;
+    enum err err;
+
+    if (p->text == NULL)
+        err = read_project(r, (struct project_id){(uint64_t)p->number}, take_project, rq, &rq->why);
+    else
+        err = read_project_named(r, p->text, take_project, rq, &rq->why);
+    if (err != ERR_NOTFOUND)
+        return err;
+    if (p->text == NULL)
+        return why_set(&rq->why, ERR_INVALID, "project", "project: there is no project with the id %lld",
+                       (long long)p->number);
+    if (!is_url(p->text))
+        return why_set(&rq->why, ERR_INVALID, "project",
+                       "project: there is no project '%.64s', and it is not the URL of a repository",
+                       p->text);
+    return ERR_OK;
+}
+
+static void resolve_job(struct reader *r, struct req *rq)
+{
+    struct start *s = rq->state;
+    struct server_find find = {.names = &s->in->servers};
+
+    rq->err = find_project(r, rq);
+    if (rq->err != ERR_OK || find.names->n == 0)
+        return;
+    find.ids = arena_alloc(&rq->arena, find.names->n * sizeof(*find.ids));
+    rq->err = read_servers(r, match_server, &find, &rq->why);
+    for (uint32_t i = 0; i < find.names->n && rq->err == ERR_OK; i++) {
+        if (find.ids[i] == 0)
+            rq->err = why_set(&rq->why, ERR_INVALID, "servers", "servers: there is no server '%.64s'",
+                              find.names->at[i]);
+    }
+    s->servers = find.ids;
+}
+
+/* ---- 2. a project for an unknown URL ---- */
+
+static void make_fresh(struct req *rq);
+static void make_project(struct req *rq);
+
+static void on_project_made(void *ctx, enum err err, const struct why *why)
+{
+    struct req *rq = ctx;
+    struct start *s = rq->state;
+
+    if (rq->http != NULL && !rq->api->is_closed) {
+        if (err == ERR_OK) {
+            s->made.id.v = s->new_id;
+            s->project = project_copy(&rq->arena, &s->made);
+            make_fresh(rq);
+        } else if (err == ERR_CONFLICT && ++s->tries < NAME_TRIES) {
+            make_project(rq);
+        } else {
+            req_error(rq, why);
+        }
+    }
+    req_release(rq);
+}
+
+/* "https://host/group/docs.git" -> "docs"; the second of that name is "docs-2". */
+static const char *name_from_url(struct arena *arena, const char *url, unsigned tries)
+{
+    size_t n = strlen(url);
+    size_t from;
+    char *name;
+
+    while (n > 0 && url[n - 1] == '/')
+        n--;
+    if (n > 4 && strncmp(url + n - 4, ".git", 4) == 0)
+        n -= 4;
+    if (n > 1 && url[n - 1] == '/')
+        n--;
+    from = n;
+    while (from > 0 && strchr("/:\\", url[from - 1]) == NULL && n - from < 50)
+        from--;
+    name = arena_strndup(arena, url + from, n - from);
+    for (char *c = name; *c != '\0'; c++) {
+        bool fine = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                    ((*c == '.' || *c == '_') && c != name);
+
+        if (!fine)
+            *c = '-';
+    }
+    if (name[0] == '-' || name[0] == '\0')
+        name = arena_printf(arena, "project%s", name);
+    return tries == 0 ? name : arena_printf(arena, "%s-%u", name, tries + 1);
+}
+
+static void make_project(struct req *rq)
+{
+    struct start *s = rq->state;
+
+    s->made = (struct project_row){.name = name_from_url(&rq->arena, s->in->project.text, s->tries),
+                                   .url = s->in->project.text,
+                                   .created_at = wall_now(),
+                                   .error = ""};
+    req_hold(rq);
+    store_project_put(rq->api->opts.store, &s->made, &s->new_id, on_project_made, rq);
+}
+
+/* ---- 3. the mirror, 4. the files ---- */
+
+static void predict(struct req *rq);
+
+static const char **copy_words(struct arena *arena, const char *const *words, uint32_t n)
+{
+    const char **copy = arena_alloc(arena, (n + 1) * sizeof(*copy));
+
+    for (uint32_t i = 0; i < n; i++)
+        copy[i] = arena_strdup(arena, words[i]);
+    return copy;
+}
+
+static void on_plan(void *ctx, enum err err, const struct why *why, const struct plan *plan)
+{
+    struct req *rq = ctx;
+    struct start *s = rq->state;
+
+    if (rq->http == NULL || rq->api->is_closed) {
+        req_release(rq);
+        return;
+    }
+    if (err != ERR_OK) {
+        req_error(rq, why);
+        req_release(rq);
+        return;
+    }
+    s->commit = arena_strdup(&rq->arena, plan->commit);
+    s->n_tests = plan->n_files;
+    s->tests = arena_alloc(&rq->arena, (plan->n_files + 1) * sizeof(*s->tests));
+    for (uint32_t i = 0; i < plan->n_files; i++) {
+        const struct plan_file *f = &plan->files[i];
+
+        s->tests[i] = (struct new_test){.path = arena_strdup(&rq->arena, f->path),
+                                        .adapter = f->adapter,
+                                        .argv = copy_words(&rq->arena, f->argv, f->n_argv),
+                                        .n_argv = f->n_argv};
+    }
+    predict(rq);
+    req_release(rq);
+}
+
+static void choose_files(struct req *rq)
+{
+    struct start *s = rq->state;
+
+    req_hold(rq);
+    projects_plan(rq->api->opts.projects, s->project->id, s->project->url, s->in->ref, s->in->files.at,
+                  s->in->files.n, on_plan, rq);
+}
+
+static void on_fresh(void *ctx, enum err err, const struct why *why)
+{
+    struct req *rq = ctx;
+    struct start *s = rq->state;
+
+    if (rq->http != NULL && !rq->api->is_closed) {
+        /* A mirror that cannot be refreshed is used as it is; one that was never made cannot. */
+        if (err != ERR_OK && s->project->refreshed_at.ms == 0)
+            req_fail(rq, ERR_INVALID, "project", "%s", why->text);
+        else
+            choose_files(rq);
+    }
+    req_release(rq);
+}
+
+static bool is_full_commit(const char *ref)
+{
+    size_t n = strlen(ref);
+
+    return (n == 40 || n == 64) && strspn(ref, "0123456789abcdef") == n;
+}
+
+static void make_fresh(struct req *rq)
+{
+    struct start *s = rq->state;
+
+    if (s->project->refreshed_at.ms != 0 &&
+        (is_full_commit(s->in->ref) || project_is_fresh(rq->api, s->project->id, FRESH_MS))) {
+        choose_files(rq);
+        return;
+    }
+    req_hold(rq);
+    project_refresh(rq->api, s->project, on_fresh, rq);
+}
+
+/* ---- 5. durations, 6. the engine ---- */
+
+static void take_prediction(void *ctx, const char *path, int64_t ms)
+{
+    struct req *rq = ctx;
+    struct start *s = rq->state;
+    struct predicted *p = arena_alloc(&rq->arena, sizeof(*p));
+
+    p->path = arena_strdup(&rq->arena, path);
+    p->ms = ms;
+    HASH_ADD_KEYPTR(hh, s->predictions, p->path, strlen(p->path), p);
+}
+
+static void predict_job(struct reader *r, struct req *rq)
+{
+    struct start *s = rq->state;
+
+    rq->err = read_predictions(r, s->project->id, take_prediction, rq, &rq->why);
+    for (uint32_t i = 0; i < s->n_tests && rq->err == ERR_OK; i++) {
+        struct predicted *p;
+
+        HASH_FIND(hh, s->predictions, s->tests[i].path, strlen(s->tests[i].path), p);
+        s->tests[i].predicted_ms = p == NULL ? 0 : p->ms;
+    }
+    HASH_CLEAR(hh, s->predictions);
+}
+
+static void on_predicted(struct req *rq)
+{
+    const struct start *s = rq->state;
+    const struct launch_body *in = s->in;
+    struct event ev = {.kind = EV_LAUNCH_CREATE};
+    struct launch_row *row = &ev.launch_create.launch;
+
+    if (rq->err != ERR_OK) {
+        req_error(rq, &rq->why);
+        return;
+    }
+    *row = (struct launch_row){.user = {1},
+                               .project = s->project->id,
+                               .project_name = s->project->name,
+                               .name = in->name,
+                               .ref = in->ref,
+                               .commit = s->commit,
+                               .order = (enum launch_order)in->order,
+                               .retries = (uint32_t)in->retries,
+                               .time_limit_ms = in->time_limit_s * 1000,
+                               .silence_limit_ms = in->silence_limit_s * 1000,
+                               .lease_ms = LEASE_MS,
+                               .env = in->env.at,
+                               .n_env = in->env.n,
+                               .servers = s->servers,
+                               .n_servers = in->servers.n,
+                               .created_at = wall_now()};
+    ev.launch_create.tests = s->tests;
+    ev.launch_create.n_tests = s->n_tests;
+    req_post(rq, &ev, on_commanded);
+}
+
+static void predict(struct req *rq)
+{
+    req_read(rq, predict_job, on_predicted);
+}
+
+/* ---- 1. ---- */
+
+static void on_resolved(struct req *rq)
+{
+    struct start *s = rq->state;
+
+    if (rq->err != ERR_OK)
+        req_error(rq, &rq->why);
+    else if (s->project == NULL)
+        make_project(rq);
+    else
+        make_fresh(rq);
+}
+
+static bool env_is_fine(struct req *rq, const struct field_texts *env)
+{
+    for (uint32_t i = 0; i < env->n; i++) {
+        const char *s = env->at[i];
+        const char *eq = strchr(s, '=');
+        size_t n = eq == NULL ? 0 : (size_t)(eq - s);
+
+        if (n == 0 || (s[0] >= '0' && s[0] <= '9') ||
+            strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != n) {
+            req_fail(rq, ERR_INVALID, "env", "env[%u]: '%.48s' is not NAME=value", i, s);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void launches_start(struct req *rq)
+{
+    const struct launch_body *in = rq->body;
+    struct start *s;
+
+    if (!env_is_fine(rq, &in->env))
+        return;
+    s = arena_alloc(&rq->arena, sizeof(*s));
+    s->in = in;
+    rq->state = s;
+    req_read(rq, resolve_job, on_resolved);
+}
+
+const struct route launch_routes[] = {
+    {ROUTE(GET, "/api/v1/launches", launches_list, "Launches, newest first.", "page of launch"),
+     .query = launches_query_fields, .query_bytes = sizeof(struct launches_query),
+     .query_preset = &launches_query_preset},
+    {ROUTE(POST, "/api/v1/launches", launches_start, "Start a launch.", "launch"), .status = 201,
+     .body_kind = BODY_JSON, .body = launch_fields, .body_bytes = sizeof(struct launch_body),
+     .body_preset = &launch_preset, .body_max = BODY_LAUNCH_BYTES},
+    {ROUTE(GET, "/api/v1/launches/{launch}", launches_one, "One launch.", "launch")},
+    {ROUTE(POST, "/api/v1/launches/{launch}/stop", launches_stop, "Stop what runs of it, cancel what waits.",
+           "launch")},
+    ROUTES_END,
+};

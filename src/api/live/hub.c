@@ -1,0 +1,302 @@
+#include "api/live/hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/live/live_private.h"
+
+/* ---- events ---- */
+
+struct live_event *event_new(const char *name, const char *json, size_t len)
+{
+    size_t max = len + strlen(name) + 32;
+    struct live_event *e = xmalloc(sizeof(*e) + max);
+    int n;
+
+    *e = (struct live_event){.refs = 1};
+    n = snprintf(e->text, max, "event: %s\ndata: ", name);
+    CHECK(n > 0);
+    memcpy(e->text + n, json, len);
+    memcpy(e->text + n + len, "\n\n", 3);
+    e->len = (size_t)n + len + 2;
+    return e;
+}
+
+void event_release(struct live_event *e)
+{
+    if (--e->refs == 0)
+        free(e);
+}
+
+bool event_concerns(const struct live_event *e, const struct topic *topics, uint32_t n_topics)
+{
+    for (uint32_t i = 0; i < n_topics; i++) {
+        const struct topic *t = &topics[i];
+
+        if (!(e->topics & (unsigned)t->kind))
+            continue;
+        switch (t->kind) {
+        case TOPIC_SERVERS:
+        case TOPIC_LAUNCHES:
+            return true;
+        case TOPIC_LAUNCH:
+        case TOPIC_LAUNCH_ALL:
+            if (t->id == e->launch)
+                return true;
+            break;
+        case TOPIC_RUN:
+        case TOPIC_LOG:
+            if (t->id == e->run)
+                return true;
+            break;
+        }
+    }
+    return false;
+}
+
+bool hub_is_wanted(const struct hub *h, unsigned topics, uint64_t launch, uint64_t run)
+{
+    struct live_event probe = {.topics = topics, .launch = launch, .run = run};
+
+    for (const struct sub *s = h->subs; s != NULL; s = s->hh.next) {
+        if (event_concerns(&probe, s->topics, s->n_topics))
+            return true;
+    }
+    return false;
+}
+
+bool hub_is_watched(struct hub *h)
+{
+    if (h->subs != NULL)
+        return true;
+    if (h->interest_until.us != 0 && mono_before(mono_now(), h->interest_until))
+        return true;
+    h->interest_until.us = 0;
+    return false;
+}
+
+/* ---- the ring ---- */
+
+static void ring_drop_oldest(struct hub *h)
+{
+    struct live_event *e = h->ring[h->ring_head];
+
+    h->floor = e->rev;
+    h->ring_bytes -= e->len;
+    h->ring_head = (h->ring_head + 1) % RING_EVENTS;
+    h->ring_n--;
+    event_release(e);
+}
+
+static void ring_add(struct hub *h, struct live_event *e)
+{
+    if (h->ring == NULL)
+        h->ring = xcalloc(RING_EVENTS, sizeof(struct live_event *));
+    while (h->ring_n == RING_EVENTS || (h->ring_n > 0 && h->ring_bytes + e->len > RING_BYTES))
+        ring_drop_oldest(h);
+    h->ring[(h->ring_head + h->ring_n++) % RING_EVENTS] = e;
+    h->ring_bytes += e->len;
+    e->refs++;
+}
+
+/* Nobody was there to see: whoever comes back from before must load again. */
+static void ring_break(struct hub *h)
+{
+    while (h->ring_n > 0)
+        ring_drop_oldest(h);
+    h->floor = ++h->rev;
+}
+
+void hub_publish(struct hub *h, struct live_event *e)
+{
+    struct sub *s;
+    struct sub *next;
+
+    e->rev = ++h->rev;
+    ring_add(h, e);
+    HASH_ITER(hh, h->subs, s, next) {
+        if (event_concerns(e, s->topics, s->n_topics))
+            sub_queue(s, e);
+    }
+    event_release(e);
+}
+
+/* ---- what happens ---- */
+
+static void publish_test(struct hub *h, const struct test_row *row)
+{
+    struct live_event *e;
+    struct render r;
+    struct buf json;
+
+    render_init(&r);
+    render_test(&r, row);
+    render_fill(h->api, &r, &json);
+    e = event_new("test", json.data, json.len);
+    buf_done(&json);
+    render_done(&r);
+    e->topics = TOPIC_LAUNCH | TOPIC_LAUNCH_ALL;
+    e->launch = row->launch.v;
+    hub_publish(h, e);
+}
+
+static void publish_gone(struct hub *h, uint64_t server)
+{
+    struct live_event *e;
+    char json[48];
+
+    (void)snprintf(json, sizeof(json), "{\"id\":%llu}", (unsigned long long)server);
+    e = event_new("server-removed", json, strlen(json));
+    e->topics = TOPIC_SERVERS;
+    hub_publish(h, e);
+}
+
+void hub_note(struct hub *h, const struct note *n)
+{
+    if (n->kind == NOTE_TRACE)
+        return;
+    if (!hub_is_watched(h)) {
+        ring_break(h);
+        return;
+    }
+    switch (n->kind) {
+    case NOTE_SERVER:
+        dirty_mark(h, DIRTY_SERVER, n->server.id.v, false);
+        break;
+    case NOTE_SERVER_GONE:
+        publish_gone(h, n->server.id.v);
+        break;
+    case NOTE_LAUNCH:
+        dirty_mark(h, DIRTY_LAUNCH, n->launch.row.id.v, n->launch.row.state == LAUNCH_DONE);
+        break;
+    case NOTE_TEST:
+        publish_test(h, &n->test);
+        break;
+    case NOTE_RUN:
+        dirty_mark(h, DIRTY_RUN, n->run.id.v, true);
+        dirty_mark(h, DIRTY_SERVER, n->run.server.v, false);
+        break;
+    case NOTE_TRACE:
+        break;
+    }
+}
+
+void hub_examples(struct hub *h, struct launch_id launch, const struct example_row *rows, uint32_t n)
+{
+    if (n == 0)
+        return;
+    if (!hub_is_watched(h)) {
+        ring_break(h);
+        return;
+    }
+    dirty_mark(h, DIRTY_LAUNCH, launch.v, false);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct example_row *row = &rows[i];
+        bool is_passed = row->status == EXAMPLE_PASSED;
+        struct live_event *e;
+        struct json_out j;
+        struct buf json;
+
+        if (is_passed && !hub_is_wanted(h, TOPIC_RUN | TOPIC_LAUNCH_ALL, launch.v, row->run.v)) {
+            h->passed_floor = ++h->rev;
+            continue;
+        }
+        buf_init(&json, MIB(8));
+        jo_begin(&j, &json);
+        render_example(&j, row);
+        e = event_new("example", json.data, json.len);
+        buf_done(&json);
+        e->topics = TOPIC_RUN | TOPIC_LAUNCH_ALL | (is_passed ? 0u : (unsigned)TOPIC_LAUNCH);
+        e->launch = launch.v;
+        e->run = row->run.v;
+        hub_publish(h, e);
+    }
+}
+
+/* ---- time ---- */
+
+static void on_timer(uv_timer_t *t)
+{
+    struct hub *h = t->data;
+    struct mono now = mono_now();
+
+    h->timer_at = MONO_NEVER;
+    dirty_turn(h, now);
+    tail_turn(h, now);
+}
+
+void hub_wake_at(struct hub *h, struct mono when)
+{
+    int64_t ms;
+
+    if (h->is_stopped || !mono_before(when, h->timer_at))
+        return;
+    h->timer_at = when;
+    ms = (when.us - mono_now().us + 999) / 1000;
+    /* libuv counts from the loop's own time, which may be a little behind. */
+    (void)uv_timer_start(&h->timer, on_timer, ms < 0 ? 0 : (uint64_t)ms, 0);
+}
+
+static void on_ping(uv_timer_t *t)
+{
+    struct hub *h = t->data;
+    struct sub *s;
+    struct sub *next;
+
+    HASH_ITER(hh, h->subs, s, next) {
+        sub_ping(s);
+    }
+}
+
+/* ---- life ---- */
+
+struct hub *hub_new(struct api *a)
+{
+    struct hub *h = xcalloc(1, sizeof(*h));
+
+    h->api = a;
+    h->timer_at = MONO_NEVER;
+    (void)snprintf(h->epoch, sizeof(h->epoch), "%llx", (unsigned long long)wall_now().ms);
+    CHECK(uv_timer_init(a->opts.loop, &h->timer) == 0);
+    CHECK(uv_timer_init(a->opts.loop, &h->ping_timer) == 0);
+    h->timer.data = h;
+    h->ping_timer.data = h;
+    CHECK(uv_timer_start(&h->ping_timer, on_ping, PING_MS, PING_MS) == 0);
+    uv_unref((uv_handle_t *)&h->ping_timer);
+    api_hold(a);
+    api_hold(a);
+    return h;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct hub *h = handle->data;
+
+    api_unhold(h->api);
+}
+
+void hub_stop(struct hub *h)
+{
+    h->is_stopped = true;
+    uv_close((uv_handle_t *)&h->timer, on_closed);
+    uv_close((uv_handle_t *)&h->ping_timer, on_closed);
+}
+
+void hub_free(struct hub *h)
+{
+    if (h == NULL)
+        return;
+    CHECK(h->subs == NULL);
+    while (h->ring_n > 0)
+        ring_drop_oldest(h);
+    free(h->ring);
+    dirty_clear(h);
+    free(h);
+}
+
+void hub_rev(struct hub *h, char *out)
+{
+    h->interest_until = mono_add_ms(mono_now(), INTEREST_MS);
+    (void)snprintf(out, HUB_REV_BYTES, "%s-%llu", h->epoch, (unsigned long long)h->rev);
+}

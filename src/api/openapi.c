@@ -1,0 +1,409 @@
+/* openapi.c - the OpenAPI 3.1 document, made of the route tables, their field tables, and the shapes below.
+ *
+ * A shape is what an answer looks like. Its members' types are words: int number text bool time any, the name of
+ * another shape, "[T]" a list, "T?" may be null. tests/api holds live answers against it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_private.h"
+
+struct member {
+    const char *name;
+    const char *type;
+};
+
+struct shape {
+    const char *name;
+    const char *doc;
+    const struct member *members; /* an object; or NULL and */
+    const char *const *words;     /* one of these texts */
+};
+
+#define MEMBERS(...)                   \
+    .members = (const struct member[]) \
+    {                                  \
+        __VA_ARGS__,                   \
+        {                              \
+            NULL, NULL                 \
+        }                              \
+    }
+#define WORDS(...)        \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
+
+static const struct shape shapes[] = {
+    {"outcome", "How it ended.",
+     .words = WORDS("passed", "stopped", "no_tests", "failed", "timed_out", "error", "infrastructure")},
+    {"launch_state", "", .words = WORDS("running", "stopping", "done")},
+    {"test_state", "", .words = WORDS("waiting", "running", "done")},
+    {"run_state", "", .words = WORDS("assigned", "preparing", "running", "stopping", "done", "lost")},
+    {"example_status", "", .words = WORDS("passed", "failed", "pending", "error")},
+    {"link_state", "", .words = WORDS("offline", "connecting", "online", "lost")},
+    {"fleet", "", .words = WORDS("local", "ssh")},
+    {"order", "", .words = WORDS("as-given", "finish-soonest")},
+    {"named", "An id with its name.", MEMBERS({"id", "int"}, {"name", "text"})},
+    {"example_counts", "",
+     MEMBERS({"discovered", "int"}, {"passed", "int"}, {"failed", "int"}, {"pending", "int"},
+             {"errors", "int"})},
+    {"test_counts", "",
+     MEMBERS({"total", "int"}, {"waiting", "int"}, {"running", "int"}, {"passed", "int"}, {"failed", "int"},
+             {"error", "int"}, {"no_tests", "int"}, {"timed_out", "int"}, {"stopped", "int"},
+             {"infrastructure", "int"})},
+    {"launch", "Some tests of a project at a commit, run together.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"state", "launch_state"}, {"outcome", "outcome?"},
+             {"reason", "text"}, {"project", "named"}, {"ref", "text"}, {"commit", "text"},
+             {"order", "order"}, {"created_at", "time"}, {"started_at", "time?"}, {"ended_at", "time?"},
+             {"tests", "test_counts"}, {"examples", "example_counts"}, {"eta_ms", "int?"})},
+    {"test", "One file of a launch.",
+     MEMBERS({"id", "int"}, {"launch", "int"}, {"path", "text"}, {"state", "test_state"},
+             {"outcome", "outcome?"}, {"attempts", "int"}, {"run", "int?"}, {"why", "text"})},
+    {"run", "One execution of a test on a server.",
+     MEMBERS({"id", "int"}, {"launch", "int"}, {"test", "int"}, {"attempt", "int"}, {"path", "text"},
+             {"server", "named"}, {"slot", "int?"}, {"state", "run_state"}, {"outcome", "outcome?"},
+             {"reason", "text"}, {"exit_code", "int?"}, {"signal", "int?"}, {"created_at", "time"},
+             {"started_at", "time?"}, {"ended_at", "time?"}, {"duration_ms", "int?"}, {"cpu_ms", "int?"},
+             {"max_rss_kib", "int?"}, {"examples", "example_counts"}, {"log_bytes", "int"},
+             {"commit", "text"})},
+    {"example", "One example of a run, from its test framework.",
+     MEMBERS({"run", "int"}, {"seq", "int"}, {"id", "text"}, {"path", "[text]"}, {"file", "text"},
+             {"line", "int"}, {"status", "example_status"}, {"duration_ms", "number"}, {"exception", "text"},
+             {"message", "text"}, {"backtrace", "[text]"}, {"pending", "text?"})},
+    {"running", "A run at work on a server.",
+     MEMBERS({"run", "int"}, {"path", "text"}, {"launch", "int"}, {"slot", "int?"}, {"started_at", "time?"})},
+    {"server", "A machine that runs tests.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"fleet", "fleet"}, {"address", "text"}, {"port", "int"},
+             {"user", "text"}, {"slots", "int"}, {"status", "text"}, {"link", "link_state"},
+             {"reason", "text"}, {"since", "time?"}, {"agent", "text?"}, {"facts", "text?"},
+             {"running", "[running]"})},
+    {"project", "A git repository.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"url", "text"}, {"refreshed_at", "time?"},
+             {"error", "text?"})},
+    {"ref", "", MEMBERS({"name", "text"}, {"commit", "text"}, {"time", "time?"})},
+    {"refs", "",
+     MEMBERS({"refreshed_at", "time?"}, {"error", "text?"}, {"head", "text?"}, {"branches", "[ref]"},
+             {"tags", "[ref]"})},
+    {"tree", "", MEMBERS({"commit", "text"}, {"files", "[text]"})},
+    {"bundle", "", MEMBERS({"commits", "[text]"})},
+    {"server_counts", "", MEMBERS({"total", "int"}, {"online", "int"}, {"slots", "int"}, {"busy", "int"})},
+    {"launches_now", "", MEMBERS({"running", "int"})},
+    {"tests_now", "", MEMBERS({"waiting", "int"}, {"running", "int"})},
+    {"status", "Numbers of the whole.",
+     MEMBERS({"version", "text"}, {"instance", "text"}, {"started_at", "time"}, {"data", "text"},
+             {"servers", "server_counts"}, {"launches", "launches_now"}, {"tests", "tests_now"})},
+    {"board", "One snapshot for the page; rev is what the stream wants as since.",
+     MEMBERS({"rev", "text"}, {"status", "status"}, {"servers", "[server]"}, {"launches", "[launch]"})},
+    {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
+};
+
+/* ---- schemas ---- */
+
+static void type_schema(struct json_out *j, const char *type, size_t n);
+
+static void simple_type(struct json_out *j, const char *type, bool may_be_null)
+{
+    if (!may_be_null) {
+        jo_ktext(j, "type", type);
+        return;
+    }
+    jo_karr(j, "type");
+    jo_text(j, type);
+    jo_text(j, "null");
+    jo_arr_end(j);
+}
+
+static void ref_schema(struct json_out *j, const char *type, size_t n, bool may_be_null)
+{
+    char ref[96];
+
+    (void)snprintf(ref, sizeof(ref), "#/components/schemas/%.*s", (int)n, type);
+    if (!may_be_null) {
+        jo_ktext(j, "$ref", ref);
+        return;
+    }
+    jo_karr(j, "anyOf");
+    jo_obj(j);
+    jo_ktext(j, "$ref", ref);
+    jo_obj_end(j);
+    jo_obj(j);
+    jo_ktext(j, "type", "null");
+    jo_obj_end(j);
+    jo_arr_end(j);
+}
+
+static void type_schema(struct json_out *j, const char *type, size_t n)
+{
+    static const struct {
+        const char *word;
+        const char *type;
+    } words[] = {{"int", "integer"}, {"number", "number"}, {"text", "string"}, {"bool", "boolean"}};
+    bool may_be_null = type[n - 1] == '?';
+
+    n -= may_be_null;
+    jo_obj(j);
+    if (type[0] == '[') {
+        jo_ktext(j, "type", "array");
+        jo_key(j, "items");
+        type_schema(j, type + 1, n - 2);
+    } else if (slice_eq((struct slice){type, n}, SLICE("time"))) {
+        simple_type(j, "string", may_be_null);
+        jo_ktext(j, "format", "date-time");
+    } else {
+        size_t i = 0;
+
+        while (i < ARRAY_LEN(words) && !slice_eq((struct slice){type, n}, slice_of(words[i].word)))
+            i++;
+        if (i < ARRAY_LEN(words))
+            simple_type(j, words[i].type, may_be_null);
+        else
+            ref_schema(j, type, n, may_be_null);
+    }
+    jo_obj_end(j);
+}
+
+static void shape_schema(struct json_out *j, const struct shape *s)
+{
+    jo_kobj(j, s->name);
+    if (s->doc[0] != '\0')
+        jo_ktext(j, "description", s->doc);
+    if (s->words != NULL) {
+        jo_ktext(j, "type", "string");
+        jo_karr(j, "enum");
+        for (uint32_t i = 0; s->words[i] != NULL; i++)
+            jo_text(j, s->words[i]);
+        jo_arr_end(j);
+        jo_obj_end(j);
+        return;
+    }
+    jo_ktext(j, "type", "object");
+    jo_kobj(j, "properties");
+    for (const struct member *m = s->members; m->name != NULL; m++) {
+        jo_key(j, m->name);
+        type_schema(j, m->type, strlen(m->type));
+    }
+    jo_obj_end(j);
+    jo_karr(j, "required");
+    for (const struct member *m = s->members; m->name != NULL; m++)
+        jo_text(j, m->name);
+    jo_arr_end(j);
+    jo_kbool(j, "additionalProperties", false);
+    jo_obj_end(j);
+}
+
+static void error_schema(struct json_out *j)
+{
+    jo_kobj(j, "error");
+    jo_ktext(j, "type", "object");
+    jo_kobj(j, "properties");
+    jo_kobj(j, "error");
+    jo_ktext(j, "type", "object");
+    jo_kobj(j, "properties");
+    jo_kobj(j, "code");
+    jo_ktext(j, "type", "string");
+    jo_karr(j, "enum");
+    for (int e = ERR_OK + 1; e < ERR_COUNT; e++)
+        jo_text(j, err_name((enum err)e));
+    jo_arr_end(j);
+    jo_obj_end(j);
+    jo_key(j, "message");
+    type_schema(j, "text", 4);
+    jo_key(j, "field");
+    type_schema(j, "text", 4);
+    jo_key(j, "request_id");
+    type_schema(j, "text", 4);
+    jo_obj_end(j);
+    jo_karr(j, "required");
+    jo_text(j, "code");
+    jo_text(j, "message");
+    jo_text(j, "request_id");
+    jo_arr_end(j);
+    jo_obj_end(j);
+    jo_obj_end(j);
+    jo_karr(j, "required");
+    jo_text(j, "error");
+    jo_arr_end(j);
+    jo_obj_end(j);
+}
+
+/* ---- operations ---- */
+
+static void path_parameters(struct json_out *j, const char *path)
+{
+    for (const char *open = strchr(path, '{'); open != NULL; open = strchr(open + 1, '{')) {
+        jo_obj(j);
+        jo_key(j, "name");
+        jo_textn(j, open + 1, strcspn(open + 1, "}"));
+        jo_ktext(j, "in", "path");
+        jo_kbool(j, "required", true);
+        jo_key(j, "schema");
+        type_schema(j, "int", 3);
+        jo_obj_end(j);
+    }
+}
+
+static void query_parameters(struct json_out *j, const struct field *f)
+{
+    for (; f != NULL && f->type != FIELD_END; f++) {
+        jo_obj(j);
+        jo_ktext(j, "name", f->name);
+        jo_ktext(j, "in", "query");
+        jo_kbool(j, "required", (f->flags & FIELD_REQUIRED) != 0);
+        jo_key(j, "description");
+        jo_text(j, f->help);
+        jo_key(j, "schema");
+        field_schema_one(f, j);
+        jo_obj_end(j);
+    }
+}
+
+static void page_schema(struct json_out *j, const char *item)
+{
+    jo_obj(j);
+    jo_ktext(j, "type", "object");
+    jo_kobj(j, "properties");
+    jo_kobj(j, "items");
+    jo_ktext(j, "type", "array");
+    jo_key(j, "items");
+    type_schema(j, item, strlen(item));
+    jo_obj_end(j);
+    jo_key(j, "next");
+    type_schema(j, "text?", 5);
+    jo_obj_end(j);
+    jo_karr(j, "required");
+    jo_text(j, "items");
+    jo_text(j, "next");
+    jo_arr_end(j);
+    jo_kbool(j, "additionalProperties", false);
+    jo_obj_end(j);
+}
+
+static void success(struct json_out *j, const struct route *r)
+{
+    static const struct {
+        const char *reply;
+        const char *type;
+    } raw[] = {{"bytes", "text/plain"}, {"text", "text/plain"}, {"events", "text/event-stream"}};
+    const char *type = "application/json";
+    char status[8];
+
+    for (size_t i = 0; i < ARRAY_LEN(raw); i++) {
+        if (strcmp(r->reply, raw[i].reply) == 0)
+            type = raw[i].type;
+    }
+    (void)snprintf(status, sizeof(status), "%d", r->status != 0 ? r->status : 200);
+    jo_kobj(j, status);
+    jo_ktext(j, "description", "It went well.");
+    jo_kobj(j, "content");
+    jo_kobj(j, type);
+    jo_key(j, "schema");
+    if (strncmp(r->reply, "page of ", 8) == 0)
+        page_schema(j, r->reply + 8);
+    else if (strcmp(type, "application/json") != 0)
+        type_schema(j, "text", 4);
+    else if (strcmp(r->reply, "openapi") == 0)
+        jo_raw(j, "{\"type\":\"object\"}", 17);
+    else
+        type_schema(j, r->reply, strlen(r->reply));
+    jo_obj_end(j);
+    jo_obj_end(j);
+    jo_obj_end(j);
+}
+
+static void operation(struct json_out *j, const struct route *r)
+{
+    static const char *const methods[] = {
+        [ROUTE_GET] = "get", [ROUTE_POST] = "post", [ROUTE_DELETE] = "delete"};
+
+    jo_kobj(j, methods[r->method]);
+    jo_ktext(j, "summary", r->doc);
+    jo_karr(j, "parameters");
+    path_parameters(j, r->path);
+    query_parameters(j, r->query);
+    jo_arr_end(j);
+    if (r->body_kind != BODY_NONE) {
+        jo_kobj(j, "requestBody");
+        jo_kbool(j, "required", true);
+        jo_kobj(j, "content");
+        jo_kobj(j, r->body_kind == BODY_JSON ? "application/json" : "application/octet-stream");
+        if (r->body_kind == BODY_JSON) {
+            jo_key(j, "schema");
+            field_schema(r->body, j);
+        }
+        jo_obj_end(j);
+        jo_obj_end(j);
+        jo_obj_end(j);
+    }
+    jo_kobj(j, "responses");
+    success(j, r);
+    jo_kobj(j, "default");
+    jo_ktext(j, "description", "It did not: 4xx the request, 5xx the server.");
+    jo_kobj(j, "content");
+    jo_kobj(j, "application/json");
+    jo_key(j, "schema");
+    type_schema(j, "error", 5);
+    jo_obj_end(j);
+    jo_obj_end(j);
+    jo_obj_end(j);
+    jo_obj_end(j);
+    jo_obj_end(j);
+}
+
+/* All rows of one path in one item. The rows of a path stand in one table. */
+static void path_items(struct json_out *j, const struct route *table)
+{
+    for (const struct route *r = table; r->path != NULL; r++) {
+        const struct route *first = table;
+
+        while (strcmp(first->path, r->path) != 0)
+            first++;
+        if (first != r)
+            continue;
+        jo_kobj(j, r->path);
+        for (const struct route *same = r; same->path != NULL; same++) {
+            if (strcmp(same->path, r->path) == 0)
+                operation(j, same);
+        }
+        jo_obj_end(j);
+    }
+}
+
+void api_openapi(struct buf *out)
+{
+    struct json_out j;
+
+    jo_begin(&j, out);
+    jo_obj(&j);
+    jo_ktext(&j, "openapi", "3.1.0");
+    jo_kobj(&j, "info");
+    jo_ktext(&j, "title", "wrata");
+    jo_ktext(&j, "version", "1");
+    jo_obj_end(&j);
+    jo_kobj(&j, "paths");
+    for (const struct route *const *table = all_routes; *table != NULL; table++)
+        path_items(&j, *table);
+    jo_obj_end(&j);
+    jo_kobj(&j, "components");
+    jo_kobj(&j, "schemas");
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+        shape_schema(&j, &shapes[i]);
+    error_schema(&j);
+    jo_obj_end(&j);
+    jo_obj_end(&j);
+    jo_obj_end(&j);
+}
+
+static void openapi_get(struct req *rq)
+{
+    struct buf out;
+
+    buf_init(&out, MIB(4));
+    api_openapi(&out);
+    req_json(rq, 200, &out);
+}
+
+const struct route openapi_routes[] = {
+    {ROUTE(GET, "/api/v1/openapi.json", openapi_get, "This API, generated.", "openapi")},
+    ROUTES_END,
+};

@@ -1,0 +1,363 @@
+/* render.c - rows as the JSON objects of docs/http-api.md; the same for answers and for the live stream. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_private.h"
+#include "wire/frame.h"
+
+#define NO_SLOT UINT32_MAX
+
+/* ---- gaps ---- */
+
+void render_init(struct render *r)
+{
+    *r = (struct render){0};
+    buf_init(&r->out, RENDER_BYTES_MAX);
+    jo_begin(&r->j, &r->out);
+}
+
+void render_done(struct render *r)
+{
+    if (r->out.max > 0)
+        buf_done(&r->out);
+    free(r->gaps);
+    r->gaps = NULL;
+    r->n_gaps = r->cap_gaps = 0;
+}
+
+static void add_gap(struct render *r, enum gap_kind kind, uint64_t id)
+{
+    if (r->n_gaps == r->cap_gaps) {
+        r->cap_gaps = r->cap_gaps == 0 ? 16 : r->cap_gaps * 2;
+        r->gaps = xrealloc(r->gaps, r->cap_gaps * sizeof(*r->gaps));
+    }
+    jo_raw(&r->j, "", 0);
+    r->gaps[r->n_gaps++] = (struct gap){.at = r->out.len, .kind = kind, .id = id};
+}
+
+static void fill_gap(struct api *a, const struct gap *g, struct buf *out)
+{
+    struct json_out j;
+    char why[240];
+    int64_t eta;
+
+    jo_begin(&j, out);
+    switch (g->kind) {
+    case GAP_WHY:
+        why[0] = '\0';
+        a->opts.why(a->opts.ctx, (struct test_id){g->id}, why, sizeof(why));
+        jo_text(&j, why);
+        break;
+    case GAP_ETA:
+        eta = eta_get(a, (struct launch_id){g->id});
+        if (eta < 0)
+            jo_null(&j);
+        else
+            jo_int(&j, eta);
+        break;
+    }
+}
+
+void render_fill(struct api *a, struct render *r, struct buf *out)
+{
+    size_t from = 0;
+
+    if (r->n_gaps == 0) {
+        *out = r->out;
+        r->out = (struct buf){.max = r->out.max};
+        return;
+    }
+    buf_init(out, RENDER_BYTES_MAX);
+    for (uint32_t i = 0; i < r->n_gaps; i++) {
+        buf_put(out, r->out.data + from, r->gaps[i].at - from);
+        from = r->gaps[i].at;
+        fill_gap(a, &r->gaps[i], out);
+    }
+    buf_put(out, r->out.data + from, r->out.len - from);
+    render_done(r);
+}
+
+/* ---- the objects ---- */
+
+static void outcome_or_null(struct json_out *j, const char *key, enum outcome o)
+{
+    jo_ktext_or_null(j, key, outcome_name(o));
+}
+
+static void render_tally(struct json_out *j, const struct tally *t)
+{
+    jo_kobj(j, "examples");
+    jo_kuint(j, "discovered", t->discovered);
+    jo_kuint(j, "passed", t->passed);
+    jo_kuint(j, "failed", t->failed);
+    jo_kuint(j, "pending", t->pending);
+    jo_kuint(j, "errors", t->errors);
+    jo_obj_end(j);
+}
+
+void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums)
+{
+    struct json_out *j = &r->j;
+
+    jo_obj(j);
+    jo_kuint(j, "id", row->id.v);
+    jo_ktext(j, "name", row->name);
+    jo_ktext(j, "state", launch_state_name(row->state));
+    outcome_or_null(j, "outcome", row->outcome);
+    jo_ktext(j, "reason", row->state == LAUNCH_DONE ? outcome_sentence(row->outcome) : "");
+    jo_kobj(j, "project");
+    jo_kuint(j, "id", row->project.v);
+    jo_ktext(j, "name", row->project_name);
+    jo_obj_end(j);
+    jo_ktext(j, "ref", row->ref);
+    jo_ktext(j, "commit", row->commit);
+    jo_ktext(j, "order", launch_order_name(row->order));
+    jo_ktime(j, "created_at", row->created_at);
+    jo_ktime(j, "started_at", row->started_at);
+    jo_ktime(j, "ended_at", row->ended_at);
+    jo_kobj(j, "tests");
+    jo_kuint(j, "total", row->n_tests);
+    jo_kuint(j, "waiting", sums->waiting);
+    jo_kuint(j, "running", sums->active);
+    for (int o = OUTCOME_NONE + 1; o < OUTCOME_COUNT; o++)
+        jo_kuint(j, outcome_name((enum outcome)o), sums->by_outcome[o]);
+    jo_obj_end(j);
+    render_tally(j, &sums->tally);
+    jo_key(j, "eta_ms");
+    if (row->state == LAUNCH_DONE)
+        jo_null(j);
+    else
+        add_gap(r, GAP_ETA, row->id.v);
+    jo_obj_end(j);
+}
+
+void render_test(struct render *r, const struct test_row *row)
+{
+    struct json_out *j = &r->j;
+
+    jo_obj(j);
+    jo_kuint(j, "id", row->id.v);
+    jo_kuint(j, "launch", row->launch.v);
+    jo_ktext(j, "path", row->path);
+    jo_ktext(j, "state", test_state_name(row->state));
+    outcome_or_null(j, "outcome", row->outcome);
+    jo_kuint(j, "attempts", row->attempts);
+    jo_key(j, "run");
+    if (row->run.v == 0)
+        jo_null(j);
+    else
+        jo_uint(j, row->run.v);
+    jo_key(j, "why");
+    if (row->state == TEST_WAITING)
+        add_gap(r, GAP_WHY, row->id.v);
+    else
+        jo_text(j, "");
+    jo_obj_end(j);
+}
+
+static void int_or_null(struct json_out *j, const char *key, bool is_known, int64_t v)
+{
+    if (is_known)
+        jo_kint(j, key, v);
+    else
+        jo_knull(j, key);
+}
+
+void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes)
+{
+    struct json_out *j = &r->j;
+    const struct finish *f = &row->finish;
+    bool has_ended = row->state == RUN_DONE && row->started_at.ms != 0;
+
+    jo_obj(j);
+    jo_kuint(j, "id", row->id.v);
+    jo_kuint(j, "launch", row->launch.v);
+    jo_kuint(j, "test", row->test.v);
+    jo_kuint(j, "attempt", row->attempt);
+    jo_ktext(j, "path", row->path);
+    jo_kobj(j, "server");
+    jo_kuint(j, "id", row->server.v);
+    jo_ktext(j, "name", row->server_name);
+    jo_obj_end(j);
+    int_or_null(j, "slot", row->slot != NO_SLOT, row->slot);
+    jo_ktext(j, "state", run_state_name(row->state));
+    outcome_or_null(j, "outcome", row->outcome);
+    jo_ktext(j, "reason", row->reason);
+    int_or_null(j, "exit_code", has_ended && f->how == FINISH_EXITED, f->exit_code);
+    int_or_null(j, "signal", has_ended && f->signal != 0, f->signal);
+    jo_ktime(j, "created_at", row->created_at);
+    jo_ktime(j, "started_at", row->started_at);
+    jo_ktime(j, "ended_at", row->ended_at);
+    int_or_null(j, "duration_ms", has_ended, f->duration_us / 1000);
+    int_or_null(j, "cpu_ms", has_ended, (f->user_us + f->system_us) / 1000);
+    int_or_null(j, "max_rss_kib", has_ended, f->max_rss_kib);
+    render_tally(j, &row->tally);
+    jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
+    jo_ktext(j, "commit", commit);
+    jo_obj_end(j);
+}
+
+void render_example(struct json_out *j, const struct example_row *row)
+{
+    jo_obj(j);
+    jo_kuint(j, "run", row->run.v);
+    jo_kuint(j, "seq", row->seq);
+    jo_ktext(j, "id", row->id);
+    jo_karr(j, "path");
+    for (uint32_t i = 0; i < row->n_path; i++)
+        jo_text(j, row->path[i]);
+    jo_arr_end(j);
+    jo_ktext(j, "file", row->file);
+    jo_kuint(j, "line", row->line);
+    jo_ktext(j, "status", example_status_name(row->status));
+    jo_kdouble(j, "duration_ms", row->duration_ms);
+    jo_ktext(j, "exception", row->exception);
+    jo_ktext(j, "message", row->message);
+    jo_karr(j, "backtrace");
+    for (uint32_t i = 0; i < row->n_backtrace; i++)
+        jo_text(j, row->backtrace[i]);
+    jo_arr_end(j);
+    jo_ktext_or_null(j, "pending", row->pending);
+    jo_obj_end(j);
+}
+
+void render_server(struct json_out *j, const struct server_row *row, const struct busy_runs *busy)
+{
+    jo_obj(j);
+    jo_kuint(j, "id", row->id.v);
+    jo_ktext(j, "name", row->name);
+    jo_ktext(j, "fleet", fleet_kind_name(row->fleet));
+    jo_ktext(j, "address", row->address);
+    jo_kuint(j, "port", row->port);
+    jo_ktext(j, "user", row->user);
+    jo_kuint(j, "slots", row->slots);
+    jo_ktext(j, "status", "created");
+    jo_ktext(j, "link", link_state_name(row->link));
+    jo_ktext(j, "reason", row->link_reason);
+    jo_ktime(j, "since", row->link_since.ms != 0 ? row->link_since : row->created_at);
+    jo_ktext_or_null(j, "agent", row->agent_version);
+    jo_ktext_or_null(j, "facts", row->facts);
+    jo_karr(j, "running");
+    for (uint32_t i = 0; i < busy->n; i++) {
+        const struct busy_run *b = &busy->at[i];
+
+        if (b->server != row->id.v)
+            continue;
+        jo_obj(j);
+        jo_kuint(j, "run", b->run);
+        jo_ktext(j, "path", b->path);
+        jo_kuint(j, "launch", b->launch);
+        int_or_null(j, "slot", b->slot != NO_SLOT, b->slot);
+        jo_ktime(j, "started_at", b->started_at);
+        jo_obj_end(j);
+    }
+    jo_arr_end(j);
+    jo_obj_end(j);
+}
+
+void render_project(struct json_out *j, const struct project_row *row)
+{
+    jo_obj(j);
+    jo_kuint(j, "id", row->id.v);
+    jo_ktext(j, "name", row->name);
+    jo_ktext(j, "url", row->url);
+    jo_ktime(j, "refreshed_at", row->refreshed_at);
+    jo_ktext_or_null(j, "error", row->error);
+    jo_obj_end(j);
+}
+
+void render_status(struct api *a, struct json_out *j)
+{
+    uint32_t n[8] = {0};
+    struct wall now;
+
+    a->opts.stats(a->opts.ctx, &now, n);
+    jo_obj(j);
+    jo_ktext(j, "version", a->version);
+    jo_ktext(j, "instance", store_instance(a->opts.store));
+    jo_ktime(j, "started_at", a->opts.started_at);
+    jo_ktext(j, "data", a->data_dir);
+    jo_kobj(j, "servers");
+    jo_kuint(j, "total", n[API_SERVERS]);
+    jo_kuint(j, "online", n[API_SERVERS_ONLINE]);
+    jo_kuint(j, "slots", n[API_SLOTS]);
+    jo_kuint(j, "busy", n[API_SLOTS_BUSY]);
+    jo_obj_end(j);
+    jo_kobj(j, "launches");
+    jo_kuint(j, "running", n[API_LAUNCHES]);
+    jo_obj_end(j);
+    jo_kobj(j, "tests");
+    jo_kuint(j, "waiting", n[API_TESTS_WAITING]);
+    jo_kuint(j, "running", n[API_RUNS_ACTIVE]);
+    jo_obj_end(j);
+    jo_obj_end(j);
+}
+
+void render_error(struct buf *out, const char *code, const char *message, const char *field,
+                  const char *request_id)
+{
+    struct json_out j;
+
+    jo_begin(&j, out);
+    jo_obj(&j);
+    jo_kobj(&j, "error");
+    jo_ktext(&j, "code", code);
+    jo_ktext(&j, "message", message);
+    if (field != NULL)
+        jo_ktext(&j, "field", field);
+    jo_ktext(&j, "request_id", request_id);
+    jo_obj_end(&j);
+    jo_obj_end(&j);
+}
+
+/* ---- the runs at work ---- */
+
+static void take_busy(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
+{
+    struct busy_runs *list = ctx;
+
+    (void)commit;
+    (void)log_bytes;
+    if (row->state != RUN_RUNNING && row->state != RUN_STOPPING)
+        return;
+    if (list->n == list->cap) {
+        uint32_t cap = list->cap == 0 ? 32 : list->cap * 2;
+        struct busy_run *at = arena_alloc(list->arena, cap * sizeof(*at));
+
+        if (list->n > 0)
+            memcpy(at, list->at, list->n * sizeof(*at));
+        list->at = at;
+        list->cap = cap;
+    }
+    list->at[list->n++] = (struct busy_run){.server = row->server.v,
+                                            .run = row->id.v,
+                                            .launch = row->launch.v,
+                                            .slot = row->slot,
+                                            .path = arena_strdup(list->arena, row->path),
+                                            .started_at = row->started_at};
+}
+
+static int by_server_and_slot(const void *a, const void *b)
+{
+    const struct busy_run *x = a;
+    const struct busy_run *y = b;
+
+    if (x->server != y->server)
+        return x->server < y->server ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+enum err busy_runs_read(struct reader *r, struct server_id server, struct busy_runs *list, struct why *reterr)
+{
+    struct run_filter f = {.server = server, .state = -2, .outcome = -1};
+    struct page p = {.limit = PAGE_LIMIT_MAX};
+    enum err err;
+
+    do {
+        err = read_runs(r, &f, &p, take_busy, list, reterr);
+        p.after = p.next;
+    } while (err == ERR_OK && p.next != 0);
+    if (list->n > 1)
+        qsort(list->at, list->n, sizeof(*list->at), by_server_and_slot);
+    return err;
+}

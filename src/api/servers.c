@@ -1,0 +1,179 @@
+/* servers.c - servers: all, one, add, remove. */
+#include "api/api_private.h"
+
+/* ---- reading ---- */
+
+struct server_list {
+    struct req *rq;
+    struct busy_runs busy;
+};
+
+static void each_server(void *ctx, const struct server_row *row)
+{
+    struct server_list *list = ctx;
+
+    render_server(&list->rq->render.j, row, &list->busy);
+}
+
+static void list_job(struct reader *r, struct req *rq)
+{
+    struct server_list list = {.rq = rq, .busy = {.arena = &rq->arena}};
+    struct page none = {0};
+
+    rq->err = busy_runs_read(r, (struct server_id){0}, &list.busy, &rq->why);
+    if (rq->err != ERR_OK)
+        return;
+    page_begin(rq);
+    rq->err = read_servers(r, each_server, &list, &rq->why);
+    page_end(rq, &none);
+}
+
+void server_job(struct reader *r, struct req *rq)
+{
+    struct server_list list = {.rq = rq, .busy = {.arena = &rq->arena}};
+    struct server_id id = {rq->ids[0]};
+
+    rq->err = busy_runs_read(r, id, &list.busy, &rq->why);
+    if (rq->err == ERR_OK)
+        rq->err = read_server(r, id, each_server, &list, &rq->why);
+}
+
+static void servers_list(struct req *rq)
+{
+    req_read(rq, list_job, NULL);
+}
+
+static void servers_one(struct req *rq)
+{
+    req_read(rq, server_job, NULL);
+}
+
+/* ---- commands ---- */
+
+struct server_body {
+    const char *name;
+    int fleet;
+    const char *address;
+    int64_t port;
+    const char *user;
+    int64_t slots;
+    const char *identity;
+};
+
+static const char *const fleets[] = {"local", "ssh", NULL};
+_Static_assert(ARRAY_LEN(fleets) == FLEET_COUNT + 1, "a name for each fleet, in their order");
+
+static const struct field body_fields[] = {
+    {.name = "name",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct server_body, name),
+     .flags = FIELD_REQUIRED,
+     .min = 1,
+     .max = 63,
+     .help = "letters, digits, dot, dash, underscore; starts with a letter or digit"},
+    {.name = "fleet",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct server_body, fleet),
+     .flags = FIELD_REQUIRED,
+     .names = fleets,
+     .help = "how it is reached"},
+    {.name = "address",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct server_body, address),
+     .max = 255,
+     .help = "ssh: host name, address or alias of ssh's own configuration"},
+    {.name = "port",
+     .type = FIELD_INT,
+     .offset = offsetof(struct server_body, port),
+     .max = 65535,
+     .help = "ssh: 0 leaves it to ssh",
+     .preset = "0"},
+    {.name = "user",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct server_body, user),
+     .max = 63,
+     .help = "ssh: empty leaves it to ssh"},
+    {.name = "slots",
+     .type = FIELD_INT,
+     .offset = offsetof(struct server_body, slots),
+     .min = 1,
+     .max = SERVER_SLOTS_MAX,
+     .help = "how many runs at once",
+     .preset = "1"},
+    {.name = "identity",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct server_body, identity),
+     .max = PATH_BYTES_MAX,
+     .help = "ssh: path of a private key on this machine; empty leaves it to ssh"},
+    {.type = FIELD_END},
+};
+static const struct server_body body_preset = {.address = "", .user = "", .slots = 1, .identity = ""};
+
+static void on_added(struct req *rq, uint64_t id)
+{
+    rq->ids[0] = id;
+    req_read(rq, server_job, NULL);
+}
+
+static void servers_add(struct req *rq)
+{
+    const struct server_body *in = rq->body;
+    struct event ev = {.kind = EV_SERVER_ADD,
+                       .server_add = {.name = in->name,
+                                      .fleet = (enum fleet_kind)in->fleet,
+                                      .address = in->address,
+                                      .user = in->user,
+                                      .identity = in->identity,
+                                      .port = (uint32_t)in->port,
+                                      .slots = (uint32_t)in->slots,
+                                      .created_at = wall_now(),
+                                      .link_reason = "",
+                                      .agent_version = "",
+                                      .facts = ""}};
+
+    req_post(rq, &ev, on_added);
+}
+
+struct remove_query {
+    bool force;
+};
+
+static const struct field remove_fields[] = {
+    {.name = "force",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct remove_query, force),
+     .help = "also while it holds runs: they are queued again",
+     .preset = "0"},
+    {.type = FIELD_END},
+};
+
+static void on_removed(struct req *rq, uint64_t id)
+{
+    struct buf out;
+
+    (void)id;
+    buf_init(&out, KIB(1));
+    buf_puts(&out, "{}");
+    req_json(rq, 200, &out);
+}
+
+static void servers_remove(struct req *rq)
+{
+    const struct remove_query *q = rq->query;
+    struct event ev = {.kind = EV_SERVER_REMOVE,
+                       .server_remove = {.server = {rq->ids[0]}, .force = q->force}};
+
+    req_post(rq, &ev, on_removed);
+}
+
+const struct route server_routes[] = {
+    {ROUTE(GET, "/api/v1/servers", servers_list, "All servers, by name.", "page of server")},
+    {ROUTE(POST, "/api/v1/servers", servers_add, "Add a server.", "server"), .status = 201,
+     .body_kind = BODY_JSON, .body = body_fields, .body_bytes = sizeof(struct server_body),
+     .body_preset = &body_preset},
+    {ROUTE(GET, "/api/v1/servers/{server}", servers_one, "One server.", "server")},
+    {ROUTE(DELETE, "/api/v1/servers/{server}", servers_remove, "Remove a server; 409 while it holds runs.",
+           "nothing"),
+     .query = remove_fields, .query_bytes = sizeof(struct remove_query)},
+    ROUTES_END,
+};

@@ -1,0 +1,806 @@
+#include "net/httpd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uthash.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http_guard.h"
+
+#define CONNECTIONS_MAX 2000u
+#define CONNECTIONS_PER_IP_MAX 1000u /* behind a proxy everybody has one address */
+#define IDLE_TIMEOUT_S 60u
+#define CONNECTION_BYTES KIB(32) /* of the library's pool; the head of a request must fit */
+#define BACKLOG 511
+#define ROUNDS_MAX 16 /* of MHD_run() before the rest of the loop has its turn */
+#define CLOSE_ROUNDS 8
+#define REPLY_HEADERS_MAX 16
+#define STREAM_BLOCK_BYTES KIB(4)
+#define FILE_CHUNK_BYTES KIB(256)
+#define OVERRUN_BYTES MIB(1) /* read and dropped so that a 413 can be said; then the connection ends */
+
+enum req_phase {
+    REQ_HEAD,     /* the head is not in */
+    REQ_BODY,     /* the body comes */
+    REQ_HANDLING, /* the handler runs, or answered without a wait */
+    REQ_WAITING,  /* suspended until http_reply() */
+    REQ_ANSWERED, /* the response belongs to the library */
+};
+
+struct http_req {
+    UT_hash_handle hh;
+    struct httpd *h;
+    uint64_t id;
+    struct MHD_Connection *conn;
+    enum req_phase phase;
+    bool is_suspended;
+    char *target;
+    char method[16];
+    void *user;
+
+    /* the body */
+    struct buf body;
+    bool to_file;
+    uint64_t body_max;
+    uint64_t body_bytes; /* received, also what was dropped */
+    bool is_writing;     /* a chunk is on its way to the file; the connection is suspended */
+    enum err body_err;
+    int fd;
+    uint64_t file_bytes;
+    char *file_path;
+
+    /* the answer */
+    struct {
+        char *name;
+        char *value;
+    } headers[REPLY_HEADERS_MAX];
+    unsigned n_headers;
+    int status;
+    struct MHD_Response *response;
+    ssize_t (*read)(void *user, char *out, size_t max);
+    bool must_end; /* a stream of a server that closes */
+};
+
+struct httpd {
+    struct httpd_opts opts;
+    char *tmp_dir;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    struct http_req *reqs; /* by id */
+    uint64_t last_id;
+    uint16_t port;
+    bool is_loopback;
+    char url[160];
+    bool is_running; /* inside MHD_run() */
+    bool is_dirty;   /* something was resumed: MHD 0.9.75 forgets that by itself */
+    bool is_closing;
+    unsigned holds; /* handles and jobs of the loop that still point here */
+};
+
+/* A file operation on the thread pool. It knows its request by id: that may be over before it is done. */
+struct file_job {
+    uv_fs_t fs;
+    struct httpd *h;
+    uint64_t id;
+    char *data;
+};
+
+/* ---- turning the library's crank ---- */
+
+static void on_timer(uv_timer_t *t);
+
+static void run(struct httpd *h)
+{
+    MHD_UNSIGNED_LONG_LONG ms = 0;
+    bool has_deadline = false;
+
+    if (h->is_running || h->daemon == NULL)
+        return;
+    h->is_running = true;
+    for (int i = 0; i < ROUNDS_MAX; i++) {
+        h->is_dirty = false;
+        (void)MHD_run(h->daemon);
+        has_deadline = MHD_get_timeout(h->daemon, &ms) == MHD_YES;
+        if (!h->is_dirty && !(has_deadline && ms == 0))
+            break;
+    }
+    h->is_running = false;
+    if (h->is_dirty)
+        ms = 0, has_deadline = true;
+    if (has_deadline)
+        /* Never 0 here: a timer that is due at once, set by a timer, would shut the sockets out. */
+        (void)uv_timer_start(&h->timer, on_timer, ms == 0 ? 1 : ms, 0);
+    else
+        (void)uv_timer_stop(&h->timer);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    run(t->data);
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(p->data);
+}
+
+/* Something was resumed: run soon. From a timer, because any phase of the loop may come here and only a timer
+ * is looked at before the loop sleeps. */
+static void mark_dirty(struct httpd *h)
+{
+    if (!h->is_running && !h->is_dirty)
+        (void)uv_timer_start(&h->timer, on_timer, 0, 0);
+    h->is_dirty = true;
+}
+
+static void suspend(struct http_req *rq)
+{
+    CHECK(!rq->is_suspended);
+    rq->is_suspended = true;
+    MHD_suspend_connection(rq->conn);
+}
+
+static void resume(struct http_req *rq)
+{
+    if (!rq->is_suspended)
+        return;
+    rq->is_suspended = false;
+    MHD_resume_connection(rq->conn);
+    mark_dirty(rq->h);
+}
+
+static void unhold(struct httpd *h)
+{
+    CHECK(h->holds > 0);
+    if (--h->holds > 0)
+        return;
+    free(h->tmp_dir);
+    free(h);
+}
+
+/* ---- bodies that go to a file ---- */
+
+static void reply_error(struct http_req *rq, int status, const char *text);
+
+static void on_file_done(uv_fs_t *fs)
+{
+    struct file_job *job = fs->data;
+    struct httpd *h = job->h;
+    struct http_req *rq = http_find(h, job->id);
+
+    if (rq != NULL && job->data != NULL) {
+        rq->is_writing = false;
+        if (fs->result < 0)
+            rq->body_err = ERR_IO;
+        resume(rq);
+    }
+    uv_fs_req_cleanup(fs);
+    free(job->data);
+    free(job);
+    unhold(h);
+}
+
+static struct file_job *file_job(struct http_req *rq)
+{
+    struct file_job *job = xcalloc(1, sizeof(*job));
+
+    job->h = rq->h;
+    job->id = rq->id;
+    job->fs.data = job;
+    rq->h->holds++;
+    return job;
+}
+
+/* Send what is gathered to the file and suspend until it is there. */
+static void file_flush(struct http_req *rq)
+{
+    struct file_job *job = file_job(rq);
+    size_t len;
+    uv_buf_t b;
+
+    job->data = buf_take(&rq->body, &len);
+    b = uv_buf_init(job->data, (unsigned)len);
+    rq->is_writing = true;
+    suspend(rq);
+    if (uv_fs_write(rq->h->opts.loop, &job->fs, rq->fd, &b, 1, (int64_t)rq->file_bytes, on_file_done) < 0) {
+        job->fs.result = -1;
+        on_file_done(&job->fs);
+    }
+    rq->file_bytes += len;
+}
+
+/* A large file takes long to remove: not here. */
+static void file_remove(struct http_req *rq)
+{
+    struct file_job *job;
+
+    if (rq->fd >= 0)
+        (void)close(rq->fd);
+    rq->fd = -1;
+    if (rq->file_path == NULL)
+        return;
+    job = file_job(rq);
+    if (uv_fs_unlink(rq->h->opts.loop, &job->fs, rq->file_path, on_file_done) < 0)
+        on_file_done(&job->fs);
+    free(rq->file_path);
+    rq->file_path = NULL;
+}
+
+static bool file_open(struct http_req *rq)
+{
+    size_t size = strlen(rq->h->tmp_dir) + 32;
+
+    rq->file_path = xmalloc(size);
+    (void)snprintf(rq->file_path, size, "%s/upload-XXXXXX", rq->h->tmp_dir);
+    rq->fd = mkostemp(rq->file_path, O_CLOEXEC);
+    if (rq->fd >= 0)
+        return true;
+    LOG_ERROR("http.upload", "request=%llu errno=%d", (unsigned long long)rq->id, errno);
+    free(rq->file_path);
+    rq->file_path = NULL;
+    return false;
+}
+
+/* ---- a request's life ---- */
+
+static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *conn)
+{
+    struct httpd *h = ctx;
+    struct http_req *rq = xcalloc(1, sizeof(*rq));
+
+    (void)conn;
+    rq->h = h;
+    rq->id = ++h->last_id;
+    rq->fd = -1;
+    rq->target = xstrdup(uri);
+    HASH_ADD(hh, h->reqs, id, sizeof(rq->id), rq);
+    return rq;
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *conn, void **con_cls,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct httpd *h = ctx;
+    struct http_req *rq = *con_cls;
+
+    (void)conn;
+    (void)how;
+    if (rq == NULL)
+        return;
+    *con_cls = NULL;
+    if (rq->conn != NULL)
+        h->opts.on_gone(h->opts.ctx, rq);
+    HASH_DEL(h->reqs, rq);
+    if (rq->response != NULL)
+        MHD_destroy_response(rq->response);
+    for (unsigned i = 0; i < rq->n_headers; i++) {
+        free(rq->headers[i].name);
+        free(rq->headers[i].value);
+    }
+    file_remove(rq);
+    if (rq->body.max > 0)
+        buf_done(&rq->body);
+    free(rq->target);
+    free(rq);
+}
+
+static enum MHD_Result on_head_value(void *ctx, enum MHD_ValueKind kind, const char *key, size_t key_len,
+                                     const char *value, size_t value_len)
+{
+    (void)kind;
+    http_guard_header(ctx, (struct slice){key, key_len},
+                      (struct slice){value == NULL ? "" : value, value_len});
+    return MHD_YES;
+}
+
+static enum MHD_Result queue(struct http_req *rq)
+{
+    struct MHD_Response *response = rq->response;
+    enum MHD_Result ret;
+
+    rq->phase = REQ_ANSWERED;
+    rq->response = NULL;
+    ret = MHD_queue_response(rq->conn, (unsigned)rq->status, response);
+    MHD_destroy_response(response);
+    return ret;
+}
+
+static void take_head(struct http_req *rq, const char *method, const char *version)
+{
+    struct http_guard guard = {0};
+    const char *bad;
+    const char *length;
+
+    rq->phase = REQ_BODY;
+    (void)snprintf(rq->method, sizeof(rq->method), "%s", method);
+    (void)MHD_get_connection_values_n(rq->conn, MHD_HEADER_KIND, on_head_value, &guard);
+    bad = http_guard_verdict(&guard, version, rq->target);
+    if (bad == NULL && strlen(method) >= sizeof(rq->method))
+        bad = "there is no such method";
+    if (bad != NULL) {
+        http_add(rq, "Connection", "close");
+        reply_error(rq, 400, bad);
+        return;
+    }
+    rq->h->opts.on_head(rq->h->opts.ctx, rq);
+    if (rq->response != NULL || !http_has_body(rq))
+        return;
+    length = http_header(rq, "Content-Length");
+    if (length != NULL && strtoull(length, NULL, 10) > rq->body_max) {
+        http_add(rq, "Connection", "close");
+        reply_error(rq, 413, rq->body_max == 0 ? "this request takes no body" : "the body is too large");
+        return;
+    }
+    if (rq->to_file && !file_open(rq))
+        reply_error(rq, 500, "the body cannot be stored");
+}
+
+/* returns false when the connection must end. */
+static bool take_body(struct http_req *rq, const char *data, size_t n)
+{
+    rq->body_bytes += n;
+    if (rq->body_bytes > rq->body_max) {
+        rq->body_err = ERR_LIMIT;
+        return rq->body_bytes <= rq->body_max + OVERRUN_BYTES;
+    }
+    if (rq->body_err != ERR_OK)
+        return true;
+    if (buf_add(&rq->body, data, n) != ERR_OK)
+        rq->body_err = ERR_LIMIT;
+    return true;
+}
+
+static void take_end(struct http_req *rq)
+{
+    rq->phase = REQ_HANDLING;
+    if (rq->body_err == ERR_LIMIT) {
+        http_add(rq, "Connection", "close");
+        reply_error(rq, 413, rq->body_max == 0 ? "this request takes no body" : "the body is too large");
+    } else if (rq->body_err != ERR_OK) {
+        reply_error(rq, 500, "the body could not be stored");
+    } else {
+        rq->h->opts.on_request(rq->h->opts.ctx, rq);
+    }
+}
+
+static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const char *url, const char *method,
+                                 const char *version, const char *data, size_t *size, void **con_cls)
+{
+    struct httpd *h = ctx;
+    struct http_req *rq = *con_cls;
+
+    (void)url;
+    if (rq == NULL)
+        return MHD_NO;
+    if (rq->phase == REQ_HEAD) {
+        if (h->is_closing)
+            return MHD_NO;
+        rq->conn = conn;
+        take_head(rq, method, version);
+        return rq->response != NULL ? queue(rq) : MHD_YES;
+    }
+    if (*size > 0) {
+        /* The file's chunk went out whole; what is left comes again when it is written. */
+        if (rq->to_file && rq->body.len >= FILE_CHUNK_BYTES && rq->body_err == ERR_OK) {
+            file_flush(rq);
+            return MHD_YES;
+        }
+        if (!take_body(rq, data, *size))
+            return MHD_NO;
+        *size = 0;
+        return MHD_YES;
+    }
+    if (rq->phase == REQ_BODY) {
+        if (rq->to_file && rq->body.len > 0 && rq->body_err == ERR_OK) {
+            file_flush(rq);
+            return MHD_YES;
+        }
+        take_end(rq);
+    }
+    if (rq->response != NULL)
+        return queue(rq);
+    CHECK(rq->phase == REQ_HANDLING || rq->phase == REQ_WAITING);
+    rq->phase = REQ_WAITING;
+    suspend(rq);
+    return MHD_YES;
+}
+
+static void on_log(void *ctx, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void on_log(void *ctx, const char *fmt, va_list ap)
+{
+    char text[200];
+    char quoted[260];
+
+    (void)ctx;
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    text[strcspn(text, "\n")] = '\0';
+    LOG_DEBUG("http.library", "text=%s", log_quote(quoted, sizeof(quoted), text));
+}
+
+/* ---- open and close ---- */
+
+static enum err parse_listen(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len,
+                             struct why *reterr)
+{
+    struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+    const char *colon = strrchr(text, ':');
+    char host[64];
+    char *end;
+    unsigned long port;
+    size_t n;
+
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s' is not ADDRESS:PORT", text);
+    port = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || port > 65535)
+        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s': the port is not 0..65535", text);
+    n = (size_t)(colon - text);
+    if (n >= sizeof(host))
+        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s': the address is too long", text);
+    if (n > 2 && text[0] == '[' && text[n - 1] == ']')
+        (void)snprintf(host, sizeof(host), "%.*s", (int)n - 2, text + 1);
+    else
+        (void)snprintf(host, sizeof(host), "%.*s", (int)n, text);
+    if (strcmp(host, "localhost") == 0)
+        (void)snprintf(host, sizeof(host), "127.0.0.1");
+    if (host[0] == '\0' || strcmp(host, "*") == 0)
+        (void)snprintf(host, sizeof(host), "0.0.0.0");
+    memset(ret, 0, sizeof(*ret));
+    if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons((uint16_t)port);
+        *ret_len = sizeof(*in4);
+    } else if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        *ret_len = sizeof(*in6);
+    } else {
+        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s' is not the address of an interface",
+                       host);
+    }
+    return ERR_OK;
+}
+
+static void learn_address(struct httpd *h, int fd)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof(addr);
+    char host[64] = "";
+
+    CHECK(getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
+    if (addr.ss_family == AF_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
+
+        h->port = ntohs(in6->sin6_port);
+        h->is_loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+        host[0] = '[';
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, host + 1, sizeof(host) - 2);
+        (void)snprintf(host + strlen(host), 2, "]");
+    } else {
+        struct sockaddr_in *in4 = (struct sockaddr_in *)&addr;
+
+        h->port = ntohs(in4->sin_port);
+        h->is_loopback = (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
+        (void)inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host));
+    }
+    (void)snprintf(h->url, sizeof(h->url), "http://%s:%u", host, h->port);
+}
+
+static enum err listen_on(struct httpd *h, int *ret_fd, struct why *reterr)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = 0;
+    int on = 1;
+    enum err err = parse_listen(h->opts.listen, &addr, &len, reterr);
+    int fd;
+
+    if (err != ERR_OK)
+        return err;
+    fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return why_errno(reterr, ERR_IO, errno, "listen on %s", h->opts.listen);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&addr, len) != 0 || listen(fd, BACKLOG) != 0) {
+        err = why_errno(reterr, errno == EADDRINUSE ? ERR_CONFLICT : ERR_IO, errno, "listen on %s",
+                        h->opts.listen);
+        (void)close(fd);
+        return err;
+    }
+    learn_address(h, fd);
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+static unsigned or_default(unsigned v, unsigned preset)
+{
+    return v != 0 ? v : preset;
+}
+
+enum err httpd_open(const struct httpd_opts *opts, struct httpd **ret, struct why *reterr)
+{
+    struct httpd *h = xcalloc(1, sizeof(*h));
+    const union MHD_DaemonInfo *info;
+    enum err err;
+    int fd = -1;
+
+    h->opts = *opts;
+    h->tmp_dir = xstrdup(opts->tmp_dir);
+    err = listen_on(h, &fd, reterr);
+    if (err != ERR_OK)
+        goto fail;
+    h->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, h,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
+        on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
+        or_default(opts->connections_max, CONNECTIONS_MAX), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        or_default(opts->connections_per_ip_max, CONNECTIONS_PER_IP_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
+        or_default(opts->idle_timeout_s, IDLE_TIMEOUT_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    if (h->daemon == NULL) {
+        err = why_set(reterr, ERR_IO, NULL, "listen on %s: the HTTP library did not start", opts->listen);
+        (void)close(fd);
+        goto fail;
+    }
+    info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    CHECK(info != NULL);
+    h->holds = 2;
+    CHECK(uv_poll_init(opts->loop, &h->poll, info->epoll_fd) == 0);
+    CHECK(uv_timer_init(opts->loop, &h->timer) == 0);
+    h->poll.data = h;
+    h->timer.data = h;
+    CHECK(uv_poll_start(&h->poll, UV_READABLE, on_poll) == 0);
+    *ret = h;
+    return ERR_OK;
+fail:
+    free(h->tmp_dir);
+    free(h);
+    return err;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    unhold(handle->data);
+}
+
+void httpd_close(struct httpd *h)
+{
+    struct http_req *rq;
+    struct http_req *next;
+
+    if (h == NULL)
+        return;
+    h->is_closing = true;
+    /* All must be resumed before the library stops; streams end politely. */
+    HASH_ITER(hh, h->reqs, rq, next) {
+        rq->must_end = true;
+        if (rq->phase == REQ_BODY)
+            rq->body_err = ERR_BUSY; /* writes nothing more */
+        if (rq->phase == REQ_WAITING && rq->response == NULL)
+            reply_error(rq, 503, "the server is stopping");
+        resume(rq);
+    }
+    h->is_running = true; /* no more turns from the timer */
+    for (int i = 0; i < CLOSE_ROUNDS; i++)
+        (void)MHD_run(h->daemon);
+    (void)uv_poll_stop(&h->poll);
+    (void)uv_timer_stop(&h->timer);
+    HASH_ITER(hh, h->reqs, rq, next) {
+        resume(rq);
+    }
+    (void)MHD_run(h->daemon);
+    MHD_stop_daemon(h->daemon);
+    h->daemon = NULL;
+    uv_close((uv_handle_t *)&h->poll, on_closed);
+    uv_close((uv_handle_t *)&h->timer, on_closed);
+}
+
+uint16_t httpd_port(const struct httpd *h)
+{
+    return h->port;
+}
+
+bool httpd_is_loopback(const struct httpd *h)
+{
+    return h->is_loopback;
+}
+
+const char *httpd_url(const struct httpd *h)
+{
+    return h->url;
+}
+
+unsigned httpd_requests(const struct httpd *h)
+{
+    return HASH_COUNT(h->reqs);
+}
+
+/* ---- a request, as its handler sees it ---- */
+
+uint64_t http_id(const struct http_req *rq)
+{
+    return rq->id;
+}
+
+struct http_req *http_find(struct httpd *h, uint64_t id)
+{
+    struct http_req *rq;
+
+    HASH_FIND(hh, h->reqs, &id, sizeof(id), rq);
+    return rq;
+}
+
+const char *http_method(const struct http_req *rq)
+{
+    return rq->method;
+}
+
+const char *http_target(const struct http_req *rq)
+{
+    return rq->target;
+}
+
+const char *http_header(const struct http_req *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, name);
+}
+
+bool http_has_body(const struct http_req *rq)
+{
+    const char *length = http_header(rq, "Content-Length");
+
+    return http_header(rq, "Transfer-Encoding") != NULL || (length != NULL && strtoull(length, NULL, 10) > 0);
+}
+
+void http_accept_memory(struct http_req *rq, size_t max_bytes)
+{
+    rq->to_file = false;
+    rq->body_max = max_bytes;
+    buf_init(&rq->body, max_bytes);
+}
+
+void http_accept_file(struct http_req *rq, uint64_t max_bytes)
+{
+    rq->to_file = true;
+    rq->body_max = max_bytes;
+    buf_init(&rq->body, FILE_CHUNK_BYTES + CONNECTION_BYTES);
+}
+
+struct slice http_body(const struct http_req *rq)
+{
+    return rq->body.max == 0 ? (struct slice){"", 0} : buf_slice(&rq->body);
+}
+
+void http_take_body(struct http_req *rq, struct buf *ret)
+{
+    *ret = rq->body;
+    rq->body = (struct buf){.max = rq->body.max};
+    if (ret->max == 0)
+        buf_init(ret, 1);
+}
+
+const char *http_body_path(const struct http_req *rq)
+{
+    return rq->file_path;
+}
+
+void http_set_user(struct http_req *rq, void *user)
+{
+    rq->user = user;
+}
+
+void *http_user(const struct http_req *rq)
+{
+    return rq->user;
+}
+
+void http_add(struct http_req *rq, const char *name, const char *value)
+{
+    if (rq->n_headers == REPLY_HEADERS_MAX || strpbrk(value, "\r\n") != NULL) {
+        LOG_WARN("http.header", "request=%llu name=%s", (unsigned long long)rq->id, name);
+        return;
+    }
+    rq->headers[rq->n_headers].name = xstrdup(name);
+    rq->headers[rq->n_headers++].value = xstrdup(value);
+}
+
+void http_addf(struct http_req *rq, const char *name, const char *fmt, ...)
+{
+    char value[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(value, sizeof(value), fmt, ap);
+    va_end(ap);
+    http_add(rq, name, value);
+}
+
+static void answer(struct http_req *rq, int status, struct MHD_Response *response)
+{
+    CHECK(rq->phase != REQ_ANSWERED);
+    CHECK(rq->response == NULL);
+    CHECK(response != NULL);
+    for (unsigned i = 0; i < rq->n_headers; i++)
+        (void)MHD_add_response_header(response, rq->headers[i].name, rq->headers[i].value);
+    rq->status = status;
+    rq->response = response;
+    if (rq->phase == REQ_WAITING)
+        resume(rq);
+}
+
+void http_reply(struct http_req *rq, int status, struct buf *body)
+{
+    char *data = NULL;
+    size_t len = 0;
+
+    if (body != NULL)
+        data = buf_take(body, &len);
+    answer(rq, status,
+           MHD_create_response_from_buffer(len, data,
+                                           data == NULL ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE));
+}
+
+void http_reply_static(struct http_req *rq, int status, const void *data, size_t n)
+{
+    union {
+        const void *in;
+        void *out;
+    } pun = {data}; /* the library does not write to it, and says void * */
+
+    answer(rq, status, MHD_create_response_from_buffer(n, pun.out, MHD_RESPMEM_PERSISTENT));
+}
+
+static void reply_error(struct http_req *rq, int status, const char *text)
+{
+    struct buf out;
+
+    buf_init(&out, KIB(64));
+    rq->h->opts.render_error(rq->h->opts.ctx, rq, status, text, &out);
+    http_reply(rq, status, &out);
+}
+
+/* ---- streams ---- */
+
+static ssize_t on_stream(void *ctx, uint64_t pos, char *out, size_t max)
+{
+    struct http_req *rq = ctx;
+    ssize_t n;
+
+    (void)pos;
+    if (rq->must_end)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    n = rq->read(rq->user, out, max);
+    if (n == HTTP_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == HTTP_WAIT)
+        suspend(rq);
+    return n;
+}
+
+void http_reply_stream(struct http_req *rq, int status, ssize_t (*read)(void *user, char *out, size_t max))
+{
+    rq->read = read;
+    answer(rq, status,
+           MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_stream, rq, NULL));
+}
+
+void http_wake(struct http_req *rq)
+{
+    if (rq->phase == REQ_ANSWERED)
+        resume(rq);
+}
