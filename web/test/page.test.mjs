@@ -1,56 +1,10 @@
-// The page in Chromium against the stand-in server: what people see, with axe and the real content security policy.
+// The page in Chromium against the stand-in server: what people do, under the real content security policy.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import test, { after, before } from 'node:test';
-import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import test from 'node:test';
+import { busyLaunch, check, fake, open, seen, shots, skip } from './browser.mjs';
 import { start } from './fake.mjs';
-
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const shots = process.env.WRATA_SHOTS ?? fs.mkdtempSync(path.join(os.tmpdir(), 'wrata-page-'));
-const built = fs.existsSync(new URL('../dist/index.html', import.meta.url));
-const skip = !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : !built ? 'web/dist is not built' : false;
-
-let browser, fake;
-before(async () => {
-  if (skip) return;
-  fs.mkdirSync(shots, { recursive: true });
-  fake = await start({ speed: 1 });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-});
-after(async () => { await browser?.close(); fake?.close(); });
-
-/** A page that fails the test when anything is wrong in its console or with the policy. */
-async function open(t, address, { server = fake, width = 1440, height = 900, scheme = 'light', quiet = true, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, ...options });
-  const page = await context.newPage(), wrong = [];
-  page.on('pageerror', (e) => wrong.push(String(e)));
-  page.on('console', (m) => { if (m.type() === 'error' && !(quiet ? /net::ERR_/ : /Failed to load resource/).test(m.text())) wrong.push(m.text()); });
-  await page.addInitScript(() => { window.violations = []; document.addEventListener('securitypolicyviolation', (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`)); });
-  t.after(async () => {
-    const v = await page.evaluate(() => window.violations).catch(() => []);
-    await context.close();
-    assert.deepEqual([...wrong, ...v], []);
-  });
-  await page.goto(server.url + address);
-  return page;
-}
-const seen = (page, text) => page.getByText(text).first().waitFor({ timeout: 5000 });
-async function check(page) {
-  const cdp = await page.context().newCDPSession(page);                // past the page's policy, as a debugger is
-  await cdp.send('Runtime.evaluate', { expression: axe });
-  await cdp.detach();
-  const r = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-  return r.violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary?.split('\n')[1] ?? ''}`).join(' | ')}`);
-}
-const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-const busyLaunch = () => [...fake.launches.values()].find((l) => l.state === 'running');
-const failedRun = () => [...fake.runs.values()].find((r) => r.state === 'done' && r.examples.failed > 0);
-const runningRun = () => [...fake.runs.values()].filter((r) => r.state === 'running').at(-1);
 
 test('board: what runs, live', { skip }, async (t) => {
   const page = await open(t, '/');
@@ -264,22 +218,6 @@ test('names that try something are only text', { skip }, async (t) => {
   await seen(page, '<b>not bold</b>');
   assert.match(await page.locator('h1').innerText(), /\\u202egnp\.<img src=x onerror=alert\(1\)>_spec\.rb/);
   assert.equal(await page.locator('main img, main script, main b').count(), 0);
-});
-
-for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`screens in ${scheme} at ${width}: axe, no sideways scroll`, { skip }, async (t) => {
-  const l = busyLaunch() ?? [...fake.launches.values()].at(-1), r = failedRun(), live = runningRun() ?? r;
-  const screens = { board: '/', launch: `/launches/${l.id}`, tests: `/launches/${l.id}?tab=tests`, run: `/runs/${r.id}`, log: `/runs/${r.id}?tab=log`, live: `/runs/${live.id}?tab=log` };
-  const page = await open(t, '/', { scheme, width, height: width < 500 ? 844 : 900 });
-  for (const [name, address] of Object.entries(screens)) {
-    await page.goto(fake.url + address);
-    await page.locator({ board: '.tile', launch: '.failure', tests: '.trow', run: '.failure', log: '.lrow', live: '.lrow' }[name]).first().waitFor();
-    await page.evaluate(() => document.fonts.ready);
-    assert.deepEqual(await check(page), [], name);
-    assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
-    await page.screenshot({ path: path.join(shots, `${name}-${scheme}-${width}.png`) });
-  }
-  await page.setViewportSize({ width: 360, height: 700 });
-  assert.ok(await overflow(page) <= 0);
 });
 
 test('what a first visit loads', { skip }, () => {

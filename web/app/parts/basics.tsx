@@ -36,11 +36,11 @@ export function Kpi({ n, of, label, tone = '' }: { n: number | string; of?: numb
 export const Ago = ({ at }: { at: string | null }) => <time dateTime={at ?? undefined} title={exact(at)}>{ago(at, now.value)}</time>;
 export const Elapsed = ({ from }: { from: string | null }) => <span class="num">{from ? elapsed(now.value - Date.parse(from)) : '–'}</span>;
 
-export function Copy({ text, what }: { text: () => string; what: string }) {
+export function Copy({ text, what, framed = false }: { text: () => string; what: string; framed?: boolean }) {
   const [said, setSaid] = useState('');
   useEffect(() => { if (!said) return; const t = setTimeout(() => setSaid(''), 2000); return () => clearTimeout(t); }, [said]);
   const copy = () => { navigator.clipboard?.writeText(text()).then(() => setSaid('Copied'), () => setSaid('Not allowed')); };
-  return <button type="button" class="btn ghost small" onClick={copy} aria-label={said || `Copy ${what}`}>{said || 'Copy'}</button>;
+  return <button type="button" class={framed ? 'btn small' : 'btn ghost small'} onClick={copy} aria-label={said || `Copy ${what}`}>{said || 'Copy'}</button>;
 }
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {

@@ -47,7 +47,7 @@ export function Failure({ x, open, where, level = 2, current = false }: { x: Exa
           <p class="acts">
             {where !== undefined && <a class="btn small" href={`/runs/${x.run}#ex-${x.seq}`}>Open the run</a>}
             {where !== undefined && <a class="btn ghost small" href={`/runs/${x.run}?tab=log`}>Log</a>}
-            <Copy text={() => report(x)} what="for a bug report" />
+            <Copy text={() => report(x)} what="for a bug report" framed={where === undefined} />
           </p>
         </div>
       </details>

@@ -12,8 +12,8 @@ interface Props {
 /** Windowed list. Rows are keyed by slot, so scrolling rewrites text in recycled nodes instead of building new ones. */
 export function VList(p: Props) {
   const el = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0), [h, setH] = useState(0);
-  const w = win(p.count, p.row, p.follow ? Math.max(0, p.count * p.row - h) : top, h);   // following: derived, no scroll round trip
+  const top = useRef(0), [, draw] = useState({}), [h, setH] = useState(0);
+  const w = win(p.count, p.row, p.follow ? Math.max(0, p.count * p.row - h) : top.current, h);   // following: derived, no scroll round trip
 
   useLayoutEffect(() => {
     const ro = new ResizeObserver(() => setH(el.current!.clientHeight));
@@ -23,7 +23,7 @@ export function VList(p: Props) {
   useLayoutEffect(() => { if (p.follow && p.count) el.current!.scrollTop = w.full; }, [p.follow, p.count, h]);
   useLayoutEffect(() => {
     if (p.api) p.api.current = {
-      reveal: (i) => { el.current!.scrollTop = scrollFor(i, p.count, p.row, h); setTop(el.current!.scrollTop); },
+      reveal: (i) => { el.current!.scrollTop = scrollFor(i, p.count, p.row, h); top.current = el.current!.scrollTop; draw({}); },
       first: () => Math.max(0, Math.floor(el.current!.scrollTop / p.row)),
       focus: () => el.current!.focus(),
     };
@@ -31,8 +31,9 @@ export function VList(p: Props) {
 
   function scrolled() {
     const y = el.current!.scrollTop, end = y + h >= w.full - p.row;
+    top.current = y;
     if (end && p.follow) return;
-    setTop(y);
+    draw({});
     p.onScrolled?.(end);
   }
   const rows: ComponentChildren[] = [];
