@@ -39,7 +39,8 @@ function close(): void {
 
 let current = '';
 function open(): void {
-  const topics = [...subs].flatMap((s) => s.topics());
+  const topics: string[] = [];
+  for (const s of subs) { const own = s.topics(); topics.push(...own); s.fresh &&= own.length > 0; }
   const key = [...new Set(topics)].sort().join();
   if (es && key === current && ![...subs].some((s) => s.fresh)) return;
   close();

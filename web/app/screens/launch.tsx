@@ -76,6 +76,7 @@ function Failures({ store, l }: { store: LaunchStore; l: L }) {
   const [at, setAt] = useState(-1), [shown, setShown] = useState(FIRST);
   void store.rev.value;
   const all = [...store.failures.rows.values()].sort((a, b) => a.run - b.run || a.seq - b.seq), list = all.slice(0, shown);
+  const paths = useMemo(() => new Map([...store.runs.rows.values()].map((r) => [r.id, r.path])), [store.runs.rows.size]);
   const explained = new Set([...store.failures.rows.values()].map((x) => x.run));
   const silent = [...store.tests.rows.values()].filter((t) => isBad(t.outcome) && !(t.run && explained.has(t.run)));
   const step = (d: number) => {
@@ -103,7 +104,7 @@ function Failures({ store, l }: { store: LaunchStore; l: L }) {
           })}</ul>
         </section>
       )}
-      {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={[...store.runs.rows.values()].find((r) => r.id === x.run)?.path ?? ''} current={i === at} />)}
+      {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={i === at} />)}
       {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
         {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
     </>
