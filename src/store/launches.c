@@ -25,7 +25,7 @@ static const char *servers_text(struct arena *a, const struct launch_row *row)
     return text;
 }
 
-void launch_add(struct writer *w, const struct launch_row *row)
+void launch_row_add(struct writer *w, const struct launch_row *row)
 {
     struct slice env = words_in(&w->batch, row->env, row->n_env);
     struct db_stmt *s;
@@ -61,7 +61,7 @@ void launch_add(struct writer *w, const struct launch_row *row)
     (void)db_run(s);
 }
 
-void launch_set(struct writer *w, const struct launch_row *row)
+void launch_row_set(struct writer *w, const struct launch_row *row)
 {
     struct db_stmt *s;
 

@@ -41,7 +41,7 @@ static void bind_finish(struct db_stmt *s, const struct finish *f)
     db_uint(s, f->log_dropped_bytes);
 }
 
-void run_add(struct writer *w, const struct run_row *row)
+void run_row_add(struct writer *w, const struct run_row *row)
 {
     struct db_stmt *s = db_sql(w->db, "SELECT path FROM tests WHERE id = ?");
     uint64_t path = 0;
@@ -108,7 +108,7 @@ static void recount(struct writer *w, const struct run_row *row)
                 (unsigned long long)row->id.v);
 }
 
-void run_set(struct writer *w, const struct run_row *row)
+void run_row_set(struct writer *w, const struct run_row *row)
 {
     struct db_stmt *s;
 

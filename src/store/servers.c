@@ -9,7 +9,7 @@
     "link_reason, "                                                                              \
     "agent_version, facts"
 
-void server_put(struct writer *w, const struct server_row *row)
+void server_row_put(struct writer *w, const struct server_row *row)
 {
     struct db_stmt *s;
 
@@ -38,7 +38,7 @@ void server_put(struct writer *w, const struct server_row *row)
     (void)db_run(s);
 }
 
-void server_delete(struct writer *w, struct server_id id)
+void server_row_delete(struct writer *w, struct server_id id)
 {
     struct db_stmt *s = db_sql(w->db, "DELETE FROM servers WHERE id = ?");
 

@@ -212,28 +212,28 @@ static void write_change(struct writer *w, const struct change *c)
 {
     switch (c->kind) {
     case CHANGE_SERVER_PUT:
-        server_put(w, &c->server);
+        server_row_put(w, &c->server);
         break;
     case CHANGE_SERVER_DELETE:
-        server_delete(w, c->server.id);
+        server_row_delete(w, c->server.id);
         break;
     case CHANGE_LAUNCH_ADD:
-        launch_add(w, &c->launch);
+        launch_row_add(w, &c->launch);
         break;
     case CHANGE_LAUNCH_SET:
-        launch_set(w, &c->launch);
+        launch_row_set(w, &c->launch);
         break;
     case CHANGE_TEST_ADD:
-        test_add(w, &c->test);
+        test_row_add(w, &c->test);
         break;
     case CHANGE_TEST_SET:
-        test_set(w, &c->test);
+        test_row_set(w, &c->test);
         break;
     case CHANGE_RUN_ADD:
-        run_add(w, &c->run);
+        run_row_add(w, &c->run);
         break;
     case CHANGE_RUN_SET:
-        run_set(w, &c->run);
+        run_row_set(w, &c->run);
         break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:

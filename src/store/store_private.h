@@ -62,14 +62,14 @@ void ids_flush(struct writer *w); /* at the end of a batch */
 void ids_boot(struct db *db, struct change *ret);
 
 /* ---- changes: one function per kind ---- */
-void server_put(struct writer *w, const struct server_row *row);
-void server_delete(struct writer *w, struct server_id id);
-void launch_add(struct writer *w, const struct launch_row *row);
-void launch_set(struct writer *w, const struct launch_row *row);
-void test_add(struct writer *w, const struct test_row *row);
-void test_set(struct writer *w, const struct test_row *row);
-void run_add(struct writer *w, const struct run_row *row);
-void run_set(struct writer *w, const struct run_row *row);
+void server_row_put(struct writer *w, const struct server_row *row);
+void server_row_delete(struct writer *w, struct server_id id);
+void launch_row_add(struct writer *w, const struct launch_row *row);
+void launch_row_set(struct writer *w, const struct launch_row *row);
+void test_row_add(struct writer *w, const struct test_row *row);
+void test_row_set(struct writer *w, const struct test_row *row);
+void run_row_add(struct writer *w, const struct run_row *row);
+void run_row_set(struct writer *w, const struct run_row *row);
 
 /* Refused alone, before anything is written: ERR_NOTFOUND (no such run), ERR_CONFLICT. */
 MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct example_row *rows,

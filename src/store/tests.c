@@ -105,7 +105,7 @@ static uint32_t command_number(struct writer *w, const struct test_row *row)
     return w->n_commands;
 }
 
-void test_add(struct writer *w, const struct test_row *row)
+void test_row_add(struct writer *w, const struct test_row *row)
 {
     struct db_stmt *s;
     uint64_t path;
@@ -134,7 +134,7 @@ void test_add(struct writer *w, const struct test_row *row)
     sums_tests(w, row->launch.v, row->state, row->outcome, 1);
 }
 
-void test_set(struct writer *w, const struct test_row *row)
+void test_row_set(struct writer *w, const struct test_row *row)
 {
     struct db_stmt *s = db_sql(w->db, "SELECT launch, state, outcome FROM tests WHERE id = ?");
     bool found = false;
