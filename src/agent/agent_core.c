@@ -1,0 +1,1335 @@
+/* agent_core.c - goals in, runs started, stopped and reported. See agent_core.h for the rules.
+ *
+ * Order of this file: the run's states and their edges; the list of runs; what is sent; ending runs; starting
+ * runs; one on_*() per frame and per event; timers; step; checks. Channels are in agent_chan.c. */
+#include "agent/agent_core.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent_private.h"
+
+#define KILL_REPEAT_MS 5000 /* KILL again when the end was not seen: a process may hang in the kernel */
+#define REASON_MAX 1024
+#define BEAT_MS_DEFAULT 1000
+#define BEAT_MS_MAX 600000
+#define MS_MAX ((int64_t)1 << 40) /* limits beyond 34 years are none */
+
+/* ---- states and edges ---- */
+
+static const struct {
+    const char *name;
+    enum held_state held;
+} run_states[] = {
+#define X(name, held) [RUN_##name] = {#name, held},
+    RUN_STATE_MAP(X)
+#undef X
+};
+
+struct run_edge {
+    enum run_state from;
+    enum run_why on;
+    enum run_state to;
+    const char *text;
+};
+
+static const struct run_edge run_edges[] = {
+    { RUN_NEW,       ON_SPEC,          RUN_WAITING,   "its description arrived" },
+    { RUN_NEW,       ON_RESTORED,      RUN_WAITING,   "the journal holds it, it had not started" },
+    { RUN_NEW,       ON_DIED,          RUN_ENDED,     "it ran when the agent was killed" },
+    { RUN_NEW,       ON_DURABLE,       RUN_FINISHED,  "the journal holds its end" },
+    { RUN_WAITING,   ON_NEEDS_CODE,    RUN_PREPARING, "a slot is free and gets the code" },
+    { RUN_WAITING,   ON_START,         RUN_STARTING,  "a slot is free and ready" },
+    { RUN_WAITING,   ON_STOP,          RUN_ENDED,     "stopped before it started" },
+    { RUN_WAITING,   ON_NO_DISK,       RUN_ENDED,     "it cannot be recorded, the disk is full" },
+    { RUN_WAITING,   ON_BACK,          RUN_GONE,      "taken back before it started" },
+    { RUN_WAITING,   ON_DROP,          RUN_GONE,      "no longer wanted, it had not started" },
+    { RUN_WAITING,   ON_LEASE,         RUN_GONE,      "its lease ended before it started" },
+    { RUN_PREPARING, ON_START,         RUN_STARTING,  "the code is there" },
+    { RUN_PREPARING, ON_LINK_BROKE,    RUN_WAITING,   "the link broke while the code was on its way" },
+    { RUN_PREPARING, ON_NO_CODE,       RUN_ENDED,     "the code could not be brought" },
+    { RUN_PREPARING, ON_STOP,          RUN_ENDED,     "stopped before it started" },
+    { RUN_PREPARING, ON_NO_DISK,       RUN_ENDED,     "it cannot be recorded, the disk is full" },
+    { RUN_PREPARING, ON_BACK,          RUN_GONE,      "taken back before it started" },
+    { RUN_PREPARING, ON_DROP,          RUN_GONE,      "no longer wanted, it had not started" },
+    { RUN_PREPARING, ON_LEASE,         RUN_GONE,      "its lease ended before it started" },
+    { RUN_STARTING,  ON_SPAWNED,       RUN_RUNNING,   "its process was started" },
+    { RUN_STARTING,  ON_SPAWN_FAILED,  RUN_ENDED,     "its command could not be started" },
+    { RUN_STARTING,  ON_DROP,          RUN_DROPPED,   "no longer wanted, just when it was started" },
+    { RUN_RUNNING,   ON_EXITED,        RUN_ENDED,     "its process ended" },
+    { RUN_RUNNING,   ON_STOP,          RUN_STOPPING,  "it was stopped" },
+    { RUN_RUNNING,   ON_TIME,          RUN_STOPPING,  "it ran longer than its time limit" },
+    { RUN_RUNNING,   ON_SILENCE,       RUN_STOPPING,  "it wrote nothing for longer than its silence limit" },
+    { RUN_RUNNING,   ON_LEASE,         RUN_STOPPING,  "its lease ended" },
+    { RUN_RUNNING,   ON_NO_DISK,       RUN_STOPPING,  "its output cannot be kept, the disk is full" },
+    { RUN_RUNNING,   ON_DROP,          RUN_DROPPED,   "no longer wanted" },
+    { RUN_STOPPING,  ON_EXITED,        RUN_ENDED,     "its process ended" },
+    { RUN_STOPPING,  ON_DROP,          RUN_DROPPED,   "no longer wanted" },
+    { RUN_DROPPED,   ON_EXITED,        RUN_GONE,      "its process ended, nobody asks" },
+    { RUN_DROPPED,   ON_SPAWN_FAILED,  RUN_GONE,      "its command could not be started, nobody asks" },
+    { RUN_ENDED,     ON_DURABLE,       RUN_FINISHED,  "its end is on the disk" },
+    { RUN_ENDED,     ON_DROP,          RUN_GONE,      "no longer wanted" },
+    { RUN_FINISHED,  ON_DROP,          RUN_GONE,      "the controller knows its end" },
+};
+
+static const struct run_edge *edge_find(enum run_state from, enum run_why on)
+{
+    for (size_t i = 0; i < ARRAY_LEN(run_edges); i++)
+        if (run_edges[i].from == from && run_edges[i].on == on)
+            return &run_edges[i];
+    return NULL;
+}
+
+bool run_can(const struct run *r, enum run_why on)
+{
+    return edge_find(r->state, on) != NULL;
+}
+
+/* The only writer of a run's state. */
+static void run_set(struct agent *a, struct run *r, enum run_why on, struct agent_out *out)
+{
+    const struct run_edge *e = edge_find(r->state, on);
+    struct agent_action *act;
+
+    (void)a;
+    CHECK(e != NULL);
+    act = out_add(out, AG_ACT_TRACE);
+    act->run = r->id;
+    act->text = slice_of(e->text);
+    act->from_state = run_states[e->from].name;
+    act->to_state = run_states[e->to].name;
+    r->state = e->to;
+}
+
+/* ---- actions ---- */
+
+void agent_out_init(struct agent_out *out)
+{
+    *out = (struct agent_out){0};
+    arena_init(&out->arena);
+}
+
+void agent_out_clear(struct agent_out *out)
+{
+    out->count = 0;
+    arena_reset(&out->arena);
+}
+
+void agent_out_done(struct agent_out *out)
+{
+    free(out->actions);
+    arena_done(&out->arena);
+    *out = (struct agent_out){0};
+}
+
+struct agent_action *out_add(struct agent_out *out, enum agent_action_kind kind)
+{
+    struct agent_action *act;
+
+    if (out->count == out->cap) {
+        out->cap = out->cap == 0 ? 16 : out->cap * 2;
+        out->actions = xrealloc(out->actions, out->cap * sizeof(*out->actions));
+    }
+    act = &out->actions[out->count++];
+    memset(act, 0, sizeof(*act));
+    act->kind = kind;
+    return act;
+}
+
+struct frame *out_frame(struct agent_out *out, enum frame_type type)
+{
+    struct frame *f = &out_add(out, AG_ACT_SEND)->frame;
+
+    f->type = type;
+    return f;
+}
+
+struct slice out_text(struct agent_out *out, struct slice s, size_t max)
+{
+    size_t n = s.len < max ? s.len : max;
+
+    return (struct slice){arena_strndup(&out->arena, s.ptr, n), n};
+}
+
+static void say(struct agent *a, struct agent_out *out, enum log_level level, const char *text)
+{
+    struct frame *f;
+
+    if (!a->is_welcome)
+        return;
+    f = out_frame(out, FRAME_AGENT_LOG);
+    f->agent_log.level = (uint32_t)level;
+    f->agent_log.text = slice_of(text);
+}
+
+void link_close(struct agent *a, struct mono now, const char *why, struct agent_out *out)
+{
+    out_add(out, AG_ACT_CLOSE_LINK)->text = slice_of(why);
+    link_is_down(a, now, out);
+}
+
+/* ---- the runs ---- */
+
+static struct run **bucket_of(struct agent *a, uint64_t id)
+{
+    return &a->buckets[(id * 0x9e3779b97f4a7c15u) >> 54];
+}
+
+struct run *run_get(const struct agent *a, uint64_t id)
+{
+    struct run *r = a->buckets[(id * 0x9e3779b97f4a7c15u) >> 54];
+
+    while (r != NULL && r->id != id)
+        r = r->hash_next;
+    return r;
+}
+
+static struct run *run_add(struct agent *a, uint64_t id)
+{
+    struct run **bucket = bucket_of(a, id);
+    struct run *r = xcalloc(1, sizeof(*r));
+
+    r->id = id;
+    r->slot = AGENT_NO_SLOT;
+    r->lease_end = MONO_NEVER;
+    r->kill_at = MONO_NEVER;
+    r->hash_next = *bucket;
+    *bucket = r;
+    r->prev = a->last;
+    if (a->last != NULL)
+        a->last->next = r;
+    else
+        a->first = r;
+    a->last = r;
+    a->n_runs++;
+    return r;
+}
+
+static void run_forget_spec(struct agent *a, struct run *r)
+{
+    a->specs_bytes -= r->spec_len;
+    free(r->spec);
+    r->spec = NULL;
+    r->spec_len = 0;
+}
+
+/* Out of the table and of memory; its spool goes as well. It must be GONE and hold no slot. */
+static void run_remove(struct agent *a, struct run *r, struct agent_out *out)
+{
+    struct run **p = bucket_of(a, r->id);
+
+    CHECK(r->state == RUN_GONE);
+    CHECK(r->slot == AGENT_NO_SLOT);
+    while (*p != r)
+        p = &(*p)->hash_next;
+    *p = r->hash_next;
+    if (r->prev != NULL)
+        r->prev->next = r->next;
+    else
+        a->first = r->next;
+    if (r->next != NULL)
+        r->next->prev = r->prev;
+    else
+        a->last = r->prev;
+    if (a->pump_at == r)
+        a->pump_at = r->next;
+    for (uint32_t i = a->queue_head; i < a->queue_len; i++)
+        if (a->queue[i] == r)
+            a->queue[i] = NULL;
+    a->n_runs--;
+    out_add(out, AG_ACT_RELEASE)->run = r->id;
+    run_forget_spec(a, r);
+    free(r->reason);
+    free(r);
+}
+
+static void slot_leave(struct agent *a, struct run *r, struct mono free_since)
+{
+    struct slot *s;
+
+    if (r->slot == AGENT_NO_SLOT)
+        return;
+    s = &a->slots[r->slot];
+    CHECK(s->run == r);
+    s->run = NULL;
+    s->free_since = free_since;
+    r->slot = AGENT_NO_SLOT;
+}
+
+/* ---- what is sent ---- */
+
+static uint32_t held_list(const struct agent *a, struct agent_out *out, struct wire_held **ret)
+{
+    struct wire_held *h = arena_alloc(&out->arena, (a->n_runs + 1) * sizeof(*h));
+    uint32_t n = 0;
+
+    for (const struct run *r = a->first; r != NULL; r = r->next) {
+        if (r->state == RUN_DROPPED || n == AGENT_RUNS_MAX)
+            continue;
+        h[n++] = (struct wire_held){.run = r->id,
+                                    .state = (uint32_t)run_states[r->state].held,
+                                    .slot = r->slot,
+                                    .log_len = r->stream[STREAM_LOG].len,
+                                    .results_len = r->stream[STREAM_RESULTS].len};
+    }
+    *ret = h;
+    return n;
+}
+
+static void send_beat(struct agent *a, struct mono now, struct agent_out *out)
+{
+    struct frame *f;
+
+    a->beat_seq++;
+    a->beats[a->beat_seq % AGENT_BEATS_KEPT] = now;
+    a->next_beat = mono_add_ms(now, a->beat_ms);
+    a->want_beat = false;
+    f = out_frame(out, FRAME_BEAT);
+    f->beat.seq = a->beat_seq;
+    f->beat.goals_seq = a->goals_seq;
+    f->beat.n_held = held_list(a, out, &f->beat.held);
+}
+
+static void send_hello(struct agent *a, struct mono now, struct agent_out *out)
+{
+    struct frame *f = out_frame(out, FRAME_HELLO);
+
+    a->hello_at = now;
+    f->hello.protocol = WRATA_PROTOCOL;
+    f->hello.version = slice_of(a->version);
+    f->hello.hash = slice_of(a->hash);
+    f->hello.incarnation = a->incarnation;
+    f->hello.hostname = slice_of(a->hostname);
+    f->hello.facts = slice_of(a->facts);
+    f->hello.n_held = held_list(a, out, &f->hello.held);
+}
+
+static void send_started(const struct agent *a, const struct run *r, struct agent_out *out)
+{
+    struct frame *f;
+
+    if (!a->is_welcome)
+        return;
+    f = out_frame(out, FRAME_STARTED);
+    f->started.run = r->id;
+    f->started.slot = r->slot_was;
+    f->started.wall_ms = (uint64_t)r->started_wall.ms;
+}
+
+static void send_finished(const struct agent *a, const struct run *r, struct agent_out *out)
+{
+    struct frame *f;
+
+    CHECK(r->state == RUN_FINISHED); /* A6 */
+    if (!a->is_welcome)
+        return;
+    f = out_frame(out, FRAME_FINISHED);
+    f->finished = r->finished;
+    f->finished.reason = out_text(out, slice_of(r->reason), REASON_MAX);
+}
+
+static bool stream_can_send(const struct agent *a, const struct stream *s)
+{
+    return s->sent < s->len && s->sent - s->acked < a->window_bytes;
+}
+
+/* Streams share the link in turns of one chunk, from where the last pump stopped. */
+static void pump(struct agent *a, uint64_t room, struct agent_out *out)
+{
+    bool progress = true;
+
+    if (!a->is_welcome)
+        return;
+    while (room > 0 && progress && a->first != NULL) {
+        struct run *stop = a->pump_at != NULL ? a->pump_at : a->first;
+        struct run *r = stop;
+
+        progress = false;
+        do {
+            for (uint32_t i = 0; i < STREAM_COUNT && room > 0; i++) {
+                struct stream *s = &r->stream[i];
+                struct agent_action *act;
+                uint64_t n;
+
+                if (r->state == RUN_DROPPED || !stream_can_send(a, s))
+                    continue;
+                n = s->len - s->sent;
+                if (n > s->acked + a->window_bytes - s->sent)
+                    n = s->acked + a->window_bytes - s->sent;
+                if (n > AGENT_STREAM_CHUNK_BYTES)
+                    n = AGENT_STREAM_CHUNK_BYTES;
+                act = out_add(out, AG_ACT_STREAM);
+                act->run = r->id;
+                act->stream = i;
+                act->from = s->sent;
+                act->len = n;
+                s->sent += n;
+                room -= n < room ? n : room;
+                progress = true;
+            }
+            r = r->next != NULL ? r->next : a->first;
+        } while (r != stop && room > 0);
+        a->pump_at = r;
+    }
+}
+
+/* ---- ending runs ---- */
+
+static void set_reason(struct run *r, const char *head, struct slice tail)
+{
+    struct buf b;
+
+    buf_init(&b, REASON_MAX + 1);
+    if (head != NULL)
+        buf_puts(&b, head);
+    for (size_t i = 0; i < tail.len && b.len < REASON_MAX; i++)
+        buf_putc(&b, tail.ptr[i] == '\0' ? ' ' : tail.ptr[i]);
+    free(r->reason);
+    r->reason = buf_take(&b, NULL);
+}
+
+/* Record how the run ended; FINISHED follows when that is durable. */
+static void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how how, struct wall wall,
+                    struct agent_out *out)
+{
+    struct agent_action *act;
+
+    run_set(a, r, on, out);
+    r->finished.run = r->id;
+    r->finished.how = (uint32_t)how;
+    r->finished.log_len = r->stream[STREAM_LOG].len;
+    r->finished.results_len = r->stream[STREAM_RESULTS].len;
+    r->finished.ended_wall_ms = (uint64_t)wall.ms;
+    run_forget_spec(a, r);
+    r->record_seq = ++a->record_seq;
+    act = out_add(out, AG_ACT_RECORD);
+    act->record = AG_RECORD_FINISHED;
+    act->run = r->id;
+    act->seq = r->record_seq;
+    act->frame.type = FRAME_FINISHED;
+    act->frame.finished = r->finished;
+    act->frame.finished.reason = out_text(out, slice_of(r->reason), REASON_MAX);
+}
+
+/* Begin to end a running run: the first cause is the one that is told. */
+static void run_stop(struct agent *a, struct run *r, struct mono now, enum run_why on, enum finish_how how,
+                     bool at_once, struct agent_out *out)
+{
+    struct agent_action *act;
+
+    if (run_can(r, on)) {
+        run_set(a, r, on, out);
+        r->cause = how;
+    }
+    act = out_add(out, AG_ACT_SIGNAL);
+    act->run = r->id;
+    act->signal = at_once ? AG_KILL : AG_TERM;
+    act->describe = how == FINISH_TIME_LIMIT || how == FINISH_SILENCE_LIMIT;
+    r->is_killed = at_once;
+    r->kill_at = mono_add_ms(now, at_once ? KILL_REPEAT_MS : r->kill_grace_ms);
+}
+
+static void run_drop(struct agent *a, struct run *r, struct mono now, enum run_why on, struct agent_out *out)
+{
+    struct agent_action *act;
+
+    if (r->state == RUN_DROPPED)
+        return;
+    if (r->state == RUN_PREPARING)
+        slot_leave(a, r, now); /* the slot itself goes on preparing */
+    run_set(a, r, on, out);
+    if (r->state == RUN_GONE) {
+        run_remove(a, r, out);
+        return;
+    }
+    act = out_add(out, AG_ACT_SIGNAL);
+    act->run = r->id;
+    act->signal = AG_KILL;
+    r->is_killed = true;
+    r->kill_at = mono_add_ms(now, KILL_REPEAT_MS);
+}
+
+/* ---- starting runs ---- */
+
+static bool slot_fits(const struct slot *s, const struct run *r)
+{
+    return s->is_ready && s->launch == r->launch && s->project == r->project && strcmp(s->commit, r->commit) == 0;
+}
+
+/* A free slot, best one that has the run's code already; NULL: none. */
+static struct slot *slot_for(struct agent *a, const struct run *r)
+{
+    struct slot *any = NULL;
+
+    for (uint32_t i = 0; i < a->n_slots; i++) {
+        struct slot *s = &a->slots[i];
+
+        if (s->run != NULL || s->is_preparing)
+            continue;
+        if (slot_fits(s, r))
+            return s;
+        if (any == NULL)
+            any = s;
+    }
+    return any;
+}
+
+static void run_spawn(struct agent *a, struct run *r, struct agent_out *out)
+{
+    struct agent_action *act;
+
+    run_set(a, r, ON_START, out);
+    act = out_add(out, AG_ACT_SPAWN);
+    act->run = r->id;
+    act->slot = r->slot;
+    act->spec = (struct slice){r->spec, r->spec_len};
+}
+
+/* Give free slots to waiting runs, in the order the goals list them. */
+static void start_runs(struct agent *a, struct mono now, struct agent_out *out)
+{
+    uint32_t i = a->queue_head;
+
+    for (; i < a->queue_len; i++) {
+        struct run *r = a->queue[i];
+        struct agent_action *act;
+        struct slot *s;
+
+        if (r == NULL || (r->needs_link && !a->is_welcome)) {
+            if (r == NULL && i == a->queue_head)
+                a->queue_head++;
+            continue;
+        }
+        if (!mono_before(now, r->lease_end) || a->is_disk_full)
+            continue; /* a timer or AG_EV_DISK_OK sees to it */
+        s = slot_for(a, r);
+        if (s == NULL)
+            break;
+        a->queue[i] = NULL;
+        if (i == a->queue_head)
+            a->queue_head++;
+        s->run = r;
+        r->slot = (uint32_t)(s - a->slots);
+        r->slot_was = r->slot;
+        if (slot_fits(s, r)) {
+            run_spawn(a, r, out);
+            continue;
+        }
+        run_set(a, r, ON_NEEDS_CODE, out);
+        s->is_ready = false;
+        s->is_preparing = true;
+        s->link_count = a->link_count;
+        s->launch = r->launch;
+        s->project = r->project;
+        memcpy(s->commit, r->commit, sizeof(s->commit));
+        act = out_add(out, AG_ACT_PREPARE);
+        act->run = r->id;
+        act->slot = r->slot;
+        act->spec = (struct slice){r->spec, r->spec_len};
+    }
+}
+
+static void queue_push(struct agent *a, struct run *r)
+{
+    if (a->queue_head == a->queue_len)
+        a->queue_head = a->queue_len = 0;
+    if (a->queue_len == a->queue_cap) {
+        a->queue_cap = a->queue_cap == 0 ? 16 : a->queue_cap * 2;
+        a->queue = xrealloc(a->queue, a->queue_cap * sizeof(struct run *));
+    }
+    a->queue[a->queue_len++] = r;
+}
+
+/* ---- frames ---- */
+
+static void on_welcome(struct agent *a, struct mono now, const struct frame_welcome *w, struct agent_out *out)
+{
+    if (a->is_welcome) {
+        link_close(a, now, "a second WELCOME", out);
+        return;
+    }
+    if (w->instance.len > 0 && !slice_eq(w->instance, slice_of(a->instance))) {
+        link_close(a, now, "this agent serves another instance", out);
+        return;
+    }
+    if (w->protocol == 0 || w->slots > AGENT_SLOTS_MAX) {
+        link_close(a, now, "a WELCOME that makes no sense", out);
+        return;
+    }
+    a->is_welcome = true;
+    for (uint32_t i = a->n_slots; i < w->slots; i++)
+        if (a->slots[i].run == NULL)
+            a->slots[i].free_since = now;
+    a->n_slots = w->slots;
+    a->beat_ms = w->beat_ms == 0 ? BEAT_MS_DEFAULT : w->beat_ms > BEAT_MS_MAX ? BEAT_MS_MAX : w->beat_ms;
+    a->grace_ms = w->grace_ms;
+    a->window_bytes = w->window_bytes > 0 ? w->window_bytes : AGENT_STREAM_CHUNK_BYTES;
+    a->next_beat = mono_add_ms(now, a->beat_ms);
+    for (struct run *r = a->first; r != NULL; r = r->next) {
+        for (uint32_t i = 0; i < STREAM_COUNT; i++)
+            r->stream[i].sent = r->stream[i].acked;
+        r->needs_link = false;
+        if (r->state == RUN_FINISHED)
+            send_finished(a, r, out);
+    }
+    start_runs(a, now, out);
+}
+
+static void copy_text(char *to, size_t size, struct slice s)
+{
+    size_t n = s.len < size - 1 ? s.len : size - 1;
+
+    memcpy(to, s.ptr, n);
+    to[n] = '\0';
+}
+
+static int64_t limit_ms(uint64_t ms)
+{
+    return ms > (uint64_t)MS_MAX ? MS_MAX : (int64_t)ms;
+}
+
+static void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *s, TAKES struct buf *raw)
+{
+    r->launch = s->launch;
+    r->project = s->project;
+    copy_text(r->commit, sizeof(r->commit), s->commit);
+    r->time_limit_ms = limit_ms(s->time_limit_ms);
+    r->silence_limit_ms = limit_ms(s->silence_limit_ms);
+    r->kill_grace_ms = limit_ms(s->kill_grace_ms);
+    r->spec = buf_take(raw, &r->spec_len);
+    r->spec = xrealloc(r->spec, r->spec_len + 1);
+    a->specs_bytes += r->spec_len;
+}
+
+static void on_run_spec(struct agent *a, struct mono now, const struct frame *f, struct agent_out *out)
+{
+    struct agent_action *act;
+    struct buf raw;
+    struct run *r;
+
+    (void)now;
+    if (f->run_spec.run == 0 || run_get(a, f->run_spec.run) != NULL)
+        return; /* held already: a repeated description changes nothing */
+    if (a->n_runs >= AGENT_RUNS_MAX) {
+        say(a, out, LOG_LEVEL_WARN, "a run was not taken: the agent holds as many as it can");
+        return;
+    }
+    buf_init(&raw, FRAME_BODY_MAX + KIB(4));
+    frame_encode(f, &raw);
+    if (a->specs_bytes + raw.len > AGENT_SPECS_MAX_BYTES) {
+        buf_done(&raw);
+        say(a, out, LOG_LEVEL_WARN, "a run was not taken: descriptions fill the agent's memory");
+        return;
+    }
+    r = run_add(a, f->run_spec.run);
+    run_take_spec(a, r, &f->run_spec, &raw);
+    run_set(a, r, ON_SPEC, out);
+    act = out_add(out, AG_ACT_RECORD);
+    act->record = AG_RECORD_SPEC;
+    act->run = r->id;
+    act->seq = ++a->record_seq;
+    act->spec = (struct slice){r->spec, r->spec_len};
+    a->want_beat = true;
+}
+
+/* When the beat that these goals answer was sent; false: so long ago that no lease can still count from it. */
+static bool beat_sent_at(const struct agent *a, uint64_t seq, struct mono *ret)
+{
+    if (seq == 0) {
+        *ret = a->hello_at;
+        return true;
+    }
+    if (seq + AGENT_BEATS_KEPT <= a->beat_seq)
+        return false;
+    *ret = a->beats[seq % AGENT_BEATS_KEPT];
+    return true;
+}
+
+static void goal_apply(struct agent *a, struct run *r, struct mono now, const struct wire_goal *g,
+                       struct agent_out *out)
+{
+    switch (g->want) {
+    case WANT_STOP:
+        if (r->state == RUN_WAITING || r->state == RUN_PREPARING) {
+            slot_leave(a, r, now);
+            run_end(a, r, ON_STOP, FINISH_STOPPED, a->wall, out);
+            a->want_beat = true;
+        } else if (r->state == RUN_STARTING) {
+            r->wants_stop = true;
+        } else if (r->state == RUN_RUNNING) {
+            run_stop(a, r, now, ON_STOP, FINISH_STOPPED, r->kill_grace_ms == 0, out);
+            a->want_beat = true;
+        }
+        break;
+    case WANT_BACK:
+        if (run_can(r, ON_BACK)) {
+            run_drop(a, r, now, ON_BACK, out);
+            a->want_beat = true;
+        }
+        break;
+    case WANT_RUN:
+    default: /* a newer controller's wish: hold the run, that much is sure */
+        break;
+    }
+}
+
+static void on_goals(struct agent *a, struct mono now, const struct frame_goals *g, struct agent_out *out)
+{
+    struct mono base = {0};
+    struct run *next;
+    bool is_known;
+
+    if (g->beat_seq > a->beat_seq) {
+        link_close(a, now, "goals for a beat that was not sent", out);
+        return;
+    }
+    is_known = beat_sent_at(a, g->beat_seq, &base);
+    a->goals_seq = g->seq;
+    a->goals_count++;
+    a->queue_head = a->queue_len = 0;
+    for (uint32_t i = 0; i < g->n_goals; i++) {
+        struct run *r = run_get(a, g->goals[i].run);
+
+        if (r == NULL || r->goals_count == a->goals_count || r->state == RUN_DROPPED)
+            continue; /* without a description nothing can be done; the next beat shows that it is missing */
+        r->goals_count = a->goals_count;
+        /* The lease can only be moved by what is known: 0 and an ancient beat leave it where it is. */
+        if (is_known && g->goals[i].lease_ms > 0)
+            r->lease_end = mono_add_ms(base, (int64_t)g->goals[i].lease_ms - (int64_t)a->grace_ms);
+        r->is_leased = r->is_leased || (is_known && g->goals[i].lease_ms > 0);
+        goal_apply(a, r, now, &g->goals[i], out);
+        r = run_get(a, g->goals[i].run);
+        if (r != NULL && r->state == RUN_WAITING && r->is_leased && g->goals[i].want != WANT_STOP)
+            queue_push(a, r);
+    }
+    for (struct run *r = a->first; r != NULL; r = next) {
+        next = r->next;
+        if (r->goals_count == a->goals_count || r->state == RUN_DROPPED)
+            continue;
+        run_drop(a, r, now, ON_DROP, out);
+        a->want_beat = true;
+    }
+    start_runs(a, now, out);
+}
+
+static void on_acks(struct agent *a, const struct frame_acks *f, struct agent_out *out)
+{
+    for (uint32_t i = 0; i < f->n_acks; i++) {
+        const struct wire_ack *k = &f->acks[i];
+        struct run *r = run_get(a, k->run);
+        struct agent_action *act;
+        struct stream *s;
+
+        if (r == NULL || k->stream >= STREAM_COUNT)
+            continue;
+        s = &r->stream[k->stream];
+        if (k->offset <= s->acked || k->offset > s->len)
+            continue; /* late, or of bytes that do not exist */
+        s->acked = k->offset;
+        if (s->sent < s->acked)
+            s->sent = s->acked; /* the controller had them from the link before */
+        act = out_add(out, AG_ACT_ACKED);
+        act->run = r->id;
+        act->stream = k->stream;
+        act->from = s->acked;
+    }
+}
+
+static void on_frame(struct agent *a, struct mono now, const struct frame *f, struct agent_out *out)
+{
+    if (!a->is_up)
+        return; /* the last words of a link that was dropped */
+    a->last_heard = now;
+    if (!a->is_welcome && f->type != FRAME_WELCOME && f->type != FRAME_BYE && (int)f->type != 0) {
+        link_close(a, now, "a frame before WELCOME", out);
+        return;
+    }
+    switch (f->type) {
+    case FRAME_WELCOME:
+        on_welcome(a, now, &f->welcome, out);
+        break;
+    case FRAME_RUN_SPEC:
+        on_run_spec(a, now, f, out);
+        break;
+    case FRAME_GOALS:
+        on_goals(a, now, &f->goals, out);
+        break;
+    case FRAME_ACKS:
+        on_acks(a, &f->acks, out);
+        break;
+    case FRAME_CHAN_DATA:
+        chan_on_data(a, &f->chan_data, out);
+        break;
+    case FRAME_CHAN_CREDIT:
+        chan_on_credit(a, &f->chan_credit, out);
+        break;
+    case FRAME_CHAN_CLOSE:
+        chan_on_close(a, &f->chan_close, out);
+        break;
+    case FRAME_BYE:
+        break; /* the link ends by itself; runs go on under their leases */
+    case FRAME_HELLO:
+    case FRAME_BEAT:
+    case FRAME_STARTED:
+    case FRAME_STREAM:
+    case FRAME_FINISHED:
+    case FRAME_CHAN_OPEN:
+    case FRAME_AGENT_LOG:
+        link_close(a, now, "a frame that only an agent may send", out);
+        break;
+    default:
+        break; /* a newer controller's frame */
+    }
+}
+
+/* ---- events of the edges ---- */
+
+void link_is_down(struct agent *a, struct mono now, struct agent_out *out)
+{
+    if (!a->is_up)
+        return;
+    a->is_up = false;
+    a->is_welcome = false;
+    a->want_beat = false;
+    a->link_lost_at = now;
+    a->goals_seq = 0;
+    chans_drop(a, out);
+}
+
+static void on_link_up(struct agent *a, struct mono now, struct agent_out *out)
+{
+    link_is_down(a, now, out);
+    a->is_up = true;
+    a->link_count++;
+    a->last_heard = now;
+    send_hello(a, now, out);
+}
+
+static void on_prepared(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    struct slot *s;
+    struct run *r;
+
+    CHECK(ev->slot < AGENT_SLOTS_MAX);
+    s = &a->slots[ev->slot];
+    CHECK(s->is_preparing);
+    r = s->run;
+    s->is_preparing = false;
+    s->is_ready = ev->text.len == 0;
+    if (r != NULL && s->is_ready) {
+        run_spawn(a, r, out);
+    } else if (r != NULL && (!a->is_welcome || s->link_count != a->link_count)) {
+        slot_leave(a, r, now);
+        run_set(a, r, ON_LINK_BROKE, out);
+        r->needs_link = true;
+        queue_push(a, r); /* behind the others: goals put it back in its place */
+    } else if (r != NULL) {
+        slot_leave(a, r, now);
+        set_reason(r, NULL, ev->text);
+        run_end(a, r, ON_NO_CODE, FINISH_NO_CODE, ev->wall, out);
+    }
+    start_runs(a, now, out);
+}
+
+static void on_spawned(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    struct run *r = run_get(a, ev->run);
+
+    CHECK(r != NULL);
+    r->started_at = now;
+    r->started_wall = ev->wall;
+    r->last_output = now;
+    r->finished.gap_us = (uint64_t)(now.us - a->slots[r->slot].free_since.us);
+    run_forget_spec(a, r);
+    if (r->state == RUN_DROPPED)
+        return; /* the timer kills it again, should the first KILL have come too early */
+    run_set(a, r, ON_SPAWNED, out);
+    send_started(a, r, out);
+    if (r->wants_stop)
+        run_stop(a, r, now, ON_STOP, FINISH_STOPPED, r->kill_grace_ms == 0, out);
+}
+
+static void on_spawn_failed(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    struct run *r = run_get(a, ev->run);
+
+    CHECK(r != NULL);
+    slot_leave(a, r, now);
+    if (r->state == RUN_DROPPED) {
+        run_set(a, r, ON_SPAWN_FAILED, out);
+        run_remove(a, r, out);
+    } else {
+        set_reason(r, NULL, ev->text);
+        run_end(a, r, ON_SPAWN_FAILED, ev->no_disk ? FINISH_NO_DISK : FINISH_NOT_STARTED, ev->wall, out);
+    }
+    start_runs(a, now, out);
+}
+
+static void on_grew(struct agent *a, struct mono now, const struct agent_event *ev)
+{
+    struct run *r = run_get(a, ev->run);
+
+    if (r == NULL)
+        return;
+    CHECK(ev->stream < STREAM_COUNT);
+    CHECK(ev->len >= r->stream[ev->stream].len);
+    r->stream[ev->stream].len = ev->len;
+    r->last_output = now;
+}
+
+static void no_disk_for(struct agent *a, struct run *r, struct mono now, struct wall wall, struct agent_out *out)
+{
+    if (r->state == RUN_WAITING || r->state == RUN_PREPARING) {
+        slot_leave(a, r, now);
+        set_reason(r, "the disk of the server is full: the run could not be recorded", (struct slice){"", 0});
+        for (uint32_t i = a->queue_head; i < a->queue_len; i++)
+            if (a->queue[i] == r)
+                a->queue[i] = NULL;
+        run_end(a, r, ON_NO_DISK, FINISH_NO_DISK, wall, out);
+    } else if (r->state == RUN_RUNNING) {
+        set_reason(r, "the disk of the server is full: its output could not be kept", (struct slice){"", 0});
+        run_stop(a, r, now, ON_NO_DISK, FINISH_NO_DISK, true, out);
+    }
+}
+
+static void on_no_disk(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    struct run *next;
+    struct run *r;
+
+    if (ev->run != 0) {
+        r = run_get(a, ev->run);
+        if (r != NULL)
+            no_disk_for(a, r, now, ev->wall, out);
+        return;
+    }
+    if (!a->is_disk_full)
+        say(a, out, LOG_LEVEL_ERROR, "the disk of this server is full");
+    a->is_disk_full = true;
+    for (r = a->first; r != NULL; r = next) {
+        next = r->next;
+        if (r->state == RUN_WAITING || r->state == RUN_PREPARING)
+            no_disk_for(a, r, now, ev->wall, out);
+    }
+}
+
+/* The reason of an end that the table's sentence does not tell in full. */
+static void limit_reason(struct run *r, struct slice what_ran)
+{
+    char head[96];
+    int64_t ms = r->cause == FINISH_SILENCE_LIMIT ? r->silence_limit_ms : r->time_limit_ms;
+    struct buf b;
+
+    buf_init(&b, sizeof(head));
+    buf_printf(&b, r->cause == FINISH_SILENCE_LIMIT ? "no output for %" PRId64 ".%01" PRId64 " s; "
+                                                    : "still running after %" PRId64 ".%01" PRId64 " s; ",
+               ms / 1000, ms % 1000 / 100);
+    memcpy(head, buf_str(&b), b.len + 1);
+    buf_done(&b);
+    set_reason(r, head, what_ran);
+}
+
+static void on_exited(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    const struct agent_exit *x = ev->exit;
+    struct run *r = run_get(a, ev->run);
+    enum finish_how how;
+
+    CHECK(r != NULL);
+    CHECK(x != NULL);
+    for (uint32_t i = 0; i < STREAM_COUNT; i++) {
+        CHECK(x->len[i] >= r->stream[i].len);
+        r->stream[i].len = x->len[i];
+    }
+    slot_leave(a, r, x->at);
+    if (r->state == RUN_DROPPED) {
+        run_set(a, r, ON_EXITED, out);
+        run_remove(a, r, out);
+        start_runs(a, now, out);
+        return;
+    }
+    if (r->state == RUN_STOPPING)
+        how = r->cause;
+    else if (x->oom)
+        how = FINISH_MEMORY_LIMIT;
+    else
+        how = x->is_signal ? FINISH_SIGNALLED : FINISH_EXITED;
+    if (how == FINISH_TIME_LIMIT || how == FINISH_SILENCE_LIMIT)
+        limit_reason(r, x->text);
+    r->finished.exit_code = x->is_signal ? 0 : x->code;
+    r->finished.signal = x->is_signal ? x->code : 0;
+    r->finished.log_dropped = x->log_dropped;
+    r->finished.duration_us = x->at.us > r->started_at.us ? (uint64_t)(x->at.us - r->started_at.us) : 1;
+    r->finished.user_us = x->user_us;
+    r->finished.system_us = x->system_us;
+    r->finished.max_rss_kib = x->max_rss_kib;
+    r->kill_at = MONO_NEVER;
+    run_end(a, r, ON_EXITED, how, x->wall, out);
+    start_runs(a, now, out);
+}
+
+static void on_synced(struct agent *a, const struct agent_event *ev, struct agent_out *out)
+{
+    if (ev->seq > a->synced_seq)
+        a->synced_seq = ev->seq;
+    for (struct run *r = a->first; r != NULL; r = r->next) {
+        if (r->state != RUN_ENDED || r->record_seq > a->synced_seq)
+            continue;
+        run_set(a, r, ON_DURABLE, out);
+        send_finished(a, r, out);
+    }
+}
+
+static void restore_finished(struct agent *a, struct run *r, const struct agent_restored *re, struct agent_out *out)
+{
+    struct arena lists;
+    struct frame f;
+    size_t used;
+
+    arena_init(&lists);
+    if (frame_decode(re->finished.ptr, re->finished.len, &lists, &f, &used, NULL) == ERR_OK && used > 0 &&
+        f.type == FRAME_FINISHED && f.finished.run == r->id) {
+        r->finished = f.finished;
+        set_reason(r, NULL, f.finished.reason);
+        r->finished.reason = (struct slice){"", 0};
+        /* What the disk lost is said, not made up. */
+        if (r->finished.log_len > re->len[STREAM_LOG])
+            r->finished.log_dropped += r->finished.log_len - re->len[STREAM_LOG];
+        r->finished.log_len = re->len[STREAM_LOG];
+        r->finished.results_len = re->len[STREAM_RESULTS];
+        run_set(a, r, ON_DURABLE, out);
+    } else {
+        set_reason(r, "the agent's record of its end cannot be read", (struct slice){"", 0});
+        run_end(a, r, ON_DIED, FINISH_AGENT_DIED, re->wall, out);
+    }
+    arena_done(&lists);
+}
+
+static void on_restored(struct agent *a, const struct agent_restored *re, struct agent_out *out)
+{
+    struct arena lists;
+    struct frame f;
+    struct buf raw;
+    struct run *r;
+    size_t used;
+
+    if (re->run == 0 || run_get(a, re->run) != NULL || a->n_runs >= AGENT_RUNS_MAX)
+        return;
+    if (re->finished.len == 0 && !re->was_started) {
+        arena_init(&lists);
+        if (a->specs_bytes + re->spec.len <= AGENT_SPECS_MAX_BYTES &&
+            frame_decode(re->spec.ptr, re->spec.len, &lists, &f, &used, NULL) == ERR_OK && used > 0 &&
+            f.type == FRAME_RUN_SPEC && f.run_spec.run == re->run) {
+            r = run_add(a, re->run);
+            buf_init(&raw, FRAME_BODY_MAX + KIB(4));
+            buf_put(&raw, re->spec.ptr, used);
+            run_take_spec(a, r, &f.run_spec, &raw);
+            run_set(a, r, ON_RESTORED, out);
+        } else {
+            out_add(out, AG_ACT_RELEASE)->run = re->run;
+        }
+        arena_done(&lists);
+        return;
+    }
+    r = run_add(a, re->run);
+    for (uint32_t i = 0; i < STREAM_COUNT; i++) {
+        r->stream[i].len = re->len[i];
+        r->stream[i].acked = re->acked[i] < re->len[i] ? re->acked[i] : re->len[i];
+        r->stream[i].sent = r->stream[i].acked;
+    }
+    if (re->finished.len > 0) {
+        restore_finished(a, r, re, out);
+    } else {
+        set_reason(r, "the agent on the server was killed while the script ran", (struct slice){"", 0});
+        run_end(a, r, ON_DIED, FINISH_AGENT_DIED, re->wall, out);
+    }
+}
+
+/* ---- timers ---- */
+
+static struct mono run_deadline(const struct run *r)
+{
+    struct mono t = MONO_NEVER;
+
+    switch (r->state) {
+    case RUN_WAITING:
+    case RUN_PREPARING:
+        return r->is_leased ? r->lease_end : MONO_NEVER;
+    case RUN_RUNNING:
+        if (r->is_leased)
+            t = r->lease_end;
+        if (r->time_limit_ms > 0)
+            t = mono_min(t, mono_add_ms(r->started_at, r->time_limit_ms));
+        if (r->silence_limit_ms > 0)
+            t = mono_min(t, mono_add_ms(r->last_output, r->silence_limit_ms));
+        return t;
+    case RUN_STOPPING:
+        return r->is_killed || !r->is_leased ? r->kill_at : mono_min(r->kill_at, r->lease_end);
+    case RUN_DROPPED:
+        return r->kill_at;
+    case RUN_NEW:
+    case RUN_STARTING:
+    case RUN_ENDED:
+    case RUN_FINISHED:
+    case RUN_GONE:
+    default:
+        return MONO_NEVER;
+    }
+}
+
+static void run_tick(struct agent *a, struct run *r, struct mono now, struct agent_out *out)
+{
+    if (mono_before(now, run_deadline(r)))
+        return;
+    switch (r->state) {
+    case RUN_WAITING:
+    case RUN_PREPARING:
+        run_drop(a, r, now, ON_LEASE, out);
+        a->want_beat = true;
+        break;
+    case RUN_RUNNING:
+        if (r->is_leased && !mono_before(now, r->lease_end))
+            run_stop(a, r, now, ON_LEASE, FINISH_LEASE_ENDED, true, out);
+        else if (r->time_limit_ms > 0 && !mono_before(now, mono_add_ms(r->started_at, r->time_limit_ms)))
+            run_stop(a, r, now, ON_TIME, FINISH_TIME_LIMIT, r->kill_grace_ms == 0, out);
+        else
+            run_stop(a, r, now, ON_SILENCE, FINISH_SILENCE_LIMIT, r->kill_grace_ms == 0, out);
+        break;
+    case RUN_STOPPING:
+    case RUN_DROPPED:
+        run_stop(a, r, now, ON_STOP, FINISH_STOPPED, true, out);
+        break;
+    case RUN_NEW:
+    case RUN_STARTING:
+    case RUN_ENDED:
+    case RUN_FINISHED:
+    case RUN_GONE:
+    default:
+        break;
+    }
+}
+
+static struct mono link_deadline(const struct agent *a)
+{
+    if (!a->is_up)
+        return MONO_NEVER;
+    if (!a->is_welcome)
+        return mono_add_ms(a->last_heard, AGENT_WELCOME_TIMEOUT_MS);
+    return mono_min(a->next_beat, mono_add_ms(a->last_heard, AGENT_SILENCE_TIMEOUT_MS));
+}
+
+static struct mono idle_deadline(const struct agent *a)
+{
+    if (a->is_up || a->n_runs > 0 || a->idle_exit_ms == 0)
+        return MONO_NEVER;
+    return mono_add_ms(a->link_lost_at, a->idle_exit_ms);
+}
+
+struct mono agent_deadline(const struct agent *a)
+{
+    struct mono t = mono_min(link_deadline(a), idle_deadline(a));
+
+    for (const struct run *r = a->first; r != NULL; r = r->next)
+        t = mono_min(t, run_deadline(r));
+    return t;
+}
+
+static void on_tick(struct agent *a, struct mono now, struct agent_out *out)
+{
+    struct run *next;
+
+    for (struct run *r = a->first; r != NULL; r = next) {
+        next = r->next;
+        run_tick(a, r, now, out);
+    }
+    start_runs(a, now, out);
+    if (a->is_up && !a->is_welcome && !mono_before(now, link_deadline(a)))
+        link_close(a, now, "no WELCOME came", out);
+    else if (a->is_up && !mono_before(now, mono_add_ms(a->last_heard, AGENT_SILENCE_TIMEOUT_MS)))
+        link_close(a, now, "nothing was heard for long", out);
+    else if (a->is_welcome && !mono_before(now, a->next_beat))
+        a->want_beat = true;
+    if (!mono_before(now, idle_deadline(a)))
+        (void)out_add(out, AG_ACT_EXIT);
+}
+
+/* ---- step ---- */
+
+struct agent *agent_new(const struct agent_opts *opts, struct mono now)
+{
+    struct agent *a = xcalloc(1, sizeof(*a));
+
+    a->incarnation = opts->incarnation;
+    a->instance = xstrdup(opts->instance);
+    a->version = xstrdup(opts->version);
+    a->hash = xstrdup(opts->hash);
+    a->hostname = xstrdup(opts->hostname);
+    a->facts = xstrdup(opts->facts);
+    a->idle_exit_ms = opts->idle_exit_ms;
+    a->link_lost_at = now;
+    a->window_bytes = AGENT_STREAM_CHUNK_BYTES;
+    a->beat_ms = BEAT_MS_DEFAULT;
+    return a;
+}
+
+void agent_free(struct agent *a)
+{
+    struct run *next;
+
+    if (a == NULL)
+        return;
+    for (struct run *r = a->first; r != NULL; r = next) {
+        next = r->next;
+        free(r->spec);
+        free(r->reason);
+        free(r);
+    }
+    free(a->queue);
+    free(a->instance);
+    free(a->version);
+    free(a->hash);
+    free(a->hostname);
+    free(a->facts);
+    free(a);
+}
+
+void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    if (ev->wall.ms != 0)
+        a->wall = ev->wall;
+    switch (ev->kind) {
+    case AG_EV_TICK:
+        on_tick(a, now, out);
+        break;
+    case AG_EV_LINK_UP:
+        on_link_up(a, now, out);
+        break;
+    case AG_EV_LINK_DOWN:
+        link_is_down(a, now, out);
+        break;
+    case AG_EV_FRAME:
+        on_frame(a, now, ev->frame, out);
+        break;
+    case AG_EV_PUMP:
+        /* One beat for all that changed since; none while the link is full, it would only lie in a buffer. */
+        if (a->is_welcome && a->want_beat && ev->room > 0)
+            send_beat(a, now, out);
+        else if (a->is_welcome && !mono_before(now, a->next_beat))
+            a->next_beat = mono_add_ms(now, a->beat_ms);
+        pump(a, ev->room, out);
+        break;
+    case AG_EV_PREPARED:
+        on_prepared(a, now, ev, out);
+        break;
+    case AG_EV_SPAWNED:
+        on_spawned(a, now, ev, out);
+        break;
+    case AG_EV_SPAWN_FAILED:
+        on_spawn_failed(a, now, ev, out);
+        break;
+    case AG_EV_GREW:
+        on_grew(a, now, ev);
+        break;
+    case AG_EV_NO_DISK:
+        on_no_disk(a, now, ev, out);
+        break;
+    case AG_EV_DISK_OK:
+        a->is_disk_full = false;
+        start_runs(a, now, out);
+        break;
+    case AG_EV_EXITED:
+        on_exited(a, now, ev, out);
+        break;
+    case AG_EV_SYNCED:
+        on_synced(a, ev, out);
+        break;
+    case AG_EV_RESTORED:
+        on_restored(a, ev->restored, out);
+        break;
+    case AG_EV_CHAN_OPEN:
+        chan_open(a, ev->local, ev->chan, out);
+        break;
+    case AG_EV_CHAN_BYTES:
+        chan_bytes(a, ev->local, ev->text, out);
+        break;
+    case AG_EV_CHAN_TAKEN:
+        chan_taken(a, ev->local, ev->len, out);
+        break;
+    case AG_EV_CHAN_EOF:
+        chan_eof(a, ev->local, out);
+        break;
+    case AG_EV_CHAN_GONE:
+        chan_gone(a, ev->local, out);
+        break;
+    default:
+        CHECK(!"an event kind");
+    }
+    CHECK_SLOW((agent_check(a), true));
+}
+
+/* ---- looking in ---- */
+
+uint32_t agent_run_count(const struct agent *a)
+{
+    return a->n_runs;
+}
+
+bool agent_run_state(const struct agent *a, uint64_t run, enum held_state *ret)
+{
+    const struct run *r = run_get(a, run);
+
+    if (r == NULL || r->state == RUN_DROPPED)
+        return false;
+    *ret = run_states[r->state].held;
+    return true;
+}
+
+bool agent_has_link(const struct agent *a)
+{
+    return a->is_up;
+}
+
+bool agent_has_backlog(const struct agent *a)
+{
+    if (!a->is_welcome)
+        return false;
+    for (const struct run *r = a->first; r != NULL; r = r->next)
+        for (uint32_t i = 0; i < STREAM_COUNT; i++)
+            if (r->state != RUN_DROPPED && stream_can_send(a, &r->stream[i]))
+                return true;
+    return false;
+}
+
+static bool has_slot(enum run_state s)
+{
+    return s == RUN_PREPARING || s == RUN_STARTING || s == RUN_RUNNING || s == RUN_STOPPING || s == RUN_DROPPED;
+}
+
+void agent_check(const struct agent *a)
+{
+    uint32_t n = 0;
+
+    for (const struct run *r = a->first; r != NULL; r = r->next) {
+        n++;
+        CHECK(run_get(a, r->id) == r);                           /* A7 */
+        CHECK(has_slot(r->state) == (r->slot != AGENT_NO_SLOT)); /* A2 */
+        if (r->slot != AGENT_NO_SLOT)
+            CHECK(a->slots[r->slot].run == r); /* A1 */
+        for (uint32_t i = 0; i < STREAM_COUNT; i++) {
+            CHECK(r->stream[i].acked <= r->stream[i].sent); /* A3 */
+            CHECK(r->stream[i].sent <= r->stream[i].len);
+        }
+        CHECK(r->state != RUN_NEW);
+        CHECK(r->state != RUN_GONE);
+        if (r->state == RUN_FINISHED)
+            CHECK(r->record_seq <= a->synced_seq); /* A6 */
+    }
+    CHECK(n == a->n_runs);
+    for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++)
+        if (a->slots[i].run != NULL)
+            CHECK(a->slots[i].run->slot == i); /* A1 */
+    for (uint32_t i = a->queue_head; i < a->queue_len; i++)
+        if (a->queue[i] != NULL)
+            CHECK(a->queue[i]->state == RUN_WAITING); /* A5 */
+}

@@ -1,0 +1,798 @@
+/* exec.c - see exec.h. A slot's process goes through:
+ *
+ *     running -> (exit seen) -> draining its pipes -> killing what is left -> gone, AG_EV_EXITED
+ *
+ * and for the usual script all of that happens in the turn that saw the exit. */
+#include "agent/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/launch.h"
+#include "agent/procs.h"
+#include "base/log.h"
+
+#define FIRST_LOOK_MS 10
+#define LOOK_EVERY_US 5000
+#define LOOK_AT_ONCE_US 150    /* a wait shorter than this costs more than it saves */
+#define PIPE_BYTES 262144      /* for a script that fills the usual 64 KiB: fewer turns each way */
+#define READ_BYTES KIB(64)
+#define READS_PER_LOOK 8
+#define KILL_CHECK_MS 2
+#define KILL_GIVE_UP_MS 3000 /* a process the kernel does not let die must not hold the slot for ever */
+#define MARK_ROOM 256u       /* of the log's limit, for the line that tells of the cut */
+#define DESCRIBE_MAX 900u
+#define CHILDREN_MAX 512
+#define START_TOLERANCE_US 50000u
+
+enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING };
+
+struct pipe_end {
+    int fd; /* -1: closed */
+    bool is_large;
+    int64_t every_us; /* between looks: shorter when much was found, longer when little was */
+    struct mono look_at;
+};
+
+struct process {
+    uint64_t run;
+    uint32_t slot;
+    pid_t pid;
+    enum phase phase;
+    struct mono phase_end;   /* DRAINING, KILLING: not longer than this */
+    struct mono next_check;  /* KILLING: when to look again */
+    struct pipe_end pipe[STREAM_COUNT];
+    uint64_t log_head_max;   /* bytes of the log that go straight to the spool */
+    uint64_t log_max;
+    uint64_t log_over;       /* bytes beyond the head */
+    char *tail;              /* a ring of the last of them; NULL until the head is full */
+    size_t tail_max;
+    uint64_t lost;           /* the disk did not take them */
+    bool no_disk;
+    struct agent_exit exit;
+    char *text;
+    char mark[128];
+};
+
+struct exec {
+    struct exec_opts opts;
+    char *dir;
+    char *mark;
+    char *adapter_rspec;
+    uint64_t boot;
+    int null_fd;
+    struct process *slots[AGENT_SLOTS_MAX];
+    struct cgroup_slot *groups[AGENT_SLOTS_MAX];
+    bool group_tried[AGENT_SLOTS_MAX];
+    struct mono polled_at; /* pipes to be looked at later than this are waited for by time */
+    uint32_t slots_used; /* one past the highest slot with a process */
+    struct arena arena;
+    char buf[READ_BYTES];
+};
+
+static void post(struct exec *x, struct mono now, const struct agent_event *ev)
+{
+    x->opts.post(x->opts.ctx, now, ev);
+}
+
+static struct process *process_of(const struct exec *x, uint64_t run)
+{
+    for (uint32_t i = 0; i < x->slots_used; i++)
+        if (x->slots[i] != NULL && x->slots[i]->run == run)
+            return x->slots[i];
+    return NULL;
+}
+
+struct exec *exec_new(const struct exec_opts *opts)
+{
+    struct exec *x = xcalloc(1, sizeof(*x));
+
+    x->opts = *opts;
+    x->dir = xstrdup(opts->dir);
+    x->mark = xstrdup(opts->mark);
+    x->adapter_rspec = opts->adapter_rspec != NULL ? xstrdup(opts->adapter_rspec) : NULL;
+    x->boot = proc_boot_id();
+    x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    arena_init(&x->arena);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return x;
+}
+
+static void process_free(struct exec *x, struct process *p)
+{
+    for (int i = 0; i < STREAM_COUNT; i++)
+        if (p->pipe[i].fd >= 0)
+            (void)close(p->pipe[i].fd);
+    x->slots[p->slot] = NULL;
+    while (x->slots_used > 0 && x->slots[x->slots_used - 1] == NULL)
+        x->slots_used--;
+    free(p->tail);
+    free(p->text);
+    free(p);
+}
+
+void exec_free(struct exec *x)
+{
+    if (x == NULL)
+        return;
+    for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++) {
+        if (x->slots[i] != NULL) {
+            (void)kill(-x->slots[i]->pid, SIGKILL);
+            process_free(x, x->slots[i]);
+        }
+        if (x->groups[i] != NULL)
+            cgroup_kill(x->groups[i]);
+        cgroup_slot_close(x->groups[i]);
+    }
+    if (x->null_fd >= 0)
+        (void)close(x->null_fd);
+    arena_done(&x->arena);
+    free(x->adapter_rspec);
+    free(x->mark);
+    free(x->dir);
+    free(x);
+}
+
+/* ---- environment and arguments ---- */
+
+static bool has_entry(char *const *env, const char *name)
+{
+    return env_get(env, name) != NULL;
+}
+
+/* Every folder of the usual three that PATH does not name is put behind it. */
+static char *path_entry(struct arena *a, const char *path)
+{
+    static const char *const usual[] = {"/usr/local/bin", "/usr/bin", "/bin"};
+    char *out = arena_printf(a, "PATH=%s", path != NULL ? path : "");
+
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        const char *list = out + 5;
+        size_t n = strlen(usual[i]);
+        bool found = false;
+
+        for (const char *p = list; *p != '\0'; p += strcspn(p, ":"), p += *p == ':')
+            found = found || (strcspn(p, ":") == n && strncmp(p, usual[i], n) == 0);
+        if (!found)
+            out = arena_printf(a, "%s%s%s", out, *list != '\0' ? ":" : "", usual[i]);
+    }
+    return out;
+}
+
+char **exec_base_env(struct arena *a, size_t extra, size_t *retn)
+{
+    /* Where version managers live is passed on, which version they chose is not. */
+    static const char *const names[] = {"HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "TZ",
+                                        "RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR"};
+    char **env = arena_alloc(a, (ARRAY_LEN(names) + 2 + extra) * sizeof(char *));
+    size_t n = 0;
+
+    env[n++] = path_entry(a, getenv("PATH"));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *v = getenv(names[i]);
+
+        if (v != NULL)
+            env[n++] = arena_printf(a, "%s=%s", names[i], v);
+        else if (strcmp(names[i], "HOME") == 0)
+            env[n++] = arena_strdup(a, "HOME=/");
+    }
+    *retn = n;
+    return env;
+}
+
+static void env_put(char **env, size_t *n, char *entry)
+{
+    size_t name = (size_t)(strchrnul(entry, '=') - entry);
+
+    if (entry[name] != '=' || name == 0)
+        return;
+    for (size_t i = 0; i < *n; i++)
+        if (strncmp(env[i], entry, name + 1) == 0) {
+            env[i] = entry;
+            return;
+        }
+    env[(*n)++] = entry;
+}
+
+static char **run_env(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, bool has_results,
+                      const struct process *p)
+{
+    struct arena *a = &x->arena;
+    size_t n;
+    char **env = exec_base_env(a, spec->n_env + 8, &n);
+
+    for (uint32_t i = 0; i < spec->n_env; i++)
+        env_put(env, &n, arena_strndup(a, spec->env[i].s.ptr, spec->env[i].s.len));
+    if (!has_entry(env, "DISPLAY"))
+        env_put(env, &n, arena_strdup(a, "DISPLAY=:0.0"));
+    env_put(env, &n, path_entry(a, env_get(env, "PATH")));
+    env_put(env, &n, arena_printf(a, "WRATA_SLOT=%u", slot));
+    env_put(env, &n, slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=") : arena_printf(a, "TEST_ENV_NUMBER=%u", slot + 1));
+    if (has_results)
+        env_put(env, &n, arena_strdup(a, "WRATA_RESULTS_FD=3"));
+    env_put(env, &n, arena_strdup(a, p->mark));
+    env[n] = NULL;
+    return env;
+}
+
+static char **run_argv(struct exec *x, const struct frame_run_spec *spec, bool is_rspec)
+{
+    struct arena *a = &x->arena;
+    char **argv = arena_alloc(a, (spec->n_argv + 3) * sizeof(char *));
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < spec->n_argv; i++) {
+        argv[n++] = arena_strndup(a, spec->argv[i].s.ptr, spec->argv[i].s.len);
+        if (is_rspec && (i == 0 || i == 2) && strcmp(argv[n - 1], "rspec") == 0 && x->adapter_rspec != NULL &&
+            (i == 0 || (strcmp(argv[0], "bundle") == 0 && strcmp(argv[1], "exec") == 0))) {
+            argv[n++] = arena_strdup(a, "--require");
+            argv[n++] = arena_strdup(a, x->adapter_rspec);
+            is_rspec = false;
+        }
+    }
+    argv[n] = NULL;
+    return argv;
+}
+
+/* ---- starting ---- */
+
+static void spawn_failed(struct exec *x, const struct process *p, bool no_disk, const char *text)
+{
+    post(x, mono_now(), &(struct agent_event){.kind = AG_EV_SPAWN_FAILED,
+                                               .run = p->run,
+                                               .wall = wall_now(),
+                                               .no_disk = no_disk,
+                                               .text = slice_of(text)});
+}
+
+static const char *start_error(struct exec *x, const char *name, const char *cwd, const char *step, int error)
+{
+    if (strcmp(step, "chdir") == 0)
+        return arena_printf(&x->arena, "the folder %s cannot be entered: %s", cwd, strerror(error));
+    if (error == ENOENT && strchr(name, '/') == NULL)
+        return arena_printf(&x->arena, "%.200s: command not found on this server", name);
+    if (error == ENOENT)
+        return arena_printf(&x->arena, "%.200s: no such file on this server (or the program its first line names)",
+                            name);
+    return arena_printf(&x->arena, "%.200s: %s", name, strerror(error));
+}
+
+static struct cgroup_slot *group_of(struct exec *x, uint32_t slot)
+{
+    if (!x->group_tried[slot])
+        x->groups[slot] = cgroup_slot_open(x->opts.cgroup, slot);
+    x->group_tried[slot] = true;
+    return x->groups[slot];
+}
+
+static void set_log_limit(struct process *p, uint64_t max)
+{
+    if (max == 0 || max > EXEC_LOG_MAX_BYTES)
+        max = EXEC_LOG_MAX_BYTES;
+    p->log_max = max;
+    p->tail_max = max / 2 < EXEC_LOG_TAIL_BYTES ? (size_t)(max / 2) : EXEC_LOG_TAIL_BYTES;
+    p->log_head_max = max - p->tail_max;
+    p->log_head_max -= p->log_head_max > MARK_ROOM * 2 ? MARK_ROOM : 0;
+}
+
+void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd)
+{
+    struct process *p = xcalloc(1, sizeof(*p));
+    bool has_results = !slice_eq(spec->adapter, SLICE("exit")) && spec->adapter.len > 0;
+    struct cgroup_slot *group = group_of(x, slot);
+    struct launch l = {.cwd = cwd, .in = x->null_fd, .out = -1, .results = -1};
+    int log[2] = {-1, -1};
+    int results[2] = {-1, -1};
+    struct spool_started st;
+    const char *step = "";
+    struct mono now;
+    int joins[3];
+
+    CHECK(x->slots[slot] == NULL);
+    arena_reset(&x->arena);
+    p->run = spec->run;
+    p->slot = slot;
+    p->pipe[0].fd = p->pipe[1].fd = -1;
+    (void)snprintf(p->mark, sizeof(p->mark), "WRATA_AGENT_RUN=%.60s/%" PRIx64 "/%" PRIu64 "/", x->mark,
+                   x->opts.incarnation, p->run);
+    set_log_limit(p, spec->log_max_bytes);
+    if (spec->n_argv == 0 || spec->argv[0].s.len == 0) {
+        spawn_failed(x, p, false, "the command is empty");
+        goto fail;
+    }
+    if (spool_is_low(x->opts.spool)) {
+        spawn_failed(x, p, true, "the disk of the server is full");
+        goto fail;
+    }
+    if (!cgroup_limit(group, spec->memory_max_bytes, spec->pids_max)) {
+        spawn_failed(x, p, false, "this server has no control groups that could limit memory or processes");
+        goto fail;
+    }
+    if (pipe2(log, O_CLOEXEC) != 0 || (has_results && pipe2(results, O_CLOEXEC) != 0)) {
+        spawn_failed(x, p, false, arena_printf(&x->arena, "no pipe for its output: %s", strerror(errno)));
+        goto fail;
+    }
+    l.out = log[1];
+    l.results = results[1];
+    l.joins = joins;
+    l.n_joins = cgroup_join_fds(group, joins);
+    l.argv = run_argv(x, spec, slice_eq(spec->adapter, SLICE("rspec")));
+    l.envp = run_env(x, spec, slot, has_results, p);
+    st = (struct spool_started){.slot = slot, .start_us = proc_boottime_us(), .boot = x->boot};
+    p->pid = launch_child(&l, &x->arena, &step);
+    now = mono_now();
+    if (p->pid < 0) {
+        spawn_failed(x, p, false, start_error(x, l.argv[0], cwd, step, errno));
+        goto fail;
+    }
+    (void)close(log[1]);
+    if (has_results)
+        (void)close(results[1]);
+    st.pid = (uint32_t)p->pid;
+    spool_started(x->opts.spool, p->run, &st);
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        p->pipe[i] = (struct pipe_end){.fd = i == STREAM_LOG ? log[0] : results[0],
+                                       .every_us = LOOK_EVERY_US,
+                                       .look_at = mono_add_ms(now, FIRST_LOOK_MS)};
+        if (p->pipe[i].fd >= 0)
+            (void)fcntl(p->pipe[i].fd, F_SETFL, O_NONBLOCK); /* the reader's end only */
+    }
+    x->slots[slot] = p;
+    if (x->slots_used <= slot)
+        x->slots_used = slot + 1;
+    post(x, now, &(struct agent_event){.kind = AG_EV_SPAWNED, .run = p->run, .wall = wall_now()});
+    return;
+fail:
+    for (int i = 0; i < 2; i++) {
+        if (log[i] >= 0)
+            (void)close(log[i]);
+        if (results[i] >= 0)
+            (void)close(results[i]);
+    }
+    free(p);
+}
+
+/* ---- streams ---- */
+
+static void keep_tail(struct process *p, const char *data, size_t n)
+{
+    if (p->tail == NULL)
+        p->tail = xmalloc(p->tail_max + 1);
+    while (n > 0) {
+        size_t at = (size_t)(p->log_over % (p->tail_max + 1));
+        size_t part = p->tail_max + 1 - at < n ? p->tail_max + 1 - at : n;
+
+        memcpy(p->tail + at, data, part);
+        p->log_over += part;
+        data += part;
+        n -= part;
+    }
+}
+
+static void lost(struct exec *x, struct process *p, struct mono now, size_t n)
+{
+    p->lost += n;
+    if (p->no_disk)
+        return;
+    p->no_disk = true;
+    post(x, now, &(struct agent_event){.kind = AG_EV_NO_DISK, .run = p->run, .wall = wall_now()});
+}
+
+static void take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data, size_t n)
+{
+    uint64_t len = spool_len(x->opts.spool, p->run, stream);
+    uint64_t max = stream == STREAM_LOG ? p->log_head_max : EXEC_RESULTS_MAX_BYTES;
+    size_t part = len >= max ? 0 : max - len < n ? (size_t)(max - len) : n;
+
+    if (p->no_disk || (part > 0 && spool_stream(x->opts.spool, p->run, stream, data, part) != ERR_OK)) {
+        lost(x, p, now, n);
+        return;
+    }
+    if (stream == STREAM_LOG && part < n)
+        keep_tail(p, data + part, n - part);
+    post(x, now, &(struct agent_event){.kind = AG_EV_GREW, .run = p->run, .stream = stream, .len = len + part});
+}
+
+/* Read a pipe until it is empty, at most READS_PER_LOOK times. Returns the bytes read. */
+static size_t pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream)
+{
+    struct pipe_end *e = &p->pipe[stream];
+    size_t total = 0;
+
+    for (int i = 0; i < READS_PER_LOOK && e->fd >= 0; i++) {
+        ssize_t n = read(e->fd, x->buf, sizeof(x->buf));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n <= 0) {
+            (void)close(e->fd);
+            e->fd = -1;
+            break;
+        }
+        take_bytes(x, p, now, stream, x->buf, (size_t)n);
+        total += (size_t)n;
+        if (p->phase == PHASE_RUNNING && (size_t)n < READ_BYTES / 2)
+            break; /* most likely all there was: the next look tells */
+    }
+    return total;
+}
+
+static void next_look(struct pipe_end *e, struct mono now, size_t got)
+{
+    if (got >= READ_BYTES / 2) {
+        if (!e->is_large)
+            (void)fcntl(e->fd, F_SETPIPE_SZ, PIPE_BYTES); /* without it all works as well */
+        e->is_large = true;
+        e->every_us = e->every_us / 4 < LOOK_AT_ONCE_US ? 0 : e->every_us / 4;
+    } else if (got < READ_BYTES / 8) {
+        e->every_us = e->every_us == 0 ? LOOK_AT_ONCE_US : e->every_us * 2;
+        if (e->every_us > LOOK_EVERY_US)
+            e->every_us = LOOK_EVERY_US;
+    }
+    e->look_at = (struct mono){now.us + e->every_us};
+}
+
+static bool pipes_are_closed(const struct process *p)
+{
+    return p->pipe[STREAM_LOG].fd < 0 && p->pipe[STREAM_RESULTS].fd < 0;
+}
+
+/* The end of the log: what was kept of the tail, behind a line that tells of the gap. */
+static uint64_t log_close(struct exec *x, struct process *p)
+{
+    uint64_t dropped = 0;
+    size_t ring = p->tail_max + 1;
+    size_t n;
+    size_t at;
+
+    if (p->log_over == 0)
+        return p->lost;
+    n = p->log_over > p->tail_max ? p->tail_max : (size_t)p->log_over;
+    dropped = p->log_over - n;
+    if (dropped > 0) {
+        char *mark = arena_printf(&x->arena,
+                                  "\n[wrata: %" PRIu64 " bytes of output are not kept here: the limit of %" PRIu64
+                                  " bytes was reached]\n", dropped, p->log_max);
+
+        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, mark, strlen(mark));
+    }
+    at = (size_t)((p->log_over - n) % ring);
+    while (n > 0) {
+        size_t part = ring - at < n ? ring - at : n;
+
+        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, p->tail + at, part);
+        n -= part;
+        at = 0;
+    }
+    return dropped + p->lost;
+}
+
+/* ---- what a run leaves behind ---- */
+
+static bool is_main_pid(const struct exec *x, pid_t pid)
+{
+    for (uint32_t i = 0; i < x->slots_used; i++)
+        if (x->slots[i] != NULL && x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING)
+            return true;
+    return false;
+}
+
+static bool is_alone(const struct exec *x, const struct process *p)
+{
+    for (uint32_t i = 0; i < x->slots_used; i++)
+        if (x->slots[i] != NULL && x->slots[i] != p)
+            return false;
+    return true;
+}
+
+/* Orphans that we adopted and that were this run's. A process that wiped its environment belongs to the run
+ * only when there is no other it could belong to. */
+static bool adopted_remain(struct exec *x, const struct process *p, bool do_kill)
+{
+    pid_t pids[CHILDREN_MAX];
+    size_t n = proc_children(pids, CHILDREN_MAX);
+    struct proc_info info;
+    bool found = false;
+
+    for (size_t i = 0; i < n; i++) {
+        if (is_main_pid(x, pids[i]) || x->opts.is_known_pid(x->opts.ctx, pids[i]))
+            continue;
+        if (!proc_get(pids[i], &info) || info.state == 'Z')
+            continue;
+        if (!proc_has_env(pids[i], p->mark) && !is_alone(x, p))
+            continue;
+        found = true;
+        if (do_kill)
+            (void)kill(pids[i], SIGKILL);
+    }
+    return found;
+}
+
+/* Has the run processes left? With do_kill they get SIGKILL; ask again until none is left. */
+static bool leftovers(struct exec *x, const struct process *p, bool do_kill)
+{
+    struct cgroup_slot *g = x->groups[p->slot];
+    bool found;
+
+    if (cgroup_can_hold(g)) {
+        found = !cgroup_is_empty(g);
+        if (found && do_kill)
+            cgroup_kill(g);
+        return found;
+    }
+    found = kill(-p->pid, do_kill ? SIGKILL : 0) == 0;
+    return adopted_remain(x, p, do_kill) || found;
+}
+
+/* ---- the end ---- */
+
+static void finish(struct exec *x, struct process *p, struct mono now)
+{
+    struct agent_exit *e = &p->exit;
+
+    arena_reset(&x->arena);
+    e->oom = cgroup_was_oom(x->groups[p->slot]);
+    e->log_dropped = log_close(x, p);
+    for (uint32_t i = 0; i < STREAM_COUNT; i++)
+        e->len[i] = spool_len(x->opts.spool, p->run, i);
+    e->text = slice_of(p->text);
+    post(x, now, &(struct agent_event){.kind = AG_EV_EXITED, .run = p->run, .exit = e, .wall = e->wall});
+    process_free(x, p);
+}
+
+static void begin_killing(struct process *p, struct mono now)
+{
+    if (p->phase == PHASE_KILLING)
+        return;
+    p->phase = PHASE_KILLING;
+    p->phase_end = mono_add_ms(now, KILL_GIVE_UP_MS);
+    p->next_check = now;
+}
+
+/* Go as far towards the end as is possible now. */
+static void advance(struct exec *x, struct process *p, struct mono now)
+{
+    if (p->phase == PHASE_RUNNING)
+        return;
+    for (uint32_t i = 0; i < STREAM_COUNT; i++)
+        (void)pipe_read(x, p, now, i);
+    if (p->phase == PHASE_DRAINING) {
+        if (!pipes_are_closed(p) && mono_before(now, p->phase_end))
+            return;
+        begin_killing(p, now);
+    }
+    if (leftovers(x, p, true) && mono_before(now, p->phase_end)) {
+        p->next_check = mono_add_ms(now, KILL_CHECK_MS);
+        return;
+    }
+    for (uint32_t i = 0; i < STREAM_COUNT; i++)
+        (void)pipe_read(x, p, now, i); /* last words of those just killed */
+    finish(x, p, now);
+}
+
+bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const struct rusage *ru)
+{
+    struct process *p = NULL;
+
+    for (uint32_t i = 0; i < x->slots_used && p == NULL; i++)
+        if (x->slots[i] != NULL && x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING)
+            p = x->slots[i];
+    if (p == NULL)
+        return false;
+    p->exit.at = now;
+    p->exit.wall = wall_now();
+    p->exit.is_signal = WIFSIGNALED(status);
+    p->exit.code = (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    p->exit.user_us = (uint64_t)ru->ru_utime.tv_sec * 1000000u + (uint64_t)ru->ru_utime.tv_usec;
+    p->exit.system_us = (uint64_t)ru->ru_stime.tv_sec * 1000000u + (uint64_t)ru->ru_stime.tv_usec;
+    p->exit.max_rss_kib = (uint64_t)ru->ru_maxrss;
+    p->phase = PHASE_DRAINING;
+    p->phase_end = mono_add_ms(now, EXEC_DRAIN_MS);
+    advance(x, p, now);
+    return true;
+}
+
+static void last_lines(struct exec *x, const struct process *p, struct buf *b)
+{
+    struct buf tail;
+    const char *start;
+    int lines = 0;
+
+    buf_init(&tail, KIB(4));
+    if (p->log_over > 0) {
+        size_t n = p->log_over > KIB(1) ? KIB(1) : (size_t)p->log_over;
+
+        if (n > p->tail_max)
+            n = p->tail_max;
+        for (uint64_t i = p->log_over - n; i < p->log_over; i++)
+            buf_putc(&tail, p->tail[i % (p->tail_max + 1)]);
+    } else {
+        spool_tail(x->opts.spool, p->run, STREAM_LOG, KIB(1), &tail);
+    }
+    while (tail.len > 0 && (tail.data[tail.len - 1] == '\n' || tail.data[tail.len - 1] == '\r'))
+        tail.data[--tail.len] = '\0';
+    for (start = buf_str(&tail) + tail.len; start > buf_str(&tail); start--)
+        if (start[-1] == '\n' && ++lines == 3)
+            break;
+    if (tail.len > 0)
+        buf_puts(b, "; last lines: ");
+    for (; tail.len > 0 && start < tail.data + tail.len && b->len < DESCRIBE_MAX; start++) {
+        if (*start == '\n')
+            buf_puts(b, " | ");
+        else if (*start != '\r')
+            buf_putc(b, *start == '\0' ? ' ' : *start);
+    }
+    buf_done(&tail);
+}
+
+/* "running: sh, ruby; last lines: a | b | c" */
+static void describe(struct exec *x, struct process *p)
+{
+    pid_t pids[CHILDREN_MAX];
+    struct proc_info info;
+    struct buf b;
+    size_t n = cgroup_pids(x->groups[p->slot], pids, CHILDREN_MAX);
+    bool in_group = n > 0;
+    size_t named = 0;
+
+    if (!in_group)
+        n = proc_all(pids, CHILDREN_MAX);
+    buf_init(&b, DESCRIBE_MAX + KIB(1));
+    buf_puts(&b, "running:");
+    for (size_t i = 0; i < n && b.len < DESCRIBE_MAX / 2; i++) {
+        if (!proc_get(pids[i], &info) || info.state == 'Z' || (!in_group && info.session != p->pid))
+            continue;
+        buf_printf(&b, "%s %s", named++ > 0 ? "," : "", info.name);
+    }
+    last_lines(x, p, &b);
+    free(p->text);
+    p->text = buf_take(&b, NULL);
+}
+
+void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signal sig, bool do_describe)
+{
+    struct process *p = process_of(x, run);
+
+    if (p == NULL)
+        return;
+    if (p->phase != PHASE_RUNNING) {
+        begin_killing(p, now);
+        return;
+    }
+    if (do_describe) {
+        (void)pipe_read(x, p, now, STREAM_LOG);
+        describe(x, p);
+    }
+    (void)kill(-p->pid, sig == AG_TERM ? SIGTERM : SIGKILL);
+    if (sig == AG_TERM)
+        (void)kill(-p->pid, SIGCONT); /* a stopped process does not see TERM */
+    else if (x->groups[p->slot] != NULL)
+        cgroup_kill(x->groups[p->slot]);
+}
+
+/* ---- the loop's side ---- */
+
+size_t exec_poll_add(struct exec *x, struct mono now, struct pollfd *fds, size_t max)
+{
+    size_t n = 0;
+
+    x->polled_at = now;
+    for (uint32_t i = 0; i < x->slots_used; i++) {
+        struct process *p = x->slots[i];
+
+        for (int k = 0; p != NULL && k < STREAM_COUNT; k++)
+            if (p->pipe[k].fd >= 0 && n < max && !mono_before(now, p->pipe[k].look_at))
+                fds[n++] = (struct pollfd){.fd = p->pipe[k].fd, .events = POLLIN};
+    }
+    return n;
+}
+
+void exec_poll_done(struct exec *x, struct mono now, const struct pollfd *fds, size_t n)
+{
+    for (uint32_t i = 0; i < x->slots_used; i++) {
+        struct process *p = x->slots[i];
+        bool ready = false;
+
+        for (uint32_t k = 0; p != NULL && k < STREAM_COUNT; k++) {
+            for (size_t f = 0; f < n && p->pipe[k].fd >= 0; f++) {
+                if (fds[f].fd != p->pipe[k].fd || fds[f].revents == 0)
+                    continue;
+                ready = true;
+                next_look(&p->pipe[k], now, pipe_read(x, p, now, k));
+                break;
+            }
+        }
+        if (ready)
+            advance(x, p, now);
+    }
+}
+
+struct mono exec_deadline(const struct exec *x)
+{
+    struct mono t = MONO_NEVER;
+
+    for (uint32_t i = 0; i < x->slots_used; i++) {
+        const struct process *p = x->slots[i];
+
+        if (p == NULL)
+            continue;
+        for (int k = 0; k < STREAM_COUNT; k++)
+            if (p->pipe[k].fd >= 0 && mono_before(x->polled_at, p->pipe[k].look_at))
+                t = mono_min(t, p->pipe[k].look_at);
+        if (p->phase == PHASE_DRAINING)
+            t = mono_min(t, p->phase_end);
+        if (p->phase == PHASE_KILLING)
+            t = mono_min(t, p->next_check);
+    }
+    return t;
+}
+
+void exec_tick(struct exec *x, struct mono now)
+{
+    for (uint32_t i = 0; i < x->slots_used; i++) {
+        struct process *p = x->slots[i];
+
+        if (p == NULL || p->phase == PHASE_RUNNING)
+            continue;
+        if (!mono_before(now, p->phase == PHASE_KILLING ? p->next_check : p->phase_end))
+            advance(x, p, now);
+    }
+}
+
+/* ---- after a crash of the agent ---- */
+
+static void kill_recorded(const struct spool_started *st)
+{
+    pid_t pid = (pid_t)st->pid;
+    struct proc_info info;
+
+    if (proc_get(pid, &info)) {
+        uint64_t diff = info.start_us > st->start_us ? info.start_us - st->start_us : st->start_us - info.start_us;
+
+        if (diff <= START_TOLERANCE_US && info.pgrp == pid)
+            (void)kill(-pid, SIGKILL);
+    }
+}
+
+void exec_kill_leftovers(struct exec *x, const struct spool_started *started, size_t n)
+{
+    char prefix[128];
+    size_t max = 32768;
+    pid_t *pids;
+    bool found = true;
+
+    for (size_t i = 0; i < n; i++)
+        if (started[i].boot == x->boot)
+            kill_recorded(&started[i]);
+    cgroup_kill_all(x->opts.cgroup);
+    (void)snprintf(prefix, sizeof(prefix), "WRATA_AGENT_RUN=%.60s/", x->mark);
+    pids = xmalloc(max * sizeof(pid_t));
+    for (int round = 0; found && round < 200; round++) {
+        size_t all = proc_all(pids, max);
+
+        found = false;
+        for (size_t i = 0; i < all; i++) {
+            struct proc_info info;
+
+            if (pids[i] == getpid() || !proc_has_env(pids[i], prefix) || !proc_get(pids[i], &info) ||
+                info.state == 'Z')
+                continue;
+            found = true;
+            (void)kill(pids[i], SIGKILL);
+        }
+        if (found)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    free(pids);
+}
