@@ -40,7 +40,7 @@ void engine_free(struct engine *e)
 
 /* ---- looking up ---- */
 
-struct server *server_get_any(const struct engine *e, struct server_id id)
+struct server *server_by_id_any(const struct engine *e, struct server_id id)
 {
     struct server *s;
 
@@ -48,14 +48,14 @@ struct server *server_get_any(const struct engine *e, struct server_id id)
     return s;
 }
 
-struct server *server_get(const struct engine *e, struct server_id id)
+struct server *server_by_id(const struct engine *e, struct server_id id)
 {
-    struct server *s = server_get_any(e, id);
+    struct server *s = server_by_id_any(e, id);
 
     return s != NULL && !s->removed ? s : NULL;
 }
 
-struct launch *launch_get(const struct engine *e, struct launch_id id)
+struct launch *launch_by_id(const struct engine *e, struct launch_id id)
 {
     struct launch *l;
 
@@ -63,7 +63,7 @@ struct launch *launch_get(const struct engine *e, struct launch_id id)
     return l;
 }
 
-struct test *test_get(const struct engine *e, struct test_id id)
+struct test *test_by_id(const struct engine *e, struct test_id id)
 {
     struct test *t;
 
@@ -71,7 +71,7 @@ struct test *test_get(const struct engine *e, struct test_id id)
     return t;
 }
 
-struct run *run_get(const struct engine *e, struct run_id id)
+struct run *run_by_id(const struct engine *e, struct run_id id)
 {
     struct run *r;
 
@@ -138,7 +138,7 @@ static void on_server_add(struct engine *e, const struct event *ev)
 
 static void on_server_remove(struct engine *e, const struct event *ev)
 {
-    struct server *s = server_get(e, ev->server_remove.server);
+    struct server *s = server_by_id(e, ev->server_remove.server);
     struct change c = {.kind = CHANGE_SERVER_DELETE, .server = {.id = ev->server_remove.server}};
     struct note n = {.kind = NOTE_SERVER_GONE, .server = {.id = ev->server_remove.server}};
 
@@ -193,7 +193,7 @@ static enum err launch_check(const struct engine *e, const struct launch_row *ro
     if (n > LAUNCH_TESTS_MAX)
         return why_set(reterr, ERR_LIMIT, "tests", "%u tests, at most %u are allowed", n, LAUNCH_TESTS_MAX);
     for (i = 0; i < row->n_servers; i++) {
-        if (server_get(e, (struct server_id){row->servers[i]}) == NULL)
+        if (server_by_id(e, (struct server_id){row->servers[i]}) == NULL)
             return why_set(reterr, ERR_INVALID, "servers", "there is no server %llu",
                            (unsigned long long)row->servers[i]);
     }
@@ -264,7 +264,7 @@ static void run_stop(struct engine *e, struct run *r)
 
 static void on_launch_stop(struct engine *e, const struct event *ev)
 {
-    struct launch *l = launch_get(e, ev->launch_stop);
+    struct launch *l = launch_by_id(e, ev->launch_stop);
     uint32_t i;
 
     if (refused(e, ev))
@@ -285,7 +285,7 @@ static void on_launch_stop(struct engine *e, const struct event *ev)
 
 static void on_run_stop(struct engine *e, const struct event *ev)
 {
-    struct run *r = run_get(e, ev->run_stop);
+    struct run *r = run_by_id(e, ev->run_stop);
 
     if (refused(e, ev))
         return;

@@ -234,11 +234,11 @@ struct engine {
     } while (0)
 
 /* ---- engine.c ---- */
-struct server *server_get(const struct engine *e, struct server_id id);     /* NULL: none, or removed */
-struct server *server_get_any(const struct engine *e, struct server_id id); /* also a removed one */
-struct launch *launch_get(const struct engine *e, struct launch_id id);
-struct test *test_get(const struct engine *e, struct test_id id);
-struct run *run_get(const struct engine *e, struct run_id id);
+struct server *server_by_id(const struct engine *e, struct server_id id);     /* NULL: none, or removed */
+struct server *server_by_id_any(const struct engine *e, struct server_id id); /* also a removed one */
+struct launch *launch_by_id(const struct engine *e, struct launch_id id);
+struct test *test_by_id(const struct engine *e, struct test_id id);
+struct run *run_by_id(const struct engine *e, struct run_id id);
 
 #define TRACE(e, ...)                            \
     do {                                         \

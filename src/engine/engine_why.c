@@ -73,7 +73,7 @@ static void put_avoided(const struct engine *e, const struct test *t, struct buf
 
     buf_puts(b, "it was lost on");
     for (i = 0; i < t->n_lost_on; i++) {
-        s = server_get_any(e, (struct server_id){t->lost_on[i]});
+        s = server_by_id_any(e, (struct server_id){t->lost_on[i]});
         buf_printf(b, "%s %s", i == 0 ? "" : ",", s != NULL ? s->row.name : "a server now removed");
     }
     buf_puts(b, " and waits for another server");
@@ -109,7 +109,7 @@ static void put_why(const struct engine *e, const struct test *t, struct buf *b)
 
 void engine_why(const struct engine *e, struct test_id id, char *out, uint32_t size)
 {
-    const struct test *t = test_get(e, id);
+    const struct test *t = test_by_id(e, id);
     struct buf b;
     size_t n;
 

@@ -102,7 +102,7 @@ static void mark_held(struct engine *e, struct server *s, const struct held_run 
 
     s->mark = ++e->marks;
     for (i = 0; i < n; i++) {
-        r = run_get(e, held[i].run);
+        r = run_by_id(e, held[i].run);
         if (r == NULL || r->server != s)
             continue; /* not listed in the goals that answer: the agent drops it */
         r->mark = s->mark;
@@ -156,7 +156,7 @@ static void link_up_runs(struct engine *e, struct server *s, bool other_incarnat
 void on_link_up(struct engine *e, const struct event *ev)
 {
     struct order drop = {.kind = ORDER_DISCONNECT, .server = {.id = ev->link_up.server}};
-    struct server *s = server_get(e, ev->link_up.server);
+    struct server *s = server_by_id(e, ev->link_up.server);
     bool other;
 
     if (s == NULL) {
@@ -193,7 +193,7 @@ void on_link_up(struct engine *e, const struct event *ev)
 
 void on_link_down(struct engine *e, const struct event *ev)
 {
-    struct server *s = server_get_any(e, ev->link_down.server);
+    struct server *s = server_by_id_any(e, ev->link_down.server);
     uint64_t link = ev->link_down.link;
 
     if (s == NULL) {
@@ -234,7 +234,7 @@ static void beat_without(struct engine *e, struct run *r, uint64_t goals_seq)
 
 void on_beat(struct engine *e, const struct event *ev)
 {
-    struct server *s = server_get_any(e, ev->beat.server);
+    struct server *s = server_by_id_any(e, ev->beat.server);
     struct run *r;
     struct run *next;
 
@@ -264,7 +264,7 @@ void on_beat(struct engine *e, const struct event *ev)
 /* The run, when this server is the one that may speak about it. */
 static struct run *run_of(struct engine *e, struct server_id server, struct run_id id)
 {
-    struct run *r = run_get(e, id);
+    struct run *r = run_by_id(e, id);
 
     if (r == NULL || r->server->id.v != server.v) {
         late_news(e, "run", id.v);

@@ -21,7 +21,7 @@ static void load_launch(struct engine *e, const struct launch_row *row)
 
 static void load_test(struct engine *e, const struct test_row *row)
 {
-    struct launch *l = launch_get(e, row->launch);
+    struct launch *l = launch_by_id(e, row->launch);
 
     if (l != NULL)
         (void)launch_test_init(e, l, row);
@@ -41,8 +41,8 @@ static struct server *removed_server(struct engine *e, const struct run_row *row
 
 static void load_run(struct engine *e, const struct run_row *row)
 {
-    struct server *s = server_get_any(e, row->server);
-    struct test *t = test_get(e, row->test);
+    struct server *s = server_by_id_any(e, row->server);
+    struct test *t = test_by_id(e, row->test);
     struct run *r;
 
     if (row->state == RUN_DONE || row->state == RUN_LOST)

@@ -219,7 +219,7 @@ static uint32_t slots_for(const struct engine *e, const struct launch *l)
     if (l->row.n_servers == 0)
         return e->stats.slots;
     for (i = 0; i < l->row.n_servers; i++) {
-        s = server_get(e, (struct server_id){l->row.servers[i]});
+        s = server_by_id(e, (struct server_id){l->row.servers[i]});
         if (s != NULL && s->is_counted)
             slots += s->row.slots;
     }

@@ -122,7 +122,7 @@ static bool test_has_other_server(const struct engine *e, const struct test *t)
 
     if (l->row.n_servers > 0) {
         for (i = 0; i < l->row.n_servers; i++) {
-            s = server_get(e, (struct server_id){l->row.servers[i]});
+            s = server_by_id(e, (struct server_id){l->row.servers[i]});
             if (s != NULL && s->may_come && !test_was_lost_on(t, s->id))
                 return true;
         }
@@ -130,7 +130,7 @@ static bool test_has_other_server(const struct engine *e, const struct test *t)
     }
     others = e->n_may_come;
     for (i = 0; i < t->n_lost_on; i++) {
-        s = server_get(e, (struct server_id){t->lost_on[i]});
+        s = server_by_id(e, (struct server_id){t->lost_on[i]});
         others -= s != NULL && s->may_come;
     }
     return others > 0;
@@ -241,7 +241,7 @@ static struct server *idle_server_for(const struct engine *e, struct launch *l, 
         return NULL;
     }
     for (i = 0; i < l->row.n_servers; i++) {
-        s = server_get(e, (struct server_id){l->row.servers[(l->cursor + i) % l->row.n_servers]});
+        s = server_by_id(e, (struct server_id){l->row.servers[(l->cursor + i) % l->row.n_servers]});
         if (s != NULL && s->place == PLACE_IDLE && test_may_go(e, t, s)) {
             l->cursor = (l->cursor + i + 1) % l->row.n_servers;
             return s;
