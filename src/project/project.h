@@ -1,7 +1,8 @@
 /* project.h - mirrors of git repositories on the controller: refs, trees, and what a launch will run.
  *
  * git itself does the work, as child processes with argument vectors; nothing blocks the loop. Each project has
- * one bare mirror DIR/p<ID>.git; work on one mirror is done one after another, each step with a deadline.
+ * one bare mirror DIR/p<ID>.git. What changes a mirror is done one after another; refs, trees and plans are read
+ * beside it, as they are at that moment (who wants the news waits for the refresh's `done`). Each step has a deadline.
  * Loop thread. Callbacks come later, never from inside the call. */
 #ifndef WRATA_PROJECT_PROJECT_H
 #define WRATA_PROJECT_PROJECT_H
@@ -13,13 +14,16 @@ struct uv_loop_s;
 struct projects;
 
 /* dir: where the mirrors live; made when absent. Owned by the caller. */
-MUST_USE enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret, struct why *reterr);
-void projects_free(struct projects *ps); /* kills its children; callbacks still owed get ERR_BUSY; NULL is fine */
+MUST_USE enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret,
+                               struct why *reterr);
+void projects_free(
+    struct projects *ps); /* kills its children; callbacks still owed get ERR_BUSY; NULL is fine */
 
 typedef void project_done_fn(void *ctx, enum err err, const struct why *why);
 
 /* Fetch all branches and tags from url, making the mirror when there is none. A failure leaves what was there. */
-void projects_refresh(struct projects *ps, struct project_id id, const char *url, project_done_fn *done, void *ctx);
+void projects_refresh(struct projects *ps, struct project_id id, const char *url, project_done_fn *done,
+                      void *ctx);
 
 /* Remove the mirror from disk. */
 void projects_remove(struct projects *ps, struct project_id id);
@@ -32,9 +36,9 @@ struct git_ref {
 struct git_refs {
     const struct git_ref *branches; /* develop, master, main first, then newest first */
     uint32_t n_branches;
-    const struct git_ref *tags;     /* newest first */
+    const struct git_ref *tags; /* newest first */
     uint32_t n_tags;
-    const char *head;               /* name of the default branch; "" unknown */
+    const char *head; /* name of the default branch; "" unknown */
 };
 void projects_refs(struct projects *ps, struct project_id id,
                    void (*done)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs),
@@ -42,14 +46,15 @@ void projects_refs(struct projects *ps, struct project_id id,
 
 /* Everything that a launch needs to know of the code. Borrowed for the call of `done`. */
 struct plan_file {
-    const char *path;             /* as shown: "spec/a_spec.rb", "spec/a_spec.rb:12", "spec/a_spec.rb[1:2]" */
+    const char *path; /* as shown: "spec/a_spec.rb", "spec/a_spec.rb:12", "spec/a_spec.rb[1:2]" */
     enum adapter_kind adapter;
     const char *const *argv;
     uint32_t n_argv;
 };
 struct plan {
     const char *commit;
-    const struct plan_file *files; /* in the order of the patterns, each pattern's matches sorted; no path twice
+    const struct plan_file
+        *files; /* in the order of the patterns, each pattern's matches sorted; no path twice
                                       unless it was named twice */
     uint32_t n_files;
 };
@@ -59,7 +64,8 @@ struct plan {
  * is refreshed once from url. */
 void projects_plan(struct projects *ps, struct project_id id, const char *url, const char *ref,
                    const char *const *patterns, uint32_t n_patterns,
-                   void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan), void *ctx);
+                   void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan),
+                   void *ctx);
 
 /* All files of the tree at ref. */
 void projects_tree(struct projects *ps, struct project_id id, const char *ref,
@@ -81,8 +87,12 @@ void projects_mirror_path(const struct projects *ps, struct project_id id, char 
 /* How a file is run (PRODUCT 3.3). Writes up to 8 borrowed words, static or `path` itself or in arena.
  * returns ERR_INVALID with reterr when the file is not runnable. */
 struct arena;
-MUST_USE enum err command_for(const char *path, bool is_executable, bool has_gemfile_lock, struct arena *arena,
-                              struct plan_file *ret, struct why *reterr);
+MUST_USE enum err command_for(const char *path, bool is_executable, bool has_gemfile_lock,
+                              struct arena *arena, struct plan_file *ret, struct why *reterr);
+
+/* What git is given for a url: itself, or GitHub's for "owner/name". ERR_INVALID with reterr for what is none (a
+ * relative path, `ext::…`, a blank in it). projects_refresh() and projects_plan() do this by themselves. */
+MUST_USE enum err project_url(const char *url, char *out, size_t size, struct why *reterr);
 
 /* Does a slash-separated path match a glob: * and ? within a segment, ** over segments, [a-z] classes. */
 bool glob_match(const char *glob, const char *path);

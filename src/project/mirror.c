@@ -1,0 +1,373 @@
+/* mirror.c - the jobs that change a mirror: refresh, bundle, remove; and what may be the url of a project.
+ *
+ * The first fetch goes into DIR/p<ID>.git.new, which takes its name when it is whole. Every fetch names the url and
+ * what it takes: heads and tags, pruned. Nothing else is ever pruned, so refs/wrata/ - commits from bundles - stays.
+ * A mirror has no hooks, no gc and no remote of its own. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "project/project_private.h"
+
+/* ---- urls ---- */
+
+static const char *const schemes[] = {"https://", "http://", "ssh://", "git://", "file:///"};
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define WORD_CHARS LETTERS "0123456789._-"
+
+/* "owner/name", as GitHub writes it. */
+static bool is_short_name(const char *url)
+{
+    size_t owner = strspn(url, LETTERS "0123456789-");
+    const char *name = url + owner + 1;
+
+    return owner > 0 && url[0] != '-' && url[owner] == '/' && name[0] != '\0' && name[0] != '.' &&
+           name[0] != '-' && name[strspn(name, WORD_CHARS)] == '\0';
+}
+
+/* "git@host:path": a colon before any slash, and something on both sides. */
+static bool is_scp_like(const char *url)
+{
+    size_t n = strcspn(url, ":/");
+    const char *at = memchr(url, '@', n);
+    const char *host = at != NULL ? at + 1 : url;
+
+    return url[n] == ':' && url + n > host && url[n + 1] != '\0' && url[n + 1] != ':' && host[0] != '-' &&
+           strspn(host, WORD_CHARS) >= (size_t)(url + n - host);
+}
+
+enum err project_url(const char *url, char *out, size_t size, struct why *reterr)
+{
+    size_t n = strlen(url);
+    int len;
+
+    if (n == 0 || n >= URL_BYTES_MAX || n >= size)
+        return why_set(reterr, ERR_INVALID, "url", "url: it must have 1 to %u bytes", URL_BYTES_MAX - 1);
+    for (const char *p = url; *p != '\0'; p++) {
+        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
+            return why_set(reterr, ERR_INVALID, "url", "url: it holds a blank or a control character");
+    }
+    if (is_short_name(url)) {
+        if (n > 4 && strcmp(url + n - 4, ".git") == 0)
+            n -= 4;
+        len = snprintf(out, size, "https://github.com/%.*s.git", (int)n, url);
+        return len > 0 && (size_t)len < size ? ERR_OK
+                                             : why_set(reterr, ERR_LIMIT, "url", "url: it is too long");
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(schemes); i++) {
+        size_t scheme = strlen(schemes[i]);
+
+        if (strncmp(url, schemes[i], scheme) == 0 && url[scheme] != '-' && url[scheme] != '\0') {
+            (void)snprintf(out, size, "%s", url);
+            return ERR_OK;
+        }
+    }
+    if (strstr(url, "://") == NULL && (url[0] == '/' || is_scp_like(url))) {
+        (void)snprintf(out, size, "%s", url);
+        return ERR_OK;
+    }
+    return why_set(
+        reterr, ERR_INVALID, "url",
+        "url: '%.100s' is none of: https://…, http://…, ssh://…, git://…, file:///…, user@host:path, "
+        "/path on this computer, owner/name of GitHub",
+        url);
+}
+
+/* ---- what is on disk ---- */
+
+bool mirror_exists(const struct mirror *m)
+{
+    char path[PATH_BYTES_MAX];
+
+    (void)snprintf(path, sizeof(path), "%s/HEAD", m->path);
+    return access(path, F_OK) == 0;
+}
+
+void mirror_head(const struct mirror *m, char *out, size_t size)
+{
+    static const char before[] = "ref: refs/heads/";
+    char path[PATH_BYTES_MAX];
+    char line[512];
+    FILE *f;
+
+    out[0] = '\0';
+    (void)snprintf(path, sizeof(path), "%s/HEAD", m->path);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return;
+    if (fgets(line, sizeof(line), f) != NULL && strncmp(line, before, sizeof(before) - 1) == 0) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strlen(line + sizeof(before) - 1) < size)
+            (void)snprintf(out, size, "%s", line + sizeof(before) - 1);
+    }
+    (void)fclose(f);
+}
+
+/* ---- refresh ---- */
+
+enum { REFRESH_BEGIN, REFRESH_CLEARED, REFRESH_MADE, REFRESH_ASKED, REFRESH_FETCHED, REFRESH_HEAD_SET };
+
+static const char *refresh_dir(const struct job *j)
+{
+    return j->is_new ? j->mirror->path_new : j->mirror->path;
+}
+
+static void refresh_ask(struct job *j)
+{
+    const char *const words[] = {"ls-remote", "--quiet", "--symref", "--", j->url, "HEAD", NULL};
+
+    j->step = REFRESH_ASKED;
+    job_git(j, refresh_dir(j), words, NULL, GIT_ASK_MS);
+}
+
+static void refresh_begin(struct job *j)
+{
+    const char *const clear[] = {"rm", "-rf", "--", j->mirror->path_new, NULL};
+    char url[URL_BYTES_MAX + 64];
+    struct why why;
+
+    if (project_url(j->url, url, sizeof(url), &why) != ERR_OK) {
+        job_end(j, why.code, &why);
+        return;
+    }
+    free(j->url);
+    j->url = xstrdup(url);
+    j->is_new = !mirror_exists(j->mirror);
+    if (!j->is_new) {
+        refresh_ask(j);
+        return;
+    }
+    j->step = REFRESH_CLEARED;
+    job_run(j, clear, GIT_LOCAL_MS);
+}
+
+/* "ref: refs/heads/main\tHEAD" */
+static void refresh_note_head(struct job *j, struct slice out)
+{
+    static const char before[] = "ref: refs/heads/";
+    size_t n = 0;
+
+    if (out.len < sizeof(before) - 1 || memcmp(out.ptr, before, sizeof(before) - 1) != 0)
+        return;
+    out.ptr += sizeof(before) - 1;
+    out.len -= sizeof(before) - 1;
+    while (n < out.len && out.ptr[n] != '\t' && out.ptr[n] != '\n')
+        n++;
+    if (n > 0 && n < sizeof(j->head)) {
+        memcpy(j->head, out.ptr, n);
+        j->head[n] = '\0';
+    }
+}
+
+static void refresh_fetch(struct job *j)
+{
+    const char *const words[] = {"fetch",
+                                 "--quiet",
+                                 "--prune",
+                                 "--no-tags",
+                                 "--no-auto-maintenance",
+                                 "--no-write-fetch-head",
+                                 "--no-recurse-submodules",
+                                 "--",
+                                 j->url,
+                                 "+refs/heads/*:refs/heads/*",
+                                 "+refs/tags/*:refs/tags/*",
+                                 NULL};
+
+    j->step = REFRESH_FETCHED;
+    job_git(j, refresh_dir(j), words, NULL, GIT_FETCH_MS);
+}
+
+static void refresh_set_head(struct job *j)
+{
+    const char *name = arena_printf(&j->arena, "refs/heads/%s", j->head);
+    const char *const words[] = {"symbolic-ref", "HEAD", name, NULL};
+
+    j->step = REFRESH_HEAD_SET;
+    job_git(j, refresh_dir(j), words, NULL, GIT_LOCAL_MS);
+}
+
+static void refresh_finish(struct job *j)
+{
+    struct why why;
+
+    j->mirror->refs.is_valid = false;
+    j->mirror->generation++;
+    if (j->is_new && rename(j->mirror->path_new, j->mirror->path) != 0) {
+        (void)why_errno(&why, ERR_IO, errno, "%s", j->mirror->path);
+        job_end(j, why.code, &why);
+        return;
+    }
+    job_end(j, ERR_OK, NULL);
+}
+
+void refresh_step(struct job *j, const struct child_exit *e)
+{
+    const char *const init[] = {"init", "--quiet", "--bare", "--template=", NULL};
+
+    if (e != NULL && job_failed(e) && j->step != REFRESH_HEAD_SET) {
+        job_end_git(j, e, ERR_IO,
+                    j->step == REFRESH_ASKED || j->step == REFRESH_FETCHED ? "fetch" : "make the mirror");
+        return;
+    }
+    switch (j->step) {
+    case REFRESH_BEGIN:
+        refresh_begin(j);
+        break;
+    case REFRESH_CLEARED:
+        j->step = REFRESH_MADE;
+        job_git(j, refresh_dir(j), init, NULL, GIT_LOCAL_MS);
+        break;
+    case REFRESH_MADE:
+        refresh_ask(j);
+        break;
+    case REFRESH_ASKED:
+        refresh_note_head(j, e->out);
+        refresh_fetch(j);
+        break;
+    case REFRESH_FETCHED:
+        if (j->head[0] != '\0')
+            refresh_set_head(j);
+        else
+            refresh_finish(j);
+        break;
+    case REFRESH_HEAD_SET: /* a name that git does not like leaves the old one: no reason to fail */
+        refresh_finish(j);
+        break;
+    default:
+        CHECK(!"a step of refresh_step");
+    }
+}
+
+/* ---- remove ---- */
+
+void remove_step(struct job *j, const struct child_exit *e)
+{
+    const char *const words[] = {"rm", "-rf", "--", j->mirror->path, j->mirror->path_new, NULL};
+
+    if (e != NULL) {
+        job_end(j, ERR_OK, NULL);
+        return;
+    }
+    projects_trees_drop(j->mirror->ps, j->mirror->id);
+    j->mirror->refs.is_valid = false;
+    j->mirror->generation++;
+    job_run(j, words, GIT_FETCH_MS);
+}
+
+/* ---- bundle ---- */
+
+enum { BUNDLE_BEGIN, BUNDLE_MADE, BUNDLE_TAKEN, BUNDLE_PEELED, BUNDLE_REFS_MADE };
+
+#define BUNDLE_COMMITS_MAX 10000u
+
+static void bundle_take(struct job *j)
+{
+    const char *const words[] = {"bundle", "unbundle", j->bundle, NULL};
+
+    j->step = BUNDLE_TAKEN;
+    job_git(j, j->mirror->path, words, NULL, GIT_FETCH_MS);
+}
+
+/* Lines "<oid> <ref>": ask for the commit of each. Names from the bundle go no further. */
+static void bundle_peel(struct job *j, struct slice out)
+{
+    const char *const words[] = {"cat-file", "--batch-check", NULL};
+    struct buf questions;
+
+    buf_init(&questions, MIB(4));
+    for (size_t at = 0; at < out.len;) {
+        size_t hex = 0;
+
+        while (at + hex < out.len && strchr("0123456789abcdef", out.ptr[at + hex]) != NULL &&
+               out.ptr[at + hex] != '\0')
+            hex++;
+        if ((hex == 40 || hex == COMMIT_CHARS_MAX) && questions.len < MIB(1))
+            buf_printf(&questions, "%.*s^{commit}\n", (int)hex, out.ptr + at);
+        while (at < out.len && out.ptr[at] != '\n')
+            at++;
+        at++;
+    }
+    j->step = BUNDLE_PEELED;
+    job_git(j, j->mirror->path, words, buf_take(&questions, NULL), GIT_LOCAL_MS);
+}
+
+static bool has_commit(const struct job *j, const char *commit)
+{
+    for (uint32_t i = 0; i < j->n_commits; i++) {
+        if (strcmp(j->commits[i], commit) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A ref of its own for each commit keeps it from ever being collected. */
+static void bundle_make_refs(struct job *j, struct slice out)
+{
+    const char *const words[] = {"update-ref", "--stdin", NULL};
+    struct buf orders;
+    struct why why;
+
+    j->commits = arena_alloc(&j->arena, BUNDLE_COMMITS_MAX * sizeof(*j->commits));
+    buf_init(&orders, MIB(8));
+    for (size_t at = 0; at < out.len;) {
+        const char *end = memchr(out.ptr + at, '\n', out.len - at);
+        size_t n = end != NULL ? (size_t)(end - (out.ptr + at)) : out.len - at;
+        char commit[COMMIT_CHARS_MAX + 1];
+
+        if (j->n_commits < BUNDLE_COMMITS_MAX &&
+            ref_answer((struct slice){out.ptr + at, n}, "", commit, sizeof(commit), &why) == ERR_OK &&
+            !has_commit(j, commit)) {
+            j->commits[j->n_commits++] = arena_strdup(&j->arena, commit);
+            buf_printf(&orders, "update refs/wrata/%s %s\n", commit, commit);
+        }
+        at += n + 1;
+    }
+    if (j->n_commits == 0) {
+        buf_done(&orders);
+        (void)why_set(&why, ERR_INVALID, NULL, "the bundle has no commit");
+        job_end(j, why.code, &why);
+        return;
+    }
+    j->step = BUNDLE_REFS_MADE;
+    job_git(j, j->mirror->path, words, buf_take(&orders, NULL), GIT_LOCAL_MS);
+}
+
+void bundle_step(struct job *j, const struct child_exit *e)
+{
+    const char *const init[] = {"init", "--quiet", "--bare", "--template=", NULL};
+
+    if (e != NULL && job_failed(e)) {
+        job_end_git(j, e, j->step == BUNDLE_TAKEN ? ERR_INVALID : ERR_IO, "take the bundle");
+        return;
+    }
+    switch (j->step) {
+    case BUNDLE_BEGIN:
+        j->step = BUNDLE_MADE;
+        if (mirror_exists(j->mirror))
+            bundle_take(j);
+        else
+            job_git(j, j->mirror->path, init, NULL, GIT_LOCAL_MS);
+        break;
+    case BUNDLE_MADE:
+        bundle_take(j);
+        break;
+    case BUNDLE_TAKEN:
+        bundle_peel(j, e->out);
+        break;
+    case BUNDLE_PEELED:
+        bundle_make_refs(j, e->out);
+        break;
+    case BUNDLE_REFS_MADE:
+        j->mirror->generation++;
+        j->is_told = true;
+        j->on_bundle(j->ctx, ERR_OK, NULL, j->commits, j->n_commits);
+        job_end(j, ERR_OK, NULL);
+        break;
+    default:
+        CHECK(!"a step of bundle_step");
+    }
+}

@@ -1,0 +1,159 @@
+/* project_private.h - what the files of project/ share.
+ *
+ *   projects.c   mirrors, their queues of jobs, the children that do them
+ *   mirror.c     the jobs that change a mirror: refresh, bundle, remove; urls
+ *   refs.c       branches and tags; a ref to a commit
+ *   tree.c       the files of a commit, read from git and kept
+ *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
+ *   glob.c       (pure)                        text.c     UTF-8, and what git said as a sentence (pure) */
+#ifndef WRATA_PROJECT_PROJECT_PRIVATE_H
+#define WRATA_PROJECT_PROJECT_PRIVATE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "net/child.h"
+#include "project/project.h"
+
+#define COMMIT_CHARS_MAX 64u
+#define GIT_LOCAL_MS 120000           /* a step that reads the mirror alone */
+#define GIT_ASK_MS 120000             /* a question to the remote */
+#define GIT_FETCH_MS (60 * 60 * 1000) /* the first fetch of a large repository takes its time */
+#define GIT_OUT_MAX MIB(256)          /* of ls-tree and for-each-ref: millions of files */
+
+/* ---- text.c ---- */
+
+/* The character at p[0..n), and its length; length 0: not UTF-8. */
+uint32_t text_rune(const char *p, size_t n, size_t *retlen);
+bool text_is_utf8(const char *p, size_t n);
+/* The last lines of what git wrote to standard error, as one clean line without passwords of URLs. */
+const char *text_of_git(struct slice err, char *out, size_t size);
+
+/* ---- command.c ---- */
+
+/* Bytes of the file's name in "spec/a_spec.rb:12" or "spec/a_spec.rb[1:2]"; the whole length without such an end. */
+size_t command_path_len(const char *path);
+bool command_is_test(const char *path); /* a folder means these files below it */
+
+/* ---- tree.c ---- */
+
+struct tree_file {
+    const char *path;
+    bool is_executable;
+};
+struct tree {
+    struct tree *next; /* in the cache, newest use first */
+    struct project_id project;
+    char commit[COMMIT_CHARS_MAX + 1];
+    struct arena arena;
+    struct tree_file *files; /* in the order of bytes */
+    const char **paths;      /* the same, bare */
+    uint32_t n_files;
+    uint32_t n_skipped; /* names that are not UTF-8 or too long */
+    bool has_gemfile_lock;
+};
+
+/* Parse `git ls-tree -r -z`. *ret is owned by the caller. */
+MUST_USE enum err tree_parse(struct slice out, struct tree **ret, struct why *reterr);
+void tree_free(struct tree *t);
+/* Index of the first file whose path is not before the n bytes at path. */
+uint32_t tree_lower(const struct tree *t, const char *path, size_t n);
+
+/* ---- plan.c ---- */
+
+/* Everything of ret lives in the arena or the tree. */
+MUST_USE enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n_patterns,
+                            struct arena *arena, struct plan *ret, struct why *reterr);
+
+/* ---- refs.c ---- */
+
+struct refs_cache {
+    struct arena arena;
+    struct git_refs refs;
+    bool is_valid;
+};
+
+MUST_USE enum err refs_parse(struct slice out, const char *head, struct refs_cache *ret, struct why *reterr);
+/* Is it a name that may be given to git at all? */
+MUST_USE enum err ref_check(const char *ref, struct why *reterr);
+/* The questions for `git cat-file --batch-check`, best first. head: "" when unknown. */
+void ref_questions(const char *ref, const char *head, struct buf *out);
+/* Its answers: the commit of the first that is one. ERR_NOTFOUND: none. */
+MUST_USE enum err ref_answer(struct slice out, const char *ref, char *ret, size_t size, struct why *reterr);
+
+/* ---- projects.c: jobs ---- */
+
+enum job_kind { JOB_REFRESH, JOB_REMOVE, JOB_BUNDLE, JOB_REFS, JOB_TREE, JOB_PLAN, JOB_KIND_COUNT };
+
+struct mirror {
+    struct mirror *next; /* hash chain */
+    struct projects *ps;
+    struct project_id id;
+    char *path;        /* DIR/p<ID>.git */
+    char *path_new;    /* while the first fetch runs */
+    struct job *queue; /* in the order of asking */
+    struct job *running;
+    struct refs_cache refs;
+    uint64_t generation; /* counts what changed the mirror: an answer from before is not kept */
+};
+
+struct job {
+    struct job *next;
+    struct mirror *mirror;
+    enum job_kind kind;
+    unsigned step;
+    char *url;
+    char *ref;
+    char **patterns;
+    uint32_t n_patterns;
+    char *bundle;
+    bool has_refreshed;  /* a plan asked the remote already */
+    bool is_new;         /* a refresh makes the mirror */
+    bool is_told;        /* its callback was called */
+    uint64_t generation; /* of the mirror when it asked */
+    char head[256];      /* of the remote, by a refresh */
+    char commit[COMMIT_CHARS_MAX + 1];
+    struct arena arena;
+    const char **commits; /* of a bundle */
+    uint32_t n_commits;
+    struct child *child;
+    char *input; /* for the child of this step */
+    void *ctx;
+    union {
+        project_done_fn *done;
+        void (*on_refs)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs);
+        void (*on_plan)(void *ctx, enum err err, const struct why *why, const struct plan *plan);
+        void (*on_tree)(void *ctx, enum err err, const struct why *why, const char *commit,
+                        const char *const *files, uint32_t n_files);
+        void (*on_bundle)(void *ctx, enum err err, const struct why *why, const char *const *commits,
+                          uint32_t n_commits);
+    };
+};
+
+/* The next step of a job: e is how the child of the last one ended, NULL at the first. A step ends with job_git()
+ * or job_end(). */
+typedef void job_step_fn(struct job *j, const struct child_exit *e);
+job_step_fn refresh_step, remove_step, bundle_step, refs_step, tree_step;
+
+/* Start `git --git-dir=DIR words…` (NULL-ended) with input (taken; NULL: none). Its end is the next step. */
+void job_git(struct job *j, const char *git_dir, const char *const *words, TAKES char *input,
+             int64_t deadline_ms);
+void job_run(struct job *j, const char *const *argv, int64_t deadline_ms); /* any program */
+/* The job is over: its callback, then it is freed. */
+void job_end(struct job *j, enum err err, const struct why *why);
+/* The same after a child failed: "cannot <what>: <what git said>". `code` unless it took too long. */
+void job_end_git(struct job *j, const struct child_exit *e, enum err code, const char *what);
+bool job_failed(const struct child_exit *e);
+bool mirror_exists(const struct mirror *m);
+void mirror_head(const struct mirror *m, char *out, size_t size); /* its default branch; "" unknown */
+
+struct tree *projects_tree_find(struct projects *ps, struct project_id id,
+                                const char *commit); /* NULL: not kept */
+void projects_tree_keep(struct projects *ps, TAKES struct tree *t);
+void projects_trees_drop(struct projects *ps, struct project_id id);
+
+/* A job's plan needs a ref that the mirror lacks: refresh, then its first step again. */
+void job_refresh_first(struct job *j);
+
+#endif

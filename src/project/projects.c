@@ -1,0 +1,537 @@
+/* projects.c - mirrors, their jobs, and the children that do them.
+ *
+ * A job is a row of steps; each step is one child, its end starts the next. Jobs that change a mirror go one after
+ * another, in the order of asking. Jobs that only read it - refs, trees, plans - go beside them, for git allows that
+ * and no page shall wait for a fetch; but a mirror that is not there yet, or is being removed, they wait for.
+ *
+ * Nothing starts inside the public calls: they queue, and a timer of 0 ms starts what may start. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "project/project_private.h"
+
+#define MIRROR_BUCKETS 256u
+#define READERS_MAX 4u   /* of one mirror */
+#define REFRESHES_MAX 4u /* of all: they wait for the network and unpack with all cores */
+#define TREES_MAX 32u
+#define TREES_BYTES_MAX MIB(128)
+#define ARGV_MAX 48u
+
+struct projects {
+    uv_loop_t *loop;
+    char *dir;
+    struct children *children;
+    uv_timer_t *kick;
+    struct mirror *mirrors[MIRROR_BUCKETS];
+    struct tree *trees; /* newest use first */
+    uint32_t n_refreshing;
+};
+
+static const struct {
+    const char *name;
+    bool is_write;
+    job_step_fn *step;
+} kinds[] = {
+    [JOB_REFRESH] = {"refresh", true, refresh_step}, [JOB_REMOVE] = {"remove", true, remove_step},
+    [JOB_BUNDLE] = {"bundle", true, bundle_step},    [JOB_REFS] = {"refs", false, refs_step},
+    [JOB_TREE] = {"tree", false, tree_step},         [JOB_PLAN] = {"plan", false, tree_step},
+};
+_Static_assert(ARRAY_LEN(kinds) == JOB_KIND_COUNT, "a row for each");
+
+/* ---- lists ---- */
+
+static void list_append(struct job **at, struct job *j)
+{
+    while (*at != NULL)
+        at = &(*at)->next;
+    j->next = NULL;
+    *at = j;
+}
+
+static void list_remove(struct job **at, struct job *j)
+{
+    while (*at != NULL && *at != j)
+        at = &(*at)->next;
+    if (*at == j)
+        *at = j->next;
+    j->next = NULL;
+}
+
+static void kick(struct projects *ps);
+
+static struct mirror *mirror_get(struct projects *ps, struct project_id id)
+{
+    struct mirror **bucket = &ps->mirrors[id.v % MIRROR_BUCKETS];
+    struct mirror *m = *bucket;
+    char path[PATH_BYTES_MAX];
+
+    while (m != NULL && m->id.v != id.v)
+        m = m->next;
+    if (m != NULL)
+        return m;
+    m = xcalloc(1, sizeof(*m));
+    m->ps = ps;
+    m->id = id;
+    projects_mirror_path(ps, id, path, sizeof(path) - 8);
+    m->path = xstrdup(path);
+    (void)strncat(path, ".new", 5);
+    m->path_new = xstrdup(path);
+    arena_init(&m->refs.arena);
+    m->next = *bucket;
+    *bucket = m;
+    return m;
+}
+
+/* ---- jobs ---- */
+
+static struct job *job_new(struct projects *ps, struct project_id id, enum job_kind kind, void *ctx)
+{
+    struct job *j = xcalloc(1, sizeof(*j));
+
+    j->mirror = mirror_get(ps, id);
+    j->kind = kind;
+    j->ctx = ctx;
+    j->url = xstrdup("");
+    j->ref = xstrdup("");
+    arena_init(&j->arena);
+    list_append(&j->mirror->queue, j);
+    kick(ps);
+    return j;
+}
+
+static void job_tell(struct job *j, enum err err, const struct why *why)
+{
+    if (j->is_told)
+        return;
+    j->is_told = true;
+    switch (j->kind) {
+    case JOB_REFRESH:
+    case JOB_REMOVE:
+        if (j->done != NULL)
+            j->done(j->ctx, err, why);
+        break;
+    case JOB_BUNDLE:
+        j->on_bundle(j->ctx, err, why, NULL, 0);
+        break;
+    case JOB_REFS:
+        j->on_refs(j->ctx, err, why, NULL);
+        break;
+    case JOB_TREE:
+        j->on_tree(j->ctx, err, why, NULL, NULL, 0);
+        break;
+    case JOB_PLAN:
+        j->on_plan(j->ctx, err, why, NULL);
+        break;
+    case JOB_KIND_COUNT:
+    default:
+        CHECK(!"a kind of job");
+    }
+}
+
+static void job_free(struct job *j)
+{
+    for (uint32_t i = 0; i < j->n_patterns; i++)
+        free(j->patterns[i]);
+    free(j->patterns);
+    free(j->url);
+    free(j->ref);
+    free(j->bundle);
+    free(j->input);
+    arena_done(&j->arena);
+    free(j);
+}
+
+void job_end(struct job *j, enum err err, const struct why *why)
+{
+    struct projects *ps = j->mirror->ps;
+
+    CHECK(j->child == NULL);
+    list_remove(&j->mirror->running, j);
+    if (j->kind == JOB_REFRESH)
+        ps->n_refreshing--;
+    kick(ps);
+    job_tell(j, err, why);
+    job_free(j);
+}
+
+bool job_failed(const struct child_exit *e)
+{
+    return !e->exited || e->exit_code != 0;
+}
+
+void job_end_git(struct job *j, const struct child_exit *e, enum err code, const char *what)
+{
+    char said[200];
+    char how[96];
+    struct why why;
+
+    (void)text_of_git(e->err, said, sizeof(said));
+    (void)why_set(&why, e->timed_out ? ERR_TIMEOUT : code, NULL, "cannot %s: %s", what,
+                  said[0] != '\0' && !e->timed_out ? said : child_exit_text(e, how, sizeof(how)));
+    job_end(j, why.code, &why);
+}
+
+/* ---- children ---- */
+
+static void on_child_exit(void *ctx, const struct child_exit *e)
+{
+    struct job *j = ctx;
+
+    j->child = NULL;
+    kinds[j->kind].step(j, e);
+}
+
+/* Nothing of a shell we were started from, no questions, and no ways but these to a remote (`ext::` runs commands). */
+static const char *const git_env[] = {
+    "GIT_TERMINAL_PROMPT=0",
+    "GIT_ASKPASS=",
+    "SSH_ASKPASS_REQUIRE=never",
+    "GIT_ALLOW_PROTOCOL=https:http:ssh:git:file",
+    "GIT_OPTIONAL_LOCKS=0",
+    "LC_ALL=C",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_CEILING_DIRECTORIES",
+    NULL,
+};
+
+void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
+{
+    struct child_opts opts = {.argv = argv,
+                              .env = git_env,
+                              .in = j->input != NULL ? CHILD_PIPE : CHILD_NULL,
+                              .out = CHILD_PIPE,
+                              .err = CHILD_PIPE,
+                              .new_session = true,
+                              .deadline_ms = deadline_ms,
+                              .out_max = GIT_OUT_MAX,
+                              .on_exit = on_child_exit,
+                              .ctx = j};
+    struct why why;
+    char *input = j->input;
+
+    CHECK(j->child == NULL);
+    j->input = NULL;
+    if (child_start(j->mirror->ps->children, &opts, &j->child, &why) != ERR_OK) {
+        free(input);
+        job_end(j, why.code, &why);
+        return;
+    }
+    if (input == NULL)
+        return;
+    child_write(j->child, input, strlen(input));
+    child_close_in(j->child);
+}
+
+void job_git(struct job *j, const char *git_dir, const char *const *words, char *input, int64_t deadline_ms)
+{
+    const char *argv[ARGV_MAX] = {"git",       "-c", "core.hooksPath=/dev/null",    "-c",
+                                  "gc.auto=0", "-c", "fetch.writeCommitGraph=false"};
+    unsigned n = 7;
+
+    argv[n++] = "-c";
+    argv[n++] = arena_printf(&j->arena, "safe.directory=%s", git_dir);
+    argv[n++] = arena_printf(&j->arena, "--git-dir=%s", git_dir);
+    for (unsigned i = 0; words[i] != NULL; i++) {
+        CHECK(n + 1 < ARGV_MAX);
+        argv[n++] = words[i];
+    }
+    argv[n] = NULL;
+    j->input = input;
+    job_run(j, argv, deadline_ms);
+}
+
+/* ---- who may start ---- */
+
+static bool may_start(const struct mirror *m, const struct job *j, bool write_before, bool remove_before)
+{
+    bool write_runs = false;
+    bool remove_runs = false;
+    uint32_t n_running = 0;
+
+    for (const struct job *r = m->running; r != NULL; r = r->next) {
+        write_runs |= kinds[r->kind].is_write;
+        remove_runs |= r->kind == JOB_REMOVE;
+        n_running++;
+    }
+    if (j->kind == JOB_REMOVE)
+        return n_running == 0 && !write_before;
+    if (kinds[j->kind].is_write)
+        return !write_runs && !write_before &&
+               (j->kind != JOB_REFRESH || m->ps->n_refreshing < REFRESHES_MAX);
+    if (remove_runs || remove_before || n_running >= READERS_MAX + 1)
+        return false;
+    return mirror_exists(m) || (!write_runs && !write_before);
+}
+
+/* The first job that may start; NULL: none. */
+static struct job *next_job(const struct mirror *m)
+{
+    bool write_before = false;
+    bool remove_before = false;
+
+    for (struct job *j = m->queue; j != NULL; j = j->next) {
+        if (may_start(m, j, write_before, remove_before))
+            return j;
+        write_before |= kinds[j->kind].is_write;
+        remove_before |= j->kind == JOB_REMOVE;
+    }
+    return NULL;
+}
+
+static void on_kick(uv_timer_t *t)
+{
+    struct projects *ps = t->data;
+    struct mirror *m;
+    struct job *j;
+
+    for (unsigned i = 0; i < MIRROR_BUCKETS; i++) {
+        for (m = ps->mirrors[i]; m != NULL; m = m->next) {
+            while ((j = next_job(m)) != NULL) {
+                list_remove(&m->queue, j);
+                list_append(&m->running, j);
+                if (j->kind == JOB_REFRESH)
+                    ps->n_refreshing++;
+                kinds[j->kind].step(j, NULL);
+            }
+        }
+    }
+}
+
+static void kick(struct projects *ps)
+{
+    if (ps->kick != NULL)
+        (void)uv_timer_start(ps->kick, on_kick, 0, 0);
+}
+
+/* ---- a plan whose ref is not known here ---- */
+
+static void on_refreshed_for_plan(void *ctx, enum err err, const struct why *why)
+{
+    struct job *j = ctx;
+    struct why more;
+
+    if (err == ERR_OK) {
+        j->step = 0;
+        j->next = j->mirror->queue;
+        j->mirror->queue = j;
+        kick(j->mirror->ps);
+        return;
+    }
+    (void)why_set(&more, err, "ref", "ref: '%.60s' is not known here, and: %s", j->ref, why->text);
+    job_end(j, err, &more);
+}
+
+void job_refresh_first(struct job *j)
+{
+    j->has_refreshed = true;
+    list_remove(&j->mirror->running, j); /* it belongs to the refresh until that has ended */
+    projects_refresh(j->mirror->ps, j->mirror->id, j->url, on_refreshed_for_plan, j);
+}
+
+/* ---- trees that are kept ---- */
+
+struct tree *projects_tree_find(struct projects *ps, struct project_id id, const char *commit)
+{
+    for (struct tree **at = &ps->trees; *at != NULL; at = &(*at)->next) {
+        struct tree *t = *at;
+
+        if (t->project.v != id.v || strcmp(t->commit, commit) != 0)
+            continue;
+        *at = t->next;
+        t->next = ps->trees;
+        ps->trees = t;
+        return t;
+    }
+    return NULL;
+}
+
+void projects_tree_keep(struct projects *ps, struct tree *t)
+{
+    struct tree **at = &ps->trees;
+    struct tree *over;
+    size_t bytes = 0;
+    uint32_t n = 0;
+
+    t->next = ps->trees;
+    ps->trees = t;
+    while (*at != NULL) {
+        n++;
+        bytes += (*at)->arena.total_bytes;
+        if (*at == t || (n <= TREES_MAX && bytes <= TREES_BYTES_MAX)) {
+            at = &(*at)->next;
+            continue;
+        }
+        over = *at;
+        *at = over->next;
+        tree_free(over);
+    }
+}
+
+void projects_trees_drop(struct projects *ps, struct project_id id)
+{
+    struct tree **at = &ps->trees;
+    struct tree *t;
+
+    while ((t = *at) != NULL) {
+        if (t->project.v != id.v) {
+            at = &t->next;
+            continue;
+        }
+        *at = t->next;
+        tree_free(t);
+    }
+}
+
+/* ---- what others call ---- */
+
+void projects_mirror_path(const struct projects *ps, struct project_id id, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s/p%llu.git", ps->dir, (unsigned long long)id.v);
+}
+
+void projects_refresh(struct projects *ps, struct project_id id, const char *url, project_done_fn *done,
+                      void *ctx)
+{
+    struct job *j = job_new(ps, id, JOB_REFRESH, ctx);
+
+    free(j->url);
+    j->url = xstrdup(url);
+    j->done = done;
+}
+
+void projects_remove(struct projects *ps, struct project_id id)
+{
+    (void)job_new(ps, id, JOB_REMOVE, NULL);
+}
+
+void projects_refs(struct projects *ps, struct project_id id,
+                   void (*done)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs),
+                   void *ctx)
+{
+    job_new(ps, id, JOB_REFS, ctx)->on_refs = done;
+}
+
+void projects_plan(struct projects *ps, struct project_id id, const char *url, const char *ref,
+                   const char *const *patterns, uint32_t n_patterns,
+                   void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan),
+                   void *ctx)
+{
+    struct job *j = job_new(ps, id, JOB_PLAN, ctx);
+
+    free(j->url);
+    free(j->ref);
+    j->url = xstrdup(url);
+    j->ref = xstrdup(ref);
+    j->patterns = xcalloc(n_patterns, sizeof(*j->patterns));
+    for (uint32_t i = 0; i < n_patterns; i++)
+        j->patterns[i] = xstrdup(patterns[i]);
+    j->n_patterns = n_patterns;
+    j->on_plan = done;
+}
+
+void projects_tree(struct projects *ps, struct project_id id, const char *ref,
+                   void (*done)(void *ctx, enum err err, const struct why *why, const char *commit,
+                                const char *const *files, uint32_t n_files),
+                   void *ctx)
+{
+    struct job *j = job_new(ps, id, JOB_TREE, ctx);
+
+    free(j->ref);
+    j->ref = xstrdup(ref);
+    j->on_tree = done;
+}
+
+void projects_bundle(struct projects *ps, struct project_id id, const char *bundle_path,
+                     void (*done)(void *ctx, enum err err, const struct why *why, const char *const *commits,
+                                  uint32_t n_commits),
+                     void *ctx)
+{
+    struct job *j = job_new(ps, id, JOB_BUNDLE, ctx);
+
+    CHECK(bundle_path[0] == '/');
+    j->bundle = xstrdup(bundle_path);
+    j->on_bundle = done;
+}
+
+/* ---- open and close ---- */
+
+enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret, struct why *reterr)
+{
+    struct projects *ps;
+
+    if (strlen(dir) > PATH_BYTES_MAX - 64)
+        return why_set(reterr, ERR_LIMIT, NULL, "%.60s…: the path is too long", dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return why_errno(reterr, ERR_IO, errno, "%s", dir);
+    ps = xcalloc(1, sizeof(*ps));
+    ps->loop = loop;
+    ps->dir = xstrdup(dir);
+    ps->children = children_new(loop);
+    ps->kick = xcalloc(1, sizeof(*ps->kick));
+    CHECK(uv_timer_init(loop, ps->kick) == 0);
+    ps->kick->data = ps;
+    *ret = ps;
+    return ERR_OK;
+}
+
+static void on_kick_closed(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void jobs_give_up(struct job **list)
+{
+    struct why why;
+    struct job *j;
+
+    (void)why_set(&why, ERR_BUSY, NULL, "wrata is shutting down");
+    while ((j = *list) != NULL) {
+        *list = j->next;
+        j->next = NULL;
+        j->child = NULL;
+        job_tell(j, ERR_BUSY, &why);
+        job_free(j);
+    }
+}
+
+void projects_free(struct projects *ps)
+{
+    struct mirror *m;
+
+    if (ps == NULL)
+        return;
+    children_free(ps->children);
+    uv_close((uv_handle_t *)ps->kick, on_kick_closed);
+    ps->kick = NULL;
+    for (unsigned i = 0; i < MIRROR_BUCKETS; i++) {
+        while ((m = ps->mirrors[i]) != NULL) {
+            jobs_give_up(&m->running);
+            jobs_give_up(&m->queue);
+            ps->mirrors[i] = m->next;
+            arena_done(&m->refs.arena);
+            free(m->path);
+            free(m->path_new);
+            free(m);
+        }
+    }
+    while (ps->trees != NULL) {
+        struct tree *t = ps->trees;
+
+        ps->trees = t->next;
+        tree_free(t);
+    }
+    free(ps->dir);
+    free(ps);
+}

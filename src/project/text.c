@@ -1,0 +1,110 @@
+#include <string.h>
+
+#include "project/project_private.h"
+
+#define ERR_LINES 3u
+
+uint32_t text_rune(const char *p, size_t n, size_t *retlen)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *u = (const unsigned char *)p;
+    uint32_t rune;
+    size_t len;
+
+    *retlen = 0;
+    if (n == 0)
+        return 0;
+    if (u[0] < 0x80) {
+        *retlen = 1;
+        return u[0];
+    }
+    len = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
+    if (u[0] < 0xc2 || u[0] > 0xf4 || len > n)
+        return 0;
+    rune = u[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+        rune = rune << 6 | (u[i] & 0x3f);
+    }
+    if (rune < least[len] || rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000))
+        return 0;
+    *retlen = len;
+    return rune;
+}
+
+bool text_is_utf8(const char *p, size_t n)
+{
+    size_t len;
+
+    while (n > 0) {
+        (void)text_rune(p, n, &len);
+        if (len == 0)
+            return false;
+        p += len;
+        n -= len;
+    }
+    return true;
+}
+
+/* Append a line: control characters and broken bytes become '?', "://name:password@" becomes "://". */
+static size_t add_clean(struct slice line, char *out, size_t at, size_t size)
+{
+    for (size_t i = 0; i < line.len && at + 5 < size;) {
+        size_t len;
+        uint32_t rune = text_rune(line.ptr + i, line.len - i, &len);
+
+        if (len == 0 || (rune < 0x20 && rune != '\t') || rune == 0x7f) {
+            out[at++] = '?';
+            i++;
+            continue;
+        }
+        memcpy(out + at, line.ptr + i, len);
+        at += len;
+        i += len;
+        if (at >= 3 && memcmp(out + at - 3, "://", 3) == 0) {
+            size_t host = 0;
+
+            for (size_t k = i; k < line.len && strchr("/ '\"", line.ptr[k]) == NULL; k++) {
+                if (line.ptr[k] == '@')
+                    host = k + 1;
+            }
+            if (host > 0)
+                i = host;
+        }
+    }
+    return at;
+}
+
+const char *text_of_git(struct slice err, char *out, size_t size)
+{
+    struct slice lines[ERR_LINES];
+    unsigned n = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < err.len;) {
+        size_t len = 0;
+
+        while (i + len < err.len && err.ptr[i + len] != '\n' && err.ptr[i + len] != '\r')
+            len++;
+        /* "hint:" and "warning:" lines are not why it failed. */
+        if (len > 0 && !(len >= 5 && memcmp(err.ptr + i, "hint:", 5) == 0) &&
+            !(len >= 8 && memcmp(err.ptr + i, "warning:", 8) == 0)) {
+            if (n == ERR_LINES) {
+                memmove(lines, lines + 1, sizeof(lines) - sizeof(lines[0]));
+                n--;
+            }
+            lines[n++] = (struct slice){err.ptr + i, len};
+        }
+        i += len + 1;
+    }
+    for (unsigned k = 0; k < n; k++) {
+        if (k > 0 && at + 8 < size) {
+            out[at++] = ';';
+            out[at++] = ' ';
+        }
+        at = add_clean(lines[k], out, at, size);
+    }
+    out[at] = '\0';
+    return out;
+}

@@ -1,0 +1,221 @@
+/* tree.c - the files of a commit, as `git ls-tree -r -z` lists them.
+ *
+ * A name may hold any byte but NUL. One that is not UTF-8 cannot travel through JSON and is passed over; how many
+ * were is counted and logged. Submodules are no files; a symbolic link is one, without the executable bit. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "project/project_private.h"
+
+#define FILES_MAX 4000000u
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct tree_file *)a)->path, ((const struct tree_file *)b)->path);
+}
+
+static uint32_t count_entries(struct slice out)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < out.len; i++)
+        n += out.ptr[i] == '\0';
+    return n;
+}
+
+/* "100644 blob <oid>\t<path>" of n bytes. */
+static void add_entry(struct tree *t, const char *p, size_t n)
+{
+    const char *tab = memchr(p, '\t', n);
+    size_t len;
+    char *path;
+
+    if (tab == NULL || n < 7 || strncmp(p, "160000", 6) == 0)
+        return;
+    len = n - (size_t)(tab + 1 - p);
+    if (len == 0 || len >= PATH_BYTES_MAX || !text_is_utf8(tab + 1, len)) {
+        t->n_skipped++;
+        return;
+    }
+    path = arena_strndup(&t->arena, tab + 1, len);
+    t->files[t->n_files++] = (struct tree_file){path, strncmp(p, "100755", 6) == 0};
+    if (strcmp(path, "Gemfile.lock") == 0)
+        t->has_gemfile_lock = true;
+}
+
+enum err tree_parse(struct slice out, struct tree **ret, struct why *reterr)
+{
+    uint32_t n = count_entries(out);
+    bool is_sorted = true;
+    struct tree *t;
+
+    if (n > FILES_MAX)
+        return why_set(reterr, ERR_LIMIT, NULL, "the tree has %u files; %u is the most", n, FILES_MAX);
+    t = xcalloc(1, sizeof(*t));
+    arena_init(&t->arena);
+    t->files = arena_alloc(&t->arena, (n + 1) * sizeof(*t->files));
+    for (size_t at = 0; at < out.len;) {
+        const char *end = memchr(out.ptr + at, '\0', out.len - at);
+
+        if (end == NULL)
+            break;
+        add_entry(t, out.ptr + at, (size_t)(end - (out.ptr + at)));
+        at = (size_t)(end + 1 - out.ptr);
+    }
+    for (uint32_t i = 1; i < t->n_files && is_sorted; i++)
+        is_sorted = by_path(&t->files[i - 1], &t->files[i]) < 0;
+    if (!is_sorted)
+        qsort(t->files, t->n_files, sizeof(*t->files), by_path);
+    t->paths = arena_alloc(&t->arena, (n + 1) * sizeof(*t->paths));
+    for (uint32_t i = 0; i < t->n_files; i++)
+        t->paths[i] = t->files[i].path;
+    *ret = t;
+    return ERR_OK;
+}
+
+void tree_free(struct tree *t)
+{
+    if (t == NULL)
+        return;
+    arena_done(&t->arena);
+    free(t);
+}
+
+uint32_t tree_lower(const struct tree *t, const char *path, size_t n)
+{
+    uint32_t low = 0;
+    uint32_t high = t->n_files;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+
+        if (strncmp(t->files[mid].path, path, n) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* ---- the job: a ref to a commit to its files, and to a plan when that was asked for ---- */
+
+enum { TREE_RESOLVE, TREE_RESOLVED, TREE_LISTED };
+
+static void tree_deliver(struct job *j, const struct tree *t)
+{
+    struct plan plan;
+    struct why why;
+    enum err err;
+
+    if (j->kind == JOB_TREE) {
+        j->is_told = true;
+        j->on_tree(j->ctx, ERR_OK, NULL, t->commit, t->paths, t->n_files);
+        job_end(j, ERR_OK, NULL);
+        return;
+    }
+    err = plan_make(t, (const char *const *)j->patterns, j->n_patterns, &j->arena, &plan, &why);
+    if (err != ERR_OK) {
+        job_end(j, err, &why);
+        return;
+    }
+    j->is_told = true;
+    j->on_plan(j->ctx, ERR_OK, NULL, &plan);
+    job_end(j, ERR_OK, NULL);
+}
+
+static void tree_unknown_ref(struct job *j, const struct why *why)
+{
+    if (j->kind == JOB_PLAN && !j->has_refreshed && j->url[0] != '\0') {
+        job_refresh_first(j);
+        return;
+    }
+    job_end(j, why->code, why);
+}
+
+static void tree_resolve(struct job *j)
+{
+    struct buf questions;
+    struct why why;
+    char head[256];
+    const char *const words[] = {"cat-file", "--batch-check", NULL};
+
+    if (ref_check(j->ref, &why) != ERR_OK) {
+        job_end(j, why.code, &why);
+        return;
+    }
+    if (!mirror_exists(j->mirror)) {
+        (void)why_set(&why, ERR_NOTFOUND, "ref", "ref: the project has not been fetched yet");
+        tree_unknown_ref(j, &why);
+        return;
+    }
+    mirror_head(j->mirror, head, sizeof(head));
+    buf_init(&questions, KIB(16));
+    ref_questions(j->ref, head, &questions);
+    j->step = TREE_RESOLVED;
+    job_git(j, j->mirror->path, words, buf_take(&questions, NULL), GIT_LOCAL_MS);
+}
+
+static void tree_list(struct job *j, const struct child_exit *e)
+{
+    const char *const words[] = {"ls-tree", "-r", "-z", "--full-tree", j->commit, NULL};
+    struct tree *t;
+    struct why why;
+
+    if (ref_answer(e->out, j->ref, j->commit, sizeof(j->commit), &why) != ERR_OK) {
+        tree_unknown_ref(j, &why);
+        return;
+    }
+    t = projects_tree_find(j->mirror->ps, j->mirror->id, j->commit);
+    if (t != NULL) {
+        tree_deliver(j, t);
+        return;
+    }
+    j->step = TREE_LISTED;
+    job_git(j, j->mirror->path, words, NULL, GIT_LOCAL_MS);
+}
+
+static void tree_listed(struct job *j, const struct child_exit *e)
+{
+    struct tree *t;
+    struct why why;
+
+    if (job_failed(e)) {
+        job_end_git(j, e, ERR_IO, "list the files");
+        return;
+    }
+    if (e->out_cut) {
+        (void)why_set(&why, ERR_LIMIT, NULL, "the list of files is longer than %zu bytes",
+                      (size_t)GIT_OUT_MAX);
+        job_end(j, why.code, &why);
+        return;
+    }
+    if (tree_parse(e->out, &t, &why) != ERR_OK) {
+        job_end(j, why.code, &why);
+        return;
+    }
+    t->project = j->mirror->id;
+    memcpy(t->commit, j->commit, sizeof(t->commit));
+    if (t->n_skipped > 0)
+        LOG_WARN("project.names_skipped", "project=%llu commit=%s files=%u", (unsigned long long)t->project.v,
+                 t->commit, t->n_skipped);
+    projects_tree_keep(j->mirror->ps, t);
+    tree_deliver(j, t);
+}
+
+void tree_step(struct job *j, const struct child_exit *e)
+{
+    switch (j->step) {
+    case TREE_RESOLVE:
+        tree_resolve(j);
+        break;
+    case TREE_RESOLVED:
+        tree_list(j, e);
+        break;
+    case TREE_LISTED:
+        tree_listed(j, e);
+        break;
+    default:
+        CHECK(!"a step of tree_step");
+    }
+}
