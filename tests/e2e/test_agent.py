@@ -1,0 +1,824 @@
+#!/usr/bin/env python3
+"""The real wrata-agent, driven over the pipes of `wrata-agent attach` with a small codec of our own."""
+import os
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+
+
+def find_agent():
+    if os.environ.get("WRATA_AGENT"):
+        return os.environ["WRATA_AGENT"]
+    folders = [os.environ.get("WRATA_AGENT_DIR"), os.path.join(SOURCE, "build/test/agent"),
+               os.path.join(SOURCE, "build/agent"), os.path.join(SOURCE, "build/test"), os.path.join(SOURCE, "build")]
+    for folder in filter(None, folders):
+        for name in ("wrata-agent", "wrata-agent-" + os.uname().machine):
+            if os.path.isfile(os.path.join(folder, name)):
+                return os.path.join(folder, name)
+    return None
+
+
+AGENT = find_agent()
+
+# ---- the codec, read from the schema itself ----
+
+
+def read_schema():
+    with open(os.path.join(SOURCE, "src/wire/frames.def")) as schema:
+        text = re.sub(r"/\*.*?\*/", "", schema.read(), flags=re.S)
+    parts, frames, fields = {}, {}, None
+    for line in text.splitlines():
+        m = re.match(r"\s*(\w+)\(([^)]*)\)", line)
+        if not m:
+            continue
+        word, args = m.group(1), [a.strip() for a in m.group(2).split(",")]
+        if word == "STRUCT":
+            fields = parts[args[0]] = []
+        elif word == "FRAME":
+            fields = []
+            frames[int(args[2])] = (args[0], fields)
+        elif word in ("U32", "U64", "I64", "STR", "BYTES", "LIST"):
+            fields.append((word, args))
+    return parts, frames
+
+
+PARTS, FRAMES = read_schema()
+NUMBERS = {name: number for number, (name, _) in FRAMES.items()}
+
+
+def put(fields, values):
+    out = b""
+    for word, args in fields:
+        v = values.get(args[0])
+        if word == "U32":
+            out += struct.pack("<I", v or 0)
+        elif word in ("U64", "I64"):
+            out += struct.pack("<Q", v or 0)
+        elif word in ("STR", "BYTES"):
+            v = v or b""
+            v = v.encode("utf-8", "surrogateescape") if isinstance(v, str) else v
+            out += struct.pack("<I", len(v)) + v
+        else:
+            out += struct.pack("<I", len(v or []))
+            for item in v or []:
+                body = put(PARTS[args[1]], item)
+                out += struct.pack("<I", len(body)) + body
+    return out
+
+
+def get(fields, data, at):
+    values = {}
+    for word, args in fields:
+        if word == "U32":
+            values[args[0]], = struct.unpack_from("<I", data, at)
+            at += 4
+        elif word in ("U64", "I64"):
+            values[args[0]], = struct.unpack_from("<Q", data, at)
+            at += 8
+        elif word in ("STR", "BYTES"):
+            n, = struct.unpack_from("<I", data, at)
+            values[args[0]] = data[at + 4:at + 4 + n]
+            if word == "STR":
+                values[args[0]] = values[args[0]].decode("utf-8", "surrogateescape")
+            at += 4 + n
+        else:
+            n, = struct.unpack_from("<I", data, at)
+            at += 4
+            values[args[0]] = []
+            for _ in range(n):
+                size, = struct.unpack_from("<I", data, at)
+                values[args[0]].append(get(PARTS[args[1]], data[at + 4:at + 4 + size], 0)[0])
+                at += 4 + size
+    return values, at
+
+
+def encode(name, **values):
+    body = put(FRAMES[NUMBERS[name]][1], values)
+    return struct.pack("<II", len(body), NUMBERS[name]) + body
+
+
+EXITED, SIGNALLED, STOPPED, TIME_LIMIT, SILENCE_LIMIT, LEASE_ENDED, NOT_STARTED, NO_CODE, AGENT_DIED, NO_DISK, \
+    MEMORY_LIMIT = range(11)
+RUN, STOP, BACK = range(3)
+WAITING, PREPARING, RUNNING, STOPPING, FINISHED = range(5)
+
+
+class Link:
+    """One attach, and what a controller does with it: acknowledges, keeps goals, collects streams."""
+
+    def __init__(self, where, idle_exit_s=30, stderr=subprocess.DEVNULL):
+        self.p = subprocess.Popen([AGENT, "attach", "--dir", where, "--instance", "i1", "--idle-exit-s",
+                                   str(idle_exit_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+                                  bufsize=0)
+        self.data = b""
+        self.frames = []
+        self.logs = {}      # (run, stream) -> bytearray
+        self.finished = {}
+        self.started = {}
+        self.beat = None
+        self.hello = None
+        self.acking = True
+        self.window = 1 << 20
+        self.max_unacked = 0
+        self.goals = {}     # run -> want, in order
+        self.goals_seq = 0
+        self.lease_ms = 60000
+        self.acks = []
+
+    def send(self, name, **values):
+        self.p.stdin.write(encode(name, **values))
+
+    def welcome(self, slots=2, beat_ms=200, grace_ms=500, instance="i1"):
+        self.wait(lambda: self.hello)
+        self.send("WELCOME", protocol=1, instance=instance, server="test", server_id=1, slots=slots, beat_ms=beat_ms,
+                  grace_ms=grace_ms, window_bytes=self.window)
+        return self
+
+    def send_goals(self):
+        self.goals_seq += 1
+        self.send("GOALS", seq=self.goals_seq, beat_seq=self.beat["seq"] if self.beat else 0,
+                  goals=[{"run": r, "want": w, "lease_ms": self.lease_ms} for r, w in self.goals.items()])
+
+    def spec(self, run, argv, **more):
+        v = {"run": run, "test": run, "launch": 1, "attempt": 1, "project": 0, "adapter": "exit",
+             "argv": [{"s": a} for a in argv], "kill_grace_ms": 500, "log_max_bytes": 16 << 20}
+        v.update(more)
+        v["env"] = [{"s": e} for e in more.get("env", [])]
+        self.send("RUN_SPEC", **v)
+
+    def start(self, run, argv, **more):
+        self.spec(run, argv, **more)
+        self.goals[run] = RUN
+        self.send_goals()
+
+    def want(self, run, want):
+        self.goals[run] = want
+        self.send_goals()
+
+    def drop(self, run):
+        del self.goals[run]
+        self.send_goals()
+
+    def feed(self, timeout):
+        """Read what is there; False at the end of the link."""
+        if not select.select([self.p.stdout], [], [], timeout)[0]:
+            return True
+        got = os.read(self.p.stdout.fileno(), 1 << 20)
+        if not got:
+            return False
+        self.data += got
+        at = 0
+        while len(self.data) - at >= 8:
+            size, number = struct.unpack_from("<II", self.data, at)
+            if len(self.data) - at - 8 < size:
+                break
+            name, fields = FRAMES[number]
+            self.on_frame(name, get(fields, self.data[at + 8:at + 8 + size], 0)[0])
+            at += 8 + size
+        self.data = self.data[at:]
+        if self.acks and self.acking:
+            for i in range(0, len(self.acks), 1000):
+                self.send("ACKS", acks=self.acks[i:i + 1000])
+            self.acks = []
+        return True
+
+    def on_frame(self, name, f):
+        self.frames.append(name)
+        if name == "HELLO":
+            self.hello = f
+        elif name == "BEAT":
+            self.beat = f
+            if self.acking:
+                self.send_goals()
+        elif name == "STARTED":
+            self.started[f["run"]] = f
+        elif name == "STREAM":
+            log = self.logs.setdefault((f["run"], f["stream"]), bytearray())
+            assert f["offset"] <= len(log), "a gap in run %d: %d after %d" % (f["run"], f["offset"], len(log))
+            known = len(log) - f["offset"]
+            assert log[f["offset"]:] == f["bytes"][:known], "other bytes at the same place"
+            log += f["bytes"][known:]
+            if self.acking:
+                self.acks.append({"run": f["run"], "stream": f["stream"], "offset": len(log)})
+        elif name == "FINISHED":
+            self.finished[f["run"]] = f
+
+    def wait(self, cond, timeout=15.0):
+        end = time.monotonic() + timeout
+        while not cond():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise AssertionError("waited %.0f s in vain; frames: %s" % (timeout, self.frames[-20:]))
+            if not self.feed(left):
+                raise AssertionError("the link closed; frames: %s" % self.frames[-20:])
+        return cond()
+
+    def for_s(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not self.feed(end - time.monotonic()):
+                return False
+        return True
+
+    def end(self, run, timeout=15.0):
+        """Wait until the run is finished and its streams are here; then take it off the goals."""
+        self.wait(lambda: run in self.finished, timeout)
+        f = self.finished[run]
+        self.wait(lambda: len(self.log(run)) >= f["log_len"] and len(self.log(run, 1)) >= f["results_len"], timeout)
+        assert len(self.log(run)) == f["log_len"]
+        if run in self.goals:
+            self.drop(run)
+        return f
+
+    def log(self, run, stream=0):
+        return bytes(self.logs.get((run, stream), b""))
+
+    def close(self):
+        for f in (self.p.stdin, self.p.stdout):
+            f.close()
+        self.p.wait(10)
+
+    def cut(self):
+        self.p.kill()
+        self.close()
+
+
+def slurp(path):
+    with open(path, errors="replace") as f:
+        return f.read()
+
+
+def pid_of_agent(where):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            args = slurp("/proc/%s/cmdline" % pid).split("\0")
+        except OSError:
+            continue
+        if "serve" in args and where in args:
+            return int(pid)
+    return None
+
+
+def is_alive(pid):
+    try:
+        return slurp("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_dead(pid, timeout=3.0):
+    end = time.monotonic() + timeout
+    while is_alive(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@unittest.skipUnless(AGENT, "wrata-agent is not built: set WRATA_AGENT or WRATA_AGENT_DIR")
+class AgentTest(unittest.TestCase):
+    def setUp(self):
+        self.where = os.path.realpath(tempfile.mkdtemp(prefix="wrata-agent-"))
+        self.links = []
+
+    def tearDown(self):
+        for link in self.links:
+            if link.p.poll() is None:
+                link.p.kill()
+                link.p.wait()
+            for f in (link.p.stdin, link.p.stdout):
+                if not f.closed:
+                    try:
+                        f.close()
+                    except OSError:
+                        pass
+        pid = pid_of_agent(self.where)
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            wait_dead(pid)
+        log = os.path.join(self.where, "i1", "agent.log")
+        text = slurp(log) if os.path.exists(log) else ""
+        shutil.rmtree(self.where, ignore_errors=True)
+        for line in text.splitlines():
+            if "level=error" in line or "ERROR:" in line or "runtime error" in line or "==" in line:
+                self.fail("the agent's log: " + line)
+
+    def attach(self, welcome=True, **more):
+        link = Link(self.where)
+        self.links.append(link)
+        return link.welcome(**more) if welcome else link
+
+    def sh(self, link, run, script, **more):
+        link.start(run, ["/bin/sh", "-c", script], **more)
+        return link
+
+    # ---- the link ----
+
+    def test_hello_says_who_and_what(self):
+        link = self.attach()
+        self.assertEqual(link.hello["protocol"], 1)
+        self.assertRegex(link.hello["hash"], "^[0-9a-f]{64}$")
+        self.assertRegex(link.hello["facts"], r"cores, .*cgroup.*git")
+        self.assertGreater(link.hello["disk_free_bytes"], 1 << 20)
+        self.assertEqual(link.hello["held"], [])
+        link.wait(lambda: link.beat)
+        self.assertLess(abs(link.hello["wall_ms"] - time.time() * 1000), 60000)
+
+    def test_second_attach_takes_over(self):
+        one = self.attach()
+        two = self.attach()
+        self.assertFalse(one.for_s(5), "the older link must close")
+        self.sh(two, 1, "echo two")
+        self.assertEqual(two.end(1)["how"], EXITED)
+        self.assertEqual(two.hello["incarnation"], one.hello["incarnation"])
+
+    def test_other_instance_is_refused(self):
+        link = self.attach(welcome=False)
+        link.welcome(instance="other")
+        self.assertFalse(link.for_s(5))
+
+    def test_garbage_closes_the_link_only(self):
+        link = self.attach()
+        link.p.stdin.write(b"\xff" * 64)
+        self.assertFalse(link.for_s(5))
+        link = self.attach()
+        self.sh(link, 1, "true")
+        self.assertEqual(link.end(1)["how"], EXITED)
+
+    # ---- ends ----
+
+    def test_exit_codes_output_and_usage(self):
+        link = self.attach()
+        self.sh(link, 1, "echo out; echo err >&2; exit 3")
+        f = link.end(1)
+        self.assertEqual((f["how"], f["exit_code"]), (EXITED, 3))
+        self.assertEqual(sorted(link.log(1).split()), [b"err", b"out"])
+        self.assertGreater(f["duration_us"], 0)
+        self.assertGreater(f["max_rss_kib"], 100)
+        self.assertEqual(link.started[1]["slot"], 0)
+        link.wait(lambda: link.beat["held"] == [])
+
+    def test_signals(self):
+        link = self.attach()
+        self.sh(link, 1, "kill -SEGV $$")
+        f = link.end(1)
+        self.assertEqual((f["how"], f["signal"]), (SIGNALLED, signal.SIGSEGV))
+
+    def test_command_not_found(self):
+        link = self.attach()
+        link.start(1, ["no-such-command-here"])
+        f = link.end(1)
+        self.assertEqual(f["how"], NOT_STARTED)
+        self.assertEqual(f["reason"], "no-such-command-here: command not found on this server")
+        self.assertEqual(f["duration_us"], 0)
+
+    def test_not_executable_and_no_command(self):
+        link = self.attach()
+        link.start(1, ["/etc/passwd"])
+        self.assertIn("ermission denied", link.end(1)["reason"])
+        link.start(2, [])
+        self.assertEqual(link.end(2)["how"], NOT_STARTED)
+
+    def test_script_without_interpreter_line(self):
+        script = os.path.join(self.where, "plain")
+        with open(script, "w") as f:
+            f.write("echo plain $1\n")
+        os.chmod(script, 0o755)
+        link = self.attach()
+        link.start(1, [script, "arg"])
+        link.end(1)
+        self.assertEqual(link.log(1), b"plain arg\n")
+
+    def test_names_with_odd_characters(self):
+        link = self.attach()
+        names = ["a b", "c'd\"e", "new\nline", "\u00e4\u20ac", "./-x", "$HOME `id`", "\\"]
+        link.start(1, ["/usr/bin/printf", "%s|"] + names)
+        link.end(1)
+        self.assertEqual(link.log(1).decode(), "|".join(names) + "|")
+
+    def test_stop_and_term_ignorer(self):
+        link = self.attach()
+        self.sh(link, 1, "trap 'echo got term; exit 5' TERM; echo up; while :; do sleep 0.02; done")
+        link.wait(lambda: link.log(1))
+        link.want(1, STOP)
+        f = link.end(1)
+        self.assertEqual((f["how"], f["exit_code"]), (STOPPED, 5))
+        self.assertIn(b"got term", link.log(1))
+        self.sh(link, 2, "trap '' TERM; echo up; while :; do sleep 0.02; done")
+        link.wait(lambda: link.log(2))
+        at = time.monotonic()
+        link.want(2, STOP)
+        f = link.end(2)
+        self.assertEqual((f["how"], f["signal"]), (STOPPED, signal.SIGKILL))
+        self.assertLess(time.monotonic() - at, 3)
+
+    def test_stop_and_back_before_start(self):
+        link = self.attach(slots=1)
+        self.sh(link, 1, "sleep 30")
+        self.sh(link, 2, "echo no")
+        self.sh(link, 3, "echo no")
+        link.wait(lambda: 1 in link.started)
+        link.want(2, STOP)
+        f = link.end(2)
+        self.assertEqual((f["how"], f["duration_us"]), (STOPPED, 0))
+        link.want(3, BACK)
+        link.wait(lambda: [h["run"] for h in link.beat["held"]] == [1])
+        link.drop(1)
+        link.wait(lambda: link.beat["held"] == [])
+
+    def test_goals_that_drop_a_run_kill_it(self):
+        link = self.attach(slots=1)
+        self.sh(link, 1, "echo $$; exec sleep 100")
+        link.wait(lambda: link.log(1).endswith(b"\n"))
+        pid = int(link.log(1))
+        link.drop(1)
+        self.assertTrue(wait_dead(pid))
+        self.sh(link, 2, "echo next")
+        self.assertEqual(link.end(2)["how"], EXITED)
+        self.assertNotIn(1, link.finished)
+
+    def test_time_and_silence_limits(self):
+        link = self.attach()
+        self.sh(link, 1, "echo one; echo two; sleep 100", time_limit_ms=300)
+        self.sh(link, 2, "echo working; echo on; echo it; sleep 100", silence_limit_ms=300)
+        f = link.end(1)
+        self.assertEqual(f["how"], TIME_LIMIT)
+        f = link.end(2)
+        self.assertEqual(f["how"], SILENCE_LIMIT)
+        self.assertIn("sleep", f["reason"])
+        self.assertIn("working | on | it", f["reason"])
+        self.sh(link, 3, "for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done", silence_limit_ms=400)
+        self.assertEqual(link.end(3)["how"], EXITED)
+
+    def test_lease_end(self):
+        link = self.attach(grace_ms=200)
+        link.lease_ms = 1000
+        self.sh(link, 1, "echo $$; exec sleep 100")
+        link.wait(lambda: link.log(1).endswith(b"\n"))
+        pid = int(link.log(1))
+        link.acking = False  # beats are no longer answered
+        self.assertTrue(wait_dead(pid, 3))
+        link.wait(lambda: 1 in link.finished)
+        self.assertEqual(link.finished[1]["how"], LEASE_ENDED)
+
+    # ---- environment and adapters ----
+
+    def test_environment(self):
+        link = self.attach(slots=2)
+        self.sh(link, 1, "sleep 0.3")
+        self.sh(link, 2, "env; pwd; ls -A; cat <&0", env=["FOO=b a r", "DISPLAY=:7", "WRATA_SLOT=9"])
+        link.end(1)
+        link.end(2)
+        text = link.log(2).decode()
+        for want in ("FOO=b a r\n", "DISPLAY=:7\n", "WRATA_SLOT=1\n", "TEST_ENV_NUMBER=2\n", "/work/none-s1\n"):
+            self.assertIn(want, text)
+        self.assertNotIn("WRATA_RESULTS_FD", text)
+        self.sh(link, 3, "env; ls -l /proc/self/fd")
+        link.end(3)
+        text = link.log(3).decode()
+        self.assertIn("TEST_ENV_NUMBER=\n", text)
+        self.assertIn("DISPLAY=:0.0\n", text)
+        self.assertRegex(text, r"PATH=\S*/usr/bin")
+
+    def test_results_channel(self):
+        link = self.attach()
+        self.sh(link, 1, "echo '{\"e\":\"start\"}' >&$WRATA_RESULTS_FD; echo log; echo '{\"e\":\"end\"}' >&3",
+                adapter="rspec")
+        f = link.end(1)
+        self.assertEqual(link.log(1, 1), b'{"e":"start"}\n{"e":"end"}\n')
+        self.assertEqual(link.log(1), b"log\n")
+        self.assertEqual(f["results_len"], len(link.log(1, 1)))
+
+    def test_rspec_gets_the_adapter(self):
+        folder = os.path.join(self.where, "bin")
+        os.mkdir(folder)
+        for name in ("rspec", "bundle"):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write('#!/bin/sh\nfor a; do echo "$a"; done\n')
+            os.chmod(os.path.join(folder, name), 0o755)
+        env = ["PATH=" + folder]
+        link = self.attach()
+        link.start(1, ["rspec", "spec/a b_spec.rb"], adapter="rspec", env=env)
+        link.start(2, ["bundle", "exec", "rspec", "x_spec.rb"], adapter="rspec", env=env)
+        link.end(1)
+        link.end(2)
+        one, two = link.log(1).decode().splitlines(), link.log(2).decode().splitlines()
+        if "--require" not in one:
+            self.skipTest("this agent was built without adapters")
+        self.assertEqual((one[0], one[2:]), ("--require", ["spec/a b_spec.rb"]))
+        self.assertEqual(two[:3] + two[4:], ["exec", "rspec", "--require", "x_spec.rb"])
+        self.assertTrue(os.path.isfile(one[1]), one[1])
+
+    # ---- streams ----
+
+    def test_binary_output_and_long_line(self):
+        link = self.attach()
+        link.start(1, [sys.executable, "-c", "import os; os.write(1, bytes(range(256)) * 512)"])
+        link.end(1)
+        self.assertEqual(link.log(1), bytes(range(256)) * 512)
+        link.start(2, [sys.executable, "-c", "import sys; sys.stdout.write('x' * 10000000)"])
+        link.end(2)
+        self.assertEqual(link.log(2), b"x" * 10000000)
+
+    def test_gigabyte_is_capped(self):
+        link = self.attach()
+        limit = 4 << 20
+        self.sh(link, 1, "echo first; head -c 1000000000 /dev/zero | tr '\\0' 'y'; echo last", log_max_bytes=limit)
+        f = link.end(1, 60)
+        log = link.log(1)
+        self.assertLessEqual(len(log), limit)
+        self.assertTrue(log.startswith(b"first\nyyy"))
+        self.assertTrue(log.endswith(b"yyylast\n"))
+        mark = re.search(rb"\n\[wrata: (\d+) bytes of output are not kept here: the limit of (\d+) bytes was reached\]\n",
+                         log)
+        self.assertEqual(int(mark.group(1)), f["log_dropped"])
+        self.assertEqual(int(mark.group(2)), limit)
+        self.assertEqual(len(log) - len(mark.group(0)) + f["log_dropped"], 1000000000 + 11)
+        self.assertEqual(len(log) - mark.end(), 65536)
+
+    def test_log_at_and_just_over_the_limit(self):
+        link = self.attach()
+        limit = 1 << 20
+        for run, n in enumerate((limit - 65536 - 257, limit - 65536, limit - 256, limit - 255, limit, limit + 1), 1):
+            link.start(run, [sys.executable, "-c", "import os,sys\nd=bytes(i*7%%251 for i in range(%d))\n"
+                             "sys.stdout.buffer.write(d)" % n], log_max_bytes=limit)
+            f = link.end(run)
+            log = link.log(run)
+            data = bytes(i * 7 % 251 for i in range(n))
+            self.assertLessEqual(len(log), limit)
+            if f["log_dropped"] == 0:
+                self.assertEqual(log, data)
+            else:
+                self.assertEqual(log[-65536:], data[-65536:])
+                self.assertGreater(n, limit - 256)
+
+    def test_closed_outputs(self):
+        link = self.attach()
+        self.sh(link, 1, "exec >&- 2>&-; sleep 0.4; exit 4")
+        f = link.end(1)
+        self.assertEqual((f["how"], f["exit_code"]), (EXITED, 4))
+        self.assertGreater(f["duration_us"], 300000)
+
+    def test_window_is_respected(self):
+        link = Link(self.where)
+        self.links.append(link)
+        link.window = 100000
+        link.welcome()
+        link.acking = False
+        link.start(1, [sys.executable, "-c", "print('x' * 999999)"])
+        link.wait(lambda: 1 in link.finished)
+        link.for_s(0.3)
+        self.assertEqual(len(link.log(1)), 100000)
+        link.acking = True
+        link.send("ACKS", acks=[{"run": 1, "stream": 0, "offset": 100000}])
+        link.end(1)
+        self.assertEqual(len(link.log(1)), 1000000)
+
+    # ---- what runs leave behind ----
+
+    def test_daemons_left_behind_are_killed(self):
+        link = self.attach()
+        script = ("sleep 1000 & echo $!; setsid sleep 1001 & echo $!; "
+                  "(setsid sh -c 'sleep 1002 >/dev/null 2>&1 & echo $!') ; "
+                  "setsid env -i sh -c 'echo $$; exec sleep 1003 >/dev/null 2>&1' & sleep 0.2; exit 0")
+        at = time.monotonic()
+        self.sh(link, 1, script)
+        f = link.end(1)
+        self.assertLess(time.monotonic() - at, 2)
+        self.assertEqual(f["exit_code"], 0)
+        pids = [int(p) for p in link.log(1).split()]
+        self.assertEqual(len(pids), 4)
+        for pid in pids:
+            self.assertFalse(is_alive(pid), "pid %d outlived its run" % pid)
+
+    def test_quick_end_with_holder_of_the_pipe(self):
+        link = self.attach()
+        self.sh(link, 1, "sleep 1000 & exit 0")
+        f = link.end(1)
+        self.assertLess(f["duration_us"], 150000)
+        self.sh(link, 2, "(sleep 0.05; echo late) & exit 0")
+        link.end(2)
+        self.assertEqual(link.log(2), b"late\n")
+
+    # ---- faults ----
+
+    def test_link_cut_in_mid_stream(self):
+        link = self.attach()
+        link.start(1, [sys.executable, "-u", "-c",
+                       "import time\nfor i in range(3000):\n print('line', i)\n if i % 50 == 0: time.sleep(0.02)"])
+        logs = {}
+        for _ in range(5):
+            link.wait(lambda: len(link.log(1)) > len(logs.get((1, 0), b"")) + 200 or 1 in link.finished)
+            logs = {k: bytearray(v) for k, v in link.logs.items()}
+            link.cut()
+            link = Link(self.where)
+            self.links.append(link)
+            link.logs, link.goals = logs, {1: RUN}
+            link.welcome()
+            link.send("ACKS", acks=[{"run": 1, "stream": 0, "offset": len(logs[(1, 0)])}])
+            link.send_goals()
+            self.assertEqual([h["run"] for h in link.hello["held"]], [1])
+        f = link.end(1)
+        self.assertEqual(f["exit_code"], 0)
+        self.assertEqual(link.log(1).decode(), "".join("line %d\n" % i for i in range(3000)))
+
+    def test_agent_killed_and_attached_again(self):
+        link = self.attach(slots=1)
+        self.sh(link, 1, "setsid sh -c 'echo $$; exec sleep 1000' & echo $$; sleep 1000")
+        self.sh(link, 2, "echo waits")
+        link.wait(lambda: link.log(1).count(b"\n") == 2 and link.beat and len(link.beat["held"]) == 2)
+        pids = [int(p) for p in link.log(1).split()]
+        os.kill(pid_of_agent(self.where), signal.SIGKILL)
+        self.assertFalse(link.for_s(5))
+        logs, first = link.logs, link.hello["incarnation"]
+        link = Link(self.where)
+        self.links.append(link)
+        link.logs, link.goals = logs, {1: RUN, 2: RUN}
+        link.welcome(slots=1)
+        self.assertNotEqual(link.hello["incarnation"], first)
+        self.assertEqual([(h["run"], h["state"]) for h in link.hello["held"]][1], (2, WAITING))
+        for pid in pids:
+            self.assertTrue(wait_dead(pid), "pid %d outlived its agent" % pid)
+        link.send_goals()
+        f = link.end(1)
+        self.assertEqual(f["how"], AGENT_DIED)
+        self.assertEqual(f["log_len"], len(link.log(1)))
+        self.assertEqual(link.end(2)["how"], EXITED)
+        self.assertEqual(link.log(2), b"waits\n")
+
+    def test_finished_is_told_again_until_dropped(self):
+        link = self.attach()
+        self.sh(link, 1, "echo done")
+        link.wait(lambda: 1 in link.finished)
+        link.cut()
+        os.kill(pid_of_agent(self.where), signal.SIGKILL)
+        logs = link.logs
+        for _ in range(2):
+            link = Link(self.where)
+            self.links.append(link)
+            link.goals, link.logs = {1: RUN}, logs
+            link.welcome()
+            self.assertEqual([(h["run"], h["state"]) for h in link.hello["held"]], [(1, FINISHED)])
+            link.send_goals()
+            link.wait(lambda: 1 in link.finished and link.log(1) == b"done\n")
+            link.cut()
+        link = self.attach()
+        link.send_goals()
+        link.wait(lambda: link.beat and link.beat["held"] == [])
+
+    def test_idle_agent_ends(self):
+        link = Link(self.where, idle_exit_s=1)
+        self.links.append(link)
+        link.welcome()
+        pid = pid_of_agent(self.where)
+        link.close()
+        self.assertTrue(wait_dead(pid, 5))
+
+    def test_memory_limit(self):
+        link = self.attach()
+        if "memory" not in link.hello["facts"]:
+            self.skipTest("no memory control group here: " + link.hello["facts"])
+        link.start(1, [sys.executable, "-c", "x = bytearray(400 << 20); print(len(x))"], memory_max_bytes=64 << 20)
+        f = link.end(1)
+        self.assertEqual(f["how"], MEMORY_LIMIT)
+        link.start(2, [sys.executable, "-c", "x = bytearray(100 << 20); print(len(x))"])
+        self.assertEqual(link.end(2)["how"], EXITED)
+
+    # ---- code ----
+
+    def git(self, *args, cwd):
+        return subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main",
+                               "-c", "commit.gpgsign=false"] + list(args), cwd=cwd, check=True,
+                              stdout=subprocess.PIPE).stdout.decode().strip()
+
+    def serve_git(self, link, repo):
+        """The controller's end of channels: git upload-pack on a mirror, under credit."""
+        chans = {}
+        plain = link.on_frame
+
+        def on_frame(name, f):
+            if name == "CHAN_OPEN":
+                p = subprocess.Popen(["git", "-c", "uploadpack.allowAnySHA1InWant=true", "upload-pack", repo],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+                chans[f["chan"]] = [p, link.window]
+            elif f.get("chan") and f["chan"] not in chans:
+                pass  # late news of a channel that ended here
+            elif name == "CHAN_DATA":
+                chans[f["chan"]][0].stdin.write(f["bytes"])
+                link.send("CHAN_CREDIT", chan=f["chan"], bytes=len(f["bytes"]))
+            elif name == "CHAN_CREDIT":
+                chans[f["chan"]][1] += f["bytes"]
+            elif name == "CHAN_CLOSE":
+                chans[f["chan"]][0].stdin.close()
+            plain(name, f)
+
+        def pump():
+            for chan, c in list(chans.items()):
+                while c[1] > 0 and select.select([c[0].stdout], [], [], 0)[0]:
+                    data = os.read(c[0].stdout.fileno(), min(c[1], 65536))
+                    c[1] -= len(data)
+                    if data:
+                        link.send("CHAN_DATA", chan=chan, bytes=data)
+                    else:
+                        link.send("CHAN_CLOSE", chan=chan)
+                        c[0].stdin.close()
+                        c[0].stdout.close()
+                        c[0].wait()
+                        del chans[chan]
+                        break
+
+        plain_feed = link.feed
+
+        def feed(timeout):
+            pump()
+            return plain_feed(min(timeout, 0.01) if chans else timeout)
+
+        link.on_frame, link.feed = on_frame, feed
+        return link
+
+    def test_code_comes_by_git(self):
+        repo = os.path.join(self.where, "repo")
+        os.mkdir(repo)
+        self.git("init", "-q", cwd=repo)
+        with open(os.path.join(repo, "hello"), "w") as f:
+            f.write("one\n")
+        with open(os.path.join(repo, "big"), "wb") as f:
+            f.write(os.urandom(3 << 20))
+        self.git("add", ".", cwd=repo)
+        self.git("commit", "-qm", "one", cwd=repo)
+        one = self.git("rev-parse", "HEAD", cwd=repo)
+        with open(os.path.join(repo, "hello"), "w") as f:
+            f.write("two\n")
+        self.git("commit", "-qam", "two", cwd=repo)
+        two = self.git("rev-parse", "HEAD", cwd=repo)
+        link = self.serve_git(self.attach(), repo)
+        for run, commit in ((1, one), (2, two), (3, one), (4, one)):
+            self.sh(link, run, "cat hello; git ls-files; ls; touch junk", project=7, commit=commit, launch=run,
+                    adapter="exit")
+        for run, text in ((1, "one"), (2, "two"), (3, "one"), (4, "one")):
+            f = link.end(run)
+            self.assertEqual((f["how"], f["exit_code"]), (EXITED, 0), f["reason"])
+            self.assertEqual(link.log(run).decode().split(), [text, "big", "hello", "big", "hello"])
+        self.sh(link, 5, "true", project=7, commit="0" * 40, launch=5)
+        f = link.end(5)
+        self.assertEqual(f["how"], NO_CODE)
+        self.assertIn("git fetch failed", f["reason"])
+        self.sh(link, 6, "true", project=7, commit="--upload-pack=x", launch=6)
+        self.assertEqual(link.end(6)["how"], NO_CODE)
+
+    # ---- figures ----
+
+    def test_speed_and_size(self):
+        link = self.attach(slots=2)
+        link.wait(lambda: link.beat)
+        pid = pid_of_agent(self.where)
+
+        def status(name):
+            return int(re.search(name + r":\s+(\d+)", slurp("/proc/%d/status" % pid)).group(1))
+
+        def cpu():
+            return sum(map(int, slurp("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()[11:13])) / \
+                os.sysconf("SC_CLK_TCK")
+
+        idle_kib, cpu0, sw0, total = status("VmRSS"), cpu(), status("voluntary_ctxt_switches"), 2000
+        at = time.monotonic()
+        nxt, gaps = 1, []
+        while len(link.finished) < total:
+            batch = b""
+            while nxt <= total and len(link.goals) < 24:
+                batch += encode("RUN_SPEC", run=nxt, test=nxt, launch=1, attempt=1, adapter="exit",
+                                argv=[{"s": "/bin/true"}], kill_grace_ms=1000, log_max_bytes=1 << 20)
+                link.goals[nxt] = RUN
+                nxt += 1
+            if batch:
+                link.p.stdin.write(batch)
+                link.send_goals()
+            link.feed(1)
+            for run in [r for r in link.goals if r in link.finished]:
+                gaps.append(link.finished[run]["gap_us"])
+                del link.goals[run]
+        took = time.monotonic() - at
+        gaps.sort()
+        self.assertTrue(all(f["how"] == EXITED and f["exit_code"] == 0 for f in link.finished.values()))
+        print("\n  %d runs of /bin/true, 2 slots: %.0f a second, agent CPU %.2f ms and %.1f switches each, gap p50 %d us "
+              "p99 %d us; agent %d bytes, RSS idle %d KiB, after %d KiB" %
+              (total, total / took, (cpu() - cpu0) * 1000 / total, (status("voluntary_ctxt_switches") - sw0) / total,
+               gaps[len(gaps) // 2], gaps[len(gaps) * 99 // 100], os.path.getsize(AGENT), idle_kib, status("VmRSS")),
+              file=sys.stderr)
+
+
+if __name__ == "__main__":
+    if not AGENT:
+        print("SKIP: wrata-agent is not built")
+        sys.exit(77)
+    unittest.main(verbosity=2)
