@@ -228,7 +228,7 @@ int serve_main(int argc, char **argv)
         err = announce(data, api_url(s.api), &why);
     if (err != ERR_OK) {
         (void)fprintf(stderr, "wrata: serve: %s\n", why.text);
-        return err_exit(err) == 2 && why.field != NULL ? 2 : 3;
+        return err == ERR_INVALID ? 2 : 3;
     }
     server_run(&s);
     unannounce(data);

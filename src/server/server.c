@@ -80,10 +80,21 @@ static void release_order(struct server *s, const struct order *o)
     }
 }
 
+/* The lives of servers and launches are for operators; those of thousands of runs and tests for debugging. */
+static void release_trace(const char *text)
+{
+    bool is_small = strncmp(text, "run ", 4) == 0 || strncmp(text, "test ", 5) == 0;
+
+    if (is_small)
+        LOG_DEBUG("engine", "%s", text);
+    else
+        LOG_INFO("engine", "%s", text);
+}
+
 static void release_note(struct server *s, const struct note *n)
 {
     if (n->kind == NOTE_TRACE) {
-        LOG_INFO("engine", "%s", n->trace);
+        release_trace(n->trace);
         return;
     }
     api_note(s->api, n);
@@ -123,9 +134,9 @@ static void turn_close(struct server *s)
 {
     struct turn *t = s->open;
 
-    s->now_is_read = false;
     if (t != NULL) {
         s->open = NULL;
+        engine_turn_end(s->engine, s->now, t->out);
         streams_note_changes(s->streams, t->out->changes.at, t->out->changes.n);
         if (t->out->changes.n == 0 && s->turns_in_store == 0) {
             turn_release(s, t);
@@ -135,6 +146,7 @@ static void turn_close(struct server *s)
         }
         arm_engine_timer(s);
     }
+    s->now_is_read = false;
     if (s->links != NULL)
         links_flush(s->links);
     private_check(s);
