@@ -39,6 +39,7 @@ function close(): void {
 
 let current = '';
 function open(): void {
+  flush();                                                            // so that every subscriber names where it really is
   const topics: string[] = [];
   for (const s of subs) { const own = s.topics(); topics.push(...own); s.fresh &&= own.length > 0; }
   const key = [...new Set(topics)].sort().join();

@@ -24,7 +24,7 @@ export interface Test {
 }
 export interface Run {
   id: number; launch: number; test: number; attempt: number; path: string;
-  server: { id: number; name: string } | null; slot: number; state: RunState; outcome: Outcome | null; reason: string;
+  server: { id: number; name: string } | null; slot: number | null; state: RunState; outcome: Outcome | null; reason: string;
   exit_code: number | null; signal: number | null; created_at: Time; started_at: Time | null; ended_at: Time | null;
   duration_ms: number | null; cpu_ms: number | null; max_rss_kib: number | null;
   examples: ExampleCounts; log_bytes: number; commit: string;
@@ -35,7 +35,7 @@ export interface Example {
   pending: string | null;
 }
 export interface Slot {
-  run: number; path: string; launch: number; slot: number; started_at: Time | null;
+  run: number; path: string; launch: number; slot: number | null; started_at: Time | null;
   /** Sent by servers that count examples while they run; the tile shows a bar then. */
   examples?: ExampleCounts;
 }

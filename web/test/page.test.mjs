@@ -140,7 +140,7 @@ test('stop asks once', { skip }, async (t) => {
   const l = [...own.launches.values()].find((x) => x.state === 'running');
   const page = await open(t, `/launches/${l.id}`, { server: own });
   await page.getByRole('button', { name: 'Stop' }).click();
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Keep running');
+  await page.waitForFunction(() => document.activeElement.textContent === 'Keep running', null, { timeout: 5000 });   // the safe one
   await page.keyboard.press('Escape');
   assert.equal(l.state, 'running');
   await page.getByRole('button', { name: 'Stop' }).click();

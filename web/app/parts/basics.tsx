@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ago, elapsed, exact, num } from '../../core/fmt';
 import { bad, barVars, type Face } from '../../core/state';
 import type { ExampleCounts, TestCounts } from '../../core/types';
@@ -36,10 +36,22 @@ export function Kpi({ n, of, label, tone = '' }: { n: number | string; of?: numb
 export const Ago = ({ at }: { at: string | null }) => <time dateTime={at ?? undefined} title={exact(at)}>{ago(at, now.value)}</time>;
 export const Elapsed = ({ from }: { from: string | null }) => <span class="num">{from ? elapsed(now.value - Date.parse(from)) : '–'}</span>;
 
+/** The clipboard of today exists over HTTPS and on this computer only; a page on a plain address uses the old way. */
+async function put(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.className = 'sr';
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand('copy');
+  area.remove();
+  if (!done) throw new Error('the browser refused');
+}
 export function Copy({ text, what, framed = false }: { text: () => string; what: string; framed?: boolean }) {
   const [said, setSaid] = useState('');
   useEffect(() => { if (!said) return; const t = setTimeout(() => setSaid(''), 2000); return () => clearTimeout(t); }, [said]);
-  const copy = () => { navigator.clipboard?.writeText(text()).then(() => setSaid('Copied'), () => setSaid('Not allowed')); };
+  const copy = () => { put(text()).then(() => setSaid('Copied'), () => setSaid('Not allowed')); };
   return <button type="button" class={framed ? 'btn small' : 'btn ghost small'} onClick={copy} aria-label={said || `Copy ${what}`}>{said || 'Copy'}</button>;
 }
 
@@ -75,7 +87,7 @@ export function Skeleton({ rows = 6 }: { rows?: number }) {
 
 export function Dialog({ title, open, close, children }: { title: string; open: boolean; close: () => void; children: ComponentChildren }) {
   const el = useRef<HTMLDialogElement>(null);
-  useEffect(() => { const d = el.current!; if (open && !d.open) d.showModal(); else if (!open && d.open) d.close(); }, [open]);
+  useLayoutEffect(() => { const d = el.current!; if (open && !d.open) d.showModal(); else if (!open && d.open) d.close(); }, [open]);
   return (
     <dialog ref={el} onClose={close} aria-labelledby="dialog-title" onClick={(e) => { if (e.target === el.current) close(); }}>
       <div class="dialog"><h2 id="dialog-title">{title}</h2>{open && children}</div>

@@ -37,7 +37,7 @@ export function Failure({ x, open, where, level = 2, current = false }: { x: Exa
         <summary>
           <Glyph face={exampleFace(x.status)} label />
           <H>{titleOf(x)}</H>
-          <span class="aside num">{x.duration_ms !== null && dur(x.duration_ms)}</span>
+          <span class="aside num">{x.duration_ms !== null && x.status !== 'error' && dur(x.duration_ms)}</span>
           <span class="place">{visible(place)}</span>
         </summary>
         <div class="body">

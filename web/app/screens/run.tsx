@@ -99,7 +99,7 @@ export function Run({ id }: { id: number }) {
           <Fact name="Examples">{plural(e.passed + e.failed + e.pending, 'example')}{e.discovered > e.passed + e.failed + e.pending ? ` of ${num(e.discovered)}` : ''}
             {e.failed > 0 && <>, <span class="t-fail">{num(e.failed)} failed</span></>}{e.pending > 0 && <>, {num(e.pending)} pending</>}{e.errors > 0 && <>, <span class="t-fail">{plural(e.errors, 'error')}</span></>}</Fact>
           <Fact name={going ? 'Running for' : 'Duration'}>{going ? <Elapsed from={r.started_at} /> : dur(r.duration_ms)}</Fact>
-          <Fact name="Server">{r.server ? <>{visible(r.server.name)}{r.slot > 0 ? `, slot ${r.slot}` : ''}</> : '–'}</Fact>
+          <Fact name="Server">{r.server?.name ? <>{visible(r.server.name)}{r.slot ? `, slot ${r.slot}` : null}</> : '–'}</Fact>
           {!going && <Fact name="Exit">{r.signal ? `signal ${r.signal}` : r.exit_code !== null ? `status ${r.exit_code}` : '–'}</Fact>}
           <Fact name="Attempt">{r.attempt}</Fact>
           <Fact name="Commit"><code title={r.commit}>{r.commit.slice(0, 10)}</code></Fact>
