@@ -188,6 +188,8 @@ void req_release(struct req *rq);
 /* Answers. Each may be called once; with the client gone it does nothing. */
 void req_json(struct req *rq, int status, TAKES struct buf *body);
 void req_error(struct req *rq, const struct why *why);
+/* The same, where what is not there is not what the path names but the value of a field: 422, not 404. */
+void req_field_error(struct req *rq, const struct why *why);
 void req_fail(struct req *rq, enum err code, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* With a status that its code does not have. */
 void req_status(struct req *rq, int status, enum err code, const char *fmt, ...) PRINTF_LIKE(4, 5);

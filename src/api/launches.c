@@ -354,7 +354,7 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
         return;
     }
     if (err != ERR_OK) {
-        req_error(rq, why);
+        req_field_error(rq, why);
         req_release(rq);
         return;
     }

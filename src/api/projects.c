@@ -559,7 +559,7 @@ static void on_tree(void *ctx, enum err err, const struct why *why, const char *
     struct buf out;
 
     if (rq->http != NULL && err != ERR_OK) {
-        req_error(rq, why);
+        req_field_error(rq, why);
     } else if (rq->http != NULL) {
         buf_init(&out, RENDER_BYTES_MAX);
         jo_begin(&j, &out);

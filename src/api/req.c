@@ -69,6 +69,15 @@ void req_error(struct req *rq, const struct why *why)
     say(rq, err_http(why->code), why->code, why->text, why->field);
 }
 
+void req_field_error(struct req *rq, const struct why *why)
+{
+    struct why as_field = *why;
+
+    if (as_field.code == ERR_NOTFOUND && as_field.field != NULL)
+        as_field.code = ERR_INVALID;
+    req_error(rq, &as_field);
+}
+
 void req_fail(struct req *rq, enum err code, const char *field, const char *fmt, ...)
 {
     char text[512];

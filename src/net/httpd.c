@@ -46,6 +46,7 @@ struct http_req {
     struct MHD_Connection *conn;
     enum req_phase phase;
     bool is_suspended;
+    bool is_suspect; /* the guard refused it: nothing of it is read any more */
     char *target;
     char method[16];
     void *user;
@@ -333,6 +334,7 @@ static void take_head(struct http_req *rq, const char *method, const char *versi
     if (bad == NULL && strlen(method) >= sizeof(rq->method))
         bad = "there is no such method";
     if (bad != NULL) {
+        rq->is_suspect = true;
         http_add(rq, "Connection", "close");
         reply_error(rq, 400, bad);
         return;
@@ -378,6 +380,15 @@ static void take_end(struct http_req *rq)
     }
 }
 
+/* An answer before the body ends the connection, and a client that still writes may never read it. So what is not
+ * large is read and dropped first; but not from somebody who is not understood. */
+static bool must_answer_now(const struct http_req *rq)
+{
+    const char *length = http_header(rq, "Content-Length");
+
+    return rq->is_suspect || (length != NULL && strtoull(length, NULL, 10) > OVERRUN_BYTES);
+}
+
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const char *url, const char *method,
                                  const char *version, const char *data, size_t *size, void **con_cls)
 {
@@ -392,7 +403,12 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const c
             return MHD_NO;
         rq->conn = conn;
         take_head(rq, method, version);
-        return rq->response != NULL ? queue(rq) : MHD_YES;
+        return rq->response != NULL && must_answer_now(rq) ? queue(rq) : MHD_YES;
+    }
+    if (*size > 0 && rq->response != NULL) {
+        rq->body_bytes += *size;
+        *size = 0;
+        return rq->body_bytes <= OVERRUN_BYTES ? MHD_YES : MHD_NO;
     }
     if (*size > 0) {
         /* The file's chunk went out whole; what is left comes again when it is written. */
@@ -410,7 +426,8 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const c
             file_flush(rq);
             return MHD_YES;
         }
-        take_end(rq);
+        if (rq->response == NULL)
+            take_end(rq);
     }
     if (rq->response != NULL)
         return queue(rq);

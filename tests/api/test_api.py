@@ -1,0 +1,609 @@
+"""The HTTP contract: docs/http-api.md and /api/v1/openapi.json, held against a live server."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wrata  # noqa: E402
+from contract import Contract  # noqa: E402
+
+GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "init.defaultBranch=develop"]
+
+
+def git(folder, *args):
+    return subprocess.run([*GIT, "-C", folder, *args], check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Stream(threading.Thread):
+    """Reads server-sent events until it is closed."""
+
+    def __init__(self, url, headers=None):
+        super().__init__(daemon=True)
+        self.events = []
+        self.comments = 0
+        self.answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=40)
+        self.start()
+
+    def run(self):
+        event = {}
+        try:
+            for line in self.answer:
+                line = line.decode("utf-8").rstrip("\n")
+                if line.startswith(":"):
+                    self.comments += 1
+                elif line:
+                    name, _, value = line.partition(": ")
+                    event[name] = value
+                else:
+                    if "data" in event:
+                        event["json"] = json.loads(event["data"])
+                        self.events.append(event)
+                    event = {}
+        except (OSError, ValueError, AttributeError):
+            pass
+
+    def named(self, *names):
+        return [e for e in list(self.events) if e.get("event") in names]
+
+    def close(self):
+        # Closing the file under a thread that reads it would wait for the thread.
+        try:
+            self.answer.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+        except (OSError, AttributeError):
+            pass
+        self.join(5)
+
+
+class ApiTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="wrata-api-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.repo = os.path.join(cls.folder, "docs.git")
+        os.mkdir(cls.repo)
+        git(cls.repo, "init", "-q")
+        for name, text in {
+            "ok.sh": "echo one\necho two\n",
+            "bad.sh": "echo broken; exit 3\n",
+            "slow.sh": "echo started; sleep 600\n",
+            "umlaut.sh": "i=0; while [ $i -lt 40 ]; do printf 'gr\\303'; sleep 0.02; printf '\\274n %d\\n' $i; "
+                         "i=$((i+1)); done\nprintf 'bad \\377 end\\303'\n",
+        }.items():
+            with open(os.path.join(cls.repo, name), "w", encoding="utf-8") as f:
+                f.write("#!/bin/bash\n" + text)
+            os.chmod(os.path.join(cls.repo, name), 0o755)
+        git(cls.repo, "add", "-A")
+        git(cls.repo, "commit", "-qm", "scripts")
+        cls.server = wrata.Server(cls.folder)
+        cls.server.start()
+        cls.addClassCleanup(cls.server.stop)
+        cls.url = cls.server.url
+        cls.host = cls.url.split("//")[1]
+        cls.contract = Contract(json.loads(urllib.request.urlopen(cls.url + "/api/v1/openapi.json").read()))
+
+    # ---- helpers ----
+
+    def call(self, method, path, body=None, headers=None, check=True):
+        data = None
+        headers = dict(headers or {})
+        if isinstance(body, bytes):
+            data = body
+        elif body is not None:
+            data = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as r:
+                answer = Answer(r.status, r.headers, r.read())
+        except urllib.error.HTTPError as e:
+            answer = Answer(e.code, e.headers, e.read())
+        if check and path.startswith("/api/v1/") and method != "HEAD":
+            self.contract.check(method, path, answer.status, answer.body)
+        return answer
+
+    def get(self, path):
+        answer = self.call("GET", path)
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json
+
+    def refused(self, answer, status, code, field=None, word=None):
+        self.assertEqual(answer.status, status, answer.body)
+        error = answer.json["error"]
+        self.assertEqual(error["code"], code)
+        if field is not None:
+            self.assertEqual(error.get("field"), field)
+        if word is not None:
+            self.assertIn(word, error["message"])
+        self.assertTrue(error["request_id"].startswith("r-"))
+
+    def raw(self, data, seconds=5):
+        """Send bytes as they are; what came back until the end or silence."""
+        with socket.create_connection(self.host.rsplit(":", 1), timeout=seconds) as s:
+            s.sendall(data)
+            answer = b""
+            try:
+                while chunk := s.recv(65536):
+                    answer += chunk
+            except (socket.timeout, ConnectionResetError):
+                pass
+        return answer
+
+    def local(self):
+        servers = self.get("/api/v1/servers")["items"]
+        if servers:
+            return servers[0]
+        answer = self.call("POST", "/api/v1/servers", {"name": "local-1", "fleet": "local", "slots": 2})
+        self.assertEqual(answer.status, 201, answer.body)
+        return answer.json
+
+    def launch(self, files, **more):
+        answer = self.call("POST", "/api/v1/launches", {"project": self.repo, "files": files, **more})
+        self.assertEqual(answer.status, 201, answer.body)
+        return answer.json
+
+    def finished(self, launch, seconds=60):
+        path = "/api/v1/launches/%d" % launch["id"]
+        return wrata.wait_for("launch %d ends" % launch["id"],
+                              lambda: (x := self.get(path))["state"] == "done" and x, seconds)
+
+    def run_of(self, launch):
+        return wrata.wait_for("a run of launch %d" % launch["id"],
+                              lambda: self.get("/api/v1/runs?launch=%d" % launch["id"])["items"])[0]
+
+    # ---- the frame ----
+
+    def test_health(self):
+        self.assertEqual(self.call("GET", "/healthz").body, b"ok\n")
+        self.assertEqual(self.call("GET", "/readyz").status, 200)
+
+    def test_routes_and_document_and_page_agree(self):
+        with open(os.path.join(wrata.SOURCE, "docs", "http-api.md"), encoding="utf-8") as f:
+            page = f.read()
+        written = set(re.findall(r"^\| `(GET|POST|DELETE) (/[^`?]*)", page, re.M))
+        routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}
+        self.assertEqual(routes - written, set(), "in the table, not in docs/http-api.md")
+        self.assertEqual(written - routes, set(), "in docs/http-api.md, not in the table")
+
+    def test_document_refers_to_what_it_has(self):
+        text = json.dumps(self.get("/api/v1/openapi.json"))
+        names = set(re.findall(r'#/components/schemas/([a-z_]+)', text))
+        self.assertEqual(names - set(self.contract.document["components"]["schemas"]), set())
+
+    def test_unknown_route(self):
+        self.refused(self.call("GET", "/api/v1/nothing", check=False), 404, "NOTFOUND")
+        self.refused(self.call("GET", "/api", check=False), 404, "NOTFOUND")
+        self.refused(self.call("GET", "/api/v1/launches/x", check=False), 404, "NOTFOUND")
+        self.refused(self.call("GET", "/api/v1/launches/999999"), 404, "NOTFOUND")
+
+    def test_wrong_method_names_the_right_ones(self):
+        answer = self.call("DELETE", "/api/v1/launches", check=False)
+        self.refused(answer, 405, "INVALID")
+        self.assertEqual(answer.headers["Allow"], "GET, HEAD, POST")
+
+    def test_head(self):
+        answer = self.call("HEAD", "/api/v1/status")
+        self.assertEqual((answer.status, answer.body), (200, b""))
+        self.assertGreater(int(answer.headers["Content-Length"]), 50)
+
+    def test_foreign_host_and_origin(self):
+        self.refused(self.call("GET", "/api/v1/status", headers={"Host": "evil.example"}), 403, "DENIED")
+        self.refused(self.call("POST", "/api/v1/servers", {}, {"Origin": "http://evil.example"}), 403, "DENIED")
+        self.refused(self.call("POST", "/api/v1/servers", {}, {"Origin": "null"}), 403, "DENIED")
+        same = self.call("POST", "/api/v1/servers", {}, {"Origin": self.url})
+        self.refused(same, 422, "INVALID")
+        port = self.host.rsplit(":", 1)[1]
+        self.assertEqual(self.call("GET", "/api/v1/status", headers={"Host": "localhost:" + port}).status, 200)
+
+    def test_form_posts_are_refused(self):
+        answer = self.call("POST", "/api/v1/servers", b"{}", {"Content-Type": "text/plain"})
+        self.refused(answer, 400, "PROTO", word="application/json")
+
+    def test_page(self):
+        for path in ("/", "/launches/12", "/favicon.ico.x"):
+            answer = self.call("GET", path)
+            self.assertEqual(answer.status, 200)
+            self.assertIn("text/html", answer.headers["Content-Type"])
+            self.assertIn("require-trusted-types-for 'script'", answer.headers["Content-Security-Policy"])
+            self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+        self.assertEqual(self.call("GET", "/assets/none.js").status, 404)
+
+    def test_assets_are_immutable_and_gzipped(self):
+        html = self.call("GET", "/").body.decode()
+        asset = re.search(r'"(/assets/[^"]+)"', html)
+        if asset is None:
+            self.skipTest("the page is not built in")
+        answer = self.call("GET", asset[1], headers={"Accept-Encoding": "gzip"})
+        self.assertEqual(answer.headers["Content-Encoding"], "gzip")
+        self.assertIn("immutable", answer.headers["Cache-Control"])
+        again = self.call("GET", asset[1], headers={"If-None-Match": answer.headers["ETag"]})
+        self.assertEqual((again.status, again.body), (304, b""))
+
+    # ---- fields ----
+
+    def test_fields_are_named(self):
+        post = lambda body: self.call("POST", "/api/v1/launches", body)  # noqa: E731
+        ok = {"project": self.repo, "files": ["ok.sh"]}
+        self.refused(post({"files": ["a"]}), 422, "INVALID", "project", "missing")
+        self.refused(post({**ok, "fles": 1}), 422, "INVALID", None, "'fles'")
+        self.refused(post({**ok, "files": []}), 422, "INVALID", "files")
+        self.refused(post({**ok, "files": "ok.sh"}), 422, "INVALID", "files", "list")
+        self.refused(post({**ok, "files": [1]}), 422, "INVALID", "files", "files[0]")
+        self.refused(post({**ok, "retries": 11}), 422, "INVALID", "retries", "0..10")
+        self.refused(post({**ok, "retries": 1.5}), 422, "INVALID", "retries")
+        self.refused(post({**ok, "order": "fast"}), 422, "INVALID", "order", "finish-soonest")
+        self.refused(post({**ok, "name": "a\u0007b"}), 422, "INVALID", "name", "control")
+        self.refused(post({**ok, "name": "x" * 129}), 422, "INVALID", "name", "128")
+        self.refused(post({**ok, "env": ["nonsense"]}), 422, "INVALID", "env", "NAME=value")
+        self.refused(post({**ok, "servers": ["nowhere"]}), 422, "INVALID", "servers", "nowhere")
+        self.refused(post({**ok, "project": "no-such-project"}), 422, "INVALID", "project")
+        self.refused(post({**ok, "project": 4711}), 422, "INVALID", "project", "4711")
+        self.refused(post({**ok, "ref": "develp"}), 422, "INVALID", None, "develp")
+        self.refused(post({**ok, "files": ["none.sh"]}), 422, "INVALID", None, "none.sh")
+        self.refused(post({**ok, "files": ["no/*.sh"]}), 422, "INVALID", None, "no/*.sh")
+
+    def test_bodies_that_are_not_json(self):
+        send = lambda b: self.call("POST", "/api/v1/launches", b, {"Content-Type": "application/json"})  # noqa: E731
+        self.refused(send(b"{"), 400, "PROTO", word="line 1")
+        self.refused(send(b"[]"), 400, "PROTO", word="object")
+        self.refused(send(b'{"project":"\xff"}'), 400, "PROTO")
+        self.refused(send(b'{"project":"a\\u0000b"}'), 400, "PROTO")
+        self.refused(send(b'{"name":"a","name":"b"}'), 422, "INVALID", word="name")
+        self.refused(send(b"[" * 100000), 400, "PROTO")
+
+    def test_queries(self):
+        get = lambda q: self.call("GET", "/api/v1/launches?" + q)  # noqa: E731
+        self.refused(get("limit=0"), 422, "INVALID", "limit", "1..500")
+        self.refused(get("limit=501"), 422, "INVALID", "limit")
+        self.refused(get("limit=5x"), 422, "INVALID", "limit")
+        self.refused(get("limit=5&limit=6"), 422, "INVALID", "limit", "twice")
+        self.refused(get("state=odd"), 422, "INVALID", "state", "running")
+        self.refused(get("colour=red"), 422, "INVALID", None, "colour")
+        self.refused(get("state=%zz"), 400, "PROTO")
+        self.refused(get("state=%00"), 400, "PROTO")
+        self.refused(get("state=%ff"), 400, "PROTO")
+
+    def test_body_too_large(self):
+        for size in (100000, 900000):
+            answer = self.call("POST", "/api/v1/servers", {"name": "x" * size, "fleet": "local"})
+            self.refused(answer, 413, "LIMIT")
+        self.refused(self.call("POST", "/api/v1/none", {"name": "x" * 900000}, check=False), 404, "NOTFOUND")
+        head = (b"POST /api/v1/launches HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 99000000\r\n\r\n" % self.host.encode())
+        self.assertTrue(self.raw(head).startswith(b"HTTP/1.1 413 "))
+
+    # ---- servers, projects ----
+
+    def test_servers(self):
+        answer = self.call("POST", "/api/v1/servers",
+                           {"name": "far", "fleet": "ssh", "address": "192.0.2.1", "port": 2222, "slots": 3})
+        self.assertEqual(answer.status, 201, answer.body)
+        one = answer.json
+        self.assertEqual((one["name"], one["port"], one["slots"], one["running"]), ("far", 2222, 3, []))
+        self.refused(self.call("POST", "/api/v1/servers", {"name": "far", "fleet": "local"}), 409, "CONFLICT")
+        self.refused(self.call("POST", "/api/v1/servers", {"name": "a b", "fleet": "local"}), 422, "INVALID", "name")
+        self.assertIn("far", [s["name"] for s in self.get("/api/v1/servers")["items"]])
+        self.assertEqual(self.get("/api/v1/servers/%d" % one["id"])["name"], "far")
+        self.assertEqual(self.call("DELETE", "/api/v1/servers/%d" % one["id"]).status, 200)
+        self.refused(self.call("GET", "/api/v1/servers/%d" % one["id"]), 404, "NOTFOUND")
+        self.refused(self.call("DELETE", "/api/v1/servers/%d" % one["id"]), 404, "NOTFOUND")
+
+    def test_projects(self):
+        answer = self.call("POST", "/api/v1/projects", {"name": "second", "url": self.repo})
+        self.assertEqual(answer.status, 201, answer.body)
+        path = "/api/v1/projects/%d" % answer.json["id"]
+        self.refused(self.call("POST", "/api/v1/projects", {"name": "second", "url": "x"}), 409, "CONFLICT")
+        self.assertIsNone(self.call("POST", path + "/refresh").json["error"])
+        refs = self.get(path + "/refs")
+        self.assertEqual([b["name"] for b in refs["branches"]], ["develop"])
+        self.assertIsNotNone(refs["refreshed_at"])
+        tree = self.get(path + "/tree?ref=develop")
+        self.assertEqual(tree["commit"], git(self.repo, "rev-parse", "HEAD"))
+        self.assertIn("ok.sh", tree["files"])
+        self.refused(self.call("GET", path + "/tree?ref=nope"), 422, "INVALID")
+        self.assertEqual(self.call("DELETE", path).status, 200)
+        self.refused(self.call("GET", path), 404, "NOTFOUND")
+        self.assertNotIn("second", [p["name"] for p in self.get("/api/v1/projects")["items"]])
+
+    def test_a_project_that_cannot_be_fetched_says_so(self):
+        url = os.path.join(self.folder, "absent.git")
+        answer = self.call("POST", "/api/v1/projects", {"name": "absent", "url": url})
+        path = "/api/v1/projects/%d" % answer.json["id"]
+        row = self.call("POST", path + "/refresh").json
+        self.assertIsNone(row["refreshed_at"])
+        self.assertTrue(row["error"])
+        answer = self.call("POST", "/api/v1/launches", {"project": "absent", "files": ["a.sh"]})
+        self.refused(answer, 422, "INVALID", "project")
+
+    def test_bundle(self):
+        clone = os.path.join(self.folder, "clone")
+        subprocess.run([*GIT, "clone", "-q", self.repo, clone], check=True)
+        with open(os.path.join(clone, "big.bin"), "wb") as f:
+            f.write(os.urandom(3 << 20))
+        git(clone, "add", "-A")
+        git(clone, "commit", "-qm", "only here")
+        bundle = os.path.join(self.folder, "b.bundle")
+        git(clone, "bundle", "create", "-q", bundle, "develop", "^origin/develop")
+        project = self.call("POST", "/api/v1/projects", {"name": "bundled", "url": self.repo}).json
+        path = "/api/v1/projects/%d" % project["id"]
+        self.call("POST", path + "/refresh")
+        with open(bundle, "rb") as f:
+            data = f.read()
+        answer = self.call("POST", path + "/bundle", data, {"Content-Type": "application/octet-stream"})
+        self.assertEqual(answer.status, 200, answer.body)
+        head = git(clone, "rev-parse", "HEAD")
+        self.assertIn(head, answer.json["commits"])
+        self.assertIn("big.bin", self.get(path + "/tree?ref=" + head)["files"])
+        bad = self.call("POST", path + "/bundle", b"no bundle", {"Content-Type": "application/octet-stream"})
+        self.assertEqual(bad.status, 422, bad.body)
+        self.refused(self.call("POST", path + "/bundle", data, {"Content-Type": "application/json"}), 400, "PROTO")
+        wrata.wait_for("uploads are removed",
+                       lambda: not os.listdir(os.path.join(self.server.data, "tmp")))
+
+    # ---- launches ----
+
+    def test_a_launch_from_start_to_log(self):
+        self.local()
+        launch = self.launch(["ok.sh", "bad.sh"], name="first", order="finish-soonest")
+        self.assertEqual((launch["name"], launch["tests"]["total"], launch["state"]), ("first", 2, "running"))
+        done = self.finished(launch)
+        self.assertEqual((done["outcome"], done["tests"]["passed"], done["tests"]["failed"]), ("failed", 1, 1))
+        tests = self.get("/api/v1/launches/%d/tests" % launch["id"])["items"]
+        self.assertEqual([t["path"] for t in tests], ["ok.sh", "bad.sh"])
+        self.assertEqual([t["outcome"] for t in tests], ["passed", "failed"])
+        failed = self.get("/api/v1/launches/%d/tests?outcome=failed" % launch["id"])["items"]
+        self.assertEqual([t["path"] for t in failed], ["bad.sh"])
+        run = self.get("/api/v1/runs/%d" % tests[1]["run"])
+        self.assertEqual((run["exit_code"], run["state"], run["server"]["name"]), (3, "done", "local-1"))
+        self.assertGreaterEqual(run["duration_ms"], 0)
+        log = "/api/v1/runs/%d/log" % tests[0]["run"]
+        answer = self.call("GET", log)
+        self.assertEqual(answer.body, b"one\ntwo\n")
+        self.assertEqual([answer.headers["X-Log-" + n] for n in ("From", "To", "Size", "Complete")],
+                         ["0", "8", "8", "1"])
+        self.assertEqual(self.call("GET", log + "?from=4&max=2").body, b"tw")
+        self.assertEqual(self.call("GET", log + "?tail=4").body, b"two\n")
+        whole = self.call("GET", log + "?download=1")
+        self.assertEqual(whole.body, b"one\ntwo\n")
+        self.assertIn("attachment", whole.headers["Content-Disposition"])
+        self.refused(self.call("GET", log + "?from=1&tail=1"), 422, "INVALID", "tail")
+        self.refused(self.call("GET", "/api/v1/runs/999999/log"), 404, "NOTFOUND")
+        self.assertEqual(self.get("/api/v1/runs/%d/examples" % run["id"])["items"], [])
+        self.assertEqual(self.get("/api/v1/launches/%d/examples?status=failed,error" % launch["id"])["items"], [])
+        self.assertEqual(len(self.get("/api/v1/runs?launch=%d&path=bad" % launch["id"])["items"]), 1)
+
+    def test_pages_of_a_list(self):
+        ids = [self.launch(["ok.sh"])["id"] for _ in range(5)]
+        seen, cursor = [], ""
+        while True:
+            page = self.get("/api/v1/launches?limit=2" + cursor)
+            self.assertLessEqual(len(page["items"]), 2)
+            seen += [x["id"] for x in page["items"]]
+            if page["next"] is None:
+                break
+            cursor = "&cursor=" + page["next"]
+        self.assertEqual(seen, sorted(seen, reverse=True))
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertTrue(set(ids) <= set(seen))
+
+    def test_stop(self):
+        self.local()
+        launch = self.launch(["slow.sh"] * 4)
+        self.run_of(launch)
+        waiting = self.get("/api/v1/launches/%d/tests?state=waiting" % launch["id"])["items"]
+        self.assertTrue(all(t["why"] for t in waiting))
+        stopped = self.call("POST", "/api/v1/launches/%d/stop" % launch["id"])
+        self.assertEqual(stopped.status, 200, stopped.body)
+        self.assertEqual(self.finished(launch)["outcome"], "stopped")
+        self.refused(self.call("POST", "/api/v1/launches/999999/stop"), 404, "NOTFOUND")
+
+    def test_stop_one_run(self):
+        self.local()
+        launch = self.launch(["slow.sh"])
+        run = self.run_of(launch)
+        self.assertEqual(self.call("POST", "/api/v1/runs/%d/stop" % run["id"], {}).status, 200)
+        self.assertEqual(self.finished(launch)["tests"]["stopped"], 1)
+
+    def test_a_client_that_leaves_harms_nobody(self):
+        body = json.dumps({"project": self.repo, "files": ["ok.sh"]}).encode()
+        for cut in (0.0, 0.001, 0.005, 0.02):
+            for _ in range(5):
+                s = socket.create_connection(self.host.rsplit(":", 1))
+                s.sendall(b"POST /api/v1/launches HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+                          b"Content-Length: %d\r\n\r\n" % (self.host.encode(), len(body)) + body)
+                time.sleep(cut)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                s.close()
+        self.assertEqual(self.call("GET", "/healthz").status, 200)
+
+    # ---- live ----
+
+    def stream(self, topics, **more):
+        headers = more.pop("headers", None)
+        query = urllib.parse.urlencode({"topics": topics, **more})
+        stream = Stream(self.url + "/api/v1/stream?" + query, headers)
+        self.addCleanup(stream.close)
+        return stream
+
+    def validate(self, events):
+        for e in events:
+            if e["event"] in ("launch", "server", "test", "run", "example"):
+                schema = self.contract.document["components"]["schemas"][e["event"]]
+                self.assertEqual(list(self.contract.problems(schema, e["json"], e["event"])), [])
+
+    def test_stream_shows_a_launch_to_its_end(self):
+        self.local()
+        board = self.get("/api/v1/board")
+        all_of_it = self.stream("servers,launches", since=board["rev"])
+        launch = self.launch(["ok.sh", "bad.sh"])
+        one = self.stream("launch:%d" % launch["id"])
+        wrata.wait_for("its present state", lambda: one.named("launch"))
+        self.finished(launch)
+        wrata.wait_for("the end on the stream",
+                       lambda: any(e["json"]["state"] == "done" for e in one.named("launch")))
+        wrata.wait_for("the end on the other",
+                       lambda: any(e["json"]["id"] == launch["id"] and e["json"]["state"] == "done"
+                                   for e in all_of_it.named("launch")))
+        last = [e["json"] for e in one.named("launch")][-1]
+        self.assertEqual(last, self.get("/api/v1/launches/%d" % launch["id"]))
+        wrata.wait_for("both runs", lambda: len({e["json"]["id"] for e in one.named("run")}) == 2)
+        self.validate(one.events + all_of_it.events)
+        self.assertTrue(all_of_it.named("server"))
+
+    def test_stream_resumes_without_a_gap(self):
+        self.local()
+        first = self.stream("launches", since=self.get("/api/v1/board")["rev"])
+        a = self.launch(["ok.sh"])
+        self.finished(a)
+        wrata.wait_for("the end", lambda: any(e["json"]["state"] == "done" for e in first.named("launch")))
+        first.close()
+        last_id = first.events[-1]["id"]
+        b = self.launch(["ok.sh"])
+        self.finished(b)
+        second = self.stream("launches", headers={"Last-Event-ID": last_id})
+        wrata.wait_for("what was missed",
+                       lambda: any(e["json"]["id"] == b["id"] and e["json"]["state"] == "done"
+                                   for e in second.named("launch")))
+        self.assertEqual(second.named("reset"), [])
+        revs = [int(e["id"].split("~")[0].rsplit("-", 1)[1]) for e in second.events]
+        self.assertEqual(revs, sorted(revs))
+        self.assertGreater(revs[0], int(last_id.rsplit("-", 1)[1]))
+
+    def test_stream_says_when_it_cannot_resume(self):
+        for since in ("0-1", "junk", self.get("/api/v1/board")["rev"] + "99"):
+            stream = self.stream("servers", since=since)
+            wrata.wait_for("a reset", lambda: stream.named("reset"))
+
+    def test_stream_topics_are_checked(self):
+        for bad in ("", "nothing", "launch:", "launch:1:some", "log:1@x", "servers,,", "log:1,log:1@5"):
+            answer = self.call("GET", "/api/v1/stream?topics=" + bad)
+            self.refused(answer, 422, "INVALID", "topics")
+
+    def test_a_followed_log_has_no_gap_and_no_byte_twice(self):
+        self.local()
+        launch = self.launch(["umlaut.sh"])
+        run = self.run_of(launch)
+        streams = [self.stream("log:%d@0" % run["id"])]
+        for _ in range(3):
+            time.sleep(0.15)
+            streams.append(self.stream("log:%d" % run["id"]))
+        late = self.stream("log:%d@3" % run["id"])
+        self.finished(launch)
+        for s in [*streams, late]:
+            wrata.wait_for("the end of the log", lambda: any(e["json"]["complete"] for e in s.named("log")))
+        streams.append(self.stream("log:%d" % run["id"]))
+        wrata.wait_for("a finished log", lambda: any(e["json"]["complete"] for e in streams[-1].named("log")))
+        log = self.call("GET", "/api/v1/runs/%d/log" % run["id"]).body
+        expected = "".join("gr\u00fcn %d\n" % i for i in range(40)) + "bad \ufffd end\ufffd"
+        for s in streams:
+            events = [e["json"] for e in s.named("log")]
+            self.assertEqual("".join(e["text"] for e in events), expected)
+            at = 0
+            for e in events:
+                self.assertEqual(e["from"], at)
+                at = e["to"]
+            self.assertEqual(at, len(log))
+            self.assertEqual([e["complete"] for e in events], [False] * (len(events) - 1) + [True])
+            self.assertTrue(s.events[-1]["id"].endswith("~%d@%d" % (run["id"], len(log))))
+        self.assertEqual("".join(e["json"]["text"] for e in late.named("log")), "\ufffd" + expected[3:])
+
+    def test_a_log_resumes_by_the_id_of_its_last_event(self):
+        self.local()
+        launch = self.launch(["ok.sh"])
+        self.finished(launch)
+        run = self.run_of(launch)
+        rev = self.get("/api/v1/board")["rev"]
+        again = self.stream("log:%d@0" % run["id"], headers={"Last-Event-ID": "%s~%d@4" % (rev, run["id"])})
+        wrata.wait_for("its end", lambda: any(e["json"]["complete"] for e in again.named("log")))
+        self.assertEqual([(e["json"]["from"], e["json"]["text"]) for e in again.named("log")], [(4, "two\n")])
+
+    # ---- malformed requests ----
+
+    def test_malformed_requests(self):
+        h = b"Host: " + self.host.encode() + b"\r\n"
+        get = b"GET /api/v1/status HTTP/1.1\r\n"
+        post = b"POST /api/v1/servers HTTP/1.1\r\n" + h + b"Content-Type: application/json\r\n"
+        end = b"\r\n"
+        refused = {
+            "content length and transfer encoding":
+                post + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "transfer encoding and content length":
+                post + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+            "two different lengths": post + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+            "two equal lengths": post + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+            "a list of lengths": post + b"Content-Length: 2, 2\r\n\r\n{}",
+            "a negative length": post + b"Content-Length: -2\r\n\r\n{}",
+            "a signed length": post + b"Content-Length: +2\r\n\r\n{}",
+            "a hex length": post + b"Content-Length: 0x2\r\n\r\n{}",
+            "an empty length": post + b"Content-Length: \r\n\r\n{}",
+            "a length too long to count": post + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
+            "an unknown coding": post + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+            "two codings": post + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "coding twice": post + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "coding identity": post + b"Transfer-Encoding: identity\r\n\r\n",
+            "no host": get + end,
+            "two hosts": get + h + h + end,
+            "an empty host": get + b"Host: \r\n" + end,
+            "a list of hosts": get + b"Host: " + self.host.encode() + b", evil.example\r\n" + end,
+            "a bare CR in a value": get + h + b"X-A: a\rb\r\n" + end,
+            "a control character in a value": get + h + b"X-A: a\x01b\r\n" + end,
+            "a blank before the colon": get + h + b"X-A : a\r\n" + end,
+            "a bad character in a name": get + h + b"X(A): a\r\n" + end,
+            "a version that is none": b"GET /api/v1/status HTTP/9.9\r\n" + h + end,
+            "a target that is no path": b"GET api HTTP/1.1\r\n" + h + end,
+            "a target with a high byte": b"GET /\xff HTTP/1.1\r\n" + h + end,
+            "a chunk size that overflows":
+                post + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+            "a head of 100 KB": get + h + b"X-A: " + b"a" * 100000 + b"\r\n" + end,
+            "not HTTP at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + end + end,
+        }
+        self.assertEqual(len(refused), 28)
+        for name, data in refused.items():
+            with self.subTest(name):
+                answer = self.raw(data + get + h + end, seconds=2)
+                status = answer[:12]
+                self.assertNotIn(b" 200 ", answer, "the request after it was answered: the connection stayed open")
+                self.assertTrue(status == b"" or status.startswith(b"HTTP/1.1 4") or status.startswith(b"HTTP/1.1 5"),
+                                answer[:200])
+        self.assertEqual(self.call("GET", "/healthz").status, 200)
+
+    def test_a_plain_request_by_hand(self):
+        answer = self.raw(b"GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % self.host.encode())
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+        chunked = self.raw(b"POST /api/v1/servers HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+                           b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+                           % self.host.encode())
+        self.assertTrue(chunked.startswith(b"HTTP/1.1 422 "), chunked)
+
+    def test_zz_most_routes_were_held_against_the_document(self):
+        routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}
+        missing = {r for r in routes - self.contract.used if r[1].startswith("/api/")}
+        if len(self.contract.used) > 10:
+            self.assertEqual(missing, set())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
