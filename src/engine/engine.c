@@ -165,7 +165,7 @@ static void on_server_remove(struct engine *e, const struct event *ev)
     outbox_change(e->out, &c);
     outbox_note(e->out, &n);
     outbox_reply(e->out, ev->ticket, s->id.v);
-    goals_due(e, s); /* its agent drops everything; without runs it leaves memory there */
+    goals_due(e, s); /* its agent stops everything; without runs it leaves memory there */
 }
 
 static struct test_row new_test_row(const struct new_test *t)

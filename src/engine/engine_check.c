@@ -34,7 +34,7 @@ static void check_servers(const struct engine *e)
 
     for (s = e->servers; s != NULL; s = s->hh.next) {
         CHECK(server_by_id_any(e, s->id) == s); /* E1 */
-        CHECK(s->id.v < e->next_server);      /* E1 */
+        CHECK(s->id.v < e->next_server);        /* E1 */
         n = 0;
         back = 0;
         DL_FOREACH(s->runs, r) {
@@ -82,7 +82,7 @@ static void check_runs(const struct engine *e)
     for (r = e->runs; r != NULL; r = r->hh.next) {
         n++;
         back += r->back;
-        CHECK(run_by_id(e, r->id) == r);                                                          /* E1 */
+        CHECK(run_by_id(e, r->id) == r);                                                        /* E1 */
         CHECK(r->id.v < e->next_run);                                                           /* E1 */
         CHECK(r->state == RUN_ASSIGNED || r->state == RUN_RUNNING || r->state == RUN_STOPPING); /* E2 */
         CHECK(r->test->state == TEST_ACTIVE);                                                   /* E2 */
@@ -101,7 +101,7 @@ static void check_runs(const struct engine *e)
 
 static void check_test(const struct engine *e, const struct launch *l, const struct test *t)
 {
-    CHECK(test_by_id(e, t->id) == t);                                              /* E1 */
+    CHECK(test_by_id(e, t->id) == t);                                            /* E1 */
     CHECK(t->id.v < e->next_test);                                               /* E1 */
     CHECK(t->launch == l);                                                       /* E1 */
     CHECK((t->state == TEST_ACTIVE) == (t->active != NULL));                     /* E3 */
@@ -124,7 +124,7 @@ static void check_launch(const struct engine *e, const struct launch *l)
     uint32_t i;
     bool ready;
 
-    CHECK(launch_by_id(e, l->id) == l);   /* E1 */
+    CHECK(launch_by_id(e, l->id) == l); /* E1 */
     CHECK(l->id.v < e->next_launch);    /* E1 */
     CHECK(l->row.state != LAUNCH_DONE); /* E14 */
     CHECK(l->n_done < l->row.n_tests);  /* E14 */

@@ -49,8 +49,7 @@ struct server {
     struct server_id id;
     struct server_row row; /* its texts are owned */
     UT_hash_handle hh;
-    bool removed;         /* its row is gone; it stays for the leases of its runs */
-    uint64_t removed_seq; /* the goals that told its agent to drop everything; 0 not sent */
+    bool removed; /* its row is gone; it stays for the leases of its runs */
 
     /* the link */
     uint64_t link;        /* 0: none is open */

@@ -54,7 +54,9 @@ static struct goal_entry entry_of(struct engine *e, struct server *s, struct run
         lease_renew(e, r);
     if (r->goals_seq == 0)
         r->goals_seq = s->goals_seq;
-    if (r->state == RUN_STOPPING) {
+    /* A removed server's runs are stopped, not dropped: FINISHED says that the process is gone, and only then may
+     * the test execute elsewhere. */
+    if (r->state == RUN_STOPPING || s->removed) {
         entry.want = GOAL_STOP;
     } else if (r->back) {
         entry.want = GOAL_BACK;
@@ -77,12 +79,8 @@ static void goal_make(struct engine *e, struct server *s)
         e->entries_cap = s->n_runs * 2;
         e->entries = xrealloc(e->entries, e->entries_cap * sizeof(*e->entries));
     }
-    if (s->removed) {
-        if (s->removed_seq == 0)
-            s->removed_seq = g.seq;
-    } else {
-        DL_FOREACH(s->runs, r)
-            e->entries[g.n_entries++] = entry_of(e, s, r);
+    DL_FOREACH(s->runs, r) {
+        e->entries[g.n_entries++] = entry_of(e, s, r);
     }
     s->renew = false;
     g.entries = e->entries;

@@ -217,13 +217,6 @@ void on_link_down(struct engine *e, const struct event *ev)
 /* The agent applied our goals up to goals_seq and does not hold r. */
 static void beat_without(struct engine *e, struct run *r, uint64_t goals_seq)
 {
-    struct server *s = r->server;
-
-    if (s->removed) {
-        if (s->removed_seq != 0 && goals_seq >= s->removed_seq)
-            run_gone(e, r, false);
-        return;
-    }
     if (r->goals_seq == 0 || goals_seq < r->goals_seq)
         return; /* it cannot have it yet */
     if (was_asked_back(r) && goals_seq >= r->back_seq)
@@ -301,6 +294,12 @@ void on_run_finished(struct engine *e, const struct event *ev)
     end.reason = reason;
     if (said != NULL && said[0] != '\0')
         end.reason = arena_printf(&e->out->arena, "%s: %s", reason, said);
+    if (r->server->removed && end.outcome == OUTCOME_STOPPED) {
+        end.outcome = OUTCOME_INFRASTRUCTURE; /* we stopped it, nobody else did */
+        end.reason = NULL;
+        retry_after_loss(e, r, RUN_BY_REMOVED, &end);
+        return;
+    }
     if (outcome_is_infrastructure(end.outcome)) {
         retry_after_loss(e, r, RUN_BY_FINISHED, &end);
         return;

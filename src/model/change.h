@@ -6,15 +6,15 @@
 #include "model/rows.h"
 
 enum change_kind {
-    CHANGE_IDS,         /* boot only: the next id of each kind */
-    CHANGE_SERVER_PUT,  /* insert or replace the whole row */
+    CHANGE_IDS,        /* boot only: the next id of each kind */
+    CHANGE_SERVER_PUT, /* insert or replace the whole row */
     CHANGE_SERVER_DELETE,
     CHANGE_LAUNCH_ADD,
-    CHANGE_LAUNCH_SET,  /* state, outcome, started_at, ended_at of an existing launch */
+    CHANGE_LAUNCH_SET, /* state, outcome, started_at, ended_at of an existing launch */
     CHANGE_TEST_ADD,
-    CHANGE_TEST_SET,    /* state, outcome, attempts, losses, run */
+    CHANGE_TEST_SET, /* state, outcome, attempts, losses, run */
     CHANGE_RUN_ADD,
-    CHANGE_RUN_SET,     /* slot, state, outcome, reason, finish, tally, started_at, ended_at */
+    CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at */
     CHANGE_KIND_COUNT
 };
 

@@ -28,14 +28,14 @@ struct run_spec {
 
 struct goal_entry {
     struct run_id run;
-    uint32_t want;         /* enum goal_want of wire/frame.h, by number: 0 run, 1 stop, 2 back */
+    uint32_t want; /* enum goal_want of wire/frame.h, by number: 0 run, 1 stop, 2 back */
     uint32_t lease_ms;
     const struct run_spec *spec; /* not NULL: send it before the goals */
 };
 
 struct goal {
     struct server_id server;
-    uint64_t link;         /* which link of this server (event EV_LINK_UP); another one drops it */
+    uint64_t link; /* which link of this server (event EV_LINK_UP); another one drops it */
     uint64_t seq;
     uint64_t beat_seq;
     const struct goal_entry *entries;

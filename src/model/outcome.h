@@ -6,27 +6,27 @@
 #include <stdint.h>
 
 /* In rising order of badness: a launch is as bad as its worst test. */
-#define OUTCOME_MAP(X)                                                                    \
-    /* name           wire name         sentence */                                       \
-    X(NONE,           "",               "not over yet")                                   \
-    X(PASSED,         "passed",         "everything passed")                              \
-    X(STOPPED,        "stopped",        "somebody stopped it")                            \
-    X(NO_TESTS,       "no_tests",       "no example was executed")                        \
-    X(FAILED,         "failed",         "at least one example failed, or the script did") \
-    X(TIMED_OUT,      "timed_out",      "a time limit ended it")                          \
-    X(ERROR,          "error",          "an error outside of examples")                   \
+#define OUTCOME_MAP(X)                                                    \
+    /* name           wire name         sentence */                       \
+    X(NONE, "", "not over yet")                                           \
+    X(PASSED, "passed", "everything passed")                              \
+    X(STOPPED, "stopped", "somebody stopped it")                          \
+    X(NO_TESTS, "no_tests", "no example was executed")                    \
+    X(FAILED, "failed", "at least one example failed, or the script did") \
+    X(TIMED_OUT, "timed_out", "a time limit ended it")                    \
+    X(ERROR, "error", "an error outside of examples")                     \
     X(INFRASTRUCTURE, "infrastructure", "the machine or the way to it failed, not the test")
 
 enum outcome {
 #define X(name, wire, text) OUTCOME_##name,
     OUTCOME_MAP(X)
 #undef X
-    OUTCOME_COUNT
+        OUTCOME_COUNT
 };
 
-const char  *outcome_name(enum outcome o);     /* "passed"; "" for NONE */
-const char  *outcome_sentence(enum outcome o);
-enum outcome outcome_parse(const char *name);  /* OUTCOME_COUNT when there is none of that name */
+const char *outcome_name(enum outcome o); /* "passed"; "" for NONE */
+const char *outcome_sentence(enum outcome o);
+enum outcome outcome_parse(const char *name); /* OUTCOME_COUNT when there is none of that name */
 enum outcome outcome_worst(enum outcome a, enum outcome b);
 
 /* Counts of examples, from the results channel. discovered = passed + failed + pending + not run. */
@@ -35,25 +35,25 @@ struct tally {
     uint32_t passed;
     uint32_t failed;
     uint32_t pending;
-    uint32_t errors;     /* outside of examples */
-    bool started;        /* the adapter announced itself */
-    bool ended;          /* the adapter said how it ended */
-    bool aborted;        /* it said that it was cut short */
-    uint32_t bad_lines;  /* lines of the channel that could not be read */
+    uint32_t errors;    /* outside of examples */
+    bool started;       /* the adapter announced itself */
+    bool ended;         /* the adapter said how it ended */
+    bool aborted;       /* it said that it was cut short */
+    uint32_t bad_lines; /* lines of the channel that could not be read */
 };
 
 void tally_add(struct tally *sum, const struct tally *t); /* numbers only */
 
 /* How a process ended, as the agent saw it: mirrors wire's FINISHED, without its texts. */
 struct finish {
-    uint32_t how;       /* enum finish_how of wire/frame.h, by number */
+    uint32_t how; /* enum finish_how of wire/frame.h, by number */
     int32_t exit_code;
     int32_t signal;
     int64_t duration_us;
     int64_t user_us;
     int64_t system_us;
     int64_t max_rss_kib;
-    int64_t gap_us;     /* slot free -> exec */
+    int64_t gap_us; /* slot free -> exec */
     uint64_t log_bytes;
     uint64_t log_dropped_bytes;
 };

@@ -24,22 +24,22 @@
 #define SERVERS_MAX 4096u
 
 enum fleet_kind { FLEET_LOCAL, FLEET_SSH, FLEET_COUNT };
-const char *fleet_kind_name(enum fleet_kind k);           /* "local" */
-enum fleet_kind fleet_kind_parse(const char *name);       /* FLEET_COUNT: none of that name */
+const char *fleet_kind_name(enum fleet_kind k);     /* "local" */
+enum fleet_kind fleet_kind_parse(const char *name); /* FLEET_COUNT: none of that name */
 
 /* The connection to a server, beside its status. */
 enum link_state { LINK_OFFLINE, LINK_CONNECTING, LINK_ONLINE, LINK_LOST, LINK_STATE_COUNT };
-const char *link_state_name(enum link_state s);           /* "offline" */
+const char *link_state_name(enum link_state s); /* "offline" */
 
 struct server_row {
     struct server_id id;
-    const char *name;      /* unique; [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+    const char *name; /* unique; [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
     enum fleet_kind fleet;
-    const char *address;   /* ssh: host name, address or alias of ~/.ssh/config; local: "" */
-    const char *user;      /* "" = ssh's own choice */
-    const char *identity;  /* path of a private key; "" = ssh's own choice */
-    uint32_t port;         /* 0 = ssh's own choice */
-    uint32_t slots;        /* 1..SERVER_SLOTS_MAX */
+    const char *address;  /* ssh: host name, address or alias of ~/.ssh/config; local: "" */
+    const char *user;     /* "" = ssh's own choice */
+    const char *identity; /* path of a private key; "" = ssh's own choice */
+    uint32_t port;        /* 0 = ssh's own choice */
+    uint32_t slots;       /* 1..SERVER_SLOTS_MAX */
     struct wall created_at;
     /* the last known connection; after a boot every link is offline */
     enum link_state link;
@@ -53,8 +53,8 @@ enum launch_state { LAUNCH_RUNNING, LAUNCH_STOPPING, LAUNCH_DONE, LAUNCH_STATE_C
 const char *launch_state_name(enum launch_state s);
 
 enum launch_order { ORDER_AS_GIVEN, ORDER_FINISH_SOONEST, ORDER_COUNT };
-const char *launch_order_name(enum launch_order o);       /* "as-given" */
-enum launch_order launch_order_parse(const char *name);   /* ORDER_COUNT: none of that name */
+const char *launch_order_name(enum launch_order o);     /* "as-given" */
+enum launch_order launch_order_parse(const char *name); /* ORDER_COUNT: none of that name */
 
 struct launch_row {
     struct launch_id id;
@@ -62,60 +62,60 @@ struct launch_row {
     struct project_id project; /* 0: no code needed */
     const char *project_name;  /* kept for history when the project is gone */
     const char *name;
-    const char *ref;           /* as asked for */
-    const char *commit;        /* what it was resolved to: 40 or 64 hex digits */
+    const char *ref;    /* as asked for */
+    const char *commit; /* what it was resolved to: 40 or 64 hex digits */
     enum launch_order order;
-    uint32_t retries;          /* after loss of infrastructure, 0..10 */
-    int64_t time_limit_ms;     /* per run; 0 none */
+    uint32_t retries;      /* after loss of infrastructure, 0..10 */
+    int64_t time_limit_ms; /* per run; 0 none */
     int64_t silence_limit_ms;
     uint32_t lease_ms;
     uint32_t n_tests;
-    const char *const *env;    /* n_env lines NAME=value */
+    const char *const *env; /* n_env lines NAME=value */
     uint32_t n_env;
-    const uint64_t *servers;   /* n_servers ids it is limited to; 0 = any */
+    const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;
     enum launch_state state;
     enum outcome outcome;
-    struct wall started_at;    /* first run assigned; 0 not yet */
+    struct wall started_at; /* first run assigned; 0 not yet */
     struct wall ended_at;
 };
 
 enum test_state { TEST_WAITING, TEST_ACTIVE, TEST_DONE, TEST_STATE_COUNT };
-const char *test_state_name(enum test_state s);           /* "waiting" "running" "done" */
+const char *test_state_name(enum test_state s); /* "waiting" "running" "done" */
 
 /* How a file is run; decided when the launch is made (project/command.c). */
 enum adapter_kind { ADAPTER_EXIT, ADAPTER_RSPEC, ADAPTER_COUNT };
-const char *adapter_name(enum adapter_kind a);            /* "exit" "rspec": the wire's words */
+const char *adapter_name(enum adapter_kind a); /* "exit" "rspec": the wire's words */
 
 struct test_row {
     struct test_id id;
     struct launch_id launch;
-    uint32_t position;         /* in the launch, from 0, as given */
-    const char *path;          /* as shown: "spec/a_spec.rb", with ":12" or "[1:2]" if asked for */
+    uint32_t position; /* in the launch, from 0, as given */
+    const char *path;  /* as shown: "spec/a_spec.rb", with ":12" or "[1:2]" if asked for */
     enum adapter_kind adapter;
-    const char *const *argv;   /* n_argv words, the whole command before the agent adds its adapter */
+    const char *const *argv; /* n_argv words, the whole command before the agent adds its adapter */
     uint32_t n_argv;
-    int64_t predicted_ms;      /* from history; 0 unknown */
+    int64_t predicted_ms; /* from history; 0 unknown */
     enum test_state state;
     enum outcome outcome;
-    uint32_t attempts;         /* runs made so far */
-    uint32_t losses;           /* of them, lost to infrastructure */
-    struct run_id run;         /* the newest; 0 none */
+    uint32_t attempts; /* runs made so far */
+    uint32_t losses;   /* of them, lost to infrastructure */
+    struct run_id run; /* the newest; 0 none */
 };
 
 enum run_state { RUN_ASSIGNED, RUN_RUNNING, RUN_STOPPING, RUN_DONE, RUN_LOST, RUN_STATE_COUNT };
-const char *run_state_name(enum run_state s);             /* "assigned" "running" "stopping" "done" "lost" */
+const char *run_state_name(enum run_state s); /* "assigned" "running" "stopping" "done" "lost" */
 
 struct run_row {
     struct run_id id;
     struct test_id test;
     struct launch_id launch;
     struct server_id server;
-    const char *server_name;   /* kept for history */
-    const char *path;          /* of its test, kept for history and search */
-    uint32_t attempt;          /* 1.. */
-    uint32_t slot;             /* UINT32_MAX until it started */
+    const char *server_name; /* kept for history */
+    const char *path;        /* of its test, kept for history and search */
+    uint32_t attempt;        /* 1.. */
+    uint32_t slot;           /* UINT32_MAX until it started */
     enum run_state state;
     enum outcome outcome;
     const char *reason;
@@ -132,8 +132,8 @@ struct project_row {
     const char *name;
     const char *url;
     struct wall created_at;
-    struct wall refreshed_at;  /* 0 never */
-    const char *error;         /* of the last refresh; "" fine */
+    struct wall refreshed_at; /* 0 never */
+    const char *error;        /* of the last refresh; "" fine */
 };
 
 /* One example of a run, from the results channel. */
@@ -143,9 +143,9 @@ enum example_status example_status_parse(const char *name); /* EXAMPLE_STATUS_CO
 
 struct example_row {
     struct run_id run;
-    uint32_t seq;              /* order of arrival within the run, from 0 */
-    const char *id;            /* "./spec/a_spec.rb[1:1]" */
-    const char *const *path;   /* n_path descriptions, outermost first */
+    uint32_t seq;            /* order of arrival within the run, from 0 */
+    const char *id;          /* "./spec/a_spec.rb[1:1]" */
+    const char *const *path; /* n_path descriptions, outermost first */
     uint32_t n_path;
     const char *file;
     uint32_t line;
@@ -155,7 +155,7 @@ struct example_row {
     const char *message;
     const char *const *backtrace;
     uint32_t n_backtrace;
-    const char *pending;       /* reason; "" none */
+    const char *pending; /* reason; "" none */
 };
 
 #endif

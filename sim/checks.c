@@ -1,0 +1,74 @@
+/* checks.c - what must be true of the whole, after every step. */
+#include "sim/world.h"
+
+#include <utlist.h>
+
+void checks_step(struct world *w)
+{
+    (void)w; /* engine_check() after each turn, agent_check() after each event: world.c, node.c */
+}
+
+/* S1: no test executes twice at the same time. S2: a run is executed once. */
+void checks_spawn(struct world *w, const struct node *n, const struct node_run *r)
+{
+    const struct node_run *other;
+
+    for (uint32_t i = 0; i < w->n_nodes; i++) {
+        DL_FOREACH(w->nodes[i].runs, other) {
+            if (other != r && other->alive && other->test == r->test)
+                world_fail(w, "test %llu executes twice: run %llu on %s while run %llu is alive on %s",
+                           (unsigned long long)r->test, (unsigned long long)r->run, n->name,
+                           (unsigned long long)other->run, w->nodes[i].name);
+        }
+    }
+}
+
+/* What the process of a test says when nobody ends it: its first argument after the time. */
+static void check_run_end(struct world *w, const struct run_row *row)
+{
+    const struct stored_run *r = sim_store_run(&w->store, row->id.v);
+    const struct stored_test *t;
+    enum outcome true_outcome;
+
+    if (r == NULL || row->state != RUN_DONE)
+        return;
+    t = sim_store_test(&w->store, r->row.test.v);
+    if (t == NULL || row->finish.how != FINISH_EXITED)
+        return;
+    true_outcome = t->row.argv[2][0] == '0' ? OUTCOME_PASSED : OUTCOME_FAILED;
+    if (row->outcome != true_outcome)
+        world_fail(w, "run %llu came to %s, its process to %s", (unsigned long long)row->id.v,
+                   outcome_name(row->outcome), outcome_name(true_outcome));
+}
+
+/* S3: results are true and from the holder. S4: streams are whole when a run is done. */
+void checks_committed(struct world *w, const struct outbox *out)
+{
+    const struct change *c;
+    const struct edge_run *x;
+
+    for (uint32_t i = 0; i < out->changes.n; i++) {
+        c = &out->changes.at[i];
+        if (c->kind != CHANGE_RUN_SET)
+            continue;
+        check_run_end(w, &c->run);
+        if (c->run.state != RUN_DONE)
+            continue;
+        HASH_FIND(hh, w->edges, &c->run.id.v, sizeof(c->run.id.v), x);
+        if (x == NULL || x->durable[0] < c->run.finish.log_bytes)
+            world_fail(w, "run %llu is done and its log is not whole", (unsigned long long)c->run.id.v);
+    }
+}
+
+bool checks_at_rest(const struct world *w)
+{
+    const struct stored_launch *l;
+
+    if (w->engine == NULL || w->turns != NULL)
+        return false;
+    for (l = w->store.launches; l != NULL; l = l->hh.next) {
+        if (l->row.state != LAUNCH_DONE)
+            return false;
+    }
+    return true;
+}

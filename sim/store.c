@@ -1,0 +1,318 @@
+#include "sim/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAULT(st, ...) \
+    ((void)((st)->fault[0] == '\0' && snprintf((st)->fault, sizeof((st)->fault), __VA_ARGS__)))
+
+/* An id as printf wants it. */
+#define ID(x) ((unsigned long long)(x).v)
+
+void sim_store_init(struct sim_store *st)
+{
+    *st = (struct sim_store){.next_server = 1, .next_launch = 1, .next_test = 1, .next_run = 1};
+}
+
+static void server_free(struct stored_server *s)
+{
+    free((void *)(uintptr_t)s->row.name);
+    free(s);
+}
+
+void sim_store_done(struct sim_store *st)
+{
+    struct stored_server *s, *s_next;
+    struct stored_launch *l, *l_next;
+    struct stored_test *t, *t_next;
+    struct stored_run *r, *r_next;
+
+    HASH_ITER(hh, st->servers, s, s_next) {
+        HASH_DEL(st->servers, s);
+        server_free(s);
+    }
+    HASH_ITER(hh, st->launches, l, l_next) {
+        HASH_DEL(st->launches, l);
+        arena_done(&l->arena);
+        free(l);
+    }
+    HASH_ITER(hh, st->tests, t, t_next) {
+        HASH_DEL(st->tests, t);
+        arena_done(&t->arena);
+        free(t);
+    }
+    HASH_ITER(hh, st->runs, r, r_next) {
+        HASH_DEL(st->runs, r);
+        arena_done(&r->arena);
+        free(r);
+    }
+}
+
+struct stored_launch *sim_store_launch(const struct sim_store *st, uint64_t id)
+{
+    struct stored_launch *l;
+
+    HASH_FIND(hh, st->launches, &id, sizeof(id), l);
+    return l;
+}
+
+struct stored_test *sim_store_test(const struct sim_store *st, uint64_t id)
+{
+    struct stored_test *t;
+
+    HASH_FIND(hh, st->tests, &id, sizeof(id), t);
+    return t;
+}
+
+struct stored_run *sim_store_run(const struct sim_store *st, uint64_t id)
+{
+    struct stored_run *r;
+
+    HASH_FIND(hh, st->runs, &id, sizeof(id), r);
+    return r;
+}
+
+static const char *const *texts(struct arena *a, const char *const *from, uint32_t n)
+{
+    const char **to = arena_alloc(a, (n + 1) * sizeof(*to));
+
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = arena_strdup(a, from[i]);
+    return to;
+}
+
+/* ---- servers ---- */
+
+static void server_put(struct sim_store *st, const struct server_row *row)
+{
+    struct stored_server *s;
+
+    HASH_FIND(hh, st->servers, &row->id.v, sizeof(row->id.v), s);
+    if (s == NULL) {
+        s = xcalloc(1, sizeof(*s));
+        s->row = *row;
+        s->row.name = xstrdup(row->name);
+        HASH_ADD(hh, st->servers, row.id.v, sizeof(s->row.id.v), s);
+        if (row->id.v >= st->next_server)
+            st->next_server = row->id.v + 1;
+    }
+    s->row.link = row->link;
+    s->row.address = "";
+    s->row.user = "";
+    s->row.identity = "";
+    s->row.link_reason = "";
+    s->row.agent_version = "";
+    s->row.facts = "";
+}
+
+static void server_delete(struct sim_store *st, struct server_id id)
+{
+    struct stored_server *s;
+
+    HASH_FIND(hh, st->servers, &id.v, sizeof(id.v), s);
+    if (s == NULL) {
+        FAULT(st, "server %llu was deleted and does not exist", ID(id));
+        return;
+    }
+    HASH_DEL(st->servers, s);
+    server_free(s);
+}
+
+/* ---- launches and tests ---- */
+
+static void launch_add(struct sim_store *st, const struct launch_row *row)
+{
+    struct stored_launch *l = xcalloc(1, sizeof(*l));
+    uint64_t *ids;
+
+    arena_init(&l->arena);
+    l->row = *row;
+    l->row.name = arena_strdup(&l->arena, row->name);
+    l->row.project_name = arena_strdup(&l->arena, row->project_name);
+    l->row.ref = arena_strdup(&l->arena, row->ref);
+    l->row.commit = arena_strdup(&l->arena, row->commit);
+    l->row.env = texts(&l->arena, row->env, row->n_env);
+    ids = arena_alloc(&l->arena, (row->n_servers + 1) * sizeof(*ids));
+    for (uint32_t i = 0; i < row->n_servers; i++)
+        ids[i] = row->servers[i];
+    l->row.servers = ids;
+    HASH_ADD(hh, st->launches, row.id.v, sizeof(l->row.id.v), l);
+    st->next_launch = row->id.v + 1;
+}
+
+static void launch_set(struct sim_store *st, const struct launch_row *row)
+{
+    struct stored_launch *l = sim_store_launch(st, row->id.v);
+
+    if (l == NULL) {
+        FAULT(st, "launch %llu was changed and does not exist", ID(row->id));
+        return;
+    }
+    if (l->row.state == LAUNCH_DONE)
+        FAULT(st, "launch %llu changed after it was done", ID(row->id));
+    if (row->state == LAUNCH_DONE && l->n_done != l->row.n_tests)
+        FAULT(st, "launch %llu is done with %u of %u tests", ID(row->id), l->n_done, l->row.n_tests);
+    if (row->state == LAUNCH_DONE && row->outcome != l->worst)
+        FAULT(st, "launch %llu came to %s, its tests to %s", ID(row->id), outcome_name(row->outcome),
+              outcome_name(l->worst));
+    l->row.state = row->state;
+    l->row.outcome = row->outcome;
+    l->row.started_at = row->started_at;
+    l->row.ended_at = row->ended_at;
+}
+
+static void test_add(struct sim_store *st, const struct test_row *row)
+{
+    struct stored_test *t = xcalloc(1, sizeof(*t));
+
+    arena_init(&t->arena);
+    t->row = *row;
+    t->row.path = arena_strdup(&t->arena, row->path);
+    t->row.argv = texts(&t->arena, row->argv, row->n_argv);
+    HASH_ADD(hh, st->tests, row.id.v, sizeof(t->row.id.v), t);
+    st->next_test = row->id.v + 1;
+}
+
+static void test_done(struct sim_store *st, struct stored_test *t)
+{
+    struct stored_launch *l = sim_store_launch(st, t->row.launch.v);
+
+    if (l == NULL) {
+        FAULT(st, "test %llu has no launch", ID(t->row.id));
+        return;
+    }
+    l->n_done++;
+    l->worst = outcome_worst(l->worst, t->row.outcome);
+}
+
+static void test_set(struct sim_store *st, const struct test_row *row)
+{
+    struct stored_test *t = sim_store_test(st, row->id.v);
+
+    if (t == NULL) {
+        FAULT(st, "test %llu was changed and does not exist", ID(row->id));
+        return;
+    }
+    if (t->row.state == TEST_DONE)
+        FAULT(st, "test %llu changed after it was done", ID(row->id));
+    t->row.state = row->state;
+    t->row.outcome = row->outcome;
+    t->row.attempts = row->attempts;
+    t->row.losses = row->losses;
+    t->row.run = row->run;
+    if (row->state == TEST_DONE)
+        test_done(st, t);
+}
+
+/* ---- runs ---- */
+
+static void run_add(struct sim_store *st, const struct run_row *row)
+{
+    struct stored_run *r = xcalloc(1, sizeof(*r));
+
+    if (row->id.v < st->next_run)
+        FAULT(st, "run id %llu was used before", ID(row->id));
+    arena_init(&r->arena);
+    r->row = *row;
+    r->row.server_name = arena_strdup(&r->arena, row->server_name);
+    r->row.path = arena_strdup(&r->arena, row->path);
+    r->row.reason = "";
+    HASH_ADD(hh, st->runs, row.id.v, sizeof(r->row.id.v), r);
+    st->next_run = row->id.v + 1;
+}
+
+static void run_set(struct sim_store *st, const struct run_row *row)
+{
+    struct stored_run *r = sim_store_run(st, row->id.v);
+    struct stored_test *t;
+
+    if (r == NULL) {
+        FAULT(st, "run %llu was changed and does not exist", ID(row->id));
+        return;
+    }
+    if (r->row.state == RUN_DONE || r->row.state == RUN_LOST)
+        FAULT(st, "run %llu changed after its end", ID(row->id));
+    r->row.slot = row->slot;
+    r->row.state = row->state;
+    r->row.outcome = row->outcome;
+    r->row.reason = arena_strdup(&r->arena, row->reason);
+    r->row.finish = row->finish;
+    r->row.tally = row->tally;
+    r->row.started_at = row->started_at;
+    r->row.ended_at = row->ended_at;
+    if (row->state != RUN_DONE || row->outcome == OUTCOME_INFRASTRUCTURE)
+        return;
+    t = sim_store_test(st, r->row.test.v);
+    if (t != NULL && ++t->runs_counted > 1)
+        FAULT(st, "test %llu was counted by two runs", ID(t->row.id));
+}
+
+void sim_store_apply(struct sim_store *st, const struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_SERVER_PUT:
+        server_put(st, &c->server);
+        break;
+    case CHANGE_SERVER_DELETE:
+        server_delete(st, c->server.id);
+        break;
+    case CHANGE_LAUNCH_ADD:
+        launch_add(st, &c->launch);
+        break;
+    case CHANGE_LAUNCH_SET:
+        launch_set(st, &c->launch);
+        break;
+    case CHANGE_TEST_ADD:
+        test_add(st, &c->test);
+        break;
+    case CHANGE_TEST_SET:
+        test_set(st, &c->test);
+        break;
+    case CHANGE_RUN_ADD:
+        run_add(st, &c->run);
+        break;
+    case CHANGE_RUN_SET:
+        run_set(st, &c->run);
+        break;
+    case CHANGE_IDS:
+    case CHANGE_KIND_COUNT:
+        FAULT(st, "a change of kind %d", (int)c->kind);
+        break;
+    }
+}
+
+void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now)
+{
+    struct change c = {.kind = CHANGE_IDS};
+    const struct stored_server *s;
+    const struct stored_launch *l;
+    const struct stored_test *t;
+    const struct stored_run *r;
+
+    c.ids.server = st->next_server;
+    c.ids.launch = st->next_launch;
+    c.ids.test = st->next_test;
+    c.ids.run = st->next_run;
+    engine_load(e, now, &c);
+    for (s = st->servers; s != NULL; s = s->hh.next) {
+        c = (struct change){.kind = CHANGE_SERVER_PUT, .server = s->row};
+        engine_load(e, now, &c);
+    }
+    for (l = st->launches; l != NULL; l = l->hh.next) {
+        c = (struct change){.kind = CHANGE_LAUNCH_ADD, .launch = l->row};
+        if (l->row.state != LAUNCH_DONE)
+            engine_load(e, now, &c);
+    }
+    for (t = st->tests; t != NULL; t = t->hh.next) {
+        l = sim_store_launch(st, t->row.launch.v);
+        c = (struct change){.kind = CHANGE_TEST_ADD, .test = t->row};
+        if (l != NULL && l->row.state != LAUNCH_DONE)
+            engine_load(e, now, &c);
+    }
+    for (r = st->runs; r != NULL; r = r->hh.next) {
+        c = (struct change){.kind = CHANGE_RUN_ADD, .run = r->row};
+        if (r->row.state != RUN_DONE && r->row.state != RUN_LOST)
+            engine_load(e, now, &c);
+    }
+}

@@ -1,0 +1,50 @@
+/* store.h - what was committed: the changes, applied to tables in memory, and replayed to a new engine as rows. */
+#ifndef WRATA_SIM_STORE_H
+#define WRATA_SIM_STORE_H
+
+#include "engine/engine.h"
+
+#include <uthash.h>
+
+struct stored_server {
+    struct server_row row; /* texts owned */
+    UT_hash_handle hh;
+};
+struct stored_launch {
+    struct launch_row row;
+    struct arena arena;
+    uint32_t n_done;
+    enum outcome worst;
+    UT_hash_handle hh;
+};
+struct stored_test {
+    struct test_row row;
+    struct arena arena;
+    uint32_t runs_counted; /* runs of it that ended with an outcome that counts */
+    UT_hash_handle hh;
+};
+struct stored_run {
+    struct run_row row;
+    struct arena arena;
+    UT_hash_handle hh;
+};
+
+struct sim_store {
+    struct stored_server *servers;
+    struct stored_launch *launches;
+    struct stored_test *tests;
+    struct stored_run *runs;
+    uint64_t next_server, next_launch, next_test, next_run;
+    char fault[256]; /* what a change broke; "" nothing */
+};
+
+void sim_store_init(struct sim_store *st);
+void sim_store_done(struct sim_store *st);
+void sim_store_apply(struct sim_store *st, const struct change *c); /* sets fault when it makes no sense */
+void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now);
+
+struct stored_launch *sim_store_launch(const struct sim_store *st, uint64_t id); /* NULL: none */
+struct stored_test *sim_store_test(const struct sim_store *st, uint64_t id);
+struct stored_run *sim_store_run(const struct sim_store *st, uint64_t id);
+
+#endif

@@ -1,0 +1,238 @@
+/* world.h - the simulated world: one engine, its store, machines with agents, links between them, virtual time.
+ *
+ * True time is `now_us`. The engine lives on it; each agent's clock drifts. Everything that will happen is a job in
+ * a heap by (time, sequence), or a deadline that the engine or an agent names. One job is one step. */
+#ifndef WRATA_SIM_WORLD_H
+#define WRATA_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/agent_core.h"
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "sim/store.h"
+
+#define NODES_MAX 12
+
+enum fault {
+    FAULT_DELAY = 1 << 0,     /* links take up to 300 ms instead of 2 */
+    FAULT_DROP = 1 << 1,      /* links break */
+    FAULT_CUT = 1 << 2,       /* links carry nothing for a time, up to longer than a lease */
+    FAULT_ENGINE = 1 << 3,    /* the engine is killed at any step */
+    FAULT_AGENT = 1 << 4,     /* agents are killed */
+    FAULT_MACHINE = 1 << 5,   /* machines lose power: what was not synced is gone */
+    FAULT_DISK = 1 << 6,      /* disks are full for a time */
+    FAULT_DRIFT = 1 << 7,     /* clocks differ by up to 1 % */
+    FAULT_PEOPLE = 1 << 8,    /* people stop launches and runs */
+    FAULT_FLEET = 1 << 9,     /* servers are added and removed */
+    FAULT_COMMIT = 1 << 10,   /* commits take up to 50 ms */
+    FAULT_SPAWN = 1 << 11,    /* commands that cannot be started, code that cannot be brought */
+    FAULT_SHUTDOWN = 1 << 12, /* planned restarts of the engine */
+    FAULT_ALL = (1 << 13) - 1,
+};
+
+struct world_opts {
+    uint64_t seed;
+    uint32_t faults;         /* enum fault, ored */
+    uint32_t grace_ms;       /* told to agents */
+    uint32_t lease_extra_ms; /* a broken rule: added to every lease on its way to an agent */
+    bool trace;
+    void (*on_trace)(void *ctx, int64_t ms, const char *text);
+    void *ctx;
+};
+
+/* One run on one machine: what its disk, journal and process table hold. */
+struct node_run {
+    uint64_t run;
+    uint64_t test;
+    struct buf spec;     /* as recorded */
+    struct buf finished; /* the same; empty: none */
+    bool spec_synced;
+    bool finished_synced;
+    bool started;
+    uint64_t acked[STREAM_COUNT];
+    uint64_t len[STREAM_COUNT];
+    uint64_t synced[STREAM_COUNT];
+    uint64_t acked_by_disk[STREAM_COUNT];
+
+    bool alive;    /* its process */
+    uint64_t proc; /* number of it */
+    int64_t ends_us;
+    uint32_t exit_code;
+    uint64_t bytes; /* of log it will write in all */
+    bool signalled;
+    struct node_run *prev, *next;
+};
+
+struct node {
+    uint32_t index;
+    char name[32];
+    struct server_id server; /* 0: its record was not made yet */
+    bool removed;
+    uint32_t slots;
+
+    struct agent *agent; /* NULL: not running */
+    struct agent_out out;
+    uint64_t gen; /* of the agent: jobs for an older one are dropped */
+    uint64_t n_agents;
+    int64_t clock_offset_us;
+    int64_t clock_ppm;
+    struct node_run *runs;
+    uint64_t unsynced; /* newest record number written and not synced */
+    bool sync_due;
+
+    bool is_up; /* the machine has power */
+    bool is_cut;
+    bool is_disk_full;
+    uint64_t connecting; /* token of the try under way; 0 none */
+    uint64_t conn;       /* serial of the link as the controller sees it; 0 none */
+    uint64_t agent_conn; /* as the agent sees it */
+    uint64_t link;       /* the engine's number; 0: no HELLO yet */
+    int64_t last_to_agent_us;
+    int64_t last_to_engine_us;
+    struct job *stash; /* what waits behind a cut */
+};
+
+enum job_kind {
+    JOB_TO_AGENT,
+    JOB_TO_ENGINE,
+    JOB_CONNECT,
+    JOB_CONNECT_FAILED,
+    JOB_ENGINE_LINK_DOWN,
+    JOB_AGENT_LINK_DOWN,
+    JOB_HEAL,
+    JOB_COMMIT,
+    JOB_TURN_CLOSE,
+    JOB_DURABLE,
+    JOB_SPAWNED,
+    JOB_SPAWN_FAILED,
+    JOB_GREW,
+    JOB_EXIT,
+    JOB_PREPARED,
+    JOB_SYNCED,
+    JOB_POWER_ON,
+    JOB_DISK_OK,
+    JOB_BOOT,
+    JOB_PERSON,
+    JOB_FAULT,
+};
+
+struct job {
+    int64_t at_us;
+    uint64_t seq;
+    enum job_kind kind;
+    uint32_t node;
+    uint64_t id; /* link serial, agent generation, engine epoch */
+    uint64_t run;
+    uint64_t arg;
+    char *bytes; /* owned: a frame */
+    size_t len;
+    struct job *prev, *next; /* in a stash */
+};
+
+/* The controller's side of one run's streams. */
+struct edge_run {
+    uint64_t run;
+    uint64_t have[STREAM_COUNT];
+    uint64_t durable[STREAM_COUNT];
+    bool has_finished;
+    struct event finished; /* waits for the streams */
+    char reason[256];
+    uint64_t final[STREAM_COUNT];
+    UT_hash_handle hh;
+};
+
+/* A turn on its way to the disk. */
+struct turn {
+    struct outbox *out;
+    struct buf dump;
+    struct turn *prev, *next;
+};
+
+struct world {
+    struct world_opts opts;
+    struct rng rng;
+    int64_t now_us;
+    uint64_t step;
+    uint64_t seq;
+    struct job **jobs; /* a heap */
+    uint32_t n_jobs;
+    uint32_t cap_jobs;
+
+    struct engine *engine; /* NULL: the controller is down */
+    uint64_t epoch;
+    struct outbox *open; /* the turn being filled; NULL none */
+    struct turn *turns;
+    struct turn *spare;
+    struct sim_store store;
+    struct buf committed; /* the engine's dump as of the last commit */
+    bool has_committed;
+    struct edge_run *edges;
+    uint64_t serial;
+    uint64_t tickets;
+    bool closing; /* a planned end is under way */
+
+    struct node nodes[NODES_MAX];
+    uint32_t n_nodes;
+    bool calm; /* faults and people have stopped */
+
+    uint64_t last_reply_id;
+    enum err last_reply_err;
+    uint64_t crashes;
+    uint64_t procs;
+    bool failed;
+    char what[512];
+};
+
+void world_init(struct world *w, const struct world_opts *opts);
+void world_done(struct world *w);
+void world_step(struct world *w);             /* the next thing that happens */
+int64_t world_next_us(const struct world *w); /* when that is; INT64_MAX: never */
+void world_fail(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The controller */
+void world_boot(struct world *w);
+void world_crash(struct world *w);
+bool world_post(struct world *w, const struct event *ev); /* false: the controller is down */
+void world_turn_close(struct world *w);
+void world_restart_at(struct world *w, int64_t in_us);
+
+/* Links */
+void link_cut(struct world *w, struct node *n);
+void link_heal(struct world *w, struct node *n);
+void link_break(struct world *w, struct node *n); /* both sides will learn of it */
+
+/* node.c */
+struct node *node_add(struct world *w, const char *name, uint32_t slots);
+struct node *node_of(struct world *w, struct server_id id); /* NULL: none */
+void node_agent_event(struct world *w, struct node *n, const struct agent_event *ev);
+void node_job(struct world *w, struct node *n, const struct job *j);
+void node_link_up(struct world *w, struct node *n); /* starts the agent when it is not running */
+void node_agent_kill(struct world *w, struct node *n);
+void node_power_off(struct world *w, struct node *n, int64_t back_in_us);
+void node_disk(struct world *w, struct node *n, bool is_full);
+struct mono node_clock(const struct world *w, const struct node *n);
+int64_t node_deadline_us(const struct world *w, const struct node *n); /* in true time */
+void node_done(struct node *n);
+uint8_t stream_byte(uint64_t run, uint32_t stream, uint64_t offset);
+
+/* people.c */
+void people_begin(struct world *w);
+void people_job(struct world *w, const struct job *j);
+void people_calm(struct world *w);                        /* everything is healed; no more faults */
+uint64_t world_launch(struct world *w, struct event *ev); /* a ticket */
+
+/* checks.c */
+void checks_step(struct world *w);
+void checks_spawn(struct world *w, const struct node *n, const struct node_run *r);
+void checks_committed(struct world *w, const struct outbox *out);
+bool checks_at_rest(const struct world *w);
+
+struct job *job_add(struct world *w, int64_t in_us, enum job_kind kind, uint32_t node);
+void frame_to_agent(struct world *w, struct node *n, const struct buf *frames);
+void frame_to_engine(struct world *w, struct node *n, const struct frame *f);
+int64_t delay_us(struct world *w);
+struct wall world_wall(const struct world *w);
+
+#endif
