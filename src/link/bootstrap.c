@@ -54,16 +54,16 @@ static const char remote_script[] =
     "if mv -f \"$t\" \"$f\"; then :; else rm -f \"$t\"; echo \"$m nohome $d\"; exit 0; fi; "
     "fi; cd /; echo \"$m attach\"; exec \"$d/$f\" attach --instance \"$5\"";
 
-/* What the script may complain of; %s is the detail. Its standard error follows. */
+/* What the script may complain of; # is the detail. Its standard error follows. */
 static const struct {
     const char *word;
     const char *sentence;
 } faults[] = {
-    {"arch", "there is no agent in this wrata for its processor, %s"},
-    {"nohome", "its folder %s cannot be made or written"},
-    {"short", "the agent could not be written to %s; is the disk full?"},
-    {"corrupt", "the agent arrived broken in %s"},
-    {"noexec", "programs in %s cannot be run there (is it mounted noexec?)"},
+    {"arch", "there is no agent in this wrata for its processor, #"},
+    {"nohome", "its folder # cannot be made or written"},
+    {"short", "the agent could not be written to #; is the disk full?"},
+    {"corrupt", "the agent arrived broken in #"},
+    {"noexec", "programs in # cannot be run there (is it mounted noexec?)"},
 };
 
 /* ---- agent binaries ---- */
@@ -419,8 +419,6 @@ enum err bootstrap_start(struct link *l, struct why *reterr)
 
 /* ---- the script speaks ---- */
 
-static void stderr_text(struct link *l, char *out, size_t size);
-
 static void send_agent(struct link *l, const char *arch)
 {
     const struct agent_binary *a = agent_for(l->ls, strcmp(arch, "amd64") == 0   ? "x86_64"
@@ -444,7 +442,6 @@ static void on_line(struct link *l, char *line)
 {
     char *detail = strchr(line, ' ');
     char clean[256];
-    char said[256];
 
     if (detail != NULL)
         *detail++ = '\0';
@@ -458,16 +455,16 @@ static void on_line(struct link *l, char *line)
         return;
     }
     for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
-        char text[400];
+        struct buf text;
+        const char *hole;
 
         if (strcmp(line, faults[i].word) != 0)
             continue;
-        stderr_text(l, said, sizeof(said));
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* a sentence of the table above, with one %s */
-        (void)snprintf(text, sizeof(text), faults[i].sentence, clean);
-#pragma GCC diagnostic pop
-        link_fail(l, "%s: %s%s%s", l->address, text, said[0] != '\0' ? ": " : "", said);
+        hole = strchr(faults[i].sentence, '#');
+        buf_init(&text, KIB(1));
+        buf_printf(&text, "%.*s%s%s", (int)(hole - faults[i].sentence), faults[i].sentence, clean, hole + 1);
+        free(l->fault);
+        l->fault = buf_take(&text, NULL); /* told at its end, with what it writes to standard error */
         return;
     }
     link_fail(l, "%s: the way to the agent answered '%.40s'", l->address, line);
@@ -595,6 +592,10 @@ bool bootstrap_reason(struct link *l, const struct child_exit *e, char *out, siz
         return true;
     }
     stderr_text(l, host, sizeof(host));
+    if (l->fault != NULL) {
+        (void)snprintf(out, size, "%s: %s%s%s", l->address, l->fault, host[0] != '\0' ? ": " : "", host);
+        return false;
+    }
     if (e == NULL)
         (void)snprintf(out, size, "%s", host);
     else if (host[0] != '\0')

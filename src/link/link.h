@@ -25,11 +25,13 @@ struct link_ops {
     void (*beat)(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat);
     void (*started)(void *ctx, struct server_id server, uint64_t link, const struct frame_started *started);
     void (*stream)(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *stream);
-    void (*finished)(void *ctx, struct server_id server, uint64_t link, const struct frame_finished *finished);
+    void (*finished)(void *ctx, struct server_id server, uint64_t link,
+                     const struct frame_finished *finished);
 };
 
 struct link_opts {
-    const char *data_dir;   /* the controller's: known_hosts, the unpacked agent, local agents' folders live here */
+    const char
+        *data_dir; /* the controller's: known_hosts, the unpacked agent, local agents' folders live here */
     const char *instance;   /* store_instance() */
     const char *agent_path; /* a binary to use instead of the embedded one; NULL: embedded */
     uint32_t beat_ms;       /* 1000 */
@@ -40,14 +42,14 @@ struct link_opts {
     void (*mirror_path)(void *ctx, struct project_id project, char *out, size_t size);
 };
 
-MUST_USE enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts, const struct link_ops *ops, void *ctx,
-                            struct links **ret, struct why *reterr);
+MUST_USE enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts, const struct link_ops *ops,
+                            void *ctx, struct links **ret, struct why *reterr);
 void links_free(struct links *ls); /* kills the children; NULL is fine. Agents live on */
 
 void link_connect(struct links *ls, const struct server_row *server); /* the row is copied */
 void link_disconnect(struct links *ls, struct server_id server);
-void link_bye(struct links *ls, struct server_id server);             /* BYE, then disconnect once it is written */
-void link_goal(struct links *ls, const struct goal *g);               /* dropped when g->link is not the present one */
+void link_bye(struct links *ls, struct server_id server); /* BYE, then disconnect once it is written */
+void link_goal(struct links *ls, const struct goal *g);   /* dropped when g->link is not the present one */
 
 /* This much of a stream is durable. Sent with the next flush. */
 void link_ack(struct links *ls, struct server_id server, struct run_id run, uint32_t stream, uint64_t offset);

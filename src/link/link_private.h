@@ -75,6 +75,7 @@ struct link {
     uv_timer_t *timer; /* its own memory: it outlives the link while it closes */
     bool is_reading;   /* frames are being handled: do not free */
     bool sent_agent;   /* bootstrap: the binary is on its way */
+    char *fault;       /* bootstrap: what the script complained of; NULL: nothing */
     struct buf in;
     struct buf out;
     struct buf err_tail;   /* last bytes of standard error */

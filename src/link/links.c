@@ -10,6 +10,8 @@
  *   K3  a link in the table is not PHASE_ENDED, one outside of it is */
 #include "link/link_private.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +146,7 @@ static void link_free(struct link *l)
     buf_done(&l->err_tail);
     free(l->acks);
     free(l->doomed);
+    free(l->fault);
     free(l->name);
     free(l->address);
     free(l->user);
@@ -493,16 +496,19 @@ enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts, const s
                    void *ctx, struct links **ret, struct why *reterr)
 {
     struct links *ls;
+    char dir[PATH_MAX];
     enum err err;
 
     if (!is_plain_word(opts->instance))
         return why_set(reterr, ERR_INVALID, "instance", "'%s' must be 1 to 64 letters, digits, - or _",
                        opts->instance);
+    if (realpath(opts->data_dir, dir) == NULL) /* git and ssh get absolute paths */
+        return why_errno(reterr, ERR_IO, errno, "%s", opts->data_dir);
     ls = xcalloc(1, sizeof(*ls));
     ls->loop = loop;
     ls->ops = *ops;
     ls->ctx = ctx;
-    ls->data_dir = xstrdup(opts->data_dir);
+    ls->data_dir = xstrdup(dir);
     ls->instance = xstrdup(opts->instance);
     ls->beat_ms = opts->beat_ms != 0 ? opts->beat_ms : 1000;
     ls->grace_ms = opts->grace_ms != 0 ? opts->grace_ms : 5000;

@@ -6,6 +6,7 @@
  *
  * Nothing starts inside the public calls: they queue, and a timer of 0 ms starts what may start. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -470,14 +471,17 @@ void projects_bundle(struct projects *ps, struct project_id id, const char *bund
 enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret, struct why *reterr)
 {
     struct projects *ps;
+    char path[PATH_MAX];
 
-    if (strlen(dir) > PATH_BYTES_MAX - 64)
-        return why_set(reterr, ERR_LIMIT, NULL, "%.60s…: the path is too long", dir);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return why_errno(reterr, ERR_IO, errno, "%s", dir);
+    if (realpath(dir, path) == NULL)
+        return why_errno(reterr, ERR_IO, errno, "%s", dir);
+    if (strlen(path) > PATH_BYTES_MAX - 64)
+        return why_set(reterr, ERR_LIMIT, NULL, "%.60s…: the path is too long", path);
     ps = xcalloc(1, sizeof(*ps));
     ps->loop = loop;
-    ps->dir = xstrdup(dir);
+    ps->dir = xstrdup(path);
     ps->children = children_new(loop);
     ps->kick = xcalloc(1, sizeof(*ps->kick));
     CHECK(uv_timer_init(loop, ps->kick) == 0);

@@ -1,0 +1,165 @@
+"""hosts.py - throw-away hosts for tests: a network namespace with an address and a real sshd each.
+
+They share this computer's files except for /root, which is an empty tmpfs of their own, so that each is a machine that
+has never seen an agent. Needs root, iproute2, nftables and an OpenSSH server; missing() says what is not there.
+
+    with Hosts() as hosts:
+        h = hosts.add()
+        h.address, hosts.identity
+        h.cut(); h.heal(); h.kill()
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+SSHD = "/usr/sbin/sshd"
+
+
+def missing():
+    """Why hosts cannot be made here; None when they can."""
+    if os.geteuid() != 0:
+        return "test hosts need root"
+    for program in ("ip", "nft", "ssh", "ssh-keygen", SSHD):
+        if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+            return "test hosts need %s (apt packages iproute2 nftables openssh-server)" % program
+    name = "wt-probe-%d" % os.getpid()
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode != 0:
+        return "no network namespace can be made here"
+    subprocess.run(["ip", "netns", "del", name], check=True)
+    return None
+
+
+def run(*argv, **kw):
+    return subprocess.run(argv, check=True, capture_output=True, text=True, **kw)
+
+
+class Host:
+    def __init__(self, hosts, number, root_mount="mode=700", env=()):
+        self.hosts = hosts
+        self.number = number
+        self.ns = "%sh%d" % (hosts.prefix, number)
+        self.veth = "%sv%d" % (hosts.prefix, number)
+        self.address = "%s.%d.2" % (hosts.net, number)
+        self.dir = os.path.join(hosts.dir, str(number))
+        self.root_mount = root_mount
+        self.env = list(env)
+        os.mkdir(self.dir)
+        run("ip", "netns", "add", self.ns)
+        run("ip", "link", "add", self.veth, "type", "veth", "peer", "name", "eth0", "netns", self.ns)
+        run("ip", "addr", "add", "%s.%d.1/30" % (hosts.net, number), "dev", self.veth)
+        run("ip", "link", "set", self.veth, "up")
+        run("ip", "-n", self.ns, "link", "set", "lo", "up")
+        run("ip", "-n", self.ns, "addr", "add", self.address + "/30", "dev", "eth0")
+        run("ip", "-n", self.ns, "link", "set", "eth0", "up")
+        self.new_host_key()
+        self.boot()
+
+    def new_host_key(self):
+        key = os.path.join(self.dir, "hostkey")
+        for path in (key, key + ".pub"):
+            if os.path.exists(path):
+                os.unlink(path)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+
+    def boot(self):
+        """Start sshd with an empty /root; what ran before must be dead."""
+        config = os.path.join(self.dir, "sshd_config")
+        with open(config, "w") as f:
+            f.write("Port 22\nListenAddress %s\nHostKey %s/hostkey\nAuthorizedKeysFile %s\nPidFile none\nUsePAM no\n"
+                    "PasswordAuthentication no\nPermitRootLogin prohibit-password\nStrictModes no\nUseDNS no\n"
+                    "MaxStartups 200\n" % (self.address, self.dir, self.hosts.identity + ".pub"))
+            if self.env:
+                f.write("SetEnv " + " ".join(self.env) + "\n")
+        os.makedirs("/run/sshd", exist_ok=True)
+        log = open(os.path.join(self.dir, "log"), "a")
+        subprocess.Popen(["ip", "netns", "exec", self.ns, "setsid", "sh", "-c",
+                          'mount -t tmpfs -o "$1" tmpfs /root && cd / && exec "$2" -D -e -f "$3"', "sh",
+                          self.root_mount, SSHD, config],
+                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        log.close()
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                with socket.create_connection((self.address, 22), timeout=2) as s:
+                    if s.recv(4) == b"SSH-":
+                        return
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError("no sshd on %s: %s" % (self.address, open(os.path.join(self.dir, "log")).read()))
+
+    def pids(self):
+        out = subprocess.run(["ip", "netns", "pids", self.ns], capture_output=True, text=True).stdout
+        return [int(p) for p in out.split()]
+
+    def names(self):
+        """Commands that run on the host."""
+        found = []
+        for pid in self.pids():
+            try:
+                found.append(open("/proc/%d/cmdline" % pid).read().replace("\0", " ").strip())
+            except OSError:
+                pass
+        return found
+
+    def cut(self):
+        """No packet comes or goes: both sides see silence."""
+        run("ip", "netns", "exec", self.ns, "nft", "add table inet cut; "
+            "add chain inet cut in { type filter hook input priority 0; policy drop; }; "
+            "add chain inet cut out { type filter hook output priority 0; policy drop; }")
+
+    def heal(self):
+        run("ip", "netns", "exec", self.ns, "nft", "delete", "table", "inet", "cut")
+
+    def kill(self):
+        """Every process dies at once; the peers get FIN or RST."""
+        for _ in range(50):
+            pids = self.pids()
+            if not pids:
+                return
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.02)
+
+    def sh(self, text):
+        """Run a shell text as root on the host, by ssh; returns its output."""
+        return run("ssh", "-F", "/dev/null", "-i", self.hosts.identity, "-o", "BatchMode=yes", "-o",
+                   "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+                   "root@" + self.address, text).stdout
+
+    def remove(self):
+        self.kill()
+        subprocess.run(["ip", "netns", "del", self.ns], capture_output=True)
+        subprocess.run(["ip", "link", "del", self.veth], capture_output=True)
+
+
+class Hosts:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="wrata-hosts-")
+        self.prefix = "wt%d" % (os.getpid() % 100000)
+        self.net = "10.%d" % (200 + os.getpid() % 50)
+        self.identity = os.path.join(self.dir, "id")
+        self.all = []
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.identity)
+
+    def add(self, **kw):
+        h = Host(self, len(self.all) + 1, **kw)
+        self.all.append(h)
+        return h
+
+    def down(self):
+        for h in self.all:
+            h.remove()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.down()
