@@ -15,7 +15,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 
-#define LEVEL 6
+#define LEVEL 4 /* twice as fast as 6 for 4 to 8 % more space, and other writes wait meanwhile */
 #define RAW_DEFLATE (-15)
 #define OPEN_MAX_FILES 32
 #define TRAILER_BYTES 8u

@@ -45,51 +45,38 @@ static void example_add(struct writer *w, uint64_t run, uint64_t launch, const s
 enum err examples_add(struct writer *w, struct run_id run, const struct example_row *rows, uint32_t n,
                       uint64_t results_bytes, const struct tally *tally, struct why *reterr)
 {
+    struct live_run *live = live_run_get(w, run.v);
     struct db_stmt *s;
-    struct tally seen = {0};
-    uint64_t launch = 0;
-    uint64_t stored_bytes = 0;
-    uint32_t next_seq = 0;
-    enum run_state state = RUN_DONE;
     uint32_t i;
 
-    s = db_sql(w->db,
-               "SELECT launch, state, results_bytes, next_seq, seen_discovered, seen_passed, seen_failed, "
-               "seen_pending, seen_errors, seen_flags, seen_bad_lines FROM runs WHERE id = ?");
-    db_uint(s, run.v);
-    while (db_row(s)) {
-        launch = db_get_uint(s);
-        state = run_state_of(db_get_text(s));
-        stored_bytes = db_get_uint(s);
-        next_seq = (uint32_t)db_get_uint(s);
-        seen = get_tally(s);
-    }
     if (db_failed(w->db))
         return ERR_OK; /* the whole batch fails, with its own sentence */
-    if (launch == 0)
+    if (live == NULL)
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run.v);
     for (i = 0; i < n; i++) {
-        if (rows[i].seq < next_seq)
+        if (rows[i].seq < live->next_seq)
             continue;
         CHECK(rows[i].seq <= SEQ_MAX);
-        example_add(w, run.v, launch, &rows[i]);
-        next_seq = rows[i].seq + 1;
+        example_add(w, run.v, live->launch, &rows[i]);
+        live->next_seq = rows[i].seq + 1;
     }
-    if (results_bytes < stored_bytes) /* old news */
+    if (results_bytes < live->results_bytes) /* old news */
         return ERR_OK;
     s = db_sql(w->db,
                "UPDATE runs SET results_bytes = ?, next_seq = ?, seen_discovered = ?, seen_passed = ?, "
                "seen_failed = ?, seen_pending = ?, seen_errors = ?, seen_flags = ?, seen_bad_lines = ? "
                "WHERE id = ?");
     db_uint(s, results_bytes);
-    db_int(s, next_seq);
+    db_int(s, live->next_seq);
     bind_tally(s, tally);
     db_uint(s, run.v);
     (void)db_run(s);
-    if (state != RUN_DONE && state != RUN_LOST) {
-        sums_tally(w, launch, &seen, -1);
-        sums_tally(w, launch, tally, 1);
+    if (live->state != RUN_DONE && live->state != RUN_LOST) {
+        sums_tally(w, live->launch, tally_so_far(live->state, &live->said, &live->seen), -1);
+        sums_tally(w, live->launch, tally_so_far(live->state, &live->said, tally), 1);
     }
+    live->seen = *tally;
+    live->results_bytes = results_bytes;
     return ERR_OK;
 }
 

@@ -63,17 +63,25 @@ static uint64_t count_lines(const char *p, size_t n)
 
 /* ---- where a log stands ---------------------------------------------------------------------------------- */
 
-static enum err run_exists(struct writer *w, uint64_t run, struct why *reterr)
+static struct log_state *log_state_add(struct writer *w, uint64_t run)
 {
-    struct db_stmt *s = db_sql(w->db, "SELECT 1 FROM runs WHERE id = ?");
-    bool found = false;
+    struct log_state *st = xcalloc(1, sizeof(*st));
 
-    db_uint(s, run);
-    while (db_row(s))
-        found = true;
-    if (!found && !db_failed(w->db))
-        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run);
-    return ERR_OK;
+    st->run = run;
+    HASH_ADD(hh, w->logs, run, sizeof(st->run), st);
+    return st;
+}
+
+static void log_state_free(struct writer *w, struct log_state *st)
+{
+    HASH_DEL(w->logs, st);
+    free(st->pending);
+    free(st);
+}
+
+void log_new(struct writer *w, uint64_t run)
+{
+    (void)log_state_add(w, run);
 }
 
 static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **ret, struct why *reterr)
@@ -86,8 +94,7 @@ static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **
         *ret = st;
         return ERR_OK;
     }
-    st = xcalloc(1, sizeof(*st));
-    st->run = run;
+    st = log_state_add(w, run);
     s = db_sql(w->db, "SELECT size_bytes, lines, complete, blob_raw_bytes, blob_file_bytes, blob_crc, "
                       "body_raw_bytes, body_is_gzip FROM logs WHERE run = ?");
     db_uint(s, run);
@@ -102,20 +109,12 @@ static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **
         st->body_raw = db_get_uint(s);
         st->body_is_gzip = db_get_int(s) != 0;
     }
-    if (!st->exists && run_exists(w, run, reterr) != ERR_OK) {
-        free(st);
-        return ERR_NOTFOUND;
+    if (!st->exists && live_run_get(w, run) == NULL && !db_failed(w->db)) {
+        log_state_free(w, st);
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run);
     }
-    HASH_ADD(hh, w->logs, run, sizeof(st->run), st);
     *ret = st;
     return ERR_OK;
-}
-
-static void log_state_free(struct writer *w, struct log_state *st)
-{
-    HASH_DEL(w->logs, st);
-    free(st->pending);
-    free(st);
 }
 
 void log_forget(struct writer *w)

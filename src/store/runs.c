@@ -6,6 +6,7 @@
 
 #define PREDICT_RUNS 10
 #define PATH_WORDS_MAX 8
+#define PATHS_MERGED_MAX 64u /* more than these, and a run of one of them is never far away */
 
 bool run_counts(enum run_state state, enum outcome outcome)
 {
@@ -14,9 +15,7 @@ bool run_counts(enum run_state state, enum outcome outcome)
     return state != RUN_DONE || !outcome_is_infrastructure(outcome);
 }
 
-/* What is known of a run's examples: while it lives, what has been stored of them. */
-static const struct tally *tally_so_far(enum run_state state, const struct tally *said,
-                                        const struct tally *seen)
+const struct tally *tally_so_far(enum run_state state, const struct tally *said, const struct tally *seen)
 {
     bool living = state != RUN_DONE && state != RUN_LOST;
     bool has_seen =
@@ -43,16 +42,16 @@ static void bind_finish(struct db_stmt *s, const struct finish *f)
 
 void run_row_add(struct writer *w, const struct run_row *row)
 {
-    struct db_stmt *s = db_sql(w->db, "SELECT path FROM tests WHERE id = ?");
-    uint64_t path = 0;
+    struct live_test *test = live_test_get(w, row->test.v);
+    struct live_run *live;
+    struct db_stmt *s;
 
     ids_used(w, ID_RUN, row->id.v);
-    db_uint(s, row->test.v);
-    while (db_row(s))
-        path = db_get_uint(s);
-    if (path == 0)
+    if (test == NULL) {
         db_fail(w->db, "run %llu is of test %llu, which is not in the database",
                 (unsigned long long)row->id.v, (unsigned long long)row->test.v);
+        return;
+    }
     s = db_sql(w->db,
                "INSERT INTO runs (id, test, launch, server, server_name, path, attempt, slot, state, "
                "outcome, reason, created_at, started_at, ended_at, how, exit_code, signal, duration_us, "
@@ -64,7 +63,7 @@ void run_row_add(struct writer *w, const struct run_row *row)
     db_uint(s, row->launch.v);
     db_uint(s, row->server.v);
     db_text(s, row->server_name);
-    db_uint(s, path);
+    db_uint(s, test->path);
     db_int(s, row->attempt);
     db_int(s, row->slot);
     db_text(s, run_state_name(row->state));
@@ -78,41 +77,36 @@ void run_row_add(struct writer *w, const struct run_row *row)
     (void)db_run(s);
     if (run_counts(row->state, row->outcome))
         sums_tally(w, row->launch.v, &row->tally, 1);
-}
-
-/* Move the launch's sums from what the run counted so far to what it counts now. */
-static void recount(struct writer *w, const struct run_row *row)
-{
-    struct db_stmt *s;
-    bool found = false;
-
-    s = db_sql(w->db, "SELECT launch, state, outcome, discovered, passed, failed, pending, errors, flags, "
-                      "bad_lines, seen_discovered, seen_passed, seen_failed, seen_pending, seen_errors, "
-                      "seen_flags, seen_bad_lines FROM runs WHERE id = ?");
-    db_uint(s, row->id.v);
-    while (db_row(s)) {
-        uint64_t launch = db_get_uint(s);
-        enum run_state state = run_state_of(db_get_text(s));
-        enum outcome outcome = outcome_of(db_get_text(s));
-        struct tally said = get_tally(s);
-        struct tally seen = get_tally(s);
-
-        found = true;
-        if (run_counts(state, outcome))
-            sums_tally(w, launch, tally_so_far(state, &said, &seen), -1);
-        if (run_counts(row->state, row->outcome))
-            sums_tally(w, launch, tally_so_far(row->state, &row->tally, &seen), 1);
-    }
-    if (!found)
-        db_fail(w->db, "run %llu should change and is not in the database: something else wrote to it",
-                (unsigned long long)row->id.v);
+    if (db_failed(w->db))
+        return;
+    live = live_run_add(w, row->id.v);
+    live->launch = row->launch.v;
+    live->state = row->state;
+    live->outcome = row->outcome;
+    live->said = row->tally;
+    log_new(w, row->id.v);
 }
 
 void run_row_set(struct writer *w, const struct run_row *row)
 {
+    struct live_run *live = live_run_get(w, row->id.v);
     struct db_stmt *s;
 
-    recount(w, row);
+    if (live == NULL) {
+        db_fail(w->db, "run %llu should change and is not in the database: something else wrote to it",
+                (unsigned long long)row->id.v);
+        return;
+    }
+    /* Move the launch's sums from what the run counted so far to what it counts now. */
+    if (run_counts(live->state, live->outcome))
+        sums_tally(w, live->launch, tally_so_far(live->state, &live->said, &live->seen), -1);
+    if (run_counts(row->state, row->outcome))
+        sums_tally(w, live->launch, tally_so_far(row->state, &row->tally, &live->seen), 1);
+    live->state = row->state;
+    live->outcome = row->outcome;
+    live->said = row->tally;
+    if (row->state == RUN_DONE || row->state == RUN_LOST)
+        live_run_forget(w, live);
     s = db_sql(w->db,
                "UPDATE runs SET slot = ?, state = ?, outcome = ?, reason = ?, started_at = ?, ended_at = ?, "
                "how = ?, exit_code = ?, signal = ?, duration_us = ?, user_us = ?, system_us = ?, "
@@ -237,51 +231,27 @@ static uint32_t like_patterns(struct arena *a, const char *text, const char *pat
     return n;
 }
 
-static struct db_stmt *runs_query(struct reader *r, const struct run_filter *f, uint32_t n_words)
+/* What the filter asks beside the path; each `?` in the order of bind_filter(). */
+static void put_filter(struct buf *b, const struct run_filter *f)
 {
-    struct db_stmt *s;
-    struct buf b;
-    uint32_t i;
-
-    buf_init(&b, SQL_BYTES_MAX);
-    buf_puts(&b, "SELECT " RUN_COLUMNS MORE_COLUMNS " FROM runs r" MORE_JOINS "WHERE r.id < ?");
     if (f->launch.v != 0)
-        buf_puts(&b, " AND r.launch = ?");
+        buf_puts(b, " AND r.launch = ?");
     if (f->server.v != 0)
-        buf_puts(&b, " AND r.server = ?");
+        buf_puts(b, " AND r.server = ?");
     if (f->test.v != 0)
-        buf_puts(&b, " AND r.test = ?");
+        buf_puts(b, " AND r.test = ?");
     if (f->state >= 0)
-        buf_puts(&b, " AND r.state = ?");
+        buf_puts(b, " AND r.state = ?");
     if (f->state == -2 || (f->state >= 0 && f->state != RUN_DONE && f->state != RUN_LOST))
-        buf_puts(&b, " AND r.state NOT IN ('done', 'lost')");
+        buf_puts(b, " AND r.state NOT IN ('done', 'lost')");
     if (f->outcome >= 0)
-        buf_puts(&b, " AND r.outcome = ?");
+        buf_puts(b, " AND r.outcome = ?");
     if (f->outcome > OUTCOME_PASSED)
-        buf_puts(&b, " AND r.outcome NOT IN ('', 'passed')");
-    for (i = 0; i < n_words; i++)
-        buf_puts(&b, " AND lower(p.path) LIKE lower(?) ESCAPE '\\'");
-    buf_puts(&b, " ORDER BY r.id DESC LIMIT ?");
-    s = db_built(r->db, buf_str(&b));
-    buf_done(&b);
-    return s;
+        buf_puts(b, " AND r.outcome NOT IN ('', 'passed')");
 }
 
-enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each, void *ctx,
-                   struct why *reterr)
+static void bind_filter(struct db_stmt *s, const struct run_filter *f)
 {
-    const char *words[PATH_WORDS_MAX];
-    struct db_stmt *s;
-    uint32_t n_words;
-    uint32_t n = 0;
-    uint32_t i;
-    uint64_t last = 0;
-
-    arena_reset(&r->row);
-    n_words = like_patterns(&r->row, f->path, words);
-    s = runs_query(r, f, n_words);
-    p->next = 0;
-    db_uint(s, p->after != 0 ? p->after : KEY_MAX);
     if (f->launch.v != 0)
         db_uint(s, f->launch.v);
     if (f->server.v != 0)
@@ -292,9 +262,134 @@ enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p,
         db_text(s, run_state_name((enum run_state)f->state));
     if (f->outcome >= 0)
         db_text(s, outcome_name((enum outcome)f->outcome));
+}
+
+static struct db_stmt *runs_query(struct reader *r, const struct run_filter *f, const struct page *p,
+                                  const char *const *words, uint32_t n_words)
+{
+    struct db_stmt *s;
+    struct buf b;
+    uint32_t i;
+
+    buf_init(&b, SQL_BYTES_MAX);
+    buf_puts(&b, "SELECT " RUN_COLUMNS MORE_COLUMNS " FROM runs r" MORE_JOINS "WHERE r.id < ?");
+    put_filter(&b, f);
+    for (i = 0; i < n_words; i++)
+        buf_puts(&b, " AND lower(p.path) LIKE lower(?) ESCAPE '\\'");
+    buf_puts(&b, " ORDER BY r.id DESC LIMIT ?");
+    s = db_built(r->db, buf_str(&b));
+    buf_done(&b);
+    db_uint(s, p->after != 0 ? p->after : KEY_MAX);
+    bind_filter(s, f);
     for (i = 0; i < n_words; i++)
         db_text(s, words[i]);
     db_int(s, page_limit(p));
+    return s;
+}
+
+/* The paths that hold all the words, at most max of them; the number found. */
+static uint32_t paths_found(struct reader *r, const char *const *words, uint32_t n_words, uint64_t *ids,
+                            uint32_t max)
+{
+    struct db_stmt *s;
+    struct buf b;
+    uint32_t n = 0;
+    uint32_t i;
+
+    buf_init(&b, SQL_BYTES_MAX);
+    buf_puts(&b, "SELECT id FROM paths WHERE 1 = 1");
+    for (i = 0; i < n_words; i++)
+        buf_puts(&b, " AND lower(path) LIKE lower(?) ESCAPE '\\'");
+    buf_puts(&b, " LIMIT ?");
+    s = db_built(r->db, buf_str(&b));
+    buf_done(&b);
+    for (i = 0; i < n_words; i++)
+        db_text(s, words[i]);
+    db_int(s, max);
+    while (n < max && db_row(s))
+        ids[n++] = db_get_uint(s);
+    db_end(s);
+    return n;
+}
+
+static int newest_first(const void *va, const void *vb)
+{
+    const uint64_t *a = va;
+    const uint64_t *b = vb;
+
+    return (*a < *b) - (*a > *b);
+}
+
+/* The newest runs of a few paths: of each as many as the page could hold, then the newest of all of them. Without
+ * this a search for a rare file would walk the whole history. *retids is the caller's to free. */
+static uint32_t runs_of_paths(struct reader *r, const struct run_filter *f, const struct page *p,
+                              const uint64_t *paths, uint32_t n_paths, uint64_t **retids)
+{
+    uint32_t max = n_paths * (p->limit + 1);
+    uint64_t *ids = xmalloc(max * sizeof(*ids));
+    struct buf sql;
+    uint32_t n = 0;
+    uint32_t i;
+
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_puts(&sql, "SELECT r.id FROM runs r WHERE r.path = ? AND r.id < ?");
+    put_filter(&sql, f);
+    buf_puts(&sql, " ORDER BY r.id DESC LIMIT ?");
+    for (i = 0; i < n_paths; i++) {
+        struct db_stmt *s = db_built(r->db, buf_str(&sql));
+
+        db_uint(s, paths[i]);
+        db_uint(s, p->after != 0 ? p->after : KEY_MAX);
+        bind_filter(s, f);
+        db_int(s, page_limit(p));
+        while (db_row(s))
+            ids[n++] = db_get_uint(s);
+    }
+    buf_done(&sql);
+    if (n > 0)
+        qsort(ids, n, sizeof(*ids), newest_first);
+    *retids = ids;
+    return n;
+}
+
+static void each_of_paths(struct reader *r, const struct run_filter *f, struct page *p, const uint64_t *paths,
+                          uint32_t n_paths, run_fn *each, void *ctx)
+{
+    uint64_t *ids;
+    uint32_t n = runs_of_paths(r, f, p, paths, n_paths, &ids);
+    enum err err = ERR_OK;
+    uint32_t i;
+
+    /* They were there a moment ago in the same snapshot; a failure sticks to the connection. */
+    for (i = 0; i < n && i < p->limit && err == ERR_OK; i++)
+        err = read_run(r, (struct run_id){ids[i]}, each, ctx, NULL);
+    if (n > p->limit)
+        p->next = ids[p->limit - 1];
+    free(ids);
+}
+
+enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each, void *ctx,
+                   struct why *reterr)
+{
+    const char *words[PATH_WORDS_MAX];
+    uint64_t paths[PATHS_MERGED_MAX + 1];
+    struct db_stmt *s;
+    uint32_t n_words;
+    uint32_t n = 0;
+    uint64_t last = 0;
+
+    arena_reset(&r->row);
+    n_words = like_patterns(&r->row, f->path, words);
+    p->next = 0;
+    if (n_words > 0) {
+        uint32_t n_paths = paths_found(r, words, n_words, paths, PATHS_MERGED_MAX + 1);
+
+        if (n_paths <= PATHS_MERGED_MAX) {
+            each_of_paths(r, f, p, paths, n_paths, each, ctx);
+            return db_error(r->db, reterr);
+        }
+    }
+    s = runs_query(r, f, p, words, n_words);
     while (db_row(s)) {
         struct run_row row;
 

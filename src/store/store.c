@@ -299,6 +299,7 @@ static bool write_batch(struct writer *w, struct item_list *batch, struct why *r
         db_fail(w->db, "%s", why.text);
     sums_flush(w);
     ids_flush(w);
+    live_trim(w);
     fault_crash("store.crash_before_commit");
     err = db_commit(w->db, reterr);
     fault_crash("store.crash_after_commit");
@@ -603,6 +604,7 @@ void store_close(struct store *st)
         reader_close(&st->readers[i]);
     if (w->db != NULL) {
         log_forget(w);
+        live_done(w);
         sums_drop(w);
         blob_writer_free(w->blobs);
         arena_done(&w->batch);

@@ -6,6 +6,8 @@
 #ifndef WRATA_STORE_PRIVATE_H
 #define WRATA_STORE_PRIVATE_H
 
+#include <uthash.h>
+
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/store.h"
@@ -14,7 +16,9 @@
 
 enum id_kind { ID_SERVER, ID_LAUNCH, ID_TEST, ID_RUN, ID_PROJECT, ID_PATH, ID_KIND_COUNT };
 
-struct sums_delta;  /* launches.c: counters changed in this batch */
+struct sums_delta; /* launches.c: counters changed in this batch */
+struct live_test;  /* live.c: what is known of tests and runs at work */
+struct live_run;
 struct log_state;   /* logs.c: where a log stands */
 struct blob_writer; /* blob.h */
 struct blob_reader;
@@ -37,6 +41,10 @@ struct writer {
     uint32_t n_commands;
     struct buf command; /* the newest command of that launch, encoded */
     enum adapter_kind command_adapter;
+
+    /* live.c */
+    struct live_test *tests;
+    struct live_run *runs;
 
     /* logs.c */
     struct log_state *logs;
@@ -79,6 +87,35 @@ MUST_USE enum err project_put(struct writer *w, const struct project_row *row, u
                               struct why *reterr);
 MUST_USE enum err project_delete(struct writer *w, struct project_id id, struct why *reterr);
 
+/* ---- live.c: what the writer would read again and again of tests and runs at work ----
+ * NULL: there is no such row, or the connection has failed. Borrowed until the row is over or the batch ends. */
+struct live_test {
+    uint64_t id;
+    uint64_t launch;
+    uint64_t path;
+    enum test_state state;
+    enum outcome outcome;
+    UT_hash_handle hh;
+};
+struct live_run {
+    uint64_t id;
+    uint64_t launch;
+    enum run_state state;
+    enum outcome outcome;
+    struct tally said; /* as the last change said */
+    struct tally seen; /* of the examples that are stored */
+    uint64_t results_bytes;
+    uint32_t next_seq;
+    UT_hash_handle hh;
+};
+struct live_test *live_test_get(struct writer *w, uint64_t id);
+struct live_run *live_run_get(struct writer *w, uint64_t id);
+struct live_run *live_run_add(struct writer *w, uint64_t id); /* just inserted: nothing to read */
+void live_test_forget(struct writer *w, struct live_test *t);
+void live_run_forget(struct writer *w, struct live_run *r);
+void live_trim(struct writer *w); /* at the end of a batch: bounds the memory */
+void live_done(struct writer *w);
+
 /* ---- launch counters: collected over a batch, written once ---- */
 void sums_tests(struct writer *w, uint64_t launch, enum test_state state, enum outcome outcome, int32_t by);
 void sums_tally(struct writer *w, uint64_t launch, const struct tally *t, int32_t by);
@@ -87,6 +124,8 @@ void sums_drop(struct writer *w); /* after a failed batch */
 
 /* Whether the tally of a run in this state counts for its launch. */
 bool run_counts(enum run_state state, enum outcome outcome);
+/* What is known of a run's examples: while it lives, what has been stored of them. */
+const struct tally *tally_so_far(enum run_state state, const struct tally *said, const struct tally *seen);
 
 /* ---- logs.c ---- */
 MUST_USE enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const char *bytes,
@@ -94,6 +133,7 @@ MUST_USE enum err log_append(struct writer *w, struct run_id run, uint64_t offse
 MUST_USE enum err log_end(struct writer *w, struct run_id run, struct why *reterr);
 MUST_USE enum err log_flush(struct writer *w,
                             struct why *reterr); /* the batch's appends and ends, blobs synced */
+void log_new(struct writer *w, uint64_t run);    /* just inserted: it has no log yet */
 void log_forget(struct writer *w);               /* free the cache */
 MUST_USE enum err log_repair(struct db *db, const char *dir, struct why *reterr); /* at open */
 

@@ -136,21 +136,20 @@ void test_row_add(struct writer *w, const struct test_row *row)
 
 void test_row_set(struct writer *w, const struct test_row *row)
 {
-    struct db_stmt *s = db_sql(w->db, "SELECT launch, state, outcome FROM tests WHERE id = ?");
-    bool found = false;
+    struct live_test *t = live_test_get(w, row->id.v);
+    struct db_stmt *s;
 
-    db_uint(s, row->id.v);
-    while (db_row(s)) {
-        uint64_t launch = db_get_uint(s);
-        enum test_state state = test_state_of(db_get_text(s));
-
-        found = true;
-        sums_tests(w, launch, state, outcome_of(db_get_text(s)), -1);
-        sums_tests(w, launch, row->state, row->outcome, 1);
-    }
-    if (!found)
+    if (t == NULL) {
         db_fail(w->db, "test %llu should change and is not in the database: something else wrote to it",
                 (unsigned long long)row->id.v);
+        return;
+    }
+    sums_tests(w, t->launch, t->state, t->outcome, -1);
+    sums_tests(w, t->launch, row->state, row->outcome, 1);
+    t->state = row->state;
+    t->outcome = row->outcome;
+    if (row->state == TEST_DONE)
+        live_test_forget(w, t);
     s = db_sql(w->db,
                "UPDATE tests SET state = ?, outcome = ?, attempts = ?, losses = ?, run = ? WHERE id = ?");
     db_text(s, test_state_name(row->state));

@@ -1,0 +1,104 @@
+/* live.c - what the writer would read again and again of tests and runs at work.
+ *
+ * Only the storage thread writes to the database, so what it has read or written stays true; and a batch that fails
+ * is the last one, so nothing here is ever taken back. A row leaves when its test or run is over, or when there are
+ * too many: then all leave, and come back as they are asked for. */
+#include <stdlib.h>
+
+#include "store/store_private.h"
+
+#define LIVE_MAX 8192u
+
+struct live_test *live_test_get(struct writer *w, uint64_t id)
+{
+    struct live_test *t;
+    struct db_stmt *s;
+    bool found = false;
+
+    HASH_FIND(hh, w->tests, &id, sizeof(id), t);
+    if (t != NULL)
+        return t;
+    t = xcalloc(1, sizeof(*t));
+    t->id = id;
+    s = db_sql(w->db, "SELECT launch, path, state, outcome FROM tests WHERE id = ?");
+    db_uint(s, id);
+    while (db_row(s)) {
+        found = true;
+        t->launch = db_get_uint(s);
+        t->path = db_get_uint(s);
+        t->state = test_state_of(db_get_text(s));
+        t->outcome = outcome_of(db_get_text(s));
+    }
+    if (!found) {
+        free(t);
+        return NULL;
+    }
+    HASH_ADD(hh, w->tests, id, sizeof(t->id), t);
+    return t;
+}
+
+struct live_run *live_run_add(struct writer *w, uint64_t id)
+{
+    struct live_run *r = xcalloc(1, sizeof(*r));
+
+    r->id = id;
+    HASH_ADD(hh, w->runs, id, sizeof(r->id), r);
+    return r;
+}
+
+struct live_run *live_run_get(struct writer *w, uint64_t id)
+{
+    struct live_run *r;
+    struct db_stmt *s;
+
+    HASH_FIND(hh, w->runs, &id, sizeof(id), r);
+    if (r != NULL)
+        return r;
+    s = db_sql(w->db,
+               "SELECT launch, state, outcome, results_bytes, next_seq, discovered, passed, failed, pending, "
+               "errors, flags, bad_lines, seen_discovered, seen_passed, seen_failed, seen_pending, "
+               "seen_errors, seen_flags, seen_bad_lines FROM runs WHERE id = ?");
+    db_uint(s, id);
+    while (db_row(s)) {
+        r = live_run_add(w, id);
+        r->launch = db_get_uint(s);
+        r->state = run_state_of(db_get_text(s));
+        r->outcome = outcome_of(db_get_text(s));
+        r->results_bytes = db_get_uint(s);
+        r->next_seq = (uint32_t)db_get_uint(s);
+        r->said = get_tally(s);
+        r->seen = get_tally(s);
+    }
+    return r;
+}
+
+void live_test_forget(struct writer *w, struct live_test *t)
+{
+    HASH_DEL(w->tests, t);
+    free(t);
+}
+
+void live_run_forget(struct writer *w, struct live_run *r)
+{
+    HASH_DEL(w->runs, r);
+    free(r);
+}
+
+void live_done(struct writer *w)
+{
+    struct live_test *t;
+    struct live_test *next_t;
+    struct live_run *r;
+    struct live_run *next_r;
+
+    HASH_ITER(hh, w->tests, t, next_t)
+        live_test_forget(w, t);
+    HASH_ITER(hh, w->runs, r, next_r)
+        live_run_forget(w, r);
+}
+
+void live_trim(struct writer *w)
+{
+    if (HASH_COUNT(w->tests) + HASH_COUNT(w->runs) > LIVE_MAX)
+        live_done(w);
+}
