@@ -580,7 +580,8 @@ static void copy_text(char *to, size_t size, struct slice s)
 {
     size_t n = s.len < size - 1 ? s.len : size - 1;
 
-    memcpy(to, s.ptr, n);
+    if (n > 0)
+        memcpy(to, s.ptr, n);
     to[n] = '\0';
 }
 
@@ -842,8 +843,10 @@ static void on_spawned(struct agent *a, struct mono now, const struct agent_even
     r->last_output = now;
     r->finished.gap_us = (uint64_t)(now.us - a->slots[r->slot].free_since.us);
     run_forget_spec(a, r);
-    if (r->state == RUN_DROPPED)
-        return; /* the timer kills it again, should the first KILL have come too early */
+    if (r->state == RUN_DROPPED) {
+        run_stop(a, r, now, ON_STOP, FINISH_STOPPED, true, out); /* the first KILL came before there was a process */
+        return;
+    }
     run_set(a, r, ON_SPAWNED, out);
     send_started(a, r, out);
     if (r->wants_stop)

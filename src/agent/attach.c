@@ -19,6 +19,7 @@
 
 #define START_TIMEOUT_MS 20000
 #define CONNECT_TRIES 5
+#define FIRST_BYTE_MS 10000
 #define COPY_BYTES KIB(64)
 #define LOG_MAX_BYTES MIB(1)
 
@@ -91,7 +92,8 @@ static _Noreturn void become_agent(const struct serve_opts *opts, int ready_fd)
     (void)snprintf(number, sizeof(number), "%d", ready_fd);
     (void)snprintf(idle, sizeof(idle), "%lld", (long long)(opts->idle_exit_ms / 1000));
     (void)execl("/proc/self/exe", "wrata-agent", "serve", "--foreground", "--dir", opts->dir, "--instance",
-                opts->instance, "--idle-exit-s", idle, "--ready-fd", number, (char *)NULL);
+                opts->instance, "--idle-exit-s", idle, "--ready-fd", number,
+                opts->no_cgroup ? "--no-cgroup" : (char *)NULL, (char *)NULL);
     _exit(3);
 }
 
@@ -210,6 +212,15 @@ static void relay(int sock, bool half_close)
     free(data);
 }
 
+/* An agent that just dies may still take a connection and never say HELLO on it. */
+static bool says_something(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char c;
+
+    return poll(&p, 1, FIRST_BYTE_MS) > 0 && recv(fd, &c, 1, MSG_PEEK) == 1;
+}
+
 enum err attach(const struct serve_opts *opts, struct why *reterr)
 {
     enum err e = serve_enter(opts->dir, opts->instance, reterr);
@@ -221,6 +232,10 @@ enum err attach(const struct serve_opts *opts, struct why *reterr)
     e = ERR_NOTFOUND;
     for (int i = 0; i < CONNECT_TRIES && e == ERR_NOTFOUND; i++) {
         e = serve_connect("attach\n", &fd, reterr);
+        if (e == ERR_OK && !says_something(fd)) {
+            (void)close(fd);
+            e = why_set(reterr, ERR_NOTFOUND, NULL, "the agent closes every connection");
+        }
         if (e == ERR_NOTFOUND) {
             /* Two attaches may start two agents; the folder's lock lets one live, and both find that one. */
             enum err started = serve_start_daemon(opts, reterr);

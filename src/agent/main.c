@@ -17,7 +17,8 @@ static const char usage[] =
     "wrata-agent serve [--dir DIR] --instance ID [--foreground]   the agent itself\n"
     "wrata-agent channel SOCKET PARAMS                git's way to the controller\n"
     "wrata-agent version\n"
-    "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n";
+    "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
+    "--no-cgroup: do without control groups even where there are some.\n";
 
 struct args {
     struct serve_opts opts;
@@ -31,6 +32,10 @@ static bool parse(int argc, char **argv, struct args *ret)
 
         if (strcmp(argv[i], "--foreground") == 0) {
             ret->foreground = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--no-cgroup") == 0) {
+            ret->opts.no_cgroup = true;
             continue;
         }
         if (value == NULL)

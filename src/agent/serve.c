@@ -918,7 +918,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     if (e != ERR_OK)
         return e;
     (void)snprintf(mark, sizeof(mark), "%.48s-%08x", opts->instance, crc32_of(0, dir, strlen(dir)));
-    s->cgroup = cgroup_open(mark);
+    s->cgroup = opts->no_cgroup ? NULL : cgroup_open(mark);
     if (getrandom(&incarnation, sizeof(incarnation), 0) != sizeof(incarnation))
         incarnation = proc_boottime_us() ^ (uint64_t)getpid() << 40;
     (void)gethostname(host, sizeof(host) - 1);

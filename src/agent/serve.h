@@ -15,6 +15,7 @@ struct serve_opts {
     const char *dir;        /* DIR */
     const char *instance;   /* ID */
     int64_t idle_exit_ms;
+    bool no_cgroup;         /* do without control groups even where there are some */
     int ready_fd;           /* "ok\n" or an error is written there once; -1: none */
 };
 

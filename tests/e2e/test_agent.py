@@ -116,9 +116,9 @@ WAITING, PREPARING, RUNNING, STOPPING, FINISHED = range(5)
 class Link:
     """One attach, and what a controller does with it: acknowledges, keeps goals, collects streams."""
 
-    def __init__(self, where, idle_exit_s=30, stderr=subprocess.DEVNULL):
+    def __init__(self, where, idle_exit_s=30, stderr=subprocess.DEVNULL, more=()):
         self.p = subprocess.Popen([AGENT, "attach", "--dir", where, "--instance", "i1", "--idle-exit-s",
-                                   str(idle_exit_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+                                   str(idle_exit_s)] + list(more), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
                                   bufsize=0)
         self.data = b""
         self.frames = []
@@ -287,9 +287,20 @@ def wait_dead(pid, timeout=3.0):
 
 @unittest.skipUnless(AGENT, "wrata-agent is not built: set WRATA_AGENT or WRATA_AGENT_DIR")
 class AgentTest(unittest.TestCase):
+    options = ()
+
     def setUp(self):
         self.where = os.path.realpath(tempfile.mkdtemp(prefix="wrata-agent-"))
         self.links = []
+        self.valgrind = None
+        if os.environ.get("WRATA_VALGRIND"):  # the daemon under valgrind; attach finds it
+            os.mkdir(os.path.join(self.where, "i1"))
+            with open(os.path.join(self.where, "i1", "agent.log"), "w") as log:
+                self.valgrind = subprocess.Popen(
+                    ["valgrind", "-q", "--leak-check=full", "--error-exitcode=99", "--track-fds=no", AGENT, "serve",
+                     "--foreground", "--dir", self.where, "--instance", "i1"] + list(self.options), stderr=log)
+            while not os.path.exists(os.path.join(self.where, "i1", "agent.sock")):
+                time.sleep(0.05)
 
     def tearDown(self):
         for link in self.links:
@@ -305,7 +316,9 @@ class AgentTest(unittest.TestCase):
         pid = pid_of_agent(self.where)
         if pid:
             os.kill(pid, signal.SIGTERM)
-            wait_dead(pid)
+            wait_dead(pid, 20 if self.valgrind else 3)
+        if self.valgrind:
+            self.assertIn(self.valgrind.wait(20), (0, -9), slurp(os.path.join(self.where, "i1", "agent.log")))
         log = os.path.join(self.where, "i1", "agent.log")
         text = slurp(log) if os.path.exists(log) else ""
         shutil.rmtree(self.where, ignore_errors=True)
@@ -314,7 +327,7 @@ class AgentTest(unittest.TestCase):
                 self.fail("the agent's log: " + line)
 
     def attach(self, welcome=True, **more):
-        link = Link(self.where)
+        link = Link(self.where, more=self.options)
         self.links.append(link)
         return link.welcome(**more) if welcome else link
 
@@ -570,7 +583,7 @@ class AgentTest(unittest.TestCase):
         self.assertGreater(f["duration_us"], 300000)
 
     def test_window_is_respected(self):
-        link = Link(self.where)
+        link = Link(self.where, more=self.options)
         self.links.append(link)
         link.window = 100000
         link.welcome()
@@ -621,7 +634,7 @@ class AgentTest(unittest.TestCase):
             link.wait(lambda: len(link.log(1)) > len(logs.get((1, 0), b"")) + 200 or 1 in link.finished)
             logs = {k: bytearray(v) for k, v in link.logs.items()}
             link.cut()
-            link = Link(self.where)
+            link = Link(self.where, more=self.options)
             self.links.append(link)
             link.logs, link.goals = logs, {1: RUN}
             link.welcome()
@@ -641,7 +654,7 @@ class AgentTest(unittest.TestCase):
         os.kill(pid_of_agent(self.where), signal.SIGKILL)
         self.assertFalse(link.for_s(5))
         logs, first = link.logs, link.hello["incarnation"]
-        link = Link(self.where)
+        link = Link(self.where, more=self.options)
         self.links.append(link)
         link.logs, link.goals = logs, {1: RUN, 2: RUN}
         link.welcome(slots=1)
@@ -664,7 +677,7 @@ class AgentTest(unittest.TestCase):
         os.kill(pid_of_agent(self.where), signal.SIGKILL)
         logs = link.logs
         for _ in range(2):
-            link = Link(self.where)
+            link = Link(self.where, more=self.options)
             self.links.append(link)
             link.goals, link.logs = {1: RUN}, logs
             link.welcome()
@@ -677,7 +690,7 @@ class AgentTest(unittest.TestCase):
         link.wait(lambda: link.beat and link.beat["held"] == [])
 
     def test_idle_agent_ends(self):
-        link = Link(self.where, idle_exit_s=1)
+        link = Link(self.where, idle_exit_s=1, more=self.options)
         self.links.append(link)
         link.welcome()
         pid = pid_of_agent(self.where)
@@ -815,6 +828,24 @@ class AgentTest(unittest.TestCase):
               (total, total / took, (cpu() - cpu0) * 1000 / total, (status("voluntary_ctxt_switches") - sw0) / total,
                gaps[len(gaps) // 2], gaps[len(gaps) * 99 // 100], os.path.getsize(AGENT), idle_kib, status("VmRSS")),
               file=sys.stderr)
+
+
+class WithoutCgroupsTest(AgentTest):
+    """The same where the kernel offers no control groups: orphans are adopted and found through /proc."""
+    options = ("--no-cgroup",)
+
+    def test_limits_without_groups_are_refused(self):
+        link = self.attach()
+        self.sh(link, 1, "true", memory_max_bytes=64 << 20)
+        f = link.end(1)
+        self.assertEqual(f["how"], NOT_STARTED)
+        self.assertIn("no control groups", f["reason"])
+
+
+# What does not touch processes left behind need not run twice.
+for name in dir(AgentTest):
+    if name.startswith("test_") and not re.search("daemon|killed|drop|holder|stop|speed|lease|limits|code", name):
+        setattr(WithoutCgroupsTest, name, None)
 
 
 if __name__ == "__main__":
