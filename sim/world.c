@@ -155,8 +155,7 @@ void link_heal(struct world *w, struct node *n)
     n->is_cut = false;
     DL_FOREACH_SAFE(n->stash, j, next) {
         DL_DELETE(n->stash, j);
-        j->at_us = w->now_us;
-        j->seq = ++w->seq;
+        j->at_us = w->now_us; /* its old number: before what was sent after it */
         job_push(w, j);
     }
 }

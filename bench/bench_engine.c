@@ -1,0 +1,171 @@
+/* bench_engine.c - the engine alone, in one thread: how many runs a second go through assigned, started, finished.
+ *
+ *   bench_engine [TESTS]
+ *
+ * Agents are ideal: what a goal lists starts and finishes at once. Each line is one shape of a fleet; `batch` is how
+ * many events share a turn (1 is the worst case: each event pays for placement and goals of its own). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+struct shape {
+    uint32_t servers;
+    uint32_t slots;
+    uint32_t batch;
+    uint32_t launches;
+};
+
+struct seen {
+    uint64_t run; /* newest run already played on this server */
+};
+
+struct bench {
+    struct engine *e;
+    struct outbox *out;
+    struct now now;
+    struct event *queue; /* events to come; a ring as long as all of them */
+    size_t head;
+    size_t tail;
+    struct seen *seen;
+    uint64_t done;
+    uint64_t changes;
+};
+
+static void play_goal(struct bench *b, const struct goal *g)
+{
+    struct event ev;
+    uint64_t newest = b->seen[g->server.v].run;
+
+    for (uint32_t i = 0; i < g->n_entries; i++) {
+        if (g->entries[i].run.v <= newest)
+            continue;
+        b->seen[g->server.v].run = g->entries[i].run.v;
+        ev = (struct event){.kind = EV_RUN_STARTED};
+        ev.run_started.server = g->server;
+        ev.run_started.link = g->link;
+        ev.run_started.run = g->entries[i].run;
+        b->queue[b->tail++] = ev;
+        ev = (struct event){.kind = EV_RUN_FINISHED};
+        ev.run_finished.server = g->server;
+        ev.run_finished.link = g->link;
+        ev.run_finished.run = g->entries[i].run;
+        ev.run_finished.finish.duration_us = 1000;
+        ev.run_finished.reason = "";
+        b->queue[b->tail++] = ev;
+        b->done++;
+    }
+}
+
+static void turn(struct bench *b, const struct event *events, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        engine_step(b->e, b->now, &events[i], b->out);
+    engine_turn_end(b->e, b->now, b->out);
+    b->changes += b->out->changes.n;
+    for (uint32_t i = 0; i < b->out->goals.n; i++)
+        play_goal(b, &b->out->goals.at[i]);
+    outbox_clear(b->out);
+}
+
+static void fleet_up(struct bench *b, const struct shape *s)
+{
+    char name[32];
+    struct event ev = {.kind = EV_BOOTED};
+
+    turn(b, &ev, 1);
+    for (uint32_t i = 1; i <= s->servers; i++) {
+        (void)snprintf(name, sizeof(name), "s%u", i);
+        ev = (struct event){.kind = EV_SERVER_ADD, .ticket = {1}};
+        ev.server_add = (struct server_row){.name = name, .address = "", .user = "", .identity = "", .slots = s->slots};
+        turn(b, &ev, 1);
+        ev = (struct event){.kind = EV_LINK_UP};
+        ev.link_up.server.v = i;
+        ev.link_up.link = i;
+        ev.link_up.incarnation = 1;
+        ev.link_up.agent_version = "";
+        ev.link_up.facts = "";
+        turn(b, &ev, 1);
+    }
+}
+
+static void launches_create(struct bench *b, const struct shape *s, uint32_t n_tests)
+{
+    static const char *const argv[] = {"true"};
+    struct new_test *tests = calloc(n_tests, sizeof(*tests));
+    struct event ev = {.kind = EV_LAUNCH_CREATE, .ticket = {1}};
+
+    if (tests == NULL)
+        abort();
+    for (uint32_t i = 0; i < n_tests; i++)
+        tests[i] = (struct new_test){.path = "spec/some_file_spec.rb", .argv = argv, .n_argv = 1};
+    ev.launch_create.launch = (struct launch_row){
+        .name = "bench", .project_name = "p", .ref = "main", .commit = "0123456789abcdef0123456789abcdef01234567"};
+    ev.launch_create.tests = tests;
+    for (uint32_t i = 0; i < s->launches; i++) {
+        ev.launch_create.n_tests = n_tests / s->launches;
+        turn(b, &ev, 1);
+    }
+    free(tests);
+}
+
+/* Of this process: other work on the machine does not count. */
+static double cpu_s(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void bench(const struct shape *s, uint32_t n_tests)
+{
+    struct bench b = {.out = outbox_new(), .e = engine_new(NULL), .now = {{1000000}, {1700000000000}}};
+    double a;
+    double create_s;
+    double run_s;
+
+    b.queue = malloc((2 * (size_t)n_tests + 16) * sizeof(*b.queue));
+    b.seen = calloc(s->servers + 1, sizeof(*b.seen));
+    if (b.queue == NULL || b.seen == NULL)
+        abort();
+    fleet_up(&b, s);
+    a = cpu_s();
+    launches_create(&b, s, n_tests);
+    create_s = cpu_s() - a;
+    a = cpu_s();
+    while (b.head < b.tail) {
+        size_t n = b.tail - b.head < s->batch ? b.tail - b.head : s->batch;
+        size_t at = b.head;
+
+        b.now.mono.us += 10;
+        b.head += n;
+        turn(&b, &b.queue[at], n);
+    }
+    run_s = cpu_s() - a;
+    printf("%5u servers x %2u slots, %3u launches, batch %3u: %8.0f runs per second of CPU, %llu runs, %.1f changes each; "
+           "create %u tests %.0f ms\n",
+           s->servers, s->slots, s->launches, s->batch, (double)b.done / run_s, (unsigned long long)b.done,
+           (double)b.changes / (double)b.done, n_tests, create_s * 1000);
+    if (engine_stats(b.e).launches != 0)
+        printf("      and %u launches are left over\n", engine_stats(b.e).launches);
+    engine_free(b.e);
+    outbox_free(b.out);
+    free(b.queue);
+    free(b.seen);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct shape shapes[] = {
+        {1, 2, 1, 1}, {1, 2, 64, 1}, {4, 8, 16, 1}, {100, 4, 64, 20}, {2000, 2, 64, 1}, {2000, 2, 64, 200},
+    };
+    uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 100000;
+
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+        bench(&shapes[i], n);
+    return 0;
+}
