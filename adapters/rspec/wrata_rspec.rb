@@ -23,7 +23,8 @@ module WrataRSpec
   # JSON and the texts in it. Written out here because loading 'json' would load it for the project too, and a spec
   # that forgot to require it would pass here and fail at home.
   module Text
-    ESCAPES = { '"' => '\"', '\\' => '\\\\', "\n" => '\n', "\r" => '\r', "\t" => '\t' }.freeze
+    # NUL becomes the picture of it: many readers of JSON end a text there or refuse the line.
+    ESCAPES = { '"' => '\"', '\\' => '\\\\', "\n" => '\n', "\r" => '\r', "\t" => '\t', "\0" => "\u2400" }.freeze
     # Quotes, controls, and what JavaScript takes for line ends.
     SPECIAL = /["\\\u0000-\u001f\u007f-\u009f\u2028\u2029]/
 
@@ -78,7 +79,7 @@ module WrataRSpec
     def write(event)
       return if @io.nil? || !mine?
       line = shrunk(event)
-      line = "\n" + line if @midline # an exception such as SIGTERM cut the previous line short
+      line = "\n" + line if @midline # SIGTERM or the like may have cut the previous line short
       @midline = true
       @io.write(line + "\n")
       @midline = false
