@@ -57,7 +57,7 @@ CREATE TABLE launches (
     env {bytes} NOT NULL
 );
 CREATE INDEX launches_project ON launches (project, id);
-CREATE INDEX launches_living ON launches (state, id) WHERE state <> 'done';
+CREATE INDEX launches_living ON launches (id) WHERE state <> 'done';
 
 -- Derived from tests and runs, kept in the transactions that change those. A table of its own, because
 -- launches.env may be megabytes and a row is rewritten whole.

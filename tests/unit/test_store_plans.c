@@ -1,0 +1,287 @@
+/* test_store_plans.c - every list that a page shows finds its rows and their order in an index.
+ *
+ * The reading functions are given a connection whose driver explains each statement that it prepares. Allowed is a
+ * SEARCH by an index or a primary key; a SCAN of a table or a sort in memory fails, but for the few rows named below. */
+#include "unit/test_store_world.h"
+
+#include "store/db_driver.h"
+#include "store/store_private.h"
+
+static struct db *explainer; /* a plain connection to the same file */
+static struct buf faults;
+static uint32_t n_plans;
+
+/* Walked whole, and why that is right. */
+static const char *const allowed[] = {
+    "SCAN servers",  /* at most SERVERS_MAX; natural order is made in memory */
+    "SCAN projects", /* a page of them is all of them */
+    "SCAN paths",    /* a word may be anywhere in a path */
+    /* indexes of the few rows that live */
+    "SCAN l USING INDEX launches_living",
+    "SCAN l USING COVERING INDEX launches_living",
+    "SCAN r USING INDEX runs_living",
+    "SCAN r USING COVERING INDEX runs_living",
+    "SCAN SUBQUERY", /* of rows that were searched */
+    "SCAN CONSTANT ROW",
+};
+
+static bool is_fine(const char *detail)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(allowed); i++)
+        if (strncmp(detail, allowed[i], strlen(allowed[i])) == 0)
+            return true;
+    return strncmp(detail, "SCAN", 4) != 0 && strstr(detail, "TEMP B-TREE") == NULL;
+}
+
+static enum err prepare_and_explain(void *conn, const char *sql, void **retstmt, struct why *reterr)
+{
+    struct buf b;
+    struct db_stmt *s;
+
+    buf_init(&b, KIB(16));
+    buf_printf(&b, "EXPLAIN QUERY PLAN %s", sql);
+    s = db_built(explainer, buf_str(&b));
+    while (db_row(s)) {
+        const char *detail;
+
+        (void)db_get_int(s);
+        (void)db_get_int(s);
+        (void)db_get_int(s);
+        detail = db_get_text(s);
+        if (!is_fine(detail))
+            buf_printf(&faults, "%s\n    in: %s\n", detail, sql);
+    }
+    assert_int_equal(db_error(explainer, NULL), ERR_OK);
+    buf_done(&b);
+    n_plans++;
+    return db_sqlite.prepare(conn, sql, retstmt, reterr);
+}
+
+static void no_server(void *ctx, const struct server_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_launch(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
+{
+    (void)ctx;
+    (void)row;
+    (void)sums;
+}
+
+static void no_test(void *ctx, const struct test_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_run(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
+{
+    (void)ctx;
+    (void)row;
+    (void)commit;
+    (void)log_bytes;
+}
+
+static void no_example(void *ctx, const struct example_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_project(void *ctx, const struct project_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_prediction(void *ctx, const char *path, int64_t ms)
+{
+    (void)ctx;
+    (void)path;
+    (void)ms;
+}
+
+static void no_change(void *ctx, const struct change *c)
+{
+    (void)ctx;
+    (void)c;
+}
+
+static void no_stream(void *ctx, const struct stream_pos *p)
+{
+    (void)ctx;
+    (void)p;
+}
+
+static void with_explained(struct world *w, void (*fn)(struct reader *r))
+{
+    struct db_driver spy = db_sqlite;
+    struct reader r = {.dir = w->dir};
+    char path[128];
+
+    spy.prepare = prepare_and_explain;
+    (void)snprintf(path, sizeof(path), "%s/wrata.db", w->dir);
+    assert_int_equal(db_open(&(struct db_opts){&db_sqlite, path, DB_READ}, &explainer, NULL), ERR_OK);
+    assert_int_equal(db_open(&(struct db_opts){&spy, path, DB_READ}, &r.db, NULL), ERR_OK);
+    arena_init(&r.row);
+    buf_init(&faults, MIB(1));
+    n_plans = 0;
+    db_begin(r.db);
+    fn(&r);
+    db_rollback(r.db);
+    db_close(r.db);
+    db_close(explainer);
+    arena_done(&r.row);
+    assert_true(n_plans > 0);
+    assert_string_equal(buf_str(&faults), "");
+    buf_done(&faults);
+}
+
+static void all_runs(struct reader *r)
+{
+    uint32_t bits;
+    int state;
+    int outcome;
+
+    for (bits = 0; bits < 16; bits++) {
+        for (state = -2; state < RUN_STATE_COUNT; state++) {
+            for (outcome = -1; outcome < OUTCOME_COUNT; outcome++) {
+                struct page p = {.limit = 50};
+                struct run_filter f = {.launch = {bits & 1},
+                                       .server = {bits >> 1 & 1},
+                                       .test = {bits >> 2 & 1},
+                                       .path = (bits & 8) != 0 ? "t1 spec" : NULL,
+                                       .state = state,
+                                       .outcome = outcome};
+
+                assert_int_equal(read_runs(r, &f, &p, no_run, NULL, NULL), ERR_OK);
+            }
+        }
+    }
+}
+
+static void test_store_plans__runs_by_every_filter(void **state)
+{
+    put_launch_of(*state, 3);
+    with_explained(*state, all_runs);
+}
+
+/* More paths than are merged: the walk over the history. */
+static void test_store_plans__runs_by_a_word_that_many_paths_hold(void **state)
+{
+    put_launch_of(*state, 100);
+    with_explained(*state, all_runs);
+}
+
+static void all_tests(struct reader *r)
+{
+    int state;
+    int outcome;
+
+    for (state = -1; state < TEST_STATE_COUNT; state++) {
+        for (outcome = -1; outcome < OUTCOME_COUNT; outcome++) {
+            struct page p = {.limit = 50};
+            struct test_filter f = {{1}, state, outcome};
+
+            assert_int_equal(read_tests(r, &f, &p, no_test, NULL, NULL), ERR_OK);
+        }
+    }
+    assert_int_equal(read_test(r, (struct test_id){1}, no_test, NULL, NULL), ERR_OK);
+}
+
+static void test_store_plans__tests_by_every_filter(void **state)
+{
+    put_launch_of(*state, 3);
+    with_explained(*state, all_tests);
+}
+
+static void all_launches(struct reader *r)
+{
+    uint64_t project;
+    int state;
+
+    for (project = 0; project < 2; project++) {
+        for (state = -1; state < LAUNCH_STATE_COUNT; state++) {
+            struct page p = {.limit = 50};
+            struct launch_filter f = {{project}, state};
+
+            assert_int_equal(read_launches(r, &f, &p, no_launch, NULL, NULL), ERR_OK);
+        }
+    }
+    assert_int_equal(read_launch(r, (struct launch_id){1}, no_launch, NULL, NULL), ERR_OK);
+}
+
+static void test_store_plans__launches_by_every_filter(void **state)
+{
+    put_launch_of(*state, 3);
+    with_explained(*state, all_launches);
+}
+
+static void all_examples(struct reader *r)
+{
+    uint32_t statuses;
+
+    for (statuses = 0; statuses < 1u << EXAMPLE_STATUS_COUNT; statuses++) {
+        struct page p = {.limit = 50};
+        struct example_filter of_run = {.run = {1}, .statuses = statuses};
+        struct example_filter of_launch = {.launch = {1}, .statuses = statuses};
+
+        assert_int_equal(read_examples(r, &of_run, &p, no_example, NULL, NULL), ERR_OK);
+        assert_int_equal(read_examples(r, &of_launch, &p, no_example, NULL, NULL), ERR_OK);
+    }
+}
+
+static void test_store_plans__examples_by_every_filter(void **state)
+{
+    put_launch_of(*state, 3);
+    with_explained(*state, all_examples);
+}
+
+static void the_rest(struct reader *r)
+{
+    struct log_info info;
+    struct buf out;
+
+    buf_init(&out, 100);
+    assert_int_equal(read_servers(r, no_server, NULL, NULL), ERR_OK);
+    assert_int_equal(read_server(r, (struct server_id){1}, no_server, NULL, NULL), ERR_OK);
+    assert_int_equal(read_projects(r, no_project, NULL, NULL), ERR_OK);
+    assert_int_equal(read_project(r, (struct project_id){1}, no_project, NULL, NULL), ERR_NOTFOUND);
+    assert_int_equal(read_project_named(r, "none", no_project, NULL, NULL), ERR_NOTFOUND);
+    assert_int_equal(read_predictions(r, (struct project_id){3}, no_prediction, NULL, NULL), ERR_OK);
+    assert_int_equal(read_run(r, (struct run_id){1}, no_run, NULL, NULL), ERR_OK);
+    assert_int_equal(read_log(r, (struct run_id){1}, 0, 50, &out, &info, NULL), ERR_OK);
+    servers_boot(r, no_change, NULL);
+    launches_boot(r, no_change, NULL);
+    tests_boot(r, no_change, NULL);
+    runs_boot(r, no_change, NULL);
+    streams_boot(r, no_stream, NULL);
+    buf_done(&out);
+}
+
+static void test_store_plans__single_rows_predictions_logs_and_boot(void **state)
+{
+    struct world *w = *state;
+
+    put_launch_of(w, 3);
+    append(w, 1, 0, "hello", 5);
+    append(w, 1, 5, "world", 5);
+    settle(w);
+    with_explained(w, the_rest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_store_plans__##name, setup, teardown)
+        TEST(runs_by_every_filter),     TEST(runs_by_a_word_that_many_paths_hold),
+        TEST(tests_by_every_filter),    TEST(launches_by_every_filter),
+        TEST(examples_by_every_filter), TEST(single_rows_predictions_logs_and_boot),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
