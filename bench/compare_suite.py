@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Does wrata count a suite as rspec itself does?  compare_suite.py SUITE [--hosts N] [--slots N]
+"""Does wrata count a suite as rspec itself does?  compare_suite.py SUITE [--per-file] [--hosts N] [--slots N]
 
-Runs the RSpec suite (a git work tree with spec/) with plain rspec in one process and with wrata, on this computer or
+Runs the RSpec suite (a git work tree with spec/) with plain rspec - in one process, or with --per-file in a process
+for each file, since the files of many suites need each other - and with wrata, on this computer or
 on N hosts over SSH (network namespaces, see tests/lib/hosts.py), and compares every example by its id.
 Exit 0: the same examples with the same results; 1: not.
 """
@@ -11,6 +12,7 @@ import collections
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +21,15 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "lib"))
 import wrata  # noqa: E402
+
+
+def plain_per_file(suite, files):
+    found, summaries = {}, collections.Counter()
+    for path in files:
+        one, summary = plain(suite, [path])
+        found.update(one)
+        summaries.update({w.rstrip("s"): int(n) for n, w in re.findall(r"(\d+) (\w+)", summary)})
+    return found, dict(summaries)
 
 
 def plain(suite, files):
@@ -33,6 +44,8 @@ def ours(server, project, files, names):
     done = server.wait_launch(launch["id"], 1800)
     found, double = {}, []
     for e in server.all("/api/v1/launches/%d/examples" % launch["id"]):
+        if e["status"] == "error":
+            continue  # outside of examples: rspec counts it in its summary, not among the examples
         if e["id"] in found:
             double.append(e["id"])
         found[e["id"]] = e["status"]
@@ -42,14 +55,15 @@ def ours(server, project, files, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite")
+    parser.add_argument("--per-file", action="store_true")
     parser.add_argument("--hosts", type=int, default=0)
     parser.add_argument("--slots", type=int, default=2)
     options = parser.parse_args()
     suite = os.path.abspath(options.suite)
     files = sorted(f for f in subprocess.run(["git", "-C", suite, "ls-files", "spec"], check=True, capture_output=True,
                                              text=True).stdout.split("\n") if f.endswith("_spec.rb"))
-    expected, summary = plain(suite, files)
-    print("plain rspec, one process: %d files, %s" % (len(files), summary))
+    expected, summary = (plain_per_file if options.per_file else plain)(suite, files)
+    print("plain rspec, %s: %d files, %s" % ("a process a file" if options.per_file else "one process", len(files), summary))
     folder = tempfile.mkdtemp(prefix="wrata-compare-")
     with contextlib.ExitStack() as stack:
         server = wrata.Server(folder).start()

@@ -64,9 +64,10 @@ def run_in(group, argv, **more):
 
 
 class Contender:
-    def __init__(self, name, once):
+    def __init__(self, name, once, share=1.0):
         self.name = name
-        self.once = once  # (group) -> seconds
+        self.once = once    # (group) -> seconds
+        self.share = share  # of the work: a slow peer does less of it, rate and CPU are per script all the same
         self.group = CpuGroup(name.replace(" ", "-").replace("/", "-"))
         self.rates = []
         self.cpus = []
@@ -74,8 +75,8 @@ class Contender:
     def round(self, count):
         before = self.group.seconds()
         seconds = self.once(self.group)
-        self.rates.append(count / seconds)
-        self.cpus.append((self.group.seconds() - before) / count * 1e6)
+        self.rates.append(count * self.share / seconds)
+        self.cpus.append((self.group.seconds() - before) / (count * self.share) * 1e6)
 
 
 def table(title, contenders, rounds, count, unit="scripts"):
@@ -103,6 +104,7 @@ class WrataContender(Contender):
 
     def __init__(self, name, folder, setup, files):
         super().__init__(name, self.launch_once)
+        os.makedirs(folder, exist_ok=True)
         self.server = wrata.Server(folder)
         self.files = files
         self.project = None
@@ -186,7 +188,7 @@ def bench_local(options, folder):
         return time.monotonic() - begin
 
     numbers = "".join("%d\n" % i for i in range(count)).encode()
-    few = max(1, count // 10)  # GNU parallel is slow: a tenth of the work, scaled
+    few = max(1, count // 10)  # GNU parallel is slow: a tenth of the work
     ours = WrataContender("wrata", os.path.join(folder, "w"), setup, ["job"] * count)
     contenders = [
         Contender("spawn loop, a log each", spawn_loop),
@@ -194,8 +196,9 @@ def bench_local(options, folder):
         Contender("xargs -P2", lambda g: timed(g, ["xargs", "-P2", "-n1", job], input=numbers)),
     ]
     if shutil.which("parallel"):
-        contenders.append(Contender("GNU parallel -j2", lambda g: 10 * timed(
-            g, ["parallel", "-j2", "--no-run-if-empty", job, "#", "{}"], input=b"".join(b"%d\n" % i for i in range(few)))))
+        contenders.append(Contender("GNU parallel -j2", lambda g: timed(
+            g, ["parallel", "-j2", "--no-run-if-empty", job, "#", "{}"], input=b"".join(b"%d\n" % i for i in range(few))),
+            few / count))
     ours.launch_once(None)  # warm: the code is on the server
     table("local, trivial scripts, 2 at a time", contenders, options.rounds, count)
     if len(contenders) > 3:
@@ -352,8 +355,8 @@ def bench_ssh(options, folder):
                 begin = time.monotonic()
                 run_in(group, ["parallel", "--controlmaster", "-S", logins, "/bin/true", "#", "{}"],
                        input=b"".join(b"%d\n" % i for i in range(few)))
-                return (time.monotonic() - begin) * count / few
-            contenders.append(Contender("GNU parallel --controlmaster", gnu))
+                return time.monotonic() - begin
+            contenders.append(Contender("GNU parallel --controlmaster", gnu, few / count))
         ours.launch_once(None)
         table("over SSH, 4 hosts, trivial scripts", contenders, options.rounds, count)
         if len(contenders) > 2:
