@@ -359,7 +359,7 @@ class ApiTest(unittest.TestCase):
         self.assertIn("big.bin", self.get(path + "/tree?ref=" + head)["files"])
         bad = self.call("POST", path + "/bundle", b"no bundle", {"Content-Type": "application/octet-stream"})
         self.assertEqual(bad.status, 422, bad.body)
-        self.refused(self.call("POST", path + "/bundle", data, {"Content-Type": "application/json"}), 400, "PROTO")
+        self.refused(self.call("POST", path + "/bundle", b"x", {"Content-Type": "application/json"}), 400, "PROTO")
         wrata.wait_for("uploads are removed",
                        lambda: not os.listdir(os.path.join(self.server.data, "tmp")))
 
@@ -471,7 +471,7 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(last, self.get("/api/v1/launches/%d" % launch["id"]))
         wrata.wait_for("both runs", lambda: len({e["json"]["id"] for e in one.named("run")}) == 2)
         self.validate(one.events + all_of_it.events)
-        self.assertTrue(all_of_it.named("server"))
+        wrata.wait_for("the server with its runs", lambda: all_of_it.named("server"))
 
     def test_stream_resumes_without_a_gap(self):
         self.local()
