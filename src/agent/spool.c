@@ -695,7 +695,8 @@ static bool run_copy_forward(struct spool *s, struct spool_run *r, uint32_t keep
 
         while (gone < st->n_index && st->index[gone].place.seg < keep)
             gone++;
-        memmove(st->index, st->index + gone, (st->n_index - gone) * sizeof(*st->index));
+        if (gone > 0)
+            memmove(st->index, st->index + gone, (st->n_index - gone) * sizeof(*st->index));
         st->n_index -= gone;
         put64(p + 16 * i, st->acked);
         put64(p + 16 * i + 8, st->len);
