@@ -54,7 +54,11 @@ MUST_USE enum err store_boot_streams(struct store *st, void (*each)(void *ctx, c
 
 /* ---- writing: in order of submission, durable when `done` is called ----
  * A commit that fails for want of disk or by a broken database is final for this process: `done` gets ERR_IO
- * with a sentence in why, for this and everything after it, and the caller stops (memory is ahead of disk). */
+ * with a sentence in why, for this and everything after it, and the caller stops (memory is ahead of disk).
+ *
+ * An item that asks for the impossible is refused alone, before anything of it is written, and what follows goes on:
+ * ERR_NOTFOUND (a log or examples of a run that is not there), ERR_CONFLICT (a log that would get a gap, or that is
+ * complete; a project name that is taken). */
 typedef void store_done_fn(void *ctx, enum err err, const struct why *why);
 
 /* All of them or none. `changes` and their texts must live until `done`. n may be 0: then `done` is still called
@@ -85,7 +89,7 @@ void store_project_delete(struct store *st, struct project_id id, store_done_fn 
 /* ---- reading ---- */
 
 /* Run `fn(r, arg)` on a reader thread, then `done(arg)` on the loop thread. A job sees everything that was
- * committed before it was queued. */
+ * committed before it was queued, all of it as of one moment. Jobs end in any order. */
 void store_read(struct store *st, void (*fn)(struct reader *r, void *arg), void (*done)(void *arg),
                 void *arg);
 
@@ -165,6 +169,10 @@ struct log_info {
 };
 MUST_USE enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t max, struct buf *out,
                            struct log_info *ret, struct why *reterr);
+
+/* The byte where line `line` (from 0) begins. ERR_NOTFOUND: the log has fewer lines. Reads at most two blocks. */
+MUST_USE enum err read_log_line(struct reader *r, struct run_id run, uint64_t line, uint64_t *ret_offset,
+                                struct why *reterr);
 
 MUST_USE enum err read_projects(struct reader *r, project_fn *each, void *ctx, struct why *reterr);
 MUST_USE enum err read_project(struct reader *r, struct project_id id, project_fn *each, void *ctx,

@@ -253,6 +253,56 @@ static void test_store_logs__boot_says_where_to_go_on(void **state)
     free(bytes);
 }
 
+struct line_read {
+    uint64_t line;
+    uint64_t offset;
+    enum err err;
+};
+
+static void line_fn(struct reader *r, void *arg)
+{
+    struct line_read *l = arg;
+
+    l->err = read_log_line(r, (struct run_id){1}, l->line, &l->offset, NULL);
+}
+
+static void test_store_logs__any_line_is_found(void **state)
+{
+    struct world *w = *state;
+    char *bytes = xmalloc(1000000);
+    struct rng rng;
+    uint64_t line = 0;
+    uint32_t i;
+
+    rng_seed(&rng, 8);
+    fill(&rng, bytes, 1000000);
+    memset(bytes + 200000, 'x', 300000); /* one line over two blocks */
+    put_launch_of(w, 1);
+    append(w, 1, 0, bytes, 700000);
+    settle(w);
+    append(w, 1, 700000, bytes + 700000, 300000);
+    settle(w);
+    for (i = 0; i < 1000000; i++) {
+        if (i != 0 && bytes[i - 1] != '\n')
+            continue;
+        if (line % 97 == 0 || (i > 150000 && i < 550000 && line % 11 == 0)) {
+            struct line_read l = {.line = line};
+
+            read_now(w, line_fn, &l);
+            assert_int_equal(l.err, ERR_OK);
+            assert_int_equal(l.offset, i);
+        }
+        line++;
+    }
+    {
+        struct line_read l = {.line = line + 1};
+
+        read_now(w, line_fn, &l);
+        assert_int_equal(l.err, ERR_NOTFOUND);
+    }
+    free(bytes);
+}
+
 /* ---- crashes --------------------------------------------------------------------------------------------- */
 
 /* A child appends n pieces and dies at the point; what is left must be a prefix that can be continued. */
@@ -413,6 +463,7 @@ int main(void)
         TEST(what_comes_twice_is_kept_once),
         TEST(small_logs_need_no_file_and_large_ones_are_gzip),
         TEST(any_range_is_what_was_written),
+        TEST(any_line_is_found),
         TEST(boot_says_where_to_go_on),
         TEST(death_between_block_and_commit_leaves_no_gap_and_no_double),
         TEST(a_file_that_was_never_committed_is_removed),
