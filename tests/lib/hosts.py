@@ -76,10 +76,10 @@ class Host:
                 f.write("SetEnv " + " ".join(self.env) + "\n")
         os.makedirs("/run/sshd", exist_ok=True)
         log = open(os.path.join(self.dir, "log"), "a")
-        subprocess.Popen(["ip", "netns", "exec", self.ns, "setsid", "sh", "-c",
-                          'mount -t tmpfs -o "$1" tmpfs /root && cd / && exec "$2" -D -e -f "$3"', "sh",
-                          self.root_mount, SSHD, config],
-                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.sshd = subprocess.Popen(["ip", "netns", "exec", self.ns, "sh", "-c",
+                                      'mount -t tmpfs -o "$1" tmpfs /root && cd / && exec "$2" -D -e -f "$3"', "sh",
+                                      self.root_mount, SSHD, config],
+                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
         end = time.monotonic() + 10
         while time.monotonic() < end:
@@ -89,21 +89,32 @@ class Host:
                         return
             except OSError:
                 time.sleep(0.02)
-        raise RuntimeError("no sshd on %s: %s" % (self.address, open(os.path.join(self.dir, "log")).read()))
+        raise RuntimeError("no sshd on %s: %s" % (self.address, self.log()))
+
+    def log(self):
+        with open(os.path.join(self.dir, "log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
 
     def pids(self):
         out = subprocess.run(["ip", "netns", "pids", self.ns], capture_output=True, text=True).stdout
         return [int(p) for p in out.split()]
 
-    def names(self):
-        """Commands that run on the host."""
+    def commands(self):
+        """What runs on the host: (pid, command line)."""
         found = []
         for pid in self.pids():
             try:
-                found.append(open("/proc/%d/cmdline" % pid).read().replace("\0", " ").strip())
+                with open("/proc/%d/cmdline" % pid, encoding="utf-8", errors="replace") as f:
+                    found.append((pid, f.read().replace("\0", " ").strip()))
             except OSError:
                 pass
         return found
+
+    def kill_sessions(self):
+        """Every ssh connection breaks; what it had started stays."""
+        for pid, command in self.commands():
+            if command.startswith("sshd: ") and "[listener]" not in command:
+                os.kill(pid, signal.SIGKILL)
 
     def cut(self):
         """No packet comes or goes: both sides see silence."""
@@ -119,6 +130,7 @@ class Host:
         for _ in range(50):
             pids = self.pids()
             if not pids:
+                self.sshd.wait(10)
                 return
             for pid in pids:
                 try:
