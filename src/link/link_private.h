@@ -131,6 +131,14 @@ struct link *link_find(struct links *ls, struct server_id server); /* NULL: none
 
 /* ---- session.c ---- */
 
+/* What an agent may say: in these phases (bits 1 << enum phase), with a body of at most so many bytes. */
+struct session_rule {
+    enum frame_type type;
+    unsigned phases;
+    size_t body_max;
+};
+const struct session_rule *session_rule(unsigned i); /* from 0; NULL: no more */
+
 void session_bytes(struct link *l, const char *bytes,
                    size_t n); /* from the agent, in PHASE_HELLO and later */
 

@@ -16,7 +16,7 @@
 
 #define PROTOCOL_MIN 1u /* the oldest agent we still speak with */
 #define HELD_MAX 4096u
-#define HELD_BYTES 36u
+#define HELD_LIST_BYTES ((size_t)HELD_MAX * 72) /* twice the size of its parts today */
 #define OFFSET_MAX \
     (UINT64_C(1) << 60) /* no stream is an exabyte: what comes above is an overflow in the making */
 
@@ -32,22 +32,20 @@ static void on_chan_credit(struct link *l, const struct frame *f);
 static void on_chan_close(struct link *l, const struct frame *f);
 
 /* A newer agent may append fields: the sizes leave it KIB(4) for that. */
-static const struct {
-    enum frame_type type;
-    unsigned phases;
-    size_t body_max;
+static const struct rule {
+    struct session_rule what;
     void (*on_frame)(struct link *l, const struct frame *f);
 } rules[] = {
-    {FRAME_HELLO, IN_HELLO, KIB(8) + (size_t)HELD_MAX *HELD_BYTES * 2, on_hello},
-    {FRAME_BEAT, IN_OPEN | IN_LEAVING, KIB(4) + (size_t)HELD_MAX *HELD_BYTES * 2, on_beat},
-    {FRAME_STARTED, IN_OPEN | IN_LEAVING, KIB(4), on_started},
-    {FRAME_STREAM, IN_OPEN | IN_LEAVING, KIB(68), on_stream},
-    {FRAME_FINISHED, IN_OPEN | IN_LEAVING, KIB(8), on_finished},
-    {FRAME_AGENT_LOG, IN_OPEN | IN_LEAVING, KIB(8), on_agent_log},
-    {FRAME_CHAN_OPEN, IN_OPEN | IN_LEAVING, KIB(4), on_chan_open},
-    {FRAME_CHAN_DATA, IN_OPEN | IN_LEAVING, KIB(68), on_chan_data},
-    {FRAME_CHAN_CREDIT, IN_OPEN | IN_LEAVING, KIB(4), on_chan_credit},
-    {FRAME_CHAN_CLOSE, IN_OPEN | IN_LEAVING, KIB(8), on_chan_close},
+    {{FRAME_HELLO, IN_HELLO, KIB(8) + HELD_LIST_BYTES}, on_hello},
+    {{FRAME_BEAT, IN_OPEN | IN_LEAVING, KIB(4) + HELD_LIST_BYTES}, on_beat},
+    {{FRAME_STARTED, IN_OPEN | IN_LEAVING, KIB(4)}, on_started},
+    {{FRAME_STREAM, IN_OPEN | IN_LEAVING, KIB(68)}, on_stream},
+    {{FRAME_FINISHED, IN_OPEN | IN_LEAVING, KIB(8)}, on_finished},
+    {{FRAME_AGENT_LOG, IN_OPEN | IN_LEAVING, KIB(8)}, on_agent_log},
+    {{FRAME_CHAN_OPEN, IN_OPEN | IN_LEAVING, KIB(4)}, on_chan_open},
+    {{FRAME_CHAN_DATA, IN_OPEN | IN_LEAVING, KIB(68)}, on_chan_data},
+    {{FRAME_CHAN_CREDIT, IN_OPEN | IN_LEAVING, KIB(4)}, on_chan_credit},
+    {{FRAME_CHAN_CLOSE, IN_OPEN | IN_LEAVING, KIB(8)}, on_chan_close},
 };
 
 static const char *const phase_names[] = {
@@ -97,6 +95,11 @@ char *link_clean_text(struct slice text, char *out, size_t size)
         n--;
     out[n] = '\0';
     return out;
+}
+
+const struct session_rule *session_rule(unsigned i)
+{
+    return i < ARRAY_LEN(rules) ? &rules[i].what : NULL;
 }
 
 /* ---- HELLO and WELCOME ---- */
@@ -222,14 +225,14 @@ static int rule_find(struct link *l, const char *header)
     if (!is_known(type) && l->phase != PHASE_HELLO && body <= FRAME_BODY_MAX)
         return -1;
     for (unsigned i = 0; i < ARRAY_LEN(rules); i++) {
-        if ((uint32_t)rules[i].type != type)
+        if ((uint32_t)rules[i].what.type != type)
             continue;
-        if ((rules[i].phases & (1u << l->phase)) == 0)
+        if ((rules[i].what.phases & (1u << l->phase)) == 0)
             break;
-        if (body <= rules[i].body_max)
+        if (body <= rules[i].what.body_max)
             return (int)i;
         link_fail(l, "the agent on %s broke the protocol: frame %s of %u bytes, at most %zu are allowed",
-                  l->name, frame_name(type), body, rules[i].body_max);
+                  l->name, frame_name(type), body, rules[i].what.body_max);
         return -2;
     }
     if (l->phase == PHASE_HELLO && !is_known(type))
