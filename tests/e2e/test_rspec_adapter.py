@@ -273,13 +273,13 @@ class Outside(Adapter):
         self.assertEqual((r.end["examples"], r.end["aborted"]), (1, True))
 
     def test_terminated_from_outside(self):
-        self.write("spec/a_spec.rb", "RSpec.describe('A') { it('x') {}; it('y') { sleep 30 } }\n")
+        self.write("spec/a_spec.rb", "RSpec.describe('A') { it('x') {}; it('y') { puts 'here'; $stdout.flush; sleep 30 } }\n")
         reader, process = self.start("spec/a_spec.rb")
         with os.fdopen(reader, "rb") as stream:
-            for line in stream:
-                event = json.loads(line)
-                if event["e"] == "running" and event["path"][-1] == "y":
-                    break
+            # Inside the example: a signal that finds RSpec between two examples becomes a TypeError of RSpec's own.
+            while b"here" not in process.stdout.readline():
+                pass
+            time.sleep(0.1)
             process.send_signal(signal.SIGTERM)
             # A line that the signal cut, or that may be cut, is ended by a new line: an empty one says nothing.
             rest = [json.loads(line) for line in stream if line != b"\n"]
