@@ -208,10 +208,10 @@ enum err blob_write(struct blob_writer *w, uint64_t run, struct blob_pos *pos, c
     uint32_t crc = crc_of(is_new ? (uint32_t)crc32(0, NULL, 0) : pos->crc, bytes, len);
     struct buf out;
     enum err err;
-    int fd;
+    int fd = -1;
 
     CHECK(len <= BLOB_BLOCK_BYTES);
-    buf_init(&out, 2 * BLOB_BLOCK_BYTES);
+    buf_init(&out, (size_t)2 * BLOB_BLOCK_BYTES);
     if (is_new)
         buf_put(&out, gzip_header, sizeof(gzip_header));
     deflate_block(w, bytes, len, last, &out);

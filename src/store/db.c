@@ -65,21 +65,30 @@ static void stmt_free(struct db_stmt *s)
     free(s);
 }
 
+static void stmts_free(struct db_stmt *s)
+{
+    while (s != NULL) {
+        struct db_stmt *next = s->hh.next;
+
+        stmt_free(s);
+        s = next;
+    }
+}
+
 void db_close(struct db *db)
 {
-    struct db_stmt *s;
-    struct db_stmt *next;
+    struct db_stmt *literals;
+    struct db_stmt *texts;
 
     if (db == NULL)
         return;
-    HASH_ITER(hh, db->literals, s, next) {
-        HASH_DEL(db->literals, s);
-        stmt_free(s);
-    }
-    HASH_ITER(hh, db->texts, s, next) {
-        HASH_DEL(db->texts, s);
-        stmt_free(s);
-    }
+    literals = db->literals;
+    texts = db->texts;
+    /* The tables; the statements stay chained. */
+    HASH_CLEAR(hh, db->literals);
+    HASH_CLEAR(hh, db->texts);
+    stmts_free(literals);
+    stmts_free(texts);
     db->drv->close(db->h);
     free(db);
 }

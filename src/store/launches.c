@@ -177,12 +177,14 @@ void sums_flush(struct writer *w)
 
 void sums_drop(struct writer *w)
 {
-    struct sums_delta *d;
-    struct sums_delta *next;
+    struct sums_delta *d = w->sums;
 
-    HASH_ITER(hh, w->sums, d, next) {
-        HASH_DEL(w->sums, d);
+    HASH_CLEAR(hh, w->sums); /* the table; the entries stay chained */
+    while (d != NULL) {
+        struct sums_delta *next = d->hh.next;
+
         free(d);
+        d = next;
     }
 }
 

@@ -86,15 +86,24 @@ void live_run_forget(struct writer *w, struct live_run *r)
 
 void live_done(struct writer *w)
 {
-    struct live_test *t;
-    struct live_test *next_t;
-    struct live_run *r;
-    struct live_run *next_r;
+    struct live_test *t = w->tests;
+    struct live_run *r = w->runs;
 
-    HASH_ITER(hh, w->tests, t, next_t)
-        live_test_forget(w, t);
-    HASH_ITER(hh, w->runs, r, next_r)
-        live_run_forget(w, r);
+    /* The tables; the entries stay chained. */
+    HASH_CLEAR(hh, w->tests);
+    HASH_CLEAR(hh, w->runs);
+    while (t != NULL) {
+        struct live_test *next = t->hh.next;
+
+        free(t);
+        t = next;
+    }
+    while (r != NULL) {
+        struct live_run *next = r->hh.next;
+
+        free(r);
+        r = next;
+    }
 }
 
 void live_trim(struct writer *w)

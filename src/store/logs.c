@@ -74,6 +74,7 @@ static struct log_state *log_state_add(struct writer *w, uint64_t run)
 
 static void log_state_free(struct writer *w, struct log_state *st)
 {
+    CHECK(w->logs != NULL);
     HASH_DEL(w->logs, st);
     free(st->pending);
     free(st);
@@ -111,7 +112,8 @@ static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **
     }
     if (!st->exists && live_run_get(w, run) == NULL && !db_failed(w->db)) {
         log_state_free(w, st);
-        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run);
+        (void)why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run);
+        return ERR_NOTFOUND;
     }
     *ret = st;
     return ERR_OK;
@@ -119,11 +121,16 @@ static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **
 
 void log_forget(struct writer *w)
 {
-    struct log_state *st;
-    struct log_state *next;
+    struct log_state *st = w->logs;
 
-    HASH_ITER(hh, w->logs, st, next)
-        log_state_free(w, st);
+    HASH_CLEAR(hh, w->logs); /* the table; the entries stay chained */
+    while (st != NULL) {
+        struct log_state *next = st->hh.next;
+
+        free(st->pending);
+        free(st);
+        st = next;
+    }
     w->dirty_logs = NULL;
 }
 
