@@ -105,7 +105,7 @@ export function Board() {
               onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />}
           </header>
           {f.unknown.length > 0 && <p class="note">Unknown filter {f.unknown.map((k) => <code>{k}:</code>)} – there are <code>state:</code> and <code>fleet:</code>.</p>}
-          {!servers.length ? <Empty title="No servers yet">Add one with <code>wrata server add</code>; this computer is the fleet <code>local</code>.</Empty>
+          {!servers.length ? <Empty title="No servers yet">Add one with <code>wrata servers add</code>; this computer is the fleet <code>local</code>.</Empty>
             : !shown.length ? <Empty title="No server fits the filter" />
               : <ul class="tiles">{shown.map((s) => <Tile key={s.id} s={s} />)}</ul>}
         </section>
