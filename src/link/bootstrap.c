@@ -151,9 +151,9 @@ enum err bootstrap_open(struct links *ls, const char *agent_path, struct why *re
     if (sodium_init() < 0)
         return why_set(reterr, ERR_IO, NULL, "libsodium cannot be used here");
     ls->agents[0] = (struct agent_binary){"x86_64", agent_x86_64_start,
-                                          (size_t)(agent_x86_64_end - agent_x86_64_start), ""};
+                                          (uintptr_t)agent_x86_64_end - (uintptr_t)agent_x86_64_start, ""};
     ls->agents[1] = (struct agent_binary){"aarch64", agent_aarch64_start,
-                                          (size_t)(agent_aarch64_end - agent_aarch64_start), ""};
+                                          (uintptr_t)agent_aarch64_end - (uintptr_t)agent_aarch64_start, ""};
     if (agent_path != NULL) {
         err = read_file(agent_path, &ls->own_agent, &len, reterr);
         if (err != ERR_OK)

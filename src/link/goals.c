@@ -61,20 +61,31 @@ void link_encode_goal(const struct goal *g, struct buf *out)
     arena_done(&a);
 }
 
+static size_t spec_bytes(const struct run_spec *s)
+{
+    size_t n = FRAME_FIXED_BYTES + strlen(s->commit);
+
+    for (uint32_t k = 0; k < s->n_argv; k++)
+        n += 8 + strlen(s->argv[k]);
+    for (uint32_t k = 0; k < s->n_env; k++)
+        n += 8 + strlen(s->env[k]);
+    return n;
+}
+
 size_t link_goal_bytes(const struct goal *g)
 {
     size_t n = FRAME_FIXED_BYTES + (size_t)g->n_entries * GOAL_BYTES;
 
-    for (uint32_t i = 0; i < g->n_entries; i++) {
-        const struct run_spec *s = g->entries[i].spec;
-
-        if (s == NULL)
-            continue;
-        n += FRAME_FIXED_BYTES + strlen(s->commit);
-        for (uint32_t k = 0; k < s->n_argv; k++)
-            n += 8 + strlen(s->argv[k]);
-        for (uint32_t k = 0; k < s->n_env; k++)
-            n += 8 + strlen(s->env[k]);
-    }
+    for (uint32_t i = 0; i < g->n_entries; i++)
+        n += g->entries[i].spec != NULL ? spec_bytes(g->entries[i].spec) : 0;
     return n;
+}
+
+uint64_t link_goal_too_large(const struct goal *g)
+{
+    for (uint32_t i = 0; i < g->n_entries; i++) {
+        if (g->entries[i].spec != NULL && spec_bytes(g->entries[i].spec) > FRAME_BODY_MAX)
+            return g->entries[i].run.v;
+    }
+    return 0;
 }

@@ -167,6 +167,10 @@ void git_chans_start(struct links *ls); /* as many as may run */
 
 size_t link_goal_bytes(const struct goal *g); /* at least what link_encode_goal() appends */
 
+/* A run whose spec is longer than a frame may be; 0: none. Limits of launches are smaller, so this is a fault of ours,
+ * but one that shall cost a link and not the controller. */
+uint64_t link_goal_too_large(const struct goal *g);
+
 /* Text from outside for a reason or a log: control characters and broken UTF-8 become '?', blanks at both ends go,
  * at most size - 1 bytes. Returns out. */
 char *link_clean_text(struct slice text, char *out, size_t size);

@@ -372,6 +372,11 @@ void link_goal(struct links *ls, const struct goal *g)
 
     if (l == NULL || l->phase != PHASE_OPEN || l->number != g->link || l->doomed != NULL)
         return;
+    if (link_goal_too_large(g) != 0) {
+        link_doom(l, "run %llu: its command and environment are more than %zu bytes",
+                  (unsigned long long)link_goal_too_large(g), (size_t)FRAME_BODY_MAX);
+        return;
+    }
     if (link_queued(l) + link_goal_bytes(g) > LINK_OUT_MAX) {
         link_doom(l, "%s does not take what is sent to it: %zu bytes wait", l->name, link_queued(l));
         return;

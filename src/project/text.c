@@ -1,3 +1,7 @@
+/* text.c - UTF-8, and what git says as a sentence. Pure.
+ *
+ * What git writes to standard error is for people, but not ready for them: it holds hints, progress, control
+ * characters of a remote, and urls with the password that they were given. */
 #include <string.h>
 
 #include "project/project_private.h"
