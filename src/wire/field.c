@@ -14,20 +14,23 @@
 /* A value from outside, cut and made printable, for a sentence. */
 static const char *shown(const char *s, char *out, size_t size)
 {
-    size_t n = 0;
     size_t len = strlen(s);
-    bool cut = len > SHOWN_BYTES;
+    size_t n = 0;
+    size_t i = 0;
 
     CHECK(size > SHOWN_BYTES + 8);
-    if (cut)
-        len = SHOWN_BYTES - (size_t)(utf8_whole(s, SHOWN_BYTES) != SHOWN_BYTES);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
+    while (i < len) {
+        int k = utf8_next(s + i, len - i);
+        bool is_odd = k <= 0 || (unsigned char)s[i] < 0x20 || s[i] == 0x7f;
+        size_t bytes = k <= 0 ? 1 : (size_t)k;
 
-        out[n++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+        if (n + bytes > SHOWN_BYTES)
+            break;
+        memcpy(out + n, is_odd ? "?" : s + i, bytes);
+        n += bytes;
+        i += bytes;
     }
-    n = utf8_whole(out, n);
-    (void)snprintf(out + n, size - n, "%s", cut ? "…" : "");
+    (void)snprintf(out + n, size - n, "%s", i < len ? "…" : "");
     return out;
 }
 
@@ -241,7 +244,8 @@ static enum err set_json(const struct field *f, const json_t *v, struct arena *a
     case FIELD_TEXTS:
         return !json_is_array(v) ? wrong_kind(f, v, "a list of texts", reterr)
                                  : set_list(f, v, arena, ret, reterr);
-    case FIELD_ENUM: return s == NULL ? wrong_kind(f, v, "a text", reterr) : set_enum(f, s, n, ret, reterr);
+    case FIELD_ENUM:
+        return s == NULL ? wrong_kind(f, v, "a text", reterr) : set_enum(f, s, n, ret, reterr);
     case FIELD_ENUM_SET:
         return s == NULL ? wrong_kind(f, v, "a text", reterr) : set_enum_set(f, s, ret, reterr);
     case FIELD_INT_OR_TEXT:
@@ -258,7 +262,8 @@ static enum err set_json(const struct field *f, const json_t *v, struct arena *a
         }
         memcpy((char *)ret + f->offset, &either, sizeof(either));
         return ERR_OK;
-    case FIELD_END: break;
+    case FIELD_END:
+        break;
     }
     CHECK(!"a type that the table does not have");
     return ERR_INVALID;
@@ -400,9 +405,12 @@ static enum err set_query(const struct field *f, const char *s, struct arena *ar
                            shown(s, bad, sizeof(bad)));
         memcpy((char *)ret + f->offset, &yes, sizeof(yes));
         return ERR_OK;
-    case FIELD_TEXT: return set_text(f, s, strlen(s), arena, ret, reterr);
-    case FIELD_ENUM: return set_enum(f, s, strlen(s), ret, reterr);
-    case FIELD_ENUM_SET: return set_enum_set(f, s, ret, reterr);
+    case FIELD_TEXT:
+        return set_text(f, s, strlen(s), arena, ret, reterr);
+    case FIELD_ENUM:
+        return set_enum(f, s, strlen(s), ret, reterr);
+    case FIELD_ENUM_SET:
+        return set_enum_set(f, s, ret, reterr);
     case FIELD_INT_OR_TEXT:
         if (!read_number(s, &either.number)) {
             enum err err = check_text(f, s, strlen(s), -1, reterr);
@@ -414,7 +422,8 @@ static enum err set_query(const struct field *f, const char *s, struct arena *ar
         memcpy((char *)ret + f->offset, &either, sizeof(either));
         return ERR_OK;
     case FIELD_TEXTS:
-    case FIELD_END: break;
+    case FIELD_END:
+        break;
     }
     CHECK(!"a type that a query does not have");
     return ERR_INVALID;
@@ -474,7 +483,9 @@ static void schema_body(const struct field *f, struct json_out *j)
         jo_ktext(j, "type", "integer");
         schema_range(j, "minimum", "maximum", f);
         break;
-    case FIELD_BOOL: jo_ktext(j, "type", "boolean"); break;
+    case FIELD_BOOL:
+        jo_ktext(j, "type", "boolean");
+        break;
     case FIELD_ENUM_SET:
     case FIELD_TEXT:
         jo_ktext(j, "type", "string");
@@ -504,7 +515,8 @@ static void schema_body(const struct field *f, struct json_out *j)
         jo_text(j, "string");
         jo_arr_end(j);
         break;
-    case FIELD_END: break;
+    case FIELD_END:
+        break;
     }
 }
 
