@@ -411,6 +411,96 @@ static void test_link__ssh_refuses_a_host_that_is_an_option(void **state)
     world_free(w);
 }
 
+/* An ssh that reaches this computer: a login shell that talks, and a home of its own. Once it is an old one that does
+ * not know our wish for key exchanges. */
+static void make_ssh(struct world *w, const char *chatter)
+{
+    char path[256];
+    FILE *f;
+
+    sh("mkdir -p %s/bin %s/home/.wrata && printf 'hello\\nexpect WELCOME\\nbeat 1\\n' >%s/home/.wrata/script",
+       w->dir, w->dir, w->dir);
+    (void)snprintf(path, sizeof(path), "%s/bin/ssh", w->dir);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fprintf(
+        f,
+        "#!/bin/sh\n"
+        "printf '%%s\\n' \"$*\" >>%s/ssh.args\n"
+        "if grep -q KexAlgorithms \"$2\"; then echo \"$2 line 6: Bad SSH2 KexAlgorithms\" >&2; exit 255; fi\n"
+        "for a; do last=$a; done\n"
+        "export HOME=%s/home\n"
+        "%s\n"
+        "exec sh -c \"$last\"\n",
+        w->dir, w->dir, chatter);
+    (void)fclose(f);
+    sh("chmod +x %s", path);
+    (void)snprintf(path, sizeof(path), "%s/bin:/usr/bin:/bin", w->dir);
+    (void)setenv("PATH", path, 1);
+    w->row.fleet = FLEET_SSH;
+    w->row.address = "qa-1";
+    w->row.user = "tester";
+    w->row.port = 2222;
+}
+
+static void test_link__ssh_brings_the_agent_once(void **state)
+{
+    struct world *w = world_new(NULL);
+
+    (void)state;
+    make_ssh(w, "printf 'Welcome!\\nlast words without a newline '");
+    link_connect(w->links, &w->row);
+    until(w, &w->beats, 1);
+    sh("cmp -s %s/home/.wrata/agent-* tests/lib/fake_agent.py && test $(ls %s/home/.wrata | grep -c new-) = "
+       "0",
+       w->dir, w->dir);
+    sh("grep -q -- '-l tester -p 2222 -- qa-1 exec sh -c' %s/ssh.args", w->dir);
+    sh("test $(grep -c qa-1 %s/ssh.args) = 2", w->dir); /* the first was an ssh without our key exchange */
+    link_disconnect(w->links, w->row.id);
+    sh("touch -d 2001-01-01 %s/home/.wrata/agent-*", w->dir);
+    link_connect(w->links, &w->row);
+    until(w, &w->beats, 2);
+    sh("test $(find %s/home/.wrata -name 'agent-*' ! -newermt 2002-01-01 | wc -l) = 1",
+       w->dir); /* not written again */
+    link_disconnect(w->links, w->row.id);
+    sh("for f in %s/home/.wrata/agent-*; do echo short >$f; done", w->dir); /* as after a power cut */
+    link_connect(w->links, &w->row);
+    until(w, &w->beats, 3);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__ssh_that_fails_says_why(void **state)
+{
+    static const struct {
+        const char *instead;
+        const char *reason;
+    } rows[] = {
+        {"echo 'ssh: connect to host qa-1 port 2222: Connection refused' >&2; exit 255",
+         "Connection refused"},
+        {"echo 'Host key for [qa-1]:2222 has changed and you have requested strict checking.' >&2; exit 255",
+         "the host key of [qa-1]:2222 changed."},
+        {"chmod 500 $HOME/.wrata; rm -rf $HOME; touch $HOME", "qa-1: its folder"},
+        {"echo 'wrata-link 1 corrupt /x'; exit 0", "qa-1: the agent arrived broken in /x"},
+        {"echo 'wrata-link 1 surprise'; sleep 5", "answered 'surprise'"},
+        {"head -c 100000 /dev/zero; sleep 5", "prints more than"},
+        {"exit 0", "ssh: it ended without an agent"},
+        {"kill -9 $$", "ssh: signal 9 (Killed) ended it"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world *w = world_new(NULL);
+
+        make_ssh(w, rows[i].instead);
+        link_connect(w->links, &w->row);
+        until(w, &w->downs, 1);
+        if (strstr(w->reason, rows[i].reason) == NULL)
+            fail_msg("'%s' is not in: %s", rows[i].reason, w->reason);
+        world_free(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +514,8 @@ int main(void)
         cmocka_unit_test(test_link__git_comes_through_a_channel),
         cmocka_unit_test(test_link__a_channel_that_cannot_be_says_why),
         cmocka_unit_test(test_link__ssh_refuses_a_host_that_is_an_option),
+        cmocka_unit_test(test_link__ssh_brings_the_agent_once),
+        cmocka_unit_test(test_link__ssh_that_fails_says_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
