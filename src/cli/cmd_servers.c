@@ -1,0 +1,298 @@
+/* cmd_servers.c - `wrata servers` and `wrata projects`: what there is, and changing it. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli_private.h"
+#include "wire/json_out.h"
+
+struct verb {
+    const char *name;
+    int args; /* after the verb */
+    int (*run)(struct cli *cli);
+};
+
+static bool collect(void *ctx, const json_t *item)
+{
+    json_array_append_new(ctx, json_deep_copy(item));
+    return true;
+}
+
+static void print_table(const struct cli *cli, struct table *t)
+{
+    struct buf out;
+
+    buf_init(&out, MIB(256));
+    table_print(t, &cli->out, &out);
+    (void)fwrite(buf_str(&out), 1, out.len, stdout);
+    buf_done(&out);
+    table_done(t);
+}
+
+/* Send a command; say what was done, or print the answer. */
+static int change(struct cli *cli, const char *method, const char *path, const char *body, const char *done,
+                  const char *name)
+{
+    struct why why = {0};
+    json_t *answer = NULL;
+    bool has_answer = strcmp(method, "DELETE") != 0;
+
+    if (ask(cli, method, path, body, has_answer ? &answer : NULL, &why) != ERR_OK)
+        return cli_fail_why(&why);
+    if (cli->o.json && has_answer) {
+        char *text = json_dumps(answer, JSON_COMPACT);
+
+        (void)puts(text != NULL ? text : "null");
+        free(text);
+    } else if (!cli->o.json) {
+        struct buf b;
+
+        buf_init(&b, MIB(1));
+        text_escape(&b, name);
+        (void)printf("%s %s\n", buf_str(&b), done);
+        buf_done(&b);
+    }
+    json_decref(answer);
+    return EXIT_PASSED;
+}
+
+/* ---- servers ---- */
+
+static int servers_list(struct cli *cli)
+{
+    static const char *const heads[] = {"SERVER", "FLEET", "ADDRESS", "SLOTS", "CONNECTION", "RUNNING"};
+    json_t *all = json_array();
+    struct why why = {0};
+    const json_t *s;
+    struct table t;
+    size_t i;
+
+    if (cli->o.json) {
+        json_decref(all);
+        return ask_raw(cli, API "/servers");
+    }
+    if (ask_all(cli, API "/servers", collect, all, &why) != ERR_OK) {
+        json_decref(all);
+        return cli_fail_why(&why);
+    }
+    table_init(&t, ARRAY_LEN(heads));
+    for (i = 0; i < ARRAY_LEN(heads); i++)
+        table_cell(&t, heads[i]);
+    json_array_foreach(all, i, s)
+    {
+        const json_t *running = js_obj(s, "running");
+        const char *reason = js_text(s, "reason");
+        bool is_online = strcmp(js_text(s, "link"), "online") == 0;
+
+        table_cell(&t, js_text(s, "name"));
+        table_cell(&t, js_text(s, "fleet"));
+        table_cellf(&t, "%s%s%s", js_text(s, "user"), js_text(s, "user")[0] != '\0' ? "@" : "",
+                    js_text(s, "address"));
+        table_cellf(&t, "%lld", (long long)js_int(s, "slots"));
+        table_cellf(&t, "%s%s%s", js_text(s, "link"), !is_online && reason[0] != '\0' ? ": " : "",
+                    is_online ? "" : reason);
+        table_cellf(&t, "%zu%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",
+                    js_text(json_array_get(running, 0), "path"));
+    }
+    if (json_array_size(all) > 0)
+        print_table(cli, &t);
+    else
+        (void)puts("No servers yet. This computer: wrata servers add local --slots 2\n"
+                   "Another one, by ssh: wrata servers add NAME --address HOST");
+    table_done(&t);
+    json_decref(all);
+    return EXIT_PASSED;
+}
+
+static int servers_add(struct cli *cli)
+{
+    const struct cli_opts *o = &cli->o;
+    const char *fleet = o->fleet != NULL ? o->fleet : o->address != NULL ? "ssh" : "local";
+    char identity[PATH_MAX];
+    struct json_out j;
+    struct buf body;
+    int rc;
+
+    if (strcmp(fleet, "ssh") == 0 && o->address == NULL)
+        return cli_fail(EXIT_USAGE, "--address is needed: which host is %s?", cli->args[1]);
+    if (strcmp(fleet, "local") == 0 &&
+        (o->address != NULL || o->user != NULL || o->port > 0 || o->identity != NULL))
+        return cli_fail(EXIT_USAGE, "a local server has no --address, --user, --port or --identity");
+    /* the server's current folder is another one; a key of another computer is named as it is there */
+    if (o->identity != NULL && realpath(o->identity, identity) == NULL) {
+        if (o->url == NULL)
+            return cli_fail(EXIT_USAGE, "--identity: there is no file %s", o->identity);
+        (void)snprintf(identity, sizeof(identity), "%s", o->identity);
+    }
+    buf_init(&body, MIB(1));
+    jo_begin(&j, &body);
+    jo_obj(&j);
+    jo_ktext(&j, "name", cli->args[1]);
+    jo_ktext(&j, "fleet", fleet);
+    if (o->address != NULL)
+        jo_ktext(&j, "address", o->address);
+    if (o->user != NULL)
+        jo_ktext(&j, "user", o->user);
+    if (o->port > 0)
+        jo_kint(&j, "port", o->port);
+    if (o->identity != NULL)
+        jo_ktext(&j, "identity", identity);
+    jo_kint(&j, "slots", o->slots > 0 ? o->slots : 1);
+    jo_obj_end(&j);
+    rc = change(cli, "POST", API "/servers", buf_str(&body), "is added; `wrata servers` shows its connection",
+                cli->args[1]);
+    buf_done(&body);
+    return rc;
+}
+
+/* The path of what is called NAME: "/api/v1/servers/7SUFFIX". */
+static enum err path_of(struct cli *cli, const char *list, const char *what, const char *suffix, char *out,
+                        size_t size, struct why *reterr)
+{
+    int64_t id = 0;
+    enum err err = ask_id_by_name(cli, list, what, cli->args[1], &id, reterr);
+
+    (void)snprintf(out, size, "%s/%lld%s", list, (long long)id, suffix);
+    return err;
+}
+
+static int servers_remove(struct cli *cli)
+{
+    struct why why = {0};
+    char path[128];
+
+    if (path_of(cli, API "/servers", "server", cli->o.force ? "?force=1" : "", path, sizeof(path), &why) !=
+        ERR_OK)
+        return cli_fail_why(&why);
+    return change(cli, "DELETE", path, NULL, "is removed", cli->args[1]);
+}
+
+/* ---- projects ---- */
+
+static int projects_list(struct cli *cli)
+{
+    static const char *const heads[] = {"PROJECT", "URL", "REFRESHED", "ERROR"};
+    json_t *all = json_array();
+    struct why why = {0};
+    const json_t *p;
+    struct table t;
+    size_t i;
+
+    if (cli->o.json) {
+        json_decref(all);
+        return ask_raw(cli, API "/projects");
+    }
+    if (ask_all(cli, API "/projects", collect, all, &why) != ERR_OK) {
+        json_decref(all);
+        return cli_fail_why(&why);
+    }
+    table_init(&t, ARRAY_LEN(heads));
+    for (i = 0; i < ARRAY_LEN(heads); i++)
+        table_cell(&t, heads[i]);
+    json_array_foreach(all, i, p)
+    {
+        table_cell(&t, js_text(p, "name"));
+        table_cell(&t, js_text(p, "url"));
+        table_cell(&t, js_text(p, "refreshed_at")[0] != '\0' ? js_text(p, "refreshed_at") : "never");
+        table_cell(&t, js_text(p, "error"));
+    }
+    if (json_array_size(all) > 0)
+        print_table(cli, &t);
+    else
+        (void)puts("No projects yet. Add one: wrata projects add NAME URL\n"
+                   "Or run a folder of yours, which needs none: wrata run spec/");
+    table_done(&t);
+    json_decref(all);
+    return EXIT_PASSED;
+}
+
+static int projects_add(struct cli *cli)
+{
+    struct json_out j;
+    struct buf body;
+    int rc;
+
+    buf_init(&body, MIB(1));
+    jo_begin(&j, &body);
+    jo_obj(&j);
+    jo_ktext(&j, "name", cli->args[1]);
+    jo_ktext(&j, "url", cli->args[2]);
+    jo_obj_end(&j);
+    rc = change(cli, "POST", API "/projects", buf_str(&body), "is added; its branches are being fetched",
+                cli->args[1]);
+    buf_done(&body);
+    return rc;
+}
+
+static int projects_refresh(struct cli *cli)
+{
+    struct why why = {0};
+    char path[128];
+
+    if (path_of(cli, API "/projects", "project", "/refresh", path, sizeof(path), &why) != ERR_OK)
+        return cli_fail_why(&why);
+    return change(cli, "POST", path, NULL, "is up to date", cli->args[1]);
+}
+
+static int projects_remove(struct cli *cli)
+{
+    struct why why = {0};
+    char path[128];
+
+    if (path_of(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
+        return cli_fail_why(&why);
+    return change(cli, "DELETE", path, NULL, "is removed; its history stays", cli->args[1]);
+}
+
+/* ---- which ---- */
+
+static const struct verb server_verbs[] = {
+    {"list", 0, servers_list}, {"add", 1, servers_add}, {"remove", 1, servers_remove}, {NULL, 0, NULL}};
+
+static const struct verb project_verbs[] = {{"list", 0, projects_list},
+                                            {"add", 2, projects_add},
+                                            {"refresh", 1, projects_refresh},
+                                            {"remove", 1, projects_remove},
+                                            {NULL, 0, NULL}};
+
+static const char *verb_name(const void *ctx, size_t i)
+{
+    return ((const struct verb *)ctx)[i].name;
+}
+
+static int run_verb(struct cli *cli, const struct verb *verbs)
+{
+    const char *word = cli->n_args > 0 ? cli->args[0] : "list";
+    const struct verb *v = verbs;
+    const char *near;
+
+    while (v->name != NULL && strcmp(v->name, word) != 0)
+        v++;
+    if (v->name == NULL) {
+        near = nearest_name(word, verb_name, verbs);
+        return near != NULL ? cli_fail(EXIT_USAGE, "there is no '%s %s'; did you mean '%s'?", cli->cmd->name,
+                                       word, near)
+                            : cli_fail(EXIT_USAGE, "there is no '%s %s'; `wrata help %s` shows what there is",
+                                       cli->cmd->name, word, cli->cmd->name);
+    }
+    if (cli->n_args > 0 && cli->n_args - 1 != v->args)
+        return cli_fail(EXIT_USAGE, "`wrata %s %s` takes %d argument%s; `wrata help %s` shows which",
+                        cli->cmd->name, word, v->args, v->args == 1 ? "" : "s", cli->cmd->name);
+    return v->run(cli);
+}
+
+int cmd_servers(struct cli *cli)
+{
+    return run_verb(cli, server_verbs);
+}
+
+int cmd_projects(struct cli *cli)
+{
+    return run_verb(cli, project_verbs);
+}
+
+int cmd_openapi(struct cli *cli)
+{
+    return ask_raw(cli, API "/openapi.json");
+}

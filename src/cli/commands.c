@@ -1,0 +1,157 @@
+/* commands.c - the table of commands and their options. Help, the manual and docs/cli.md are made of it. */
+#include "cli/cli_private.h"
+#include "model/rows.h"
+#include "model/rules.h"
+
+#define AT(member) offsetof(struct cli_opts, member)
+#define LINES(a) (a), ARRAY_LEN(a)
+
+/* clang-format off */
+const struct option_row global_options[] = {
+    {"url",   0, "URL", OPTION_TEXT, AT(url), NULL, 0, 0, "WRATA_URL",
+     "the server to talk to; without it the one that runs on the data folder"},
+    {"data",  0, "DIR", OPTION_TEXT, AT(data), NULL, 0, 0, "WRATA_DATA",
+     "the data folder; default $XDG_DATA_HOME/wrata, else ~/.local/share/wrata"},
+    {"color", 0, "auto|always|never", OPTION_CHOICE, AT(color), "auto", 0, 0, NULL,
+     "colours; NO_COLOR in the environment turns them off, too"},
+    {"json",  0, NULL, OPTION_FLAG, AT(json), NULL, 0, 0, NULL,
+     "print JSON and nothing else on standard output"},
+    {"help",  'h', NULL, OPTION_FLAG, AT(help), NULL, 0, 0, NULL,
+     "show the help of a command"},
+};
+const size_t n_global_options = ARRAY_LEN(global_options);
+
+static const struct option_row run_options[] = {
+    {"dir",       0, "DIR", OPTION_TEXT, AT(dir), NULL, 0, 0, NULL,
+     "run the files of this folder as they are now, uncommitted changes included (this is the default, with DIR .)"},
+    {"project",   'p', "URL|NAME", OPTION_TEXT, AT(project), NULL, 0, 0, NULL,
+     "run the files of a git repository that the server knows or can reach, instead of a folder of yours"},
+    {"ref",       'r', "REF", OPTION_TEXT, AT(ref), NULL, 0, 0, NULL,
+     "branch, tag or commit of --project; default: its main branch"},
+    {"slots",     's', "N", OPTION_NUMBER, AT(slots), NULL, 1, SERVER_SLOTS_MAX, NULL,
+     "run N files at a time; default: all slots there are"},
+    {"servers",   0, "NAME,NAME", OPTION_TEXT, AT(servers), NULL, 0, 0, NULL,
+     "run on these servers only"},
+    {"order",     0, "finish-soonest|as-given", OPTION_CHOICE, AT(order), "finish-soonest", 0, 0, NULL,
+     "which file goes first: the one that took longest the last time, or the first one named"},
+    {"timeout",   't', "DURATION", OPTION_DURATION, AT(timeout_ms), "1h", 0, 0, NULL,
+     "stop a file that runs longer; 0: no limit"},
+    {"silence",   0, "DURATION", OPTION_DURATION, AT(silence_ms), "0", 0, 0, NULL,
+     "stop a file that prints nothing for so long; 0: no limit"},
+    {"retries",   0, "N", OPTION_NUMBER, AT(retries), "2", 0, LAUNCH_RETRIES_MAX, NULL,
+     "how often a file is run again when its machine was lost; a failed test is never run again by itself"},
+    {"env",       'e', "NAME=VALUE", OPTION_LIST, AT(env), NULL, 0, 0, NULL,
+     "set a variable for every file; may be repeated"},
+    {"name",      'n', "TEXT", OPTION_TEXT, AT(name), NULL, 0, 0, NULL,
+     "a name for the launch, shown in lists"},
+    {"junit",     'j', "FILE", OPTION_TEXT, AT(junit), NULL, 0, 0, NULL,
+     "write the results as JUnit XML"},
+    {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
+     "start the launch, print its number and do not wait for it"},
+};
+static const struct option_row log_options[] = {
+    {"follow", 'f', NULL, OPTION_FLAG, AT(follow), NULL, 0, 0, NULL,
+     "go on until the run ends"},
+    {"from",   0, "BYTE", OPTION_NUMBER, AT(from), "0", 0, INT64_MAX, NULL,
+     "begin at this byte of the log"},
+};
+static const struct option_row launches_options[] = {
+    {"limit", 'l', "N", OPTION_NUMBER, AT(limit), "20", 1, 500, NULL, "how many, newest first"},
+};
+static const struct option_row show_options[] = {
+    {"all", 'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also the files that passed"},
+};
+static const struct option_row servers_options[] = {
+    {"fleet",    0, "local|ssh", OPTION_CHOICE, AT(fleet), NULL, 0, 0, NULL,
+     "add: where the server is; default: ssh with --address, else local"},
+    {"address",  0, "HOST", OPTION_TEXT, AT(address), NULL, 0, 0, NULL,
+     "add: host name, address, or an alias of your ~/.ssh/config"},
+    {"user",     0, "USER", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "add: login name; default: what ssh chooses"},
+    {"port",     0, "PORT", OPTION_NUMBER, AT(port), NULL, 1, 65535, NULL, "add: ssh port; default: what ssh chooses"},
+    {"identity", 0, "FILE", OPTION_TEXT, AT(identity), NULL, 0, 0, NULL,
+     "add: private key; default: what ssh chooses"},
+    {"slots",    's', "N", OPTION_NUMBER, AT(slots), NULL, 1, SERVER_SLOTS_MAX, NULL,
+     "add: how many files it runs at a time; default: 1"},
+    {"force",    0, NULL, OPTION_FLAG, AT(force), NULL, 0, 0, NULL,
+     "remove: even while files run there; they are run again elsewhere"},
+};
+static const struct option_row help_options[] = {
+    {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "everything, as docs/cli.md"},
+};
+static const struct option_row serve_options[] = {
+    {"listen",    0, "ADDRESS:PORT", OPTION_TEXT, AT(listen), "127.0.0.1:3000", 0, 0, NULL,
+     "where the API and the page answer; port 0: any free one"},
+    {"log-level", 0, "debug|info|warn|error", OPTION_CHOICE, AT(log_level), "info", 0, 0, NULL,
+     "the least important line of the log on standard error"},
+    {"log-json",  0, NULL, OPTION_FLAG, AT(json), NULL, 0, 0, NULL, "write the log as JSON"},
+};
+
+static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
+static const char *const log_synopsis[] = {"RUN [-f] [--from BYTE]"};
+static const char *const none_synopsis[] = {""};
+static const char *const launches_synopsis[] = {"[--limit N]"};
+static const char *const show_synopsis[] = {"LAUNCH [--all]"};
+static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
+static const char *const servers_synopsis[] = {
+    "[list]", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
+    "remove NAME [--force]",
+};
+static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refresh NAME", "remove NAME"};
+static const char *const serve_synopsis[] = {"[--data DIR] [--listen ADDRESS:PORT]"};
+static const char *const help_synopsis[] = {"[COMMAND]"};
+
+const struct command commands[] = {
+    {"run", LINES(run_synopsis), "run test files in parallel and show the results",
+     "Runs every FILE on a free slot of a server, shows each result while it happens, and the failures at the end."
+     " A FOLDER stands for all test files below it, a GLOB (quoted, so that the shell leaves it alone) may hold * ? [a-z]"
+     " and ** for any number of folders. One line or example of an RSpec file is named as rspec does it:"
+     " spec/a_spec.rb:12, 'spec/a_spec.rb[1:2]'.\n"
+     "\n"
+     "Without --project the files come from your work tree, with every change that is not committed and every new file"
+     " that git does not ignore; your repository is not touched. A folder that is no git repository works, too.\n"
+     "\n"
+     "With no server running, a private one is started on the data folder for the time of the launch; its machine is"
+     " this computer, unless `wrata servers add` named others. The history is kept.\n"
+     "\n"
+     "Ctrl-C stops the launch and waits for its end; a second Ctrl-C leaves at once.\n"
+     "\n"
+     "The exit code is 0 when everything passed; 1 when something failed, did not load, timed out, was stopped or had no"
+     " tests; 2 when the command line was wrong; 3 when the machines failed or no server could be reached.\n"
+     "\n"
+     "    wrata run spec/\n"
+     "    wrata run -s 4 --timeout 10m 'spec/**/*_spec.rb'\n"
+     "    wrata run --project https://example.org/docs.git --ref develop --junit out.xml spec/\n",
+     LINES(run_options), 0, -1, NEEDS_START, false, false, cmd_run},
+    {"status", LINES(none_synopsis), "what the server does just now", NULL,
+     NULL, 0, 0, 0, NEEDS_SERVER, false, false, cmd_status},
+    {"launches", LINES(launches_synopsis), "the newest launches", NULL,
+     LINES(launches_options), 0, 0, NEEDS_START, false, false, cmd_launches},
+    {"show", LINES(show_synopsis), "one launch: its files, its failures", NULL,
+     LINES(show_options), 1, 1, NEEDS_START, false, false, cmd_show},
+    {"log", LINES(log_synopsis), "the output of a run",
+     "Prints the bytes as the program wrote them. On a terminal colours are kept and every other control sequence is"
+     " shown instead of obeyed.\n",
+     LINES(log_options), 1, 1, NEEDS_START, false, false, cmd_log},
+    {"stop", LINES(stop_synopsis), "stop a launch, or one run of it",
+     "What runs is stopped, what waits is cancelled.\n",
+     NULL, 0, 1, 1, NEEDS_SERVER, false, false, cmd_stop},
+    {"servers", LINES(servers_synopsis), "list, add and remove the machines that run files",
+     "A server of fleet `local` is this computer; one of fleet `ssh` is reached with your own ssh and its configuration,"
+     " and needs nothing installed but git and what your tests need.\n",
+     LINES(servers_options), 0, 2, NEEDS_START, false, false, cmd_servers},
+    {"projects", LINES(projects_synopsis), "list, add, refresh and remove git repositories", NULL,
+     NULL, 0, 0, 3, NEEDS_START, false, false, cmd_projects},
+    {"serve", LINES(serve_synopsis), "run the server with its page and its API",
+     "Everything is kept in the data folder; an empty one works.\n",
+     LINES(serve_options), 0, -1, NEEDS_NOTHING, false, true, NULL},
+    {"openapi", LINES(none_synopsis), "the API's description as OpenAPI JSON", NULL,
+     NULL, 0, 0, 0, NEEDS_START, false, false, cmd_openapi},
+    {"help", LINES(help_synopsis), "this, or the help of a command", NULL,
+     LINES(help_options), 0, 1, NEEDS_NOTHING, false, false, cmd_help},
+    {"version", LINES(none_synopsis), "the version", NULL,
+     NULL, 0, 0, 0, NEEDS_NOTHING, false, false, cmd_version},
+    {"man", LINES(none_synopsis), "the manual page, as roff", NULL,
+     NULL, 0, 0, 0, NEEDS_NOTHING, true, false, cmd_man},
+};
+/* clang-format on */
+const size_t n_commands = ARRAY_LEN(commands);

@@ -1,0 +1,104 @@
+/* options.h - tables of commands and options: what is parsed, what help says, what the manual holds.
+ *
+ * A row of an option says where its value goes in struct cli_opts; nothing else knows how it is written. */
+#ifndef WRATA_CLI_OPTIONS_H
+#define WRATA_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct text_list {
+    const char **items; /* borrowed texts */
+    size_t n;
+};
+
+/* All values of all commands; "not given" is false, NULL or, for a number without a default, -1. */
+struct cli_opts {
+    bool help, json, markdown, follow, no_follow, force, all;
+    const char *url, *data, *color;
+    const char *project, *dir, *ref, *servers, *order, *name, *junit;
+    const char *fleet, *address, *user, *identity;
+    const char *listen, *log_level;
+    struct text_list env;
+    int64_t slots, retries, port, from, limit;
+    int64_t timeout_ms, silence_ms;
+};
+
+enum option_kind {
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char * */
+    OPTION_CHOICE,   /* const char *; the argument's name lists the choices: "auto|always|never" */
+    OPTION_LIST,     /* struct text_list; may be repeated */
+    OPTION_NUMBER,   /* int64_t, min..max */
+    OPTION_DURATION, /* int64_t of milliseconds, written 90s, 10m, 1h30m */
+};
+
+struct option_row {
+    const char *name;
+    char letter;     /* 0: none */
+    const char *arg; /* how help names the argument; NULL for a flag */
+    enum option_kind kind;
+    size_t offset;     /* in struct cli_opts */
+    const char *value; /* the default, written as on the command line; NULL: none */
+    int64_t min, max;  /* of a number */
+    const char *env;   /* a variable that replaces the default; NULL: none */
+    const char *help;
+};
+
+struct cli;
+
+enum command_needs {
+    NEEDS_NOTHING,
+    NEEDS_SERVER, /* one that is running */
+    NEEDS_START,  /* the same, or a private one is started */
+};
+
+struct command {
+    const char *name;
+    const char *const *synopsis; /* n_synopsis lines, without "wrata NAME" */
+    size_t n_synopsis;
+    const char *summary; /* one line */
+    const char *text;    /* paragraphs, separated by a blank line; an indented line stays as it is */
+    const struct option_row *options;
+    size_t n_options;
+    int args_min, args_max; /* -1: any number */
+    enum command_needs needs;
+    bool is_hidden;
+    bool reads_itself; /* its arguments are parsed elsewhere: the table is only for help */
+    int (*run)(struct cli *cli);
+};
+
+extern const struct command commands[];
+extern const size_t n_commands;
+extern const struct option_row global_options[];
+extern const size_t n_global_options;
+
+const struct command *command_find(const char *name); /* NULL: none */
+
+/* Fill with every default of the rows, also from the environment. */
+MUST_USE enum err options_defaults(struct cli_opts *o, const struct option_row *rows, size_t n,
+                                   struct why *reterr);
+
+/* Parse options (of `cmd`, or only global ones when it is NULL, then up to the first word that is none).
+ * argv[0] is passed over. On success *ret_first is the index of the first argument; argv is permuted as getopt does.
+ * `o` keeps pointers into argv. */
+MUST_USE enum err options_parse(struct cli_opts *o, const struct command *cmd, int argc, char **argv,
+                                int *ret_first, struct why *reterr);
+void options_done(struct cli_opts *o);
+
+/* "90s", "10m", "1h30m", "500ms", "2d": milliseconds. ERR_INVALID says what would be right. */
+MUST_USE enum err duration_parse(const char *text, int64_t *ret_ms, struct why *reterr);
+
+/* The most similar of the names, or NULL when none is near. `next(ctx, i)` gives name i, NULL ends. */
+const char *nearest_name(const char *name, const char *(*next)(const void *ctx, size_t i), const void *ctx);
+
+/* Help: for a terminal, as the manual page, as docs/cli.md. cmd NULL: the overview. */
+void help_text(struct buf *out, const struct command *cmd);
+void help_man(struct buf *out);
+void help_markdown(struct buf *out);
+
+#endif
