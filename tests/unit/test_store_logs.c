@@ -305,6 +305,28 @@ static void test_store_logs__any_line_is_found(void **state)
 
 /* ---- crashes --------------------------------------------------------------------------------------------- */
 
+/* The file is as long as its row says, and not there when there is none. */
+static void expect_file_as_recorded(const struct world *w, uint64_t run)
+{
+    struct stat st = {0};
+    struct db_stmt *s;
+    struct db *db;
+    char path[256];
+    int64_t recorded = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/wrata.db", w->dir);
+    assert_int_equal(db_open(&(struct db_opts){&db_sqlite, path, DB_READ}, &db, NULL), ERR_OK);
+    s = db_sql(db, "SELECT blob_file_bytes FROM logs WHERE run = ?");
+    db_uint(s, run);
+    while (db_row(s))
+        recorded = db_get_int(s);
+    assert_int_equal(db_error(db, NULL), ERR_OK);
+    db_close(db);
+    blob_file_of(w, run, path, sizeof(path));
+    assert_int_equal(stat(path, &st) == 0, recorded > 0);
+    assert_int_equal(st.st_size, recorded);
+}
+
 /* A child appends n pieces and dies at the point; what is left must be a prefix that can be continued. */
 static void crash_and_go_on(struct world *w, const char *point, uint32_t countdown, char *bytes, size_t piece,
                             uint32_t n)
@@ -335,6 +357,7 @@ static void crash_and_go_on(struct world *w, const char *point, uint32_t countdo
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 137);
     assert_int_equal(world_open(w, NULL), ERR_OK);
+    expect_file_as_recorded(w, 1);
     buf_init(&l.out, 10);
     read_now(w, read_fn, &l);
     assert_int_equal(l.err, ERR_OK);
