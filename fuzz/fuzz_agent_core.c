@@ -74,9 +74,15 @@ static void spec_in(struct edge *e, uint64_t run, uint8_t arg)
 {
     struct wire_text argv = {slice_of("x")};
     struct frame f = {.type = FRAME_RUN_SPEC,
-                      .run_spec = {.run = run, .launch = arg & 1, .project = arg & 2, .commit = slice_of(""),
-                                   .argv = &argv, .n_argv = 1, .time_limit_ms = arg & 4 ? 50 : 0,
-                                   .silence_limit_ms = arg & 8 ? 20 : 0, .kill_grace_ms = arg & 16}};
+                      .run_spec = {.run = run,
+                                   .launch = arg & 1,
+                                   .project = arg & 2,
+                                   .commit = slice_of(""),
+                                   .argv = &argv,
+                                   .n_argv = 1,
+                                   .time_limit_ms = arg & 4 ? 50 : 0,
+                                   .silence_limit_ms = arg & 8 ? 20 : 0,
+                                   .kill_grace_ms = arg & 16}};
 
     frame_in(e, &f);
 }
@@ -84,24 +90,29 @@ static void spec_in(struct edge *e, uint64_t run, uint8_t arg)
 static void goals_in(struct edge *e, uint8_t arg)
 {
     struct wire_goal goals[RUNS];
-    struct frame f = {.type = FRAME_GOALS, .goals = {.seq = 1, .beat_seq = arg & 1 ? e->beat : 0, .goals = goals}};
+    struct frame f = {.type = FRAME_GOALS,
+                      .goals = {.seq = 1, .beat_seq = arg & 1 ? e->beat : 0, .goals = goals}};
 
     for (uint64_t run = 1; run <= RUNS; run++)
         if (arg & (1u << (run - 1)))
-            goals[f.goals.n_goals++] = (struct wire_goal){.run = run, .want = run == 3 ? arg % 3 : 0,
-                                                          .lease_ms = run == 5 ? 10 : 1000};
+            goals[f.goals.n_goals++] = (struct wire_goal){
+                .run = run, .want = run == 3 ? arg % 3 : 0, .lease_ms = run == 5 ? 10 : 1000};
     frame_in(e, &f);
 }
 
 static void process_event(struct edge *e, uint64_t run, uint8_t arg)
 {
-    struct agent_exit x = {.at = e->now, .is_signal = arg & 1, .code = arg, .oom = arg & 2,
-                           .len = {e->len[run][0] + (arg & 4), e->len[run][1]}, .text = slice_of("text")};
+    struct agent_exit x = {.at = e->now,
+                           .is_signal = arg & 1,
+                           .code = arg,
+                           .oom = arg & 2,
+                           .len = {e->len[run][0] + (arg & 4), e->len[run][1]},
+                           .text = slice_of("text")};
 
     if (e->process[run] == ASKED && arg & 0x80) {
         e->process[run] = NONE;
-        edge_step(e, &(struct agent_event){.kind = AG_EV_SPAWN_FAILED, .run = run, .text = slice_of("no"),
-                                           .no_disk = arg & 1});
+        edge_step(e, &(struct agent_event){
+                         .kind = AG_EV_SPAWN_FAILED, .run = run, .text = slice_of("no"), .no_disk = arg & 1});
     } else if (e->process[run] == ASKED) {
         e->process[run] = ALIVE;
         edge_step(e, &(struct agent_event){.kind = AG_EV_SPAWNED, .run = run, .wall = {1}});
@@ -111,8 +122,8 @@ static void process_event(struct edge *e, uint64_t run, uint8_t arg)
         edge_step(e, &(struct agent_event){.kind = AG_EV_EXITED, .run = run, .exit = &x});
     } else if (e->process[run] == ALIVE) {
         e->len[run][arg & 1] += arg;
-        edge_step(e, &(struct agent_event){.kind = AG_EV_GREW, .run = run, .stream = arg & 1,
-                                           .len = e->len[run][arg & 1]});
+        edge_step(e, &(struct agent_event){
+                         .kind = AG_EV_GREW, .run = run, .stream = arg & 1, .len = e->len[run][arg & 1]});
     }
 }
 
@@ -146,8 +157,10 @@ static void link_event(struct edge *e, uint8_t arg)
 {
     static const char bytes[64] = "";
     struct wire_ack ack = {.run = arg % RUNS + 1, .stream = arg & 1, .offset = arg};
-    struct frame f = {.type = FRAME_WELCOME, .welcome = {.protocol = 1, .slots = arg % (SLOTS + 1),
-                      .beat_ms = 10, .grace_ms = 5, .window_bytes = 40}};
+    struct frame f = {
+        .type = FRAME_WELCOME,
+        .welcome = {
+            .protocol = 1, .slots = arg % (SLOTS + 1), .beat_ms = 10, .grace_ms = 5, .window_bytes = 40}};
 
     switch (arg >> 5) {
     case 0:
@@ -165,7 +178,8 @@ static void link_event(struct edge *e, uint8_t arg)
         frame_in(e, &f);
         break;
     case 5:
-        f = (struct frame){.type = FRAME_CHAN_DATA, .chan_data = {.chan = arg & 3, .bytes = {bytes, arg & 28}}};
+        f = (struct frame){.type = FRAME_CHAN_DATA,
+                           .chan_data = {.chan = arg & 3, .bytes = {bytes, arg & 28}}};
         frame_in(e, &f);
         break;
     case 6:
@@ -173,8 +187,8 @@ static void link_event(struct edge *e, uint8_t arg)
         frame_in(e, &f);
         break;
     default:
-        f = (struct frame){.type = FRAME_CHAN_CLOSE, .chan_close = {.chan = arg & 3,
-                           .error = slice_of(arg & 4 ? "bad" : "")}};
+        f = (struct frame){.type = FRAME_CHAN_CLOSE,
+                           .chan_close = {.chan = arg & 3, .error = slice_of(arg & 4 ? "bad" : "")}};
         frame_in(e, &f);
     }
 }
@@ -204,7 +218,8 @@ static void edge_event(struct edge *e, uint8_t what, uint8_t arg)
     case 7:
         if (e->preparing[what % SLOTS]) {
             e->preparing[what % SLOTS] = false;
-            edge_step(e, &(struct agent_event){.kind = AG_EV_PREPARED, .slot = what % SLOTS,
+            edge_step(e, &(struct agent_event){.kind = AG_EV_PREPARED,
+                                               .slot = what % SLOTS,
                                                .text = slice_of(arg & 1 ? "no" : "")});
         }
         break;
@@ -213,10 +228,12 @@ static void edge_event(struct edge *e, uint8_t what, uint8_t arg)
         edge_step(e, &(struct agent_event){.kind = AG_EV_TICK});
         break;
     case 9:
-        edge_step(e, &(struct agent_event){.kind = AG_EV_SYNCED, .seq = e->seq - (arg < e->seq ? arg & 1 : 0)});
+        edge_step(e,
+                  &(struct agent_event){.kind = AG_EV_SYNCED, .seq = e->seq - (arg < e->seq ? arg & 1 : 0)});
         break;
     case 10:
-        edge_step(e, &(struct agent_event){.kind = arg & 1 ? AG_EV_NO_DISK : AG_EV_DISK_OK, .run = arg & 2 ? run : 0});
+        edge_step(e, &(struct agent_event){.kind = arg & 1 ? AG_EV_NO_DISK : AG_EV_DISK_OK,
+                                           .run = arg & 2 ? run : 0});
         break;
     default:
         edge_step(e, &(struct agent_event){.kind = AG_EV_PUMP, .room = arg});
@@ -226,7 +243,12 @@ static void edge_event(struct edge *e, uint8_t what, uint8_t arg)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct edge e = {.now = {1000000}};
-    struct agent_opts o = {.incarnation = 1, .instance = "", .version = "", .hash = "", .hostname = "", .facts = "",
+    struct agent_opts o = {.incarnation = 1,
+                           .instance = "",
+                           .version = "",
+                           .hash = "",
+                           .hostname = "",
+                           .facts = "",
                            .idle_exit_ms = 100};
 
     e.agent = agent_new(&o, e.now);

@@ -61,16 +61,14 @@ void chan_open(struct agent *a, uint32_t local, const struct frame_chan_open *wh
         if (a->chans[i].id == 0)
             c = &a->chans[i];
     if (!a->is_welcome || c == NULL) {
-        client_close(local, c == NULL ? SLICE("too many channels") : SLICE("there is no link to the controller"),
-                     out);
+        client_close(
+            local, c == NULL ? SLICE("too many channels") : SLICE("there is no link to the controller"), out);
         return;
     }
     if (++a->next_chan == 0)
         a->next_chan = 1;
-    *c = (struct chan){.id = a->next_chan,
-                       .local = local,
-                       .send_left = a->window_bytes,
-                       .recv_left = a->window_bytes};
+    *c = (struct chan){
+        .id = a->next_chan, .local = local, .send_left = a->window_bytes, .recv_left = a->window_bytes};
     f = out_frame(out, FRAME_CHAN_OPEN);
     f->chan_open.chan = c->id;
     f->chan_open.kind = out_text(out, what->kind, 16);

@@ -1,7 +1,7 @@
 /* agent_core.c - goals in, runs started, stopped and reported. See agent_core.h for the rules.
  *
- * Order of this file: the run's states and their edges; the list of runs; what is sent; ending runs; starting
- * runs; one on_*() per frame and per event; timers; step; checks. Channels are in agent_chan.c. */
+ * Order of this file: actions; what is sent; one on_*() per frame and per event; timers; step; checks. The states
+ * of runs are in agent_run.c, channels in agent_chan.c. */
 #include "agent/agent_core.h"
 
 #include <inttypes.h>
@@ -10,97 +10,8 @@
 
 #include "agent/agent_private.h"
 
-#define KILL_REPEAT_MS 5000 /* KILL again when the end was not seen: a process may hang in the kernel */
-#define REASON_MAX 1024
 #define BEAT_MS_DEFAULT 1000
 #define BEAT_MS_MAX 600000
-#define MS_MAX ((int64_t)1 << 40) /* limits beyond 34 years are none */
-
-/* ---- states and edges ---- */
-
-static const struct {
-    const char *name;
-    enum held_state held;
-} run_states[] = {
-#define X(name, held) [RUN_##name] = {#name, held},
-    RUN_STATE_MAP(X)
-#undef X
-};
-
-struct run_edge {
-    enum run_state from;
-    enum run_why on;
-    enum run_state to;
-    const char *text;
-};
-
-static const struct run_edge run_edges[] = {
-    { RUN_NEW,       ON_SPEC,          RUN_WAITING,   "its description arrived" },
-    { RUN_NEW,       ON_RESTORED,      RUN_WAITING,   "the journal holds it, it had not started" },
-    { RUN_NEW,       ON_DIED,          RUN_ENDED,     "it ran when the agent was killed" },
-    { RUN_NEW,       ON_DURABLE,       RUN_FINISHED,  "the journal holds its end" },
-    { RUN_WAITING,   ON_NEEDS_CODE,    RUN_PREPARING, "a slot is free and gets the code" },
-    { RUN_WAITING,   ON_START,         RUN_STARTING,  "a slot is free and ready" },
-    { RUN_WAITING,   ON_STOP,          RUN_ENDED,     "stopped before it started" },
-    { RUN_WAITING,   ON_NO_DISK,       RUN_ENDED,     "it cannot be recorded, the disk is full" },
-    { RUN_WAITING,   ON_BACK,          RUN_GONE,      "taken back before it started" },
-    { RUN_WAITING,   ON_DROP,          RUN_GONE,      "no longer wanted, it had not started" },
-    { RUN_WAITING,   ON_LEASE,         RUN_GONE,      "its lease ended before it started" },
-    { RUN_PREPARING, ON_START,         RUN_STARTING,  "the code is there" },
-    { RUN_PREPARING, ON_LINK_BROKE,    RUN_WAITING,   "the link broke while the code was on its way" },
-    { RUN_PREPARING, ON_NO_CODE,       RUN_ENDED,     "the code could not be brought" },
-    { RUN_PREPARING, ON_STOP,          RUN_ENDED,     "stopped before it started" },
-    { RUN_PREPARING, ON_NO_DISK,       RUN_ENDED,     "it cannot be recorded, the disk is full" },
-    { RUN_PREPARING, ON_BACK,          RUN_GONE,      "taken back before it started" },
-    { RUN_PREPARING, ON_DROP,          RUN_GONE,      "no longer wanted, it had not started" },
-    { RUN_PREPARING, ON_LEASE,         RUN_GONE,      "its lease ended before it started" },
-    { RUN_STARTING,  ON_SPAWNED,       RUN_RUNNING,   "its process was started" },
-    { RUN_STARTING,  ON_SPAWN_FAILED,  RUN_ENDED,     "its command could not be started" },
-    { RUN_STARTING,  ON_DROP,          RUN_DROPPED,   "no longer wanted, just when it was started" },
-    { RUN_RUNNING,   ON_EXITED,        RUN_ENDED,     "its process ended" },
-    { RUN_RUNNING,   ON_STOP,          RUN_STOPPING,  "it was stopped" },
-    { RUN_RUNNING,   ON_TIME,          RUN_STOPPING,  "it ran longer than its time limit" },
-    { RUN_RUNNING,   ON_SILENCE,       RUN_STOPPING,  "it wrote nothing for longer than its silence limit" },
-    { RUN_RUNNING,   ON_LEASE,         RUN_STOPPING,  "its lease ended" },
-    { RUN_RUNNING,   ON_NO_DISK,       RUN_STOPPING,  "its output cannot be kept, the disk is full" },
-    { RUN_RUNNING,   ON_DROP,          RUN_DROPPED,   "no longer wanted" },
-    { RUN_STOPPING,  ON_EXITED,        RUN_ENDED,     "its process ended" },
-    { RUN_STOPPING,  ON_DROP,          RUN_DROPPED,   "no longer wanted" },
-    { RUN_DROPPED,   ON_EXITED,        RUN_GONE,      "its process ended, nobody asks" },
-    { RUN_DROPPED,   ON_SPAWN_FAILED,  RUN_GONE,      "its command could not be started, nobody asks" },
-    { RUN_ENDED,     ON_DURABLE,       RUN_FINISHED,  "its end is on the disk" },
-    { RUN_ENDED,     ON_DROP,          RUN_GONE,      "no longer wanted" },
-    { RUN_FINISHED,  ON_DROP,          RUN_GONE,      "the controller knows its end" },
-};
-
-static const struct run_edge *edge_find(enum run_state from, enum run_why on)
-{
-    for (size_t i = 0; i < ARRAY_LEN(run_edges); i++)
-        if (run_edges[i].from == from && run_edges[i].on == on)
-            return &run_edges[i];
-    return NULL;
-}
-
-bool run_can(const struct run *r, enum run_why on)
-{
-    return edge_find(r->state, on) != NULL;
-}
-
-/* The only writer of a run's state. */
-static void run_set(struct agent *a, struct run *r, enum run_why on, struct agent_out *out)
-{
-    const struct run_edge *e = edge_find(r->state, on);
-    struct agent_action *act;
-
-    (void)a;
-    CHECK(e != NULL);
-    act = out_add(out, AG_ACT_TRACE);
-    act->run = r->id;
-    act->text = slice_of(e->text);
-    act->from_state = run_states[e->from].name;
-    act->to_state = run_states[e->to].name;
-    r->state = e->to;
-}
 
 /* ---- actions ---- */
 
@@ -169,94 +80,6 @@ void link_close(struct agent *a, struct mono now, const char *why, struct agent_
     link_is_down(a, now, out);
 }
 
-/* ---- the runs ---- */
-
-static struct run **bucket_of(struct agent *a, uint64_t id)
-{
-    return &a->buckets[(id * 0x9e3779b97f4a7c15u) >> 54];
-}
-
-struct run *run_get(const struct agent *a, uint64_t id)
-{
-    struct run *r = a->buckets[(id * 0x9e3779b97f4a7c15u) >> 54];
-
-    while (r != NULL && r->id != id)
-        r = r->hash_next;
-    return r;
-}
-
-static struct run *run_add(struct agent *a, uint64_t id)
-{
-    struct run **bucket = bucket_of(a, id);
-    struct run *r = xcalloc(1, sizeof(*r));
-
-    r->id = id;
-    r->slot = AGENT_NO_SLOT;
-    r->lease_end = MONO_NEVER;
-    r->kill_at = MONO_NEVER;
-    r->hash_next = *bucket;
-    *bucket = r;
-    r->prev = a->last;
-    if (a->last != NULL)
-        a->last->next = r;
-    else
-        a->first = r;
-    a->last = r;
-    a->n_runs++;
-    return r;
-}
-
-static void run_forget_spec(struct agent *a, struct run *r)
-{
-    a->specs_bytes -= r->spec_len;
-    free(r->spec);
-    r->spec = NULL;
-    r->spec_len = 0;
-}
-
-/* Out of the table and of memory; its spool goes as well. It must be GONE and hold no slot. */
-static void run_remove(struct agent *a, struct run *r, struct agent_out *out)
-{
-    struct run **p = bucket_of(a, r->id);
-
-    CHECK(r->state == RUN_GONE);
-    CHECK(r->slot == AGENT_NO_SLOT);
-    while (*p != r)
-        p = &(*p)->hash_next;
-    *p = r->hash_next;
-    if (r->prev != NULL)
-        r->prev->next = r->next;
-    else
-        a->first = r->next;
-    if (r->next != NULL)
-        r->next->prev = r->prev;
-    else
-        a->last = r->prev;
-    if (a->pump_at == r)
-        a->pump_at = r->next;
-    for (uint32_t i = a->queue_head; i < a->queue_len; i++)
-        if (a->queue[i] == r)
-            a->queue[i] = NULL;
-    a->n_runs--;
-    out_add(out, AG_ACT_RELEASE)->run = r->id;
-    run_forget_spec(a, r);
-    free(r->reason);
-    free(r);
-}
-
-static void slot_leave(struct agent *a, struct run *r, struct mono free_since)
-{
-    struct slot *s;
-
-    if (r->slot == AGENT_NO_SLOT)
-        return;
-    s = &a->slots[r->slot];
-    CHECK(s->run == r);
-    s->run = NULL;
-    s->free_since = free_since;
-    r->slot = AGENT_NO_SLOT;
-}
-
 /* ---- what is sent ---- */
 
 static uint32_t held_list(const struct agent *a, struct agent_out *out, struct wire_held **ret)
@@ -268,7 +91,7 @@ static uint32_t held_list(const struct agent *a, struct agent_out *out, struct w
         if (r->state == RUN_DROPPED || n == AGENT_RUNS_MAX)
             continue;
         h[n++] = (struct wire_held){.run = r->id,
-                                    .state = (uint32_t)run_states[r->state].held,
+                                    .state = (uint32_t)run_held(r),
                                     .slot = r->slot,
                                     .log_len = r->stream[STREAM_LOG].len,
                                     .results_len = r->stream[STREAM_RESULTS].len};
@@ -374,173 +197,6 @@ static void pump(struct agent *a, uint64_t room, struct agent_out *out)
     }
 }
 
-/* ---- ending runs ---- */
-
-static void set_reason(struct run *r, const char *head, struct slice tail)
-{
-    struct buf b;
-
-    buf_init(&b, REASON_MAX + 1);
-    if (head != NULL)
-        buf_puts(&b, head);
-    for (size_t i = 0; i < tail.len && b.len < REASON_MAX; i++)
-        buf_putc(&b, tail.ptr[i] == '\0' ? ' ' : tail.ptr[i]);
-    free(r->reason);
-    r->reason = buf_take(&b, NULL);
-}
-
-/* Record how the run ended; FINISHED follows when that is durable. */
-static void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how how, struct wall wall,
-                    struct agent_out *out)
-{
-    struct agent_action *act;
-
-    run_set(a, r, on, out);
-    r->finished.run = r->id;
-    r->finished.how = (uint32_t)how;
-    r->finished.log_len = r->stream[STREAM_LOG].len;
-    r->finished.results_len = r->stream[STREAM_RESULTS].len;
-    r->finished.ended_wall_ms = (uint64_t)wall.ms;
-    run_forget_spec(a, r);
-    r->record_seq = ++a->record_seq;
-    act = out_add(out, AG_ACT_RECORD);
-    act->record = AG_RECORD_FINISHED;
-    act->run = r->id;
-    act->seq = r->record_seq;
-    act->frame.type = FRAME_FINISHED;
-    act->frame.finished = r->finished;
-    act->frame.finished.reason = out_text(out, slice_of(r->reason), REASON_MAX);
-}
-
-/* Begin to end a running run: the first cause is the one that is told. */
-static void run_stop(struct agent *a, struct run *r, struct mono now, enum run_why on, enum finish_how how,
-                     bool at_once, struct agent_out *out)
-{
-    struct agent_action *act;
-
-    if (run_can(r, on)) {
-        run_set(a, r, on, out);
-        r->cause = how;
-    }
-    act = out_add(out, AG_ACT_SIGNAL);
-    act->run = r->id;
-    act->signal = at_once ? AG_KILL : AG_TERM;
-    act->describe = how == FINISH_TIME_LIMIT || how == FINISH_SILENCE_LIMIT;
-    r->is_killed = at_once;
-    r->kill_at = mono_add_ms(now, at_once ? KILL_REPEAT_MS : r->kill_grace_ms);
-}
-
-static void run_drop(struct agent *a, struct run *r, struct mono now, enum run_why on, struct agent_out *out)
-{
-    struct agent_action *act;
-
-    if (r->state == RUN_DROPPED)
-        return;
-    if (r->state == RUN_PREPARING)
-        slot_leave(a, r, now); /* the slot itself goes on preparing */
-    run_set(a, r, on, out);
-    if (r->state == RUN_GONE) {
-        run_remove(a, r, out);
-        return;
-    }
-    act = out_add(out, AG_ACT_SIGNAL);
-    act->run = r->id;
-    act->signal = AG_KILL;
-    r->is_killed = true;
-    r->kill_at = mono_add_ms(now, KILL_REPEAT_MS);
-}
-
-/* ---- starting runs ---- */
-
-static bool slot_fits(const struct slot *s, const struct run *r)
-{
-    return s->is_ready && s->launch == r->launch && s->project == r->project && strcmp(s->commit, r->commit) == 0;
-}
-
-/* A free slot, best one that has the run's code already; NULL: none. */
-static struct slot *slot_for(struct agent *a, const struct run *r)
-{
-    struct slot *any = NULL;
-
-    for (uint32_t i = 0; i < a->n_slots; i++) {
-        struct slot *s = &a->slots[i];
-
-        if (s->run != NULL || s->is_preparing)
-            continue;
-        if (slot_fits(s, r))
-            return s;
-        if (any == NULL)
-            any = s;
-    }
-    return any;
-}
-
-static void run_spawn(struct agent *a, struct run *r, struct agent_out *out)
-{
-    struct agent_action *act;
-
-    run_set(a, r, ON_START, out);
-    act = out_add(out, AG_ACT_SPAWN);
-    act->run = r->id;
-    act->slot = r->slot;
-    act->spec = (struct slice){r->spec, r->spec_len};
-}
-
-/* Give free slots to waiting runs, in the order the goals list them. */
-static void start_runs(struct agent *a, struct mono now, struct agent_out *out)
-{
-    uint32_t i = a->queue_head;
-
-    for (; i < a->queue_len; i++) {
-        struct run *r = a->queue[i];
-        struct agent_action *act;
-        struct slot *s;
-
-        if (r == NULL || (r->needs_link && !a->is_welcome)) {
-            if (r == NULL && i == a->queue_head)
-                a->queue_head++;
-            continue;
-        }
-        if (!mono_before(now, r->lease_end) || a->is_disk_full)
-            continue; /* a timer or AG_EV_DISK_OK sees to it */
-        s = slot_for(a, r);
-        if (s == NULL)
-            break;
-        a->queue[i] = NULL;
-        if (i == a->queue_head)
-            a->queue_head++;
-        s->run = r;
-        r->slot = (uint32_t)(s - a->slots);
-        r->slot_was = r->slot;
-        if (slot_fits(s, r)) {
-            run_spawn(a, r, out);
-            continue;
-        }
-        run_set(a, r, ON_NEEDS_CODE, out);
-        s->is_ready = false;
-        s->is_preparing = true;
-        s->link_count = a->link_count;
-        s->launch = r->launch;
-        s->project = r->project;
-        memcpy(s->commit, r->commit, sizeof(s->commit));
-        act = out_add(out, AG_ACT_PREPARE);
-        act->run = r->id;
-        act->slot = r->slot;
-        act->spec = (struct slice){r->spec, r->spec_len};
-    }
-}
-
-static void queue_push(struct agent *a, struct run *r)
-{
-    if (a->queue_head == a->queue_len)
-        a->queue_head = a->queue_len = 0;
-    if (a->queue_len == a->queue_cap) {
-        a->queue_cap = a->queue_cap == 0 ? 16 : a->queue_cap * 2;
-        a->queue = xrealloc(a->queue, a->queue_cap * sizeof(struct run *));
-    }
-    a->queue[a->queue_len++] = r;
-}
-
 /* ---- frames ---- */
 
 static void on_welcome(struct agent *a, struct mono now, const struct frame_welcome *w, struct agent_out *out)
@@ -573,34 +229,7 @@ static void on_welcome(struct agent *a, struct mono now, const struct frame_welc
         if (r->state == RUN_FINISHED)
             send_finished(a, r, out);
     }
-    start_runs(a, now, out);
-}
-
-static void copy_text(char *to, size_t size, struct slice s)
-{
-    size_t n = s.len < size - 1 ? s.len : size - 1;
-
-    if (n > 0)
-        memcpy(to, s.ptr, n);
-    to[n] = '\0';
-}
-
-static int64_t limit_ms(uint64_t ms)
-{
-    return ms > (uint64_t)MS_MAX ? MS_MAX : (int64_t)ms;
-}
-
-static void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *s, TAKES struct buf *raw)
-{
-    r->launch = s->launch;
-    r->project = s->project;
-    copy_text(r->commit, sizeof(r->commit), s->commit);
-    r->time_limit_ms = limit_ms(s->time_limit_ms);
-    r->silence_limit_ms = limit_ms(s->silence_limit_ms);
-    r->kill_grace_ms = limit_ms(s->kill_grace_ms);
-    r->spec = buf_take(raw, &r->spec_len);
-    r->spec = xrealloc(r->spec, r->spec_len + 1);
-    a->specs_bytes += r->spec_len;
+    runs_start(a, now, out);
 }
 
 static void on_run_spec(struct agent *a, struct mono now, const struct frame *f, struct agent_out *out)
@@ -702,7 +331,7 @@ static void on_goals(struct agent *a, struct mono now, const struct frame_goals 
         goal_apply(a, r, now, &g->goals[i], out);
         r = run_get(a, g->goals[i].run);
         if (r != NULL && r->state == RUN_WAITING && r->is_leased && g->goals[i].want != WANT_STOP)
-            queue_push(a, r);
+            runs_queue(a, r);
     }
     for (struct run *r = a->first; r != NULL; r = next) {
         next = r->next;
@@ -711,7 +340,7 @@ static void on_goals(struct agent *a, struct mono now, const struct frame_goals 
         run_drop(a, r, now, ON_DROP, out);
         a->want_beat = true;
     }
-    start_runs(a, now, out);
+    runs_start(a, now, out);
 }
 
 static void on_acks(struct agent *a, const struct frame_acks *f, struct agent_out *out)
@@ -824,13 +453,13 @@ static void on_prepared(struct agent *a, struct mono now, const struct agent_eve
         slot_leave(a, r, now);
         run_set(a, r, ON_LINK_BROKE, out);
         r->needs_link = true;
-        queue_push(a, r); /* behind the others: goals put it back in its place */
+        runs_queue(a, r); /* behind the others: goals put it back in its place */
     } else if (r != NULL) {
         slot_leave(a, r, now);
-        set_reason(r, NULL, ev->text);
+        run_reason(r, NULL, ev->text);
         run_end(a, r, ON_NO_CODE, FINISH_NO_CODE, ev->wall, out);
     }
-    start_runs(a, now, out);
+    runs_start(a, now, out);
 }
 
 static void on_spawned(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
@@ -844,7 +473,8 @@ static void on_spawned(struct agent *a, struct mono now, const struct agent_even
     r->finished.gap_us = (uint64_t)(now.us - a->slots[r->slot].free_since.us);
     run_forget_spec(a, r);
     if (r->state == RUN_DROPPED) {
-        run_stop(a, r, now, ON_STOP, FINISH_STOPPED, true, out); /* the first KILL came before there was a process */
+        run_stop(a, r, now, ON_STOP, FINISH_STOPPED, true,
+                 out); /* the first KILL came before there was a process */
         return;
     }
     run_set(a, r, ON_SPAWNED, out);
@@ -853,7 +483,8 @@ static void on_spawned(struct agent *a, struct mono now, const struct agent_even
         run_stop(a, r, now, ON_STOP, FINISH_STOPPED, r->kill_grace_ms == 0, out);
 }
 
-static void on_spawn_failed(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+static void on_spawn_failed(struct agent *a, struct mono now, const struct agent_event *ev,
+                            struct agent_out *out)
 {
     struct run *r = run_get(a, ev->run);
 
@@ -863,10 +494,10 @@ static void on_spawn_failed(struct agent *a, struct mono now, const struct agent
         run_set(a, r, ON_SPAWN_FAILED, out);
         run_remove(a, r, out);
     } else {
-        set_reason(r, NULL, ev->text);
+        run_reason(r, NULL, ev->text);
         run_end(a, r, ON_SPAWN_FAILED, ev->no_disk ? FINISH_NO_DISK : FINISH_NOT_STARTED, ev->wall, out);
     }
-    start_runs(a, now, out);
+    runs_start(a, now, out);
 }
 
 static void on_grew(struct agent *a, struct mono now, const struct agent_event *ev)
@@ -881,17 +512,18 @@ static void on_grew(struct agent *a, struct mono now, const struct agent_event *
     r->last_output = now;
 }
 
-static void no_disk_for(struct agent *a, struct run *r, struct mono now, struct wall wall, struct agent_out *out)
+static void no_disk_for(struct agent *a, struct run *r, struct mono now, struct wall wall,
+                        struct agent_out *out)
 {
     if (r->state == RUN_WAITING || r->state == RUN_PREPARING) {
         slot_leave(a, r, now);
-        set_reason(r, "the disk of the server is full: the run could not be recorded", (struct slice){"", 0});
+        run_reason(r, "the disk of the server is full: the run could not be recorded", (struct slice){"", 0});
         for (uint32_t i = a->queue_head; i < a->queue_len; i++)
             if (a->queue[i] == r)
                 a->queue[i] = NULL;
         run_end(a, r, ON_NO_DISK, FINISH_NO_DISK, wall, out);
     } else if (r->state == RUN_RUNNING) {
-        set_reason(r, "the disk of the server is full: its output could not be kept", (struct slice){"", 0});
+        run_reason(r, "the disk of the server is full: its output could not be kept", (struct slice){"", 0});
         run_stop(a, r, now, ON_NO_DISK, FINISH_NO_DISK, true, out);
     }
 }
@@ -925,12 +557,13 @@ static void limit_reason(struct run *r, struct slice what_ran)
     struct buf b;
 
     buf_init(&b, sizeof(head));
-    buf_printf(&b, r->cause == FINISH_SILENCE_LIMIT ? "no output for %" PRId64 ".%01" PRId64 " s; "
-                                                    : "still running after %" PRId64 ".%01" PRId64 " s; ",
+    buf_printf(&b,
+               r->cause == FINISH_SILENCE_LIMIT ? "no output for %" PRId64 ".%01" PRId64 " s; "
+                                                : "still running after %" PRId64 ".%01" PRId64 " s; ",
                ms / 1000, ms % 1000 / 100);
     memcpy(head, buf_str(&b), b.len + 1);
     buf_done(&b);
-    set_reason(r, head, what_ran);
+    run_reason(r, head, what_ran);
 }
 
 static void on_exited(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
@@ -949,7 +582,7 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
     if (r->state == RUN_DROPPED) {
         run_set(a, r, ON_EXITED, out);
         run_remove(a, r, out);
-        start_runs(a, now, out);
+        runs_start(a, now, out);
         return;
     }
     if (r->state == RUN_STOPPING)
@@ -969,7 +602,7 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
     r->finished.max_rss_kib = x->max_rss_kib;
     r->kill_at = MONO_NEVER;
     run_end(a, r, ON_EXITED, how, x->wall, out);
-    start_runs(a, now, out);
+    runs_start(a, now, out);
 }
 
 static void on_synced(struct agent *a, const struct agent_event *ev, struct agent_out *out)
@@ -981,71 +614,6 @@ static void on_synced(struct agent *a, const struct agent_event *ev, struct agen
             continue;
         run_set(a, r, ON_DURABLE, out);
         send_finished(a, r, out);
-    }
-}
-
-static void restore_finished(struct agent *a, struct run *r, const struct agent_restored *re, struct agent_out *out)
-{
-    struct arena lists;
-    struct frame f;
-    size_t used;
-
-    arena_init(&lists);
-    if (frame_decode(re->finished.ptr, re->finished.len, &lists, &f, &used, NULL) == ERR_OK && used > 0 &&
-        f.type == FRAME_FINISHED && f.finished.run == r->id) {
-        r->finished = f.finished;
-        set_reason(r, NULL, f.finished.reason);
-        r->finished.reason = (struct slice){"", 0};
-        /* What the disk lost is said, not made up. */
-        if (r->finished.log_len > re->len[STREAM_LOG])
-            r->finished.log_dropped += r->finished.log_len - re->len[STREAM_LOG];
-        r->finished.log_len = re->len[STREAM_LOG];
-        r->finished.results_len = re->len[STREAM_RESULTS];
-        run_set(a, r, ON_DURABLE, out);
-    } else {
-        set_reason(r, "the agent's record of its end cannot be read", (struct slice){"", 0});
-        run_end(a, r, ON_DIED, FINISH_AGENT_DIED, re->wall, out);
-    }
-    arena_done(&lists);
-}
-
-static void on_restored(struct agent *a, const struct agent_restored *re, struct agent_out *out)
-{
-    struct arena lists;
-    struct frame f;
-    struct buf raw;
-    struct run *r;
-    size_t used;
-
-    if (re->run == 0 || run_get(a, re->run) != NULL || a->n_runs >= AGENT_RUNS_MAX)
-        return;
-    if (re->finished.len == 0 && !re->was_started) {
-        arena_init(&lists);
-        if (a->specs_bytes + re->spec.len <= AGENT_SPECS_MAX_BYTES &&
-            frame_decode(re->spec.ptr, re->spec.len, &lists, &f, &used, NULL) == ERR_OK && used > 0 &&
-            f.type == FRAME_RUN_SPEC && f.run_spec.run == re->run) {
-            r = run_add(a, re->run);
-            buf_init(&raw, FRAME_BODY_MAX + KIB(4));
-            buf_put(&raw, re->spec.ptr, used);
-            run_take_spec(a, r, &f.run_spec, &raw);
-            run_set(a, r, ON_RESTORED, out);
-        } else {
-            out_add(out, AG_ACT_RELEASE)->run = re->run;
-        }
-        arena_done(&lists);
-        return;
-    }
-    r = run_add(a, re->run);
-    for (uint32_t i = 0; i < STREAM_COUNT; i++) {
-        r->stream[i].len = re->len[i];
-        r->stream[i].acked = re->acked[i] < re->len[i] ? re->acked[i] : re->len[i];
-        r->stream[i].sent = r->stream[i].acked;
-    }
-    if (re->finished.len > 0) {
-        restore_finished(a, r, re, out);
-    } else {
-        set_reason(r, "the agent on the server was killed while the script ran", (struct slice){"", 0});
-        run_end(a, r, ON_DIED, FINISH_AGENT_DIED, re->wall, out);
     }
 }
 
@@ -1146,7 +714,7 @@ static void on_tick(struct agent *a, struct mono now, struct agent_out *out)
         next = r->next;
         run_tick(a, r, now, out);
     }
-    start_runs(a, now, out);
+    runs_start(a, now, out);
     if (a->is_up && !a->is_welcome && !mono_before(now, link_deadline(a)))
         link_close(a, now, "no WELCOME came", out);
     else if (a->is_up && !mono_before(now, mono_add_ms(a->last_heard, AGENT_SILENCE_TIMEOUT_MS)))
@@ -1239,7 +807,7 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
         break;
     case AG_EV_DISK_OK:
         a->is_disk_full = false;
-        start_runs(a, now, out);
+        runs_start(a, now, out);
         break;
     case AG_EV_EXITED:
         on_exited(a, now, ev, out);
@@ -1248,7 +816,7 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
         on_synced(a, ev, out);
         break;
     case AG_EV_RESTORED:
-        on_restored(a, ev->restored, out);
+        run_restore(a, ev->restored, out);
         break;
     case AG_EV_CHAN_OPEN:
         chan_open(a, ev->local, ev->chan, out);
@@ -1284,7 +852,7 @@ bool agent_run_state(const struct agent *a, uint64_t run, enum held_state *ret)
 
     if (r == NULL || r->state == RUN_DROPPED)
         return false;
-    *ret = run_states[r->state].held;
+    *ret = run_held(r);
     return true;
 }
 
@@ -1306,7 +874,8 @@ bool agent_has_backlog(const struct agent *a)
 
 static bool has_slot(enum run_state s)
 {
-    return s == RUN_PREPARING || s == RUN_STARTING || s == RUN_RUNNING || s == RUN_STOPPING || s == RUN_DROPPED;
+    return s == RUN_PREPARING || s == RUN_STARTING || s == RUN_RUNNING || s == RUN_STOPPING ||
+           s == RUN_DROPPED;
 }
 
 void agent_check(const struct agent *a)

@@ -34,10 +34,10 @@
 #include "wire/frame.h"
 
 #define AGENT_SLOTS_MAX 256u
-#define AGENT_RUNS_MAX 4096u            /* as many as a HELLO can name */
-#define AGENT_SPECS_MAX_BYTES MIB(64)   /* of specs of runs that wait, together */
+#define AGENT_RUNS_MAX 4096u          /* as many as a HELLO can name */
+#define AGENT_SPECS_MAX_BYTES MIB(64) /* of specs of runs that wait, together */
 #define AGENT_CHANS_MAX 64u
-#define AGENT_BEATS_KEPT 512u           /* whose sending times are known: minutes, more than a lease is long */
+#define AGENT_BEATS_KEPT 512u /* whose sending times are known: minutes, more than a lease is long */
 #define AGENT_STREAM_CHUNK_BYTES KIB(64)
 #define AGENT_NO_SLOT UINT32_MAX
 #define AGENT_WELCOME_TIMEOUT_MS 30000  /* a link that says nothing after HELLO is dropped */
@@ -47,50 +47,50 @@ struct agent;
 
 /* How the main process of a run ended. */
 struct agent_exit {
-    struct mono at;      /* when its exit was seen */
+    struct mono at; /* when its exit was seen */
     struct wall wall;
     bool is_signal;
-    uint32_t code;       /* exit status, or the signal */
-    bool oom;            /* its memory limit ended something of it */
+    uint32_t code; /* exit status, or the signal */
+    bool oom;      /* its memory limit ended something of it */
     uint64_t user_us;
     uint64_t system_us;
     uint64_t max_rss_kib;
     uint64_t len[STREAM_COUNT]; /* final lengths */
     uint64_t log_dropped;
-    struct slice text;   /* what AG_ACT_SIGNAL asked to describe; may be empty */
+    struct slice text; /* what AG_ACT_SIGNAL asked to describe; may be empty */
 };
 
 enum agent_event_kind {
-    AG_EV_TICK,          /* agent_deadline() has come */
-    AG_EV_LINK_UP,       /* a fresh link: HELLO is the answer */
+    AG_EV_TICK,    /* agent_deadline() has come */
+    AG_EV_LINK_UP, /* a fresh link: HELLO is the answer */
     AG_EV_LINK_DOWN,
-    AG_EV_FRAME,         /* frame: from the controller */
-    AG_EV_PUMP,          /* room: so many bytes of streams the link takes now */
-    AG_EV_PREPARED,      /* slot, text: empty when its code is there, else what git said */
-    AG_EV_SPAWNED,       /* run, wall; now is the time of its exec */
-    AG_EV_SPAWN_FAILED,  /* run, wall, text: why, for a person; no_disk when that is the reason */
-    AG_EV_GREW,          /* run, stream, len: so much is spooled in all */
-    AG_EV_NO_DISK,       /* run: its output can no longer be recorded; run 0: nothing can */
-    AG_EV_DISK_OK,       /* there is room again */
-    AG_EV_EXITED,        /* run, exit: the process, its streams and all it left behind are gone */
-    AG_EV_SYNCED,        /* seq: records up to this one are durable */
-    AG_EV_RESTORED,      /* restored: a run read back from the journal; before anything else */
-    AG_EV_CHAN_OPEN,     /* local, chan: a local client wants a channel to the controller */
-    AG_EV_CHAN_BYTES,    /* local, text: bytes from the client; never more than AG_ACT_CHAN_READ allowed */
-    AG_EV_CHAN_TAKEN,    /* local, len: the client has read so many bytes more */
-    AG_EV_CHAN_EOF,      /* local: the client sends no more */
-    AG_EV_CHAN_GONE,     /* local: the client is gone */
+    AG_EV_FRAME,        /* frame: from the controller */
+    AG_EV_PUMP,         /* room: so many bytes of streams the link takes now */
+    AG_EV_PREPARED,     /* slot, text: empty when its code is there, else what git said */
+    AG_EV_SPAWNED,      /* run, wall; now is the time of its exec */
+    AG_EV_SPAWN_FAILED, /* run, wall, text: why, for a person; no_disk when that is the reason */
+    AG_EV_GREW,         /* run, stream, len: so much is spooled in all */
+    AG_EV_NO_DISK,      /* run: its output can no longer be recorded; run 0: nothing can */
+    AG_EV_DISK_OK,      /* there is room again */
+    AG_EV_EXITED,       /* run, exit: the process, its streams and all it left behind are gone */
+    AG_EV_SYNCED,       /* seq: records up to this one are durable */
+    AG_EV_RESTORED,     /* restored: a run read back from the journal; before anything else */
+    AG_EV_CHAN_OPEN,    /* local, chan: a local client wants a channel to the controller */
+    AG_EV_CHAN_BYTES,   /* local, text: bytes from the client; never more than AG_ACT_CHAN_READ allowed */
+    AG_EV_CHAN_TAKEN,   /* local, len: the client has read so many bytes more */
+    AG_EV_CHAN_EOF,     /* local: the client sends no more */
+    AG_EV_CHAN_GONE,    /* local: the client is gone */
 };
 
 /* A run from the journal of an agent that died. Borrowed for the call. */
 struct agent_restored {
     uint64_t run;
-    struct slice spec;     /* the RUN_SPEC frame as recorded; empty when it had been started */
-    bool was_started;      /* its process is dead by now: the edge saw to it */
-    struct slice finished; /* the FINISHED frame as recorded; empty when there is none */
+    struct slice spec;            /* the RUN_SPEC frame as recorded; empty when it had been started */
+    bool was_started;             /* its process is dead by now: the edge saw to it */
+    struct slice finished;        /* the FINISHED frame as recorded; empty when there is none */
     uint64_t acked[STREAM_COUNT]; /* what lies before is gone */
     uint64_t len[STREAM_COUNT];
-    struct wall wall;      /* now, as the end of a run that died with its agent */
+    struct wall wall; /* now, as the end of a run that died with its agent */
 };
 
 struct agent_event {
@@ -98,7 +98,7 @@ struct agent_event {
     uint64_t run;
     uint32_t slot;
     uint32_t stream;
-    uint32_t local;          /* a local channel client's number, chosen by the edge, not 0 */
+    uint32_t local; /* a local channel client's number, chosen by the edge, not 0 */
     uint64_t len;
     uint64_t room;
     uint64_t seq;
@@ -112,21 +112,21 @@ struct agent_event {
 };
 
 enum agent_action_kind {
-    AG_ACT_SEND,        /* frame; the edge fills what only it knows: wall, disk and load of HELLO and BEAT */
-    AG_ACT_STREAM,      /* run, stream, from, len: send these spooled bytes as one STREAM frame */
-    AG_ACT_CLOSE_LINK,  /* text: why */
-    AG_ACT_RECORD,      /* run, record, spec or frame: append it to the journal as record number seq */
-    AG_ACT_ACKED,       /* run, stream, from: bytes before `from` are not needed any more */
-    AG_ACT_RELEASE,     /* run: nothing of it is needed any more */
-    AG_ACT_PREPARE,     /* slot, run, spec: bring the code of the run's launch to the slot */
-    AG_ACT_SPAWN,       /* run, slot, spec: start its process now */
-    AG_ACT_SIGNAL,      /* run, signal, describe */
-    AG_ACT_CHAN_WRITE,  /* local, text: give these bytes to the client */
-    AG_ACT_CHAN_READ,   /* local, len: the client may send so many bytes more */
-    AG_ACT_CHAN_EOF,    /* local: no more bytes come for the client */
-    AG_ACT_CHAN_CLOSE,  /* local, text: drop the client; text says why */
-    AG_ACT_TRACE,       /* run, text, from_state, to_state: for the log and the stories of tests */
-    AG_ACT_EXIT,        /* nothing is held and nobody asked for long: end the process */
+    AG_ACT_SEND,       /* frame; the edge fills what only it knows: wall, disk and load of HELLO and BEAT */
+    AG_ACT_STREAM,     /* run, stream, from, len: send these spooled bytes as one STREAM frame */
+    AG_ACT_CLOSE_LINK, /* text: why */
+    AG_ACT_RECORD,     /* run, record, spec or frame: append it to the journal as record number seq */
+    AG_ACT_ACKED,      /* run, stream, from: bytes before `from` are not needed any more */
+    AG_ACT_RELEASE,    /* run: nothing of it is needed any more */
+    AG_ACT_PREPARE,    /* slot, run, spec: bring the code of the run's launch to the slot */
+    AG_ACT_SPAWN,      /* run, slot, spec: start its process now */
+    AG_ACT_SIGNAL,     /* run, signal, describe */
+    AG_ACT_CHAN_WRITE, /* local, text: give these bytes to the client */
+    AG_ACT_CHAN_READ,  /* local, len: the client may send so many bytes more */
+    AG_ACT_CHAN_EOF,   /* local: no more bytes come for the client */
+    AG_ACT_CHAN_CLOSE, /* local, text: drop the client; text says why */
+    AG_ACT_TRACE,      /* run, text, from_state, to_state: for the log and the stories of tests */
+    AG_ACT_EXIT,       /* nothing is held and nobody asked for long: end the process */
 };
 
 enum agent_record {
@@ -140,7 +140,7 @@ struct agent_action {
     enum agent_action_kind kind;
     enum agent_record record;
     enum agent_signal signal;
-    bool describe;          /* note what the run's processes are and what it said last, for agent_exit.text */
+    bool describe; /* note what the run's processes are and what it said last, for agent_exit.text */
     uint64_t run;
     uint32_t slot;
     uint32_t stream;
@@ -151,7 +151,7 @@ struct agent_action {
     const char *from_state;
     const char *to_state;
     struct slice text;
-    struct slice spec;      /* the encoded RUN_SPEC frame */
+    struct slice spec; /* the encoded RUN_SPEC frame */
     struct frame frame;
 };
 
@@ -168,13 +168,13 @@ void agent_out_clear(struct agent_out *out);
 void agent_out_done(struct agent_out *out);
 
 struct agent_opts {
-    uint64_t incarnation;  /* random, new for each agent */
-    const char *instance;  /* the controller it serves; a WELCOME of another closes the link */
+    uint64_t incarnation; /* random, new for each agent */
+    const char *instance; /* the controller it serves; a WELCOME of another closes the link */
     const char *version;
     const char *hash;
     const char *hostname;
     const char *facts;
-    int64_t idle_exit_ms;  /* end after so long without a link and a run; 0: never */
+    int64_t idle_exit_ms; /* end after so long without a link and a run; 0: never */
 };
 
 OWNED struct agent *agent_new(const struct agent_opts *opts, struct mono now); /* copies what it needs */
@@ -191,9 +191,10 @@ void agent_check(const struct agent *a);
 
 /* ---- looking in: for edges, tests, the simulator ---- */
 
-uint32_t agent_run_count(const struct agent *a); /* held, finished ones too */
+uint32_t agent_run_count(const struct agent *a);                                 /* held, finished ones too */
 bool agent_run_state(const struct agent *a, uint64_t run, enum held_state *ret); /* false: not held */
 bool agent_has_link(const struct agent *a);
-bool agent_has_backlog(const struct agent *a); /* streams have bytes that window and link would let go: pump again */
+bool agent_has_backlog(
+    const struct agent *a); /* streams have bytes that window and link would let go: pump again */
 
 #endif

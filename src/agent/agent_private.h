@@ -1,22 +1,24 @@
-/* agent_private.h - what agent_core.c and agent_chan.c share. */
+/* agent_private.h - what agent_core.c, agent_run.c, agent_restore.c and agent_chan.c share. */
 #ifndef WRATA_AGENT_AGENT_PRIVATE_H
 #define WRATA_AGENT_AGENT_PRIVATE_H
 
 #include "agent/agent_core.h"
 #include "base/log.h"
 
+#define REASON_MAX 1024
+
 /* name, and what beats say of it. ENDED waits for its record to be durable; DROPPED runs are not told of:
  * they are killed, and only hold their slot until that is done. */
-#define RUN_STATE_MAP(X)        \
-    X(NEW, HELD_WAITING)        \
-    X(WAITING, HELD_WAITING)    \
+#define RUN_STATE_MAP(X)         \
+    X(NEW, HELD_WAITING)         \
+    X(WAITING, HELD_WAITING)     \
     X(PREPARING, HELD_PREPARING) \
-    X(STARTING, HELD_PREPARING) \
-    X(RUNNING, HELD_RUNNING)    \
-    X(STOPPING, HELD_STOPPING)  \
-    X(DROPPED, HELD_STOPPING)   \
-    X(ENDED, HELD_STOPPING)     \
-    X(FINISHED, HELD_FINISHED)  \
+    X(STARTING, HELD_PREPARING)  \
+    X(RUNNING, HELD_RUNNING)     \
+    X(STOPPING, HELD_STOPPING)   \
+    X(DROPPED, HELD_STOPPING)    \
+    X(ENDED, HELD_STOPPING)      \
+    X(FINISHED, HELD_FINISHED)   \
     X(GONE, HELD_FINISHED)
 
 enum run_state {
@@ -26,8 +28,24 @@ enum run_state {
 };
 
 enum run_why {
-    ON_SPEC, ON_RESTORED, ON_DIED, ON_NEEDS_CODE, ON_START, ON_STOP, ON_BACK, ON_DROP, ON_LEASE, ON_LINK_BROKE,
-    ON_NO_CODE, ON_SPAWNED, ON_SPAWN_FAILED, ON_EXITED, ON_TIME, ON_SILENCE, ON_NO_DISK, ON_DURABLE,
+    ON_SPEC,
+    ON_RESTORED,
+    ON_DIED,
+    ON_NEEDS_CODE,
+    ON_START,
+    ON_STOP,
+    ON_BACK,
+    ON_DROP,
+    ON_LEASE,
+    ON_LINK_BROKE,
+    ON_NO_CODE,
+    ON_SPAWNED,
+    ON_SPAWN_FAILED,
+    ON_EXITED,
+    ON_TIME,
+    ON_SILENCE,
+    ON_NO_DISK,
+    ON_DURABLE,
 };
 
 struct stream {
@@ -39,15 +57,15 @@ struct stream {
 struct run {
     uint64_t id;
     enum run_state state;
-    uint32_t slot;     /* AGENT_NO_SLOT while it has none */
+    uint32_t slot; /* AGENT_NO_SLOT while it has none */
     uint32_t slot_was;
     uint64_t launch;
     uint64_t project;
     char commit[65];
-    bool is_leased;    /* lease_end means something */
-    bool is_killed;    /* KILL was sent */
-    bool wants_stop;   /* told to stop between spawn and its answer */
-    bool needs_link;   /* its code could not come because the link broke: wait for the next */
+    bool is_leased;  /* lease_end means something */
+    bool is_killed;  /* KILL was sent */
+    bool wants_stop; /* told to stop between spawn and its answer */
+    bool needs_link; /* its code could not come because the link broke: wait for the next */
     struct mono lease_end;
     struct mono started_at;
     struct wall started_wall;
@@ -61,8 +79,8 @@ struct run {
     size_t spec_len;
     char *reason;
     struct frame_finished finished;
-    uint64_t record_seq;   /* of its FINISHED */
-    uint64_t goals_count;  /* the last goals that listed it */
+    uint64_t record_seq;  /* of its FINISHED */
+    uint64_t goals_count; /* the last goals that listed it */
     struct stream stream[STREAM_COUNT];
     struct run *hash_next;
     struct run *prev;
@@ -82,7 +100,7 @@ struct slot {
 
 /* A byte channel between a local client and the controller. */
 struct chan {
-    uint32_t id;        /* on the wire; 0: this place is free */
+    uint32_t id; /* on the wire; 0: this place is free */
     uint32_t local;
     uint64_t send_left; /* bytes the controller still takes */
     uint64_t recv_left; /* bytes it may still send */
@@ -142,12 +160,38 @@ struct agent {
 
 struct agent_action *out_add(struct agent_out *out, enum agent_action_kind kind);
 struct frame *out_frame(struct agent_out *out, enum frame_type type);
-struct slice out_text(struct agent_out *out, struct slice s, size_t max); /* a copy that lives as long as out */
+struct slice out_text(struct agent_out *out, struct slice s,
+                      size_t max); /* a copy that lives as long as out */
 
 struct run *run_get(const struct agent *a, uint64_t id);
 bool run_can(const struct run *r, enum run_why on);
+enum held_state run_held(const struct run *r);
+/* The only writer of a run's state; an edge that is not in the table is a bug. */
+void run_set(struct agent *a, struct run *r, enum run_why on, struct agent_out *out);
+struct run *run_add(struct agent *a, uint64_t id);
+/* Out of the table and of memory, its spool as well: it must be GONE and hold no slot. */
+void run_remove(struct agent *a, struct run *r, struct agent_out *out);
+/* Take what the core needs of a description, and its encoded form. */
+void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *s, TAKES struct buf *raw);
+void run_forget_spec(struct agent *a, struct run *r);
+void run_reason(struct run *r, const char *head, struct slice tail); /* head may be NULL */
+/* Record how the run ended; FINISHED follows when that is durable. */
+void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how how, struct wall wall,
+             struct agent_out *out);
+/* Begin to end a running run: the first cause is the one that is told. */
+void run_stop(struct agent *a, struct run *r, struct mono now, enum run_why on, enum finish_how how,
+              bool at_once, struct agent_out *out);
+void run_spawn(struct agent *a, struct run *r, struct agent_out *out); /* its slot has the code */
+void run_drop(struct agent *a, struct run *r, struct mono now, enum run_why on, struct agent_out *out);
+void slot_leave(struct agent *a, struct run *r, struct mono free_since);
+void runs_queue(struct agent *a, struct run *r);                          /* behind the others that wait */
+void runs_start(struct agent *a, struct mono now, struct agent_out *out); /* free slots to waiting runs */
+
 void link_close(struct agent *a, struct mono now, const char *why, struct agent_out *out);
 void link_is_down(struct agent *a, struct mono now, struct agent_out *out);
+
+/* agent_restore.c */
+void run_restore(struct agent *a, const struct agent_restored *re, struct agent_out *out);
 
 /* agent_chan.c */
 void chan_open(struct agent *a, uint32_t local, const struct frame_chan_open *what, struct agent_out *out);

@@ -28,7 +28,8 @@ enum err serve_enter(const char *dir, const char *instance, struct why *reterr)
     char path[PATH_MAX];
 
     if (instance[0] == '\0' || instance[0] == '.' || strchr(instance, '/') != NULL || strlen(instance) > 64)
-        return why_set(reterr, ERR_INVALID, "instance", "the instance must be a plain name of at most 64 characters");
+        return why_set(reterr, ERR_INVALID, "instance",
+                       "the instance must be a plain name of at most 64 characters");
     if (snprintf(path, sizeof(path), "%s/%s", dir, instance) >= (int)sizeof(path))
         return why_set(reterr, ERR_INVALID, "dir", "the folder's name is too long");
     for (char *p = path + 1; *p != '\0'; p++) {
@@ -109,7 +110,8 @@ static enum err wait_ready(int fd, struct why *reterr)
         ssize_t n;
 
         if (left <= 0)
-            return why_set(reterr, ERR_TIMEOUT, NULL, "the agent did not come up within %d s", START_TIMEOUT_MS / 1000);
+            return why_set(reterr, ERR_TIMEOUT, NULL, "the agent did not come up within %d s",
+                           START_TIMEOUT_MS / 1000);
         if (poll(&p, 1, (int)left) <= 0)
             continue;
         n = read(fd, text + len, sizeof(text) - 1 - len);
@@ -259,7 +261,8 @@ enum err attach_channel(const char *socket_path, const char *params, struct why 
     char *end;
     int fd;
 
-    if (snprintf(dir, sizeof(dir), "%s", socket_path) >= (int)sizeof(dir) || (end = strrchr(dir, '/')) == NULL ||
+    if (snprintf(dir, sizeof(dir), "%s", socket_path) >= (int)sizeof(dir) ||
+        (end = strrchr(dir, '/')) == NULL ||
         snprintf(line, sizeof(line), "channel %s\n", params) >= (int)sizeof(line))
         return why_set(reterr, ERR_INVALID, NULL, "the socket's path or the parameters make no sense");
     *end = '\0';

@@ -24,7 +24,7 @@ enum hier { HIER_HOLD, HIER_MEMORY, HIER_PIDS, HIER_COUNT };
 
 struct cgroup {
     char dir[HIER_COUNT][PATH_BYTES]; /* "": not there. All the same for v2 alone */
-    bool is_v2;          /* of HOLD: has cgroup.kill */
+    bool is_v2;                       /* of HOLD: has cgroup.kill */
     bool has_memory;
     bool has_pids;
     char facts[64];
@@ -162,8 +162,8 @@ static void open_v2(struct cgroup *c, const char *mounts, const char *mine, cons
     c->has_pids = has_word(text, "pids");
 }
 
-static void open_v1(struct cgroup *c, const char *mounts, const char *mine, const char *name, const char *controller,
-                    enum hier h, bool *rethas)
+static void open_v1(struct cgroup *c, const char *mounts, const char *mine, const char *name,
+                    const char *controller, enum hier h, bool *rethas)
 {
     char own[PATH_BYTES];
 
@@ -196,9 +196,9 @@ struct cgroup *cgroup_open(const char *name)
         return NULL;
     }
     (void)snprintf(c->facts, sizeof(c->facts), "cgroup %s (%s%s%s)",
-                   v2_has                              ? "v2"
-                   : c->has_memory || c->has_pids      ? c->is_v2 ? "v1 and v2" : "v1"
-                                                       : "v2",
+                   v2_has                         ? "v2"
+                   : c->has_memory || c->has_pids ? c->is_v2 ? "v1 and v2" : "v1"
+                                                  : "v2",
                    c->is_v2 ? "kill" : "", c->has_memory ? " memory" : "", c->has_pids ? " pids" : "");
     return c;
 }

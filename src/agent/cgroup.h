@@ -16,7 +16,7 @@ struct cgroup_slot; /* the groups of one slot */
 
 /* name: of the agent's own folder in each hierarchy. NULL is returned when there are no groups to use. */
 struct cgroup *cgroup_open(const char *name);
-void cgroup_close(struct cgroup *c); /* removes what is empty */
+void cgroup_close(struct cgroup *c);              /* removes what is empty */
 const char *cgroup_facts(const struct cgroup *c); /* "cgroup v1 (memory pids)", "no cgroup" */
 
 /* The groups of a slot, emptied of whatever a former agent left in them; NULL: none. */

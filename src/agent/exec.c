@@ -23,8 +23,8 @@
 
 #define FIRST_LOOK_MS 10
 #define LOOK_EVERY_US 5000
-#define LOOK_AT_ONCE_US 150    /* a wait shorter than this costs more than it saves */
-#define PIPE_BYTES 262144      /* for a script that fills the usual 64 KiB: fewer turns each way */
+#define LOOK_AT_ONCE_US 150 /* a wait shorter than this costs more than it saves */
+#define PIPE_BYTES 262144   /* for a script that fills the usual 64 KiB: fewer turns each way */
 #define READ_BYTES KIB(64)
 #define READS_PER_LOOK 8
 #define KILL_CHECK_MS 2
@@ -48,15 +48,15 @@ struct process {
     uint32_t slot;
     pid_t pid;
     enum phase phase;
-    struct mono phase_end;   /* DRAINING, KILLING: not longer than this */
-    struct mono next_check;  /* KILLING: when to look again */
+    struct mono phase_end;  /* DRAINING, KILLING: not longer than this */
+    struct mono next_check; /* KILLING: when to look again */
     struct pipe_end pipe[STREAM_COUNT];
-    uint64_t log_head_max;   /* bytes of the log that go straight to the spool */
+    uint64_t log_head_max; /* bytes of the log that go straight to the spool */
     uint64_t log_max;
-    uint64_t log_over;       /* bytes beyond the head */
-    char *tail;              /* a ring of the last of them; NULL until the head is full */
+    uint64_t log_over; /* bytes beyond the head */
+    char *tail;        /* a ring of the last of them; NULL until the head is full */
     size_t tail_max;
-    uint64_t lost;           /* the disk did not take them */
+    uint64_t lost; /* the disk did not take them */
     bool no_disk;
     struct agent_exit exit;
     char *text;
@@ -74,7 +74,7 @@ struct exec {
     struct cgroup_slot *groups[AGENT_SLOTS_MAX];
     bool group_tried[AGENT_SLOTS_MAX];
     struct mono polled_at; /* pipes to be looked at later than this are waited for by time */
-    uint32_t slots_used; /* one past the highest slot with a process */
+    uint32_t slots_used;   /* one past the highest slot with a process */
     struct arena arena;
     char buf[READ_BYTES];
 };
@@ -171,8 +171,8 @@ static char *path_entry(struct arena *a, const char *path)
 char **exec_base_env(struct arena *a, size_t extra, size_t *retn)
 {
     /* Where version managers live is passed on, which version they chose is not. */
-    static const char *const names[] = {"HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "TZ",
-                                        "RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR"};
+    static const char *const names[] = {"HOME",   "USER", "LOGNAME",    "SHELL",    "LANG",         "LC_ALL",
+                                        "TMPDIR", "TZ",   "RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR"};
     char **env = arena_alloc(a, (ARRAY_LEN(names) + 2 + extra) * sizeof(char *));
     size_t n = 0;
 
@@ -216,7 +216,9 @@ static char **run_env(struct exec *x, const struct frame_run_spec *spec, uint32_
         env_put(env, &n, arena_strdup(a, "DISPLAY=:0.0"));
     env_put(env, &n, path_entry(a, env_get(env, "PATH")));
     env_put(env, &n, arena_printf(a, "WRATA_SLOT=%u", slot));
-    env_put(env, &n, slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=") : arena_printf(a, "TEST_ENV_NUMBER=%u", slot + 1));
+    env_put(env, &n,
+            slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=")
+                      : arena_printf(a, "TEST_ENV_NUMBER=%u", slot + 1));
     if (has_results)
         env_put(env, &n, arena_strdup(a, "WRATA_RESULTS_FD=3"));
     env_put(env, &n, arena_strdup(a, p->mark));
@@ -247,11 +249,12 @@ static char **run_argv(struct exec *x, const struct frame_run_spec *spec, bool i
 
 static void spawn_failed(struct exec *x, const struct process *p, bool no_disk, const char *text)
 {
-    post(x, mono_now(), &(struct agent_event){.kind = AG_EV_SPAWN_FAILED,
-                                               .run = p->run,
-                                               .wall = wall_now(),
-                                               .no_disk = no_disk,
-                                               .text = slice_of(text)});
+    post(x, mono_now(),
+         &(struct agent_event){.kind = AG_EV_SPAWN_FAILED,
+                               .run = p->run,
+                               .wall = wall_now(),
+                               .no_disk = no_disk,
+                               .text = slice_of(text)});
 }
 
 static const char *start_error(struct exec *x, const char *name, const char *cwd, const char *step, int error)
@@ -261,8 +264,8 @@ static const char *start_error(struct exec *x, const char *name, const char *cwd
     if (error == ENOENT && strchr(name, '/') == NULL)
         return arena_printf(&x->arena, "%.200s: command not found on this server", name);
     if (error == ENOENT)
-        return arena_printf(&x->arena, "%.200s: no such file on this server (or the program its first line names)",
-                            name);
+        return arena_printf(
+            &x->arena, "%.200s: no such file on this server (or the program its first line names)", name);
     return arena_printf(&x->arena, "%.200s: %s", name, strerror(error));
 }
 
@@ -387,7 +390,8 @@ static void lost(struct exec *x, struct process *p, struct mono now, size_t n)
     post(x, now, &(struct agent_event){.kind = AG_EV_NO_DISK, .run = p->run, .wall = wall_now()});
 }
 
-static void take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data, size_t n)
+static void take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                       size_t n)
 {
     uint64_t len = spool_len(x->opts.spool, p->run, stream);
     uint64_t max = stream == STREAM_LOG ? p->log_head_max : EXEC_RESULTS_MAX_BYTES;
@@ -399,7 +403,8 @@ static void take_bytes(struct exec *x, struct process *p, struct mono now, uint3
     }
     if (stream == STREAM_LOG && part < n)
         keep_tail(p, data + part, n - part);
-    post(x, now, &(struct agent_event){.kind = AG_EV_GREW, .run = p->run, .stream = stream, .len = len + part});
+    post(x, now,
+         &(struct agent_event){.kind = AG_EV_GREW, .run = p->run, .stream = stream, .len = len + part});
 }
 
 /* Read a pipe until it is empty, at most READS_PER_LOOK times. Returns the bytes read. */
@@ -461,9 +466,11 @@ static uint64_t log_close(struct exec *x, struct process *p)
     n = p->log_over > p->tail_max ? p->tail_max : (size_t)p->log_over;
     dropped = p->log_over - n;
     if (dropped > 0) {
-        char *mark = arena_printf(&x->arena,
-                                  "\n[wrata: %" PRIu64 " bytes of output are not kept here: the limit of %" PRIu64
-                                  " bytes was reached]\n", dropped, p->log_max);
+        char *mark =
+            arena_printf(&x->arena,
+                         "\n[wrata: %" PRIu64 " bytes of output are not kept here: the limit of %" PRIu64
+                         " bytes was reached]\n",
+                         dropped, p->log_max);
 
         spool_stream_end(x->opts.spool, p->run, STREAM_LOG, mark, strlen(mark));
     }
@@ -758,7 +765,8 @@ static void kill_recorded(const struct spool_started *st)
     struct proc_info info;
 
     if (proc_get(pid, &info)) {
-        uint64_t diff = info.start_us > st->start_us ? info.start_us - st->start_us : st->start_us - info.start_us;
+        uint64_t diff =
+            info.start_us > st->start_us ? info.start_us - st->start_us : st->start_us - info.start_us;
 
         if (diff <= START_TOLERANCE_US && info.pgrp == pid)
             (void)kill(-pid, SIGKILL);

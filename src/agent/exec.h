@@ -19,7 +19,7 @@
 #include "agent/cgroup.h"
 #include "agent/spool.h"
 
-#define EXEC_DRAIN_MS 200          /* for others that still hold the pipes when the main process is gone */
+#define EXEC_DRAIN_MS 200 /* for others that still hold the pipes when the main process is gone */
 #define EXEC_RESULTS_MAX_BYTES MIB(64)
 #define EXEC_LOG_TAIL_BYTES KIB(64)
 #define EXEC_LOG_MAX_BYTES ((uint64_t)1 << 30) /* of log_max_bytes */
@@ -27,12 +27,12 @@
 struct exec;
 
 struct exec_opts {
-    const char *dir;          /* absolute: DIR/ID */
-    const char *mark;         /* unique to this agent's place: "ID-crc" */
+    const char *dir;  /* absolute: DIR/ID */
+    const char *mark; /* unique to this agent's place: "ID-crc" */
     uint64_t incarnation;
     const char *adapter_rspec; /* path of the adapter; NULL: none */
     struct spool *spool;
-    struct cgroup *cgroup;    /* NULL: none */
+    struct cgroup *cgroup; /* NULL: none */
     /* Events for the core: copied by the callee, given to agent_step() after the present actions. */
     void (*post)(void *ctx, struct mono now, const struct agent_event *ev);
     bool (*is_known_pid)(void *ctx, pid_t pid); /* a child that is not a run's: git */

@@ -16,7 +16,7 @@ struct plan {
     const struct launch *l;
     char *paths[CANDIDATES_MAX]; /* what argv[0] may be, in the order of PATH */
     size_t n_paths;
-    char **sh_argv;              /* for a script without "#!": /bin/sh path args */
+    char **sh_argv; /* for a script without "#!": /bin/sh path args */
     pid_t parent;
     volatile int error;
     volatile int step;

@@ -13,10 +13,10 @@ struct launch {
     char *const *argv; /* argv[0] without a slash is looked for in the PATH of envp */
     char *const *envp;
     const char *cwd;
-    int in;            /* becomes 0 */
-    int out;           /* becomes 1 and 2 */
-    int results;       /* becomes 3; -1: none */
-    const int *joins;  /* cgroup.procs files that get a "0" */
+    int in;           /* becomes 0 */
+    int out;          /* becomes 1 and 2 */
+    int results;      /* becomes 3; -1: none */
+    const int *joins; /* cgroup.procs files that get a "0" */
     size_t n_joins;
 };
 

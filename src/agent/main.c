@@ -1,4 +1,5 @@
 /* main.c - the commands of wrata-agent. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,26 @@
 #define WRATA_VERSION "0.0.0"
 #endif
 
+#define IDLE_MAX_S 100000000 /* three years */
+
 static const char usage[] =
-    "wrata-agent attach [--dir DIR] --instance ID     the stdio end of a link; starts the agent if none runs\n"
+    "wrata-agent attach [--dir DIR] --instance ID     the stdio end of a link; starts the agent if none "
+    "runs\n"
     "wrata-agent serve [--dir DIR] --instance ID [--foreground]   the agent itself\n"
     "wrata-agent channel SOCKET PARAMS                git's way to the controller\n"
     "wrata-agent version\n"
     "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
     "--no-cgroup: do without control groups even where there are some.\n";
+
+/* A whole number, 0 to max; false when the text is anything else. */
+static bool number(const char *text, long long max, long long *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *ret >= 0 && *ret <= max;
+}
 
 struct args {
     struct serve_opts opts;
@@ -29,6 +43,7 @@ static bool parse(int argc, char **argv, struct args *ret)
 {
     for (int i = 2; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        long long n;
 
         if (strcmp(argv[i], "--foreground") == 0) {
             ret->foreground = true;
@@ -44,15 +59,15 @@ static bool parse(int argc, char **argv, struct args *ret)
             ret->opts.dir = value;
         else if (strcmp(argv[i], "--instance") == 0)
             ret->opts.instance = value;
-        else if (strcmp(argv[i], "--idle-exit-s") == 0)
-            ret->opts.idle_exit_ms = (int64_t)atoll(value) * 1000;
-        else if (strcmp(argv[i], "--ready-fd") == 0)
-            ret->opts.ready_fd = atoi(value);
+        else if (strcmp(argv[i], "--idle-exit-s") == 0 && number(value, IDLE_MAX_S, &n))
+            ret->opts.idle_exit_ms = n * 1000;
+        else if (strcmp(argv[i], "--ready-fd") == 0 && number(value, 65535, &n))
+            ret->opts.ready_fd = (int)n;
         else
             return false;
         i++;
     }
-    return ret->opts.instance != NULL && ret->opts.idle_exit_ms >= 0;
+    return ret->opts.instance != NULL;
 }
 
 static int end_of(enum err e, const struct why *why)

@@ -23,19 +23,30 @@
 
 #define ERRORS_KEPT 800u /* of what git said last */
 
-enum step { STEP_NEW, STEP_EMPTY, STEP_INIT, STEP_LOOK, STEP_FETCH, STEP_REMOVE, STEP_PRUNE, STEP_TREE, STEP_CHECKOUT,
-            STEP_CLEAN, STEP_DONE };
+enum step {
+    STEP_NEW,
+    STEP_EMPTY,
+    STEP_INIT,
+    STEP_LOOK,
+    STEP_FETCH,
+    STEP_REMOVE,
+    STEP_PRUNE,
+    STEP_TREE,
+    STEP_CHECKOUT,
+    STEP_CLEAN,
+    STEP_DONE
+};
 
 struct job {
     uint32_t slot;
     uint64_t project;
     char commit[65];
     enum step step;
-    bool has_lock;        /* on the project's cache */
+    bool has_lock; /* on the project's cache */
     bool is_late;
-    bool is_remade;       /* its tree was broken: it is made anew, once */
-    pid_t pid;            /* 0: no child */
-    int fd;               /* its output; -1: closed */
+    bool is_remade; /* its tree was broken: it is made anew, once */
+    pid_t pid;      /* 0: no child */
+    int fd;         /* its output; -1: closed */
     struct mono deadline;
     char errors[ERRORS_KEPT + 1];
     size_t errors_len;
@@ -47,7 +58,7 @@ struct prepare {
     char *dir;
     char *self;
     struct job *jobs;
-    pid_t removing;       /* an rm of old trees; 0: none */
+    pid_t removing; /* an rm of old trees; 0: none */
     int null_fd;
     char folder[4096];
     char channel_error[256];
@@ -115,10 +126,9 @@ void prepare_channel_error(struct prepare *p, struct slice text)
 
 static void job_end(struct prepare *p, struct job *j, struct mono now, const char *error)
 {
-    p->opts.post(p->opts.ctx, now, &(struct agent_event){.kind = AG_EV_PREPARED,
-                                                         .slot = j->slot,
-                                                         .wall = wall_now(),
-                                                         .text = slice_of(error)});
+    p->opts.post(p->opts.ctx, now,
+                 &(struct agent_event){
+                     .kind = AG_EV_PREPARED, .slot = j->slot, .wall = wall_now(), .text = slice_of(error)});
     job_free(p, j);
 }
 
@@ -174,8 +184,8 @@ static void job_child(struct prepare *p, struct job *j, struct mono now, char *c
     if (j->pid > 0)
         return;
     j->pid = 0;
-    (void)snprintf(j->errors, sizeof(j->errors), "%s", errno == ENOENT ? "command not found on this server"
-                                                                       : strerror(errno));
+    (void)snprintf(j->errors, sizeof(j->errors), "%s",
+                   errno == ENOENT ? "command not found on this server" : strerror(errno));
     j->errors_len = strlen(j->errors);
     job_fail(p, j, now, argv[0]);
 }
@@ -231,8 +241,9 @@ static void job_run_step(struct prepare *p, struct job *j, struct mono now)
         job_child(p, j, now, (char *[]){GIT, "init", "--quiet", "--bare", cache, NULL});
         break;
     case STEP_LOOK:
-        job_child(p, j, now, (char *[]){GIT, "--git-dir", cache, "cat-file", "-e",
-                                        arena_printf(a, "%s^{commit}", j->commit), NULL});
+        job_child(p, j, now,
+                  (char *[]){GIT, "--git-dir", cache, "cat-file", "-e",
+                             arena_printf(a, "%s^{commit}", j->commit), NULL});
         break;
     case STEP_FETCH:
         p->channel_error[0] = '\0';
@@ -251,11 +262,13 @@ static void job_run_step(struct prepare *p, struct job *j, struct mono now)
         job_child(p, j, now, (char *[]){GIT, "--git-dir", cache, "worktree", "prune", NULL});
         break;
     case STEP_TREE:
-        job_child(p, j, now, (char *[]){GIT, "--git-dir", cache, "worktree", "add", "--quiet", "--force", "--detach",
-                                        "--no-checkout", tree, j->commit, NULL});
+        job_child(p, j, now,
+                  (char *[]){GIT, "--git-dir", cache, "worktree", "add", "--quiet", "--force", "--detach",
+                             "--no-checkout", tree, j->commit, NULL});
         break;
     case STEP_CHECKOUT:
-        job_child(p, j, now, (char *[]){GIT, "-C", tree, "checkout", "--quiet", "--force", "--detach", j->commit, NULL});
+        job_child(p, j, now,
+                  (char *[]){GIT, "-C", tree, "checkout", "--quiet", "--force", "--detach", j->commit, NULL});
         break;
     case STEP_CLEAN:
         job_child(p, j, now, (char *[]){GIT, "-C", tree, "clean", "-ffdxq", NULL});
@@ -340,7 +353,8 @@ static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
         next_for_cache(p, project, now);
         return;
     } else if (!ok && (j->step == STEP_CHECKOUT || j->step == STEP_CLEAN)) {
-        job_fail(p, j, now, j->step == STEP_CLEAN ? "the work tree cannot be cleaned" : "git checkout failed");
+        job_fail(p, j, now,
+                 j->step == STEP_CLEAN ? "the work tree cannot be cleaned" : "git checkout failed");
     } else if (!ok) {
         job_fail(p, j, now, j->step == STEP_FETCH ? "git fetch failed" : "git failed");
     } else {
@@ -417,7 +431,8 @@ static void trees_bound(struct prepare *p, uint32_t slot)
         struct stat st;
 
         if (de->d_name[0] != 'p' || n < strlen(suffix) || n >= sizeof(oldest) ||
-            strcmp(de->d_name + n - strlen(suffix), suffix) != 0 || fstatat(dirfd(d), de->d_name, &st, 0) != 0)
+            strcmp(de->d_name + n - strlen(suffix), suffix) != 0 ||
+            fstatat(dirfd(d), de->d_name, &st, 0) != 0)
             continue;
         count++;
         if (oldest[0] == '\0' || st.st_mtim.tv_sec < oldest_at.tv_sec ||
@@ -430,7 +445,8 @@ static void trees_bound(struct prepare *p, uint32_t slot)
     if (count <= PREPARE_TREES_PER_SLOT)
         return;
     arena_reset(&p->arena);
-    p->removing = run_child(p, (char *[]){"rm", "-rf", "--", arena_printf(&p->arena, "work/%s", oldest), NULL}, &fd);
+    p->removing =
+        run_child(p, (char *[]){"rm", "-rf", "--", arena_printf(&p->arena, "work/%s", oldest), NULL}, &fd);
     if (p->removing < 0)
         p->removing = 0;
     if (fd >= 0)

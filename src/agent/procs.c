@@ -46,8 +46,9 @@ bool proc_get(pid_t pid, struct proc_info *ret)
     if (open_paren == NULL || close_paren == NULL || close_paren < open_paren)
         return false;
     *ret = (struct proc_info){.pid = pid};
-    if (sscanf(close_paren + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &ret->state, &ppid, &pgrp, &session, &start) != 5)
+    if (sscanf(close_paren + 1,
+               " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ret->state,
+               &ppid, &pgrp, &session, &start) != 5)
         return false;
     ret->ppid = ppid;
     ret->pgrp = pgrp;

@@ -12,12 +12,12 @@ struct proc_info {
     pid_t ppid;
     pid_t pgrp;
     pid_t session;
-    char state; /* 'Z': dead, not reaped */
+    char state;        /* 'Z': dead, not reaped */
     uint64_t start_us; /* CLOCK_BOOTTIME, in steps of a clock tick */
     char name[32];
 };
 
-bool proc_get(pid_t pid, struct proc_info *ret); /* false: there is no such process */
+bool proc_get(pid_t pid, struct proc_info *ret);  /* false: there is no such process */
 bool proc_has_env(pid_t pid, const char *prefix); /* a variable of its first environment starts with it */
 uint64_t proc_boot_id(void);
 uint64_t proc_boottime_us(void);

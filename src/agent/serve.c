@@ -18,12 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,18 +32,10 @@
 #include "agent/launch.h"
 #include "agent/prepare.h"
 #include "agent/procs.h"
+#include "agent/setup.h"
 #include "agent/sha256.h"
 #include "agent/spool.h"
 #include "base/log.h"
-
-#if defined(__has_include)
-#if __has_include("embed_adapters.h")
-#define WRATA_HAVE_ADAPTERS 1
-#endif
-#endif
-#ifdef WRATA_HAVE_ADAPTERS
-#include "embed_adapters.h"
-#endif
 
 #ifndef WRATA_VERSION
 #define WRATA_VERSION "0.0.0"
@@ -54,28 +44,27 @@
 #define CONNS_MAX 80
 #define POLL_MAX 1024
 #define READ_BYTES KIB(64)
-#define READS_PER_TURN 16           /* of one connection: the others want their turn as well */
+#define READS_PER_TURN 16 /* of one connection: the others want their turn as well */
 #define LINK_IN_MAX (FRAME_BODY_MAX + KIB(128))
-#define LINK_OUT_MAX MIB(32)        /* frames that must go: bounded by runs held; streams stop far below */
-#define LINK_OUT_WANTED KIB(512)    /* streams are sent while less than this waits */
-#define CHAN_OUT_MAX MIB(65)        /* the core allows a window */
+#define LINK_OUT_MAX MIB(32)     /* frames that must go: bounded by runs held; streams stop far below */
+#define LINK_OUT_WANTED KIB(512) /* streams are sent while less than this waits */
+#define CHAN_OUT_MAX MIB(65)     /* the core allows a window */
 #define HELLO_TIMEOUT_MS 5000
-#define STALL_TIMEOUT_MS 120000     /* a link that takes nothing for so long is dropped */
+#define STALL_TIMEOUT_MS 120000 /* a link that takes nothing for so long is dropped */
 #define TIDY_MS 1000
 #define LOG_FILE_MAX_BYTES MIB(1)
-#define LOCK_WAIT_MS 15000
 
 enum conn_kind { CONN_NEW, CONN_LINK, CONN_CHAN };
 
 struct conn {
     int fd;
     enum conn_kind kind;
-    uint32_t local;        /* number of a channel's client */
-    uint64_t may_read;     /* a channel's client: bytes the core takes */
+    uint32_t local;    /* number of a channel's client */
+    uint64_t may_read; /* a channel's client: bytes the core takes */
     bool got_eof;
     bool close_when_sent;
-    bool send_eof;         /* shut our side down once out is empty */
-    struct mono deadline;  /* NEW: of its first line; LINK: of the next byte it takes */
+    bool send_eof;        /* shut our side down once out is empty */
+    struct mono deadline; /* NEW: of its first line; LINK: of the next byte it takes */
     struct buf in;
     struct buf out;
 };
@@ -106,7 +95,7 @@ struct serve {
     struct posted *first;
     struct posted *last;
     struct posted *spare;
-    struct arena frames;   /* lists of frames being read or sent */
+    struct arena frames; /* lists of frames being read or sent */
     struct buf scratch;
     struct mono next_tidy;
     uint64_t disk_free;
@@ -313,8 +302,8 @@ static void send_stream(struct serve *s, const struct agent_action *a)
         return;
     buf_clear(&s->scratch);
     if (spool_read(s->spool, a->run, a->stream, a->from, (size_t)a->len, &s->scratch) != ERR_OK) {
-        LOG_ERROR("spool.gap", "run=%" PRIu64 " stream=%u from=%" PRIu64 " len=%" PRIu64, a->run, a->stream, a->from,
-                  a->len);
+        LOG_ERROR("spool.gap", "run=%" PRIu64 " stream=%u from=%" PRIu64 " len=%" PRIu64, a->run, a->stream,
+                  a->from, a->len);
         return;
     }
     f.stream.run = a->run;
@@ -491,8 +480,8 @@ static bool become_chan(struct serve *s, struct mono now, struct conn *c, char *
         return false;
     *project++ = '\0';
     *commit++ = '\0';
-    f = (struct frame_chan_open){.kind = slice_of(params), .project = strtoull(project, NULL, 10),
-                                 .commit = slice_of(commit)};
+    f = (struct frame_chan_open){
+        .kind = slice_of(params), .project = strtoull(project, NULL, 10), .commit = slice_of(commit)};
     if (f.kind.len > 16 || f.commit.len > 64)
         return false;
     c->kind = CONN_CHAN;
@@ -553,8 +542,9 @@ static void conn_read(struct serve *s, struct mono now, struct conn *c)
         }
         if (c->kind == CONN_CHAN) {
             c->may_read -= (uint64_t)n;
-            step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_BYTES, .local = c->local,
-                                               .text = {s->read_buf, (size_t)n}});
+            step(s, now,
+                 &(struct agent_event){
+                     .kind = AG_EV_CHAN_BYTES, .local = c->local, .text = {s->read_buf, (size_t)n}});
             return; /* the next turn goes on: the link's buffer must not fill with one client */
         }
         if (buf_add(&c->in, s->read_buf, (size_t)n) != ERR_OK ||
@@ -587,7 +577,8 @@ static void reap(struct serve *s)
 
 /* ---- the turn ---- */
 
-static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, size_t *retexec, size_t *retprepare)
+static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, size_t *retexec,
+                        size_t *retprepare)
 {
     size_t n = 0;
 
@@ -596,8 +587,8 @@ static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, si
         const struct conn *c = s->conns[i];
         short events = 0;
 
-        if (!c->got_eof && (c->kind != CONN_CHAN || (c->may_read > 0 && (s->link == NULL ||
-                                                                        s->link->out.len < LINK_OUT_WANTED))))
+        if (!c->got_eof && (c->kind != CONN_CHAN ||
+                            (c->may_read > 0 && (s->link == NULL || s->link->out.len < LINK_OUT_WANTED))))
             events |= POLLIN;
         if (c->out.len > 0)
             events |= POLLOUT;
@@ -660,8 +651,9 @@ static void turn_out(struct serve *s, struct mono now)
     size_t waiting = s->link != NULL ? s->link->out.len : 0;
 
     if (s->link != NULL)
-        step(s, now, &(struct agent_event){.kind = AG_EV_PUMP,
-                                           .room = waiting < LINK_OUT_WANTED ? LINK_OUT_WANTED - waiting : 0});
+        step(s, now,
+             &(struct agent_event){.kind = AG_EV_PUMP,
+                                   .room = waiting < LINK_OUT_WANTED ? LINK_OUT_WANTED - waiting : 0});
     if (spool_wants_sync(s->spool)) {
         if (spool_sync(s->spool, &seq, &why) == ERR_OK)
             step(s, mono_now(), &(struct agent_event){.kind = AG_EV_SYNCED, .seq = seq});
@@ -683,7 +675,8 @@ static void turn_out(struct serve *s, struct mono now)
             conn_lost(s, now, c);
         else if (c->close_when_sent && c->out.len == 0)
             conn_close(s, c);
-        else if ((c->kind == CONN_NEW || (c->kind == CONN_LINK && c->out.len > 0)) && !mono_before(now, c->deadline))
+        else if ((c->kind == CONN_NEW || (c->kind == CONN_LINK && c->out.len > 0)) &&
+                 !mono_before(now, c->deadline))
             conn_lost(s, now, c);
         else
             i++;
@@ -791,83 +784,6 @@ static void restore(struct serve *s)
     spool_each(s->spool, restore_run, &x);
 }
 
-static bool adapter_write(const char *dir, const char *name, const void *data, size_t n, char *ret, size_t size)
-{
-    char tmp[64];
-    char path[80];
-    uint32_t crc = crc32_of(0, data, n);
-    struct stat st;
-    bool ok;
-    int fd;
-
-    (void)mkdir("adapters", 0755);
-    (void)snprintf(path, sizeof(path), "adapters/%08x", crc);
-    (void)mkdir(path, 0755);
-    (void)snprintf(path, sizeof(path), "adapters/%08x/%s", crc, name);
-    if (snprintf(ret, size, "%s/%s", dir, path) >= (int)size)
-        return false;
-    if (stat(path, &st) == 0 && (size_t)st.st_size == n)
-        return true;
-    (void)snprintf(tmp, sizeof(tmp), "adapters/new.%d", (int)getpid());
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return false;
-    ok = write(fd, data, n) == (ssize_t)n;
-    ok = close(fd) == 0 && ok;
-    return ok && rename(tmp, path) == 0;
-}
-
-static void git_version(char *out, size_t size)
-{
-    FILE *f = popen("git --version 2>/dev/null", "r");
-    char text[96] = "";
-
-    if (f != NULL && fgets(text, sizeof(text), f) == NULL)
-        text[0] = '\0';
-    if (f != NULL)
-        (void)pclose(f);
-    text[strcspn(text, "\n")] = '\0';
-    if (strncmp(text, "git version ", 12) == 0)
-        (void)snprintf(out, size, "git %.40s", text + 12);
-    else
-        (void)snprintf(out, size, "no git");
-}
-
-static void make_facts(const struct serve *s, char *out, size_t size)
-{
-    struct utsname u = {0};
-    char git[64];
-
-    (void)uname(&u);
-    git_version(git, sizeof(git));
-    (void)snprintf(out, size, "%s %s, %ld cores, %s, %s", u.sysname, u.machine, sysconf(_SC_NPROCESSORS_ONLN),
-                   cgroup_facts(s->cgroup), git);
-}
-
-static enum err lock_folder(struct why *reterr)
-{
-    struct mono end = mono_add_ms(mono_now(), LOCK_WAIT_MS);
-    int fd = open("agent.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int other;
-
-    if (fd < 0)
-        return why_errno(reterr, ERR_IO, errno, "agent.lock");
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        /* Another agent has the folder. When it listens it is the one; when not, it comes up or goes down. */
-        if (serve_connect("\n", &other, NULL) == ERR_OK) {
-            (void)close(other);
-            (void)close(fd);
-            return why_set(reterr, ERR_BUSY, NULL, "another agent serves this folder");
-        }
-        if (!mono_before(mono_now(), end)) {
-            (void)close(fd);
-            return why_set(reterr, ERR_TIMEOUT, NULL, "another agent holds agent.lock and does not answer");
-        }
-        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    return ERR_OK; /* fd stays open: it is the lock */
-}
-
 static enum err listen_open(struct serve *s, struct why *reterr)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = AGENT_SOCKET};
@@ -898,7 +814,8 @@ static void signals_init(sigset_t *sleep_mask)
 
 static enum err serve_init(struct serve *s, const struct serve_opts *opts, struct why *reterr)
 {
-    struct agent_opts ao = {.instance = opts->instance, .version = WRATA_VERSION, .idle_exit_ms = opts->idle_exit_ms};
+    struct agent_opts ao = {
+        .instance = opts->instance, .version = WRATA_VERSION, .idle_exit_ms = opts->idle_exit_ms};
     char dir[3072];
     char self[3072];
     char host[256] = "";
@@ -930,27 +847,29 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     self[n] = '\0';
     if (access(self, X_OK) != 0) /* replaced by an upgrade: this name still leads to what we are */
         (void)snprintf(self, sizeof(self), "/proc/%d/exe", (int)getpid());
-#ifdef WRATA_HAVE_ADAPTERS
-    if (adapter_rspec_rb_len > 0 && !adapter_write(dir, "wrata_rspec.rb", adapter_rspec_rb, adapter_rspec_rb_len,
-                                                   adapter, sizeof(adapter)))
-        return why_errno(reterr, ERR_IO, errno, "the adapters cannot be written");
-#else
-    (void)adapter_write;
-#endif
-    make_facts(s, facts, sizeof(facts));
+    e = setup_adapter(dir, adapter, sizeof(adapter), reterr);
+    if (e != ERR_OK)
+        return e;
+    setup_facts(cgroup_facts(s->cgroup), facts, sizeof(facts));
     ao.incarnation = incarnation;
     ao.hash = hash;
     ao.hostname = host;
     ao.facts = facts;
     s->agent = agent_new(&ao, mono_now());
     s->prepare = prepare_new(&(struct prepare_opts){.dir = dir, .self = self, .post = post, .ctx = s});
-    s->exec = exec_new(&(struct exec_opts){.dir = dir, .mark = mark, .incarnation = incarnation,
-                                           .adapter_rspec = adapter[0] != '\0' ? adapter : NULL, .spool = s->spool,
-                                           .cgroup = s->cgroup, .post = post, .is_known_pid = is_known_pid,
+    s->exec = exec_new(&(struct exec_opts){.dir = dir,
+                                           .mark = mark,
+                                           .incarnation = incarnation,
+                                           .adapter_rspec = adapter[0] != '\0' ? adapter : NULL,
+                                           .spool = s->spool,
+                                           .cgroup = s->cgroup,
+                                           .post = post,
+                                           .is_known_pid = is_known_pid,
                                            .ctx = s});
     s->disk_free = spool_disk_free(s->spool);
     restore(s);
-    LOG_INFO("agent.up", "version=%s incarnation=%" PRIx64 " facts=\"%s\"", WRATA_VERSION, incarnation, facts);
+    LOG_INFO("agent.up", "version=%s incarnation=%" PRIx64 " facts=\"%s\"", WRATA_VERSION, incarnation,
+             facts);
     return ERR_OK;
 }
 
@@ -997,7 +916,7 @@ enum err serve(const struct serve_opts *opts, struct why *reterr)
     signals_init(&sleep_mask);
     e = serve_enter(opts->dir, opts->instance, reterr);
     if (e == ERR_OK)
-        e = lock_folder(reterr);
+        e = setup_lock(reterr);
     s = xcalloc(1, sizeof(*s));
     s->listen_fd = -1;
     agent_out_init(&s->out);

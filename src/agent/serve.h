@@ -7,16 +7,18 @@
 
 #include "base/err.h"
 
-#define AGENT_SOCKET "agent.sock" /* in DIR/ID; everybody enters that folder first: paths of sockets are short */
+#define AGENT_SOCKET \
+    "agent.sock" /* in DIR/ID; everybody enters that folder first: paths of sockets are short */
 #define AGENT_IDLE_EXIT_MS 600000
-#define AGENT_HELLO_LINE_MAX 256  /* the first line a client of the socket sends: "attach", "channel git:1:abc" */
+#define AGENT_HELLO_LINE_MAX \
+    256 /* the first line a client of the socket sends: "attach", "channel git:1:abc" */
 
 struct serve_opts {
-    const char *dir;        /* DIR */
-    const char *instance;   /* ID */
+    const char *dir;      /* DIR */
+    const char *instance; /* ID */
     int64_t idle_exit_ms;
-    bool no_cgroup;         /* do without control groups even where there are some */
-    int ready_fd;           /* "ok\n" or an error is written there once; -1: none */
+    bool no_cgroup; /* do without control groups even where there are some */
+    int ready_fd;   /* "ok\n" or an error is written there once; -1: none */
 };
 
 /* Be the agent until it has nothing to do any more. ERR_BUSY: another one is there already. */

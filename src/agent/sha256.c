@@ -52,7 +52,8 @@ static void block(uint32_t h[8], const unsigned char *p)
 
 enum err sha256_file(const char *path, char ret[65])
 {
-    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     unsigned char data[8192 + 128];
     uint64_t total = 0;
     size_t have = 0;

@@ -1,149 +1,25 @@
-/* spool.c - the journal: see spool.h.
- *
- * A segment is SEGMENT_MAGIC, then records:
- *
- *     u32 crc    of everything after it, started from the segment's number: a stale record never fits
- *     u32 len    of the payload
- *     u32 type   enum record_type | stream << 8
- *     u64 run
- *     u64 at     STREAM: offset of the payload in its stream; else 0
- *     payload
+/* spool.c - the journal: see spool.h. Its records are in spool_private.h, reading it again in spool_open.c.
  *
  * Invariants:
  *   S1  bytes of a stream are appended in order, without gaps
  *   S2  segments are deleted oldest first, so a record never outlives the one that ends its meaning
  *   S3  what is not in the index of runs is not needed
  *   S4  a segment is synced before the next one begins */
-#include "agent/spool.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/crc32.h"
-#include "base/log.h"
-
-#define SEGMENT_MAGIC "wspool1\n"
-#define MAGIC_BYTES 8u
-#define HEADER_BYTES 28u
-#define RECORD_MAX (FRAME_BODY_MAX + KIB(4))
-#define OUT_MAX MIB(32)              /* what can wait for a full disk; bounded by runs held */
-#define OUT_FLUSH_BYTES KIB(512)     /* do not wait for the turn's end with more than this */
-#define CACHE_STREAM_BYTES KIB(256)  /* of one stream in memory */
-#define CACHE_ALL_BYTES MIB(4)
-#define INDEX_EVERY_BYTES KIB(64)
-#define WINDOW_BYTES KIB(16)
-
-enum record_type {
-    REC_SPEC = 1,
-    REC_STARTED = 2,
-    REC_STREAM = 3,
-    REC_FINISHED = 4,
-    REC_RELEASED = 5,
-    REC_LENGTHS = 6, /* acked and len of both streams: written when records are copied forward */
-};
-
-/* Where in the journal something lies. seg 0: nowhere. */
-struct place {
-    uint32_t seg;
-    uint32_t off;
-};
-
-struct index_entry {
-    struct place place; /* of the record's header */
-    uint64_t at;        /* its first byte in the stream */
-};
-
-struct spool_stream {
-    uint64_t len;
-    uint64_t acked;
-    struct index_entry *index; /* sparse: one per segment and per INDEX_EVERY_BYTES */
-    uint32_t n_index;
-    uint32_t cap_index;
-    char *cache;        /* bytes cache_at .. cache_at + cache_len */
-    size_t cache_cap;
-    size_t cache_len;
-    uint64_t cache_at;
-};
-
-struct spool_run {
-    uint64_t id;
-    struct place spec;
-    struct place started;
-    struct place finished;
-    struct place lengths;
-    struct spool_stream stream[STREAM_COUNT];
-    struct spool_run *hash_next;
-    struct spool_run *prev;
-    struct spool_run *next;
-};
-
-struct spool {
-    char *dir;
-    int dir_fd;
-    size_t segment_bytes;
-    ssize_t (*write_at)(void *ctx, int fd, const void *data, size_t n, off_t at);
-    void *write_ctx;
-
-    uint32_t oldest; /* number of the first segment that still exists */
-    uint32_t current;
-    int fd;          /* of the current segment */
-    uint32_t written; /* bytes of it on disk */
-    struct buf out;  /* records not written yet; the first lies at `written` */
-
-    uint64_t last_seq; /* number of the last numbered record appended */
-    bool want_sync;
-    bool is_low;
-    bool has_reserve;
-
-    struct spool_run *buckets[256];
-    struct spool_run *first;
-    struct spool_run *last;
-    size_t cached_bytes;
-
-    int read_fd; /* of the last older segment read */
-    uint32_t read_seg;
-    struct place win;
-    uint32_t win_len;
-    char window[WINDOW_BYTES];
-};
-
-/* ---- little-endian ---- */
-
-static void put32(char *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (char)(v >> (8 * i));
-}
-
-static void put64(char *p, uint64_t v)
-{
-    put32(p, (uint32_t)v);
-    put32(p + 4, (uint32_t)(v >> 32));
-}
-
-static uint32_t get32(const char *s)
-{
-    const unsigned char *p = (const unsigned char *)s;
-
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t get64(const char *p)
-{
-    return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
+#include "agent/spool_private.h"
 
 /* ---- the index of runs ---- */
 
-static struct spool_run *run_find(const struct spool *s, uint64_t id)
+struct spool_run *spool_run_find(const struct spool *s, uint64_t id)
 {
     struct spool_run *r = s->buckets[id & 255];
 
@@ -152,9 +28,9 @@ static struct spool_run *run_find(const struct spool *s, uint64_t id)
     return r;
 }
 
-static struct spool_run *run_make(struct spool *s, uint64_t id)
+struct spool_run *spool_run_make(struct spool *s, uint64_t id)
 {
-    struct spool_run *r = run_find(s, id);
+    struct spool_run *r = spool_run_find(s, id);
 
     if (r != NULL)
         return r;
@@ -179,7 +55,7 @@ static void cache_drop(struct spool *s, struct spool_stream *st)
     st->cache_cap = st->cache_len = 0;
 }
 
-static void run_free(struct spool *s, struct spool_run *r)
+void spool_run_free(struct spool *s, struct spool_run *r)
 {
     struct spool_run **p = &s->buckets[r->id & 255];
 
@@ -201,7 +77,7 @@ static void run_free(struct spool *s, struct spool_run *r)
     free(r);
 }
 
-static void index_add(struct spool_stream *st, struct place place, uint64_t at)
+void spool_index_add(struct spool_stream *st, struct place place, uint64_t at)
 {
     if (st->n_index > 0) {
         const struct index_entry *e = &st->index[st->n_index - 1];
@@ -240,7 +116,7 @@ static void segment_name(char *out, size_t size, uint32_t seg)
     (void)snprintf(out, size, "%08" PRIu32 ".seg", seg);
 }
 
-static int segment_open(const struct spool *s, uint32_t seg, int flags)
+int spool_segment_open(const struct spool *s, uint32_t seg, int flags)
 {
     char name[24];
 
@@ -248,7 +124,7 @@ static int segment_open(const struct spool *s, uint32_t seg, int flags)
     return openat(s->dir_fd, name, flags | O_CLOEXEC, 0600);
 }
 
-static void reserve_take(struct spool *s)
+void spool_reserve_take(struct spool *s)
 {
     int fd;
 
@@ -313,14 +189,14 @@ enum err spool_flush(struct spool *s, struct why *reterr)
     return write_out(s, reterr);
 }
 
-static enum err segment_begin(struct spool *s, uint32_t seg, struct why *reterr)
+enum err spool_segment_begin(struct spool *s, uint32_t seg, struct why *reterr)
 {
-    int fd = segment_open(s, seg, O_RDWR | O_CREAT | O_EXCL);
+    int fd = spool_segment_open(s, seg, O_RDWR | O_CREAT | O_EXCL);
 
     if (fd < 0 && s->has_reserve && (errno == ENOSPC || errno == EDQUOT)) {
         s->is_low = true;
         reserve_give(s);
-        fd = segment_open(s, seg, O_RDWR | O_CREAT | O_EXCL);
+        fd = spool_segment_open(s, seg, O_RDWR | O_CREAT | O_EXCL);
     }
     if (fd < 0)
         return why_errno(reterr, ERR_IO, errno, "segment %" PRIu32 " of the spool cannot be made", seg);
@@ -346,7 +222,8 @@ static void segment_rotate(struct spool *s, size_t n)
         return;
     if (fdatasync(s->fd) != 0) /* S4 */
         return;
-    (void)segment_begin(s, s->current + 1, &why);
+    if (spool_segment_begin(s, s->current + 1, &why) != ERR_OK)
+        return;
 }
 
 static struct place append(struct spool *s, enum record_type type, uint32_t stream, uint64_t run, uint64_t at,
@@ -374,7 +251,7 @@ static struct place append(struct spool *s, enum record_type type, uint32_t stre
 /* ---- reading back ---- */
 
 /* n bytes of the journal at `p`, n <= WINDOW_BYTES; NULL: they are not there. Valid until the next call. */
-static const char *window_get(struct spool *s, struct place p, uint32_t n)
+const char *spool_window(struct spool *s, struct place p, uint32_t n)
 {
     ssize_t got;
     int fd;
@@ -392,7 +269,7 @@ static const char *window_get(struct spool *s, struct place p, uint32_t n)
         if (s->read_seg != p.seg) {
             if (s->read_fd >= 0)
                 (void)close(s->read_fd);
-            s->read_fd = segment_open(s, p.seg, O_RDONLY);
+            s->read_fd = spool_segment_open(s, p.seg, O_RDONLY);
             s->read_seg = p.seg;
         }
         fd = s->read_fd;
@@ -407,11 +284,11 @@ static const char *window_get(struct spool *s, struct place p, uint32_t n)
     return s->win_len >= n ? s->window : NULL;
 }
 
-static enum err copy_out(struct spool *s, struct place p, size_t n, struct buf *out)
+enum err spool_copy(struct spool *s, struct place p, size_t n, struct buf *out)
 {
     while (n > 0) {
         uint32_t part = n < WINDOW_BYTES ? (uint32_t)n : (uint32_t)WINDOW_BYTES;
-        const char *w = window_get(s, p, part);
+        const char *w = spool_window(s, p, part);
 
         if (w == NULL)
             return ERR_NOTFOUND;
@@ -433,7 +310,7 @@ static enum err read_journal(struct spool *s, uint64_t run, uint32_t stream, con
         return ERR_NOTFOUND;
     p = e->place;
     while (len > 0) {
-        const char *h = window_get(s, p, HEADER_BYTES);
+        const char *h = spool_window(s, p, HEADER_BYTES);
         uint32_t n;
         uint64_t at;
         bool is_ours;
@@ -450,7 +327,8 @@ static enum err read_journal(struct spool *s, uint64_t run, uint32_t stream, con
         is_ours = get32(h + 8) == (REC_STREAM | stream << 8) && get64(h + 12) == run;
         if (is_ours && at <= from && from < at + n) {
             size_t part = (size_t)(at + n - from) < len ? (size_t)(at + n - from) : len;
-            enum err err = copy_out(s, (struct place){p.seg, p.off + HEADER_BYTES + (uint32_t)(from - at)}, part, out);
+            enum err err =
+                spool_copy(s, (struct place){p.seg, p.off + HEADER_BYTES + (uint32_t)(from - at)}, part, out);
 
             if (err != ERR_OK)
                 return err;
@@ -462,9 +340,10 @@ static enum err read_journal(struct spool *s, uint64_t run, uint32_t stream, con
     return ERR_OK;
 }
 
-enum err spool_read(struct spool *s, uint64_t run, uint32_t stream, uint64_t from, size_t len, struct buf *out)
+enum err spool_read(struct spool *s, uint64_t run, uint32_t stream, uint64_t from, size_t len,
+                    struct buf *out)
 {
-    const struct spool_run *r = run_find(s, run);
+    const struct spool_run *r = spool_run_find(s, run);
     const struct spool_stream *st;
 
     CHECK(stream < STREAM_COUNT);
@@ -488,7 +367,7 @@ void spool_tail(struct spool *s, uint64_t run, uint32_t stream, size_t n, struct
 
 uint64_t spool_len(const struct spool *s, uint64_t run, uint32_t stream)
 {
-    const struct spool_run *r = run_find(s, run);
+    const struct spool_run *r = spool_run_find(s, run);
 
     return r == NULL ? 0 : r->stream[stream].len;
 }
@@ -519,7 +398,7 @@ static void cache_add(struct spool *s, struct spool_stream *st, const char *data
 
 void spool_stream_end(struct spool *s, uint64_t run, uint32_t stream, const char *data, size_t n)
 {
-    struct spool_run *r = run_make(s, run);
+    struct spool_run *r = spool_run_make(s, run);
     struct spool_stream *st = &r->stream[stream];
     struct why why;
 
@@ -527,7 +406,7 @@ void spool_stream_end(struct spool *s, uint64_t run, uint32_t stream, const char
     while (n > 0) {
         size_t part = n < KIB(64) ? n : KIB(64);
 
-        index_add(st, append(s, REC_STREAM, stream, run, st->len, data, part), st->len);
+        spool_index_add(st, append(s, REC_STREAM, stream, run, st->len, data, part), st->len);
         cache_add(s, st, data, part);
         st->len += part;
         data += part;
@@ -549,7 +428,7 @@ enum err spool_spec(struct spool *s, uint64_t run, struct slice spec, uint64_t s
 {
     if (s->is_low || spec.len > RECORD_MAX)
         return ERR_LIMIT;
-    run_make(s, run)->spec = append(s, REC_SPEC, 0, run, 0, spec.ptr, spec.len);
+    spool_run_make(s, run)->spec = append(s, REC_SPEC, 0, run, 0, spec.ptr, spec.len);
     s->last_seq = seq;
     return ERR_OK;
 }
@@ -562,19 +441,19 @@ void spool_started(struct spool *s, uint64_t run, const struct spool_started *st
     put32(p + 4, st->slot);
     put64(p + 8, st->start_us);
     put64(p + 16, st->boot);
-    run_make(s, run)->started = append(s, REC_STARTED, 0, run, 0, p, sizeof(p));
+    spool_run_make(s, run)->started = append(s, REC_STARTED, 0, run, 0, p, sizeof(p));
 }
 
 void spool_finished(struct spool *s, uint64_t run, struct slice frame, uint64_t seq)
 {
-    run_make(s, run)->finished = append(s, REC_FINISHED, 0, run, 0, frame.ptr, frame.len);
+    spool_run_make(s, run)->finished = append(s, REC_FINISHED, 0, run, 0, frame.ptr, frame.len);
     s->last_seq = seq;
     s->want_sync = true;
 }
 
 void spool_acked(struct spool *s, uint64_t run, uint32_t stream, uint64_t offset)
 {
-    struct spool_run *r = run_find(s, run);
+    struct spool_run *r = spool_run_find(s, run);
     struct spool_stream *st;
     size_t n;
 
@@ -602,12 +481,12 @@ void spool_acked(struct spool *s, uint64_t run, uint32_t stream, uint64_t offset
 
 void spool_release(struct spool *s, uint64_t run)
 {
-    struct spool_run *r = run_find(s, run);
+    struct spool_run *r = spool_run_find(s, run);
 
     if (r == NULL)
         return;
     (void)append(s, REC_RELEASED, 0, run, 0, "", 0);
-    run_free(s, r);
+    spool_run_free(s, r);
 }
 
 bool spool_wants_sync(const struct spool *s)
@@ -660,17 +539,26 @@ static uint32_t oldest_needed(const struct spool *s)
     return oldest;
 }
 
+static bool has_unacked(const struct spool *s)
+{
+    for (const struct spool_run *r = s->first; r != NULL; r = r->next)
+        for (int i = 0; i < STREAM_COUNT; i++)
+            if (r->stream[i].acked < r->stream[i].len)
+                return true;
+    return false;
+}
+
 static bool copy_forward(struct spool *s, struct spool_run *r, enum record_type type, struct place *place)
 {
     struct buf b;
     const char *h;
     bool ok;
 
-    h = window_get(s, *place, HEADER_BYTES);
+    h = spool_window(s, *place, HEADER_BYTES);
     if (h == NULL)
         return false;
     buf_init(&b, RECORD_MAX);
-    ok = copy_out(s, (struct place){place->seg, place->off + HEADER_BYTES}, get32(h + 4), &b) == ERR_OK;
+    ok = spool_copy(s, (struct place){place->seg, place->off + HEADER_BYTES}, get32(h + 4), &b) == ERR_OK;
     if (ok)
         *place = append(s, type, 0, r->id, 0, buf_str(&b), b.len);
     buf_done(&b);
@@ -682,10 +570,10 @@ static bool run_copy_forward(struct spool *s, struct spool_run *r, uint32_t keep
 {
     char p[8 * 2 * STREAM_COUNT];
     bool ok = true;
-    struct place *place = r->finished.seg != 0  ? &r->finished
-                          : r->started.seg != 0 ? &r->started
-                                                : &r->spec;
-    enum record_type type = r->finished.seg != 0 ? REC_FINISHED : r->started.seg != 0 ? REC_STARTED : REC_SPEC;
+    struct place *place = r->finished.seg != 0 ? &r->finished : r->started.seg != 0 ? &r->started : &r->spec;
+    enum record_type type = r->finished.seg != 0  ? REC_FINISHED
+                            : r->started.seg != 0 ? REC_STARTED
+                                                  : REC_SPEC;
 
     if (place->seg != 0 && place->seg < keep)
         ok = copy_forward(s, r, type, place);
@@ -737,271 +625,18 @@ void spool_tidy(struct spool *s)
 {
     struct why why;
 
-    /* Nothing is held: a long history of released runs would only be read at the next start. */
-    if (s->first == NULL && s->written > s->segment_bytes / 8 && spool_flush(s, &why) == ERR_OK)
-        (void)segment_begin(s, s->current + 1, &why);
+    /* Nothing is held: a long history of released runs would only be read at the next start. Or the disk is
+     * full, and what lies in the present segment is mostly acknowledged: make it one that can go. */
+    if (((s->first == NULL && s->written > s->segment_bytes / 8) ||
+         (s->is_low && s->written > SQUEEZE_BYTES && !has_unacked(s))) &&
+        spool_flush(s, &why) == ERR_OK && spool_segment_begin(s, s->current + 1, &why) != ERR_OK)
+        return;
     if (s->oldest < s->current)
         trim(s);
     if (!s->is_low || spool_disk_free(s) < SPOOL_RESERVE_BYTES * 4)
         return;
     if (spool_flush(s, &why) != ERR_OK)
         return;
-    reserve_take(s);
+    spool_reserve_take(s);
     s->is_low = !s->has_reserve;
-}
-
-/* ---- opening ---- */
-
-static void replay_lengths(struct spool_run *r, const char *data, size_t n, struct place place)
-{
-    if (n < 16 * STREAM_COUNT)
-        return;
-    r->lengths = place;
-    for (int i = 0; i < STREAM_COUNT; i++) {
-        struct spool_stream *st = &r->stream[i];
-
-        if (get64(data + 16 * i) > st->acked)
-            st->acked = get64(data + 16 * i);
-        if (get64(data + 16 * i + 8) > st->len)
-            st->len = get64(data + 16 * i + 8);
-    }
-}
-
-static void replay_stream(struct spool_run *r, uint32_t stream, uint64_t at, size_t n, struct place place)
-{
-    struct spool_stream *st;
-
-    if (stream >= STREAM_COUNT)
-        return;
-    st = &r->stream[stream];
-    if (st->n_index == 0 && at > st->len) {
-        /* The first bytes were acknowledged, and their segment is gone. */
-        st->len = at;
-        st->acked = at;
-    }
-    if (at > st->len || at + n <= st->len)
-        return; /* behind a gap (S1), or known from a record that was copied */
-    index_add(st, place, at);
-    st->len = at + n;
-}
-
-static void replay(struct spool *s, const char *h, struct place place)
-{
-    uint32_t n = get32(h + 4);
-    uint32_t type = get32(h + 8) & 0xff;
-    uint64_t id = get64(h + 12);
-    struct spool_run *r;
-
-    if (type == REC_RELEASED) {
-        r = run_find(s, id);
-        if (r != NULL)
-            run_free(s, r);
-        return;
-    }
-    if (type < REC_SPEC || type > REC_LENGTHS || id == 0)
-        return; /* of a newer agent */
-    r = run_make(s, id);
-    if (type == REC_SPEC)
-        r->spec = place;
-    else if (type == REC_STARTED)
-        r->started = place;
-    else if (type == REC_FINISHED)
-        r->finished = place;
-    else if (type == REC_LENGTHS)
-        replay_lengths(r, h + HEADER_BYTES, n, place);
-    else
-        replay_stream(r, get32(h + 8) >> 8, get64(h + 20), n, place);
-}
-
-/* How many bytes at the start of a segment are whole records. */
-static uint32_t replay_segment(struct spool *s, uint32_t seg, const char *data, size_t len)
-{
-    size_t at = MAGIC_BYTES;
-
-    if (len < MAGIC_BYTES || memcmp(data, SEGMENT_MAGIC, MAGIC_BYTES) != 0)
-        return 0;
-    while (len - at >= HEADER_BYTES) {
-        const char *h = data + at;
-        uint32_t n = get32(h + 4);
-
-        if (n > RECORD_MAX || n > len - at - HEADER_BYTES)
-            break;
-        if (crc32_of(seg, h + 4, HEADER_BYTES - 4 + n) != get32(h))
-            break;
-        replay(s, h, (struct place){seg, (uint32_t)at});
-        at += HEADER_BYTES + n;
-    }
-    return (uint32_t)at;
-}
-
-static enum err segment_read(struct spool *s, uint32_t seg, uint32_t *retgood, struct why *reterr)
-{
-    struct stat st;
-    size_t len = 0;
-    char *data;
-    int fd = segment_open(s, seg, O_RDWR);
-
-    if (fd < 0 || fstat(fd, &st) != 0 || st.st_size > (off_t)MIB(256)) {
-        if (fd >= 0)
-            (void)close(fd);
-        return why_errno(reterr, ERR_IO, errno, "segment %" PRIu32 " of the spool cannot be read", seg);
-    }
-    data = xmalloc((size_t)st.st_size + 1);
-    while (len < (size_t)st.st_size) {
-        ssize_t n = read(fd, data + len, (size_t)st.st_size - len);
-
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-    }
-    *retgood = replay_segment(s, seg, data, len);
-    free(data);
-    if (*retgood < len) {
-        LOG_WARN("spool.cut", "segment=%" PRIu32 " good_bytes=%" PRIu32 " bytes=%zu", seg, *retgood, len);
-        if (ftruncate(fd, (off_t)*retgood) != 0) { /* readers walk from record to record: garbage must go */
-            (void)close(fd);
-            return why_errno(reterr, ERR_IO, errno, "segment %" PRIu32 " of the spool cannot be cut", seg);
-        }
-    }
-    (void)close(fd);
-    return ERR_OK;
-}
-
-static int number_order(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-static enum err segments_read(struct spool *s, struct why *reterr)
-{
-    uint32_t *numbers = NULL;
-    uint32_t n = 0;
-    uint32_t good = 0;
-    enum err err = ERR_OK;
-    struct dirent *de;
-    DIR *d = fdopendir(dup(s->dir_fd));
-
-    if (d == NULL)
-        return why_errno(reterr, ERR_IO, errno, "the spool folder cannot be read");
-    while ((de = readdir(d)) != NULL) {
-        char *end;
-        unsigned long v = strtoul(de->d_name, &end, 10);
-
-        if (end == de->d_name || strcmp(end, ".seg") != 0 || v == 0 || v > 99999999)
-            continue;
-        numbers = xrealloc(numbers, (n + 1) * sizeof(*numbers));
-        numbers[n++] = (uint32_t)v;
-    }
-    (void)closedir(d);
-    if (n > 0)
-        qsort(numbers, n, sizeof(*numbers), number_order);
-    for (uint32_t i = 0; i < n && err == ERR_OK; i++)
-        err = segment_read(s, numbers[i], &good, reterr);
-    if (err == ERR_OK) {
-        /* Never append behind a torn record: the new agent's records begin a segment of their own. */
-        s->oldest = n > 0 ? numbers[0] : 1;
-        err = segment_begin(s, n > 0 ? numbers[n - 1] + 1 : 1, reterr);
-    }
-    free(numbers);
-    return err;
-}
-
-enum err spool_open(const struct spool_opts *opts, struct spool **ret, struct why *reterr)
-{
-    struct spool *s;
-    enum err err;
-
-    if (mkdir(opts->dir, 0700) != 0 && errno != EEXIST)
-        return why_errno(reterr, ERR_IO, errno, "%s cannot be made", opts->dir);
-    s = xcalloc(1, sizeof(*s));
-    s->dir = xstrdup(opts->dir);
-    s->segment_bytes = opts->segment_bytes != 0 ? opts->segment_bytes : SPOOL_SEGMENT_BYTES;
-    s->write_at = opts->write_at;
-    s->write_ctx = opts->write_ctx;
-    s->fd = s->read_fd = -1;
-    buf_init(&s->out, OUT_MAX);
-    s->dir_fd = open(opts->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s->dir_fd < 0) {
-        err = why_errno(reterr, ERR_IO, errno, "%s cannot be opened", opts->dir);
-        spool_close(s);
-        return err;
-    }
-    reserve_take(s);
-    s->is_low = !s->has_reserve;
-    err = segments_read(s, reterr);
-    if (err != ERR_OK) {
-        spool_close(s);
-        return err;
-    }
-    *ret = s;
-    return ERR_OK;
-}
-
-void spool_close(struct spool *s)
-{
-    if (s == NULL)
-        return;
-    while (s->first != NULL)
-        run_free(s, s->first);
-    buf_done(&s->out);
-    if (s->fd >= 0)
-        (void)close(s->fd);
-    if (s->read_fd >= 0)
-        (void)close(s->read_fd);
-    if (s->dir_fd >= 0)
-        (void)close(s->dir_fd);
-    free(s->dir);
-    free(s);
-}
-
-static void payload_read(struct spool *s, struct place place, struct buf *out)
-{
-    const char *h;
-
-    if (place.seg == 0)
-        return;
-    h = window_get(s, place, HEADER_BYTES);
-    if (h == NULL || copy_out(s, (struct place){place.seg, place.off + HEADER_BYTES}, get32(h + 4), out) != ERR_OK)
-        buf_clear(out);
-}
-
-void spool_each(struct spool *s, spool_restored_fn *fn, void *ctx)
-{
-    struct buf spec;
-    struct buf started;
-    struct buf finished;
-    struct spool_run *next;
-
-    buf_init(&spec, RECORD_MAX);
-    buf_init(&started, RECORD_MAX);
-    buf_init(&finished, RECORD_MAX);
-    for (struct spool_run *r = s->first; r != NULL; r = next) {
-        struct agent_restored re = {.run = r->id};
-        struct spool_started st = {0};
-
-        next = r->next;
-        buf_clear(&spec);
-        buf_clear(&started);
-        buf_clear(&finished);
-        payload_read(s, r->spec, &spec);
-        payload_read(s, r->started, &started);
-        payload_read(s, r->finished, &finished);
-        re.spec = buf_slice(&spec);
-        re.finished = buf_slice(&finished);
-        re.was_started = r->started.seg != 0 || r->stream[0].len > 0 || r->stream[1].len > 0;
-        for (int i = 0; i < STREAM_COUNT; i++) {
-            re.acked[i] = r->stream[i].acked;
-            re.len[i] = r->stream[i].len;
-        }
-        if (started.len >= 24)
-            st = (struct spool_started){get32(started.data), get32(started.data + 4), get64(started.data + 8),
-                                        get64(started.data + 16)};
-        fn(ctx, &re, st.pid != 0 ? &st : NULL);
-    }
-    buf_done(&spec);
-    buf_done(&started);
-    buf_done(&finished);
 }

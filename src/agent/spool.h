@@ -26,8 +26,8 @@
 struct spool;
 
 struct spool_opts {
-    const char *dir;        /* made when missing */
-    size_t segment_bytes;   /* 0: SPOOL_SEGMENT_BYTES; tests take less */
+    const char *dir;      /* made when missing */
+    size_t segment_bytes; /* 0: SPOOL_SEGMENT_BYTES; tests take less */
     /* NULL: pwrite. Tests put a disk that fails here. */
     ssize_t (*write_at)(void *ctx, int fd, const void *data, size_t n, off_t at);
     void *write_ctx;
@@ -46,7 +46,8 @@ MUST_USE enum err spool_open(const struct spool_opts *opts, OWNED struct spool *
 void spool_close(struct spool *s);
 
 /* Each run of the journal that was not released, oldest first; `started` is NULL when it had not been. */
-typedef void spool_restored_fn(void *ctx, const struct agent_restored *r, const struct spool_started *started);
+typedef void spool_restored_fn(void *ctx, const struct agent_restored *r,
+                               const struct spool_started *started);
 void spool_each(struct spool *s, spool_restored_fn *fn, void *ctx);
 
 /* Append records. ERR_LIMIT: the disk is full, nothing was recorded. The others always find a place. */

@@ -290,6 +290,7 @@ class AgentTest(unittest.TestCase):
     options = ()
 
     def setUp(self):
+        self.expected_errors = None
         self.where = os.path.realpath(tempfile.mkdtemp(prefix="wrata-agent-"))
         self.links = []
         self.valgrind = None
@@ -323,6 +324,8 @@ class AgentTest(unittest.TestCase):
         text = slurp(log) if os.path.exists(log) else ""
         shutil.rmtree(self.where, ignore_errors=True)
         for line in text.splitlines():
+            if self.expected_errors and self.expected_errors in line:
+                continue
             if "level=error" in line or "ERROR:" in line or "runtime error" in line or "==" in line:
                 self.fail("the agent's log: " + line)
 
@@ -706,6 +709,31 @@ class AgentTest(unittest.TestCase):
         self.assertEqual(f["how"], MEMORY_LIMIT)
         link.start(2, [sys.executable, "-c", "x = bytearray(100 << 20); print(len(x))"])
         self.assertEqual(link.end(2)["how"], EXITED)
+
+    def test_full_disk(self):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", self.where],
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("mounting a small disk is not allowed here")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.where])
+        self.expected_errors = "disk.full"
+        link = self.attach()
+        self.sh(link, 1, "sleep 100")
+        self.sh(link, 2, "head -c 20000000 /dev/zero; sleep 50", log_max_bytes=64 << 20)
+        f = link.end(2)
+        self.assertEqual(f["how"], NO_DISK)
+        self.assertGreater(f["log_dropped"], 0)
+        self.assertEqual(f["log_len"], len(link.log(2)))
+        self.sh(link, 3, "true")
+        if link.end(3)["how"] != EXITED:  # there may be room again already
+            self.assertIn("disk of the server is full", link.finished[3]["reason"])
+        for run in range(4, 40):  # acknowledged bytes make room within seconds
+            self.sh(link, run, "echo again")
+            if link.end(run)["how"] == EXITED:
+                break
+            link.for_s(0.2)
+        self.assertEqual(link.log(run), b"again\n")
+        link.drop(1)
+        link.wait(lambda: link.beat["held"] == [])
 
     # ---- code ----
 

@@ -31,13 +31,13 @@ struct world {
     struct buf story;
     struct pending pending[64];
     unsigned n_pending;
-    uint64_t record_seq;    /* the last one written */
+    uint64_t record_seq; /* the last one written */
     uint64_t last_beat;
     uint64_t goals_seq;
     struct wire_goal goals[16];
     uint32_t n_goals;
     uint64_t room;
-    bool hold_prepare;      /* the story answers AG_ACT_PREPARE itself */
+    bool hold_prepare; /* the story answers AG_ACT_PREPARE itself */
     bool hold_spawn;
     bool hold_sync;
     struct buf finished[8]; /* encoded FINISHED as recorded, by run */
@@ -62,8 +62,8 @@ static void note_frame(struct world *w, const struct frame *f)
     switch (f->type) {
     case FRAME_BEAT:
         for (uint32_t i = 0; i < f->beat.n_held && strlen(list) < 200; i++)
-            (void)snprintf(list + strlen(list), sizeof(list) - strlen(list), " %" PRIu64 ":%u", f->beat.held[i].run,
-                           f->beat.held[i].state);
+            (void)snprintf(list + strlen(list), sizeof(list) - strlen(list), " %" PRIu64 ":%u",
+                           f->beat.held[i].run, f->beat.held[i].state);
         w->last_beat = f->beat.seq;
         note(w, "send BEAT%s", list);
         break;
@@ -145,7 +145,8 @@ static void act(struct world *w, const struct agent_action *a)
         note(w, "client %u closed: %.*s", a->local, (int)a->text.len, a->text.ptr);
         break;
     case AG_ACT_TRACE:
-        note(w, "run %" PRIu64 ": %s to %s: %.*s", a->run, a->from_state, a->to_state, (int)a->text.len, a->text.ptr);
+        note(w, "run %" PRIu64 ": %s to %s: %.*s", a->run, a->from_state, a->to_state, (int)a->text.len,
+             a->text.ptr);
         break;
     case AG_ACT_EXIT:
         note(w, "exit");
@@ -208,8 +209,13 @@ static void advance(struct world *w, int64_t ms)
 
 static struct agent_opts opts(void)
 {
-    return (struct agent_opts){.incarnation = 7, .instance = "i1", .version = "1", .hash = "h", .hostname = "host",
-                               .facts = "facts", .idle_exit_ms = 600000};
+    return (struct agent_opts){.incarnation = 7,
+                               .instance = "i1",
+                               .version = "1",
+                               .hash = "h",
+                               .hostname = "host",
+                               .facts = "facts",
+                               .idle_exit_ms = 600000};
 }
 
 static void world_init(struct world *w)
@@ -239,8 +245,13 @@ static void world_done(struct world *w)
 
 static void welcome(struct world *w, uint32_t slots)
 {
-    frame_in(w, &(struct frame){.type = FRAME_WELCOME, .welcome = {.protocol = 1, .instance = slice_of("i1"),
-                                .slots = slots, .beat_ms = 100000, .grace_ms = 1000, .window_bytes = 100}});
+    frame_in(w, &(struct frame){.type = FRAME_WELCOME,
+                                .welcome = {.protocol = 1,
+                                            .instance = slice_of("i1"),
+                                            .slots = slots,
+                                            .beat_ms = 100000,
+                                            .grace_ms = 1000,
+                                            .window_bytes = 100}});
 }
 
 static void link_up(struct world *w, uint32_t slots)
@@ -267,8 +278,11 @@ static void spec(struct world *w, uint64_t run)
 
 static void goals_as_of(struct world *w, uint64_t beat_seq)
 {
-    frame_in(w, &(struct frame){.type = FRAME_GOALS, .goals = {.seq = ++w->goals_seq, .beat_seq = beat_seq,
-                                .goals = w->goals, .n_goals = w->n_goals}});
+    frame_in(w, &(struct frame){.type = FRAME_GOALS,
+                                .goals = {.seq = ++w->goals_seq,
+                                          .beat_seq = beat_seq,
+                                          .goals = w->goals,
+                                          .n_goals = w->n_goals}});
 }
 
 static void goals(struct world *w)
@@ -333,17 +347,17 @@ static void start_one(struct world *w)
     buf_clear(&w->story);
 }
 
-#define STORY(name)                       \
+#define STORY(name)                         \
     static void name##_in(struct world *w); \
-    static void name(void **state)        \
-    {                                     \
-        struct world w;                   \
-                                          \
-        (void)state;                      \
-        world_init(&w);                   \
-        name##_in(&w);                    \
-        world_done(&w);                   \
-    }                                     \
+    static void name(void **state)          \
+    {                                       \
+        struct world w;                     \
+                                            \
+        (void)state;                        \
+        world_init(&w);                     \
+        name##_in(&w);                      \
+        world_done(&w);                     \
+    }                                       \
     static void name##_in(struct world *w)
 
 /* ---- stories ---- */
@@ -452,7 +466,8 @@ STORY(test_agent__stops_with_term_then_kill)
     goals(w);
     goals(w); /* said again, done once */
     advance(w, 499);
-    expect(w, "[  1000] run 1: RUNNING to STOPPING: it was stopped\n[  1000] TERM 1\n[  1000] send BEAT 1:3\n");
+    expect(w,
+           "[  1000] run 1: RUNNING to STOPPING: it was stopped\n[  1000] TERM 1\n[  1000] send BEAT 1:3\n");
     advance(w, 1);
     expect(w, "[  1500] KILL 1\n");
     exited_with(w, 1, (struct agent_exit){.is_signal = true, .code = 9});
@@ -536,8 +551,9 @@ STORY(test_agent__sends_from_the_acknowledged_offset_after_a_reconnect)
 {
     start_one(w);
     grew(w, 1, STREAM_LOG, 60);
-    frame_in(w, &(struct frame){.type = FRAME_ACKS,
-                                .acks = {.acks = &(struct wire_ack){.run = 1, .stream = 0, .offset = 20}, .n_acks = 1}});
+    frame_in(w, &(struct frame){
+                    .type = FRAME_ACKS,
+                    .acks = {.acks = &(struct wire_ack){.run = 1, .stream = 0, .offset = 20}, .n_acks = 1}});
     grew(w, 1, STREAM_LOG, 70);
     expect(w, "[  1000] stream 1.0 0+60\n[  1000] stream 1.0 60+10\n");
     event(w, &(struct agent_event){.kind = AG_EV_LINK_DOWN});
@@ -555,8 +571,9 @@ STORY(test_agent__skips_what_the_controller_has)
     buf_clear(&w->story);
     w->room = 0;
     link_up(w, 1);
-    frame_in(w, &(struct frame){.type = FRAME_ACKS,
-                                .acks = {.acks = &(struct wire_ack){.run = 1, .stream = 0, .offset = 60}, .n_acks = 1}});
+    frame_in(w, &(struct frame){
+                    .type = FRAME_ACKS,
+                    .acks = {.acks = &(struct wire_ack){.run = 1, .stream = 0, .offset = 60}, .n_acks = 1}});
     w->room = KIB(1);
     grew(w, 1, STREAM_LOG, 61);
     expect(w, "[  1000] send HELLO 1:2:60\n[  1000] stream 1.0 60+1\n");
@@ -611,7 +628,9 @@ STORY(test_agent__stops_at_time_and_silence_limits)
     expect(w, "");
     advance(w, 1);
     assert_true(told(w, "[  4500] run 2: RUNNING to STOPPING: it wrote nothing"));
-    exited_with(w, 2, (struct agent_exit){.is_signal = true, .code = 15, .len = {5, 0}, .text = slice_of("running: sh")});
+    exited_with(
+        w, 2,
+        (struct agent_exit){.is_signal = true, .code = 15, .len = {5, 0}, .text = slice_of("running: sh")});
     assert_true(told(w, "send FINISHED 2 how 4 log 5 no output for 2.0 s; running: sh"));
     advance(w, 1500);
     assert_true(told(w, "[  6000] run 1: RUNNING to STOPPING: it ran longer"));
@@ -660,8 +679,9 @@ STORY(test_agent__tells_when_the_code_cannot_come)
     spec_more(w, 1, (struct frame_run_spec){.launch = 1, .project = 3, .commit = slice_of(COMMIT_1)});
     goal(w, 1, WANT_RUN);
     goals(w);
-    event(w, &(struct agent_event){.kind = AG_EV_PREPARED, .slot = 0, .text = slice_of("git fetch failed: no such"),
-                                   .wall = {1}});
+    event(w,
+          &(struct agent_event){
+              .kind = AG_EV_PREPARED, .slot = 0, .text = slice_of("git fetch failed: no such"), .wall = {1}});
     assert_true(told(w, "send FINISHED 1 how 7 log 0 git fetch failed: no such"));
 }
 
@@ -724,7 +744,9 @@ STORY(test_agent__tells_what_could_not_be_started)
     spec(w, 1);
     goal(w, 1, WANT_RUN);
     goals(w);
-    event(w, &(struct agent_event){.kind = AG_EV_SPAWN_FAILED, .run = 1, .text = slice_of("ruby: command not found"),
+    event(w, &(struct agent_event){.kind = AG_EV_SPAWN_FAILED,
+                                   .run = 1,
+                                   .text = slice_of("ruby: command not found"),
                                    .wall = {1}});
     assert_true(told(w, "send FINISHED 1 how 6 log 0 ruby: command not found"));
 }
@@ -772,20 +794,23 @@ STORY(test_agent__comes_back_from_its_journal)
     w->last_beat = 0;
     w->record_seq = 0;
 
-    re = (struct agent_restored){.run = 1, .was_started = true, .finished = buf_slice(&w->finished[1]), .len = {12, 0}};
+    re = (struct agent_restored){
+        .run = 1, .was_started = true, .finished = buf_slice(&w->finished[1]), .len = {12, 0}};
     step(w, &(struct agent_event){.kind = AG_EV_RESTORED, .restored = &re});
-    re = (struct agent_restored){.run = 2, .was_started = true, .acked = {30, 0}, .len = {50, 0}, .wall = {9}};
+    re =
+        (struct agent_restored){.run = 2, .was_started = true, .acked = {30, 0}, .len = {50, 0}, .wall = {9}};
     step(w, &(struct agent_event){.kind = AG_EV_RESTORED, .restored = &re});
     re = (struct agent_restored){.run = 3, .spec = buf_slice(&w->specs[3])};
     step(w, &(struct agent_event){.kind = AG_EV_RESTORED, .restored = &re});
     settle(w);
     buf_clear(&w->story);
     link_up(w, 2);
-    expect(w, "[  5000] send HELLO 1:4:12 2:4:50 3:0:0\n"
-              "[  5000] send FINISHED 1 how 0 log 12\n"
-              "[  5000] send FINISHED 2 how 8 log 50 the agent on the server was killed while the script ran\n"
-              "[  5000] stream 1.0 0+12\n"
-              "[  5000] stream 2.0 30+20\n");
+    expect(w,
+           "[  5000] send HELLO 1:4:12 2:4:50 3:0:0\n"
+           "[  5000] send FINISHED 1 how 0 log 12\n"
+           "[  5000] send FINISHED 2 how 8 log 50 the agent on the server was killed while the script ran\n"
+           "[  5000] stream 1.0 0+12\n"
+           "[  5000] stream 2.0 30+20\n");
     goals(w);
     assert_true(told(w, "prepare slot 0 for 3"));
 }
@@ -799,8 +824,9 @@ STORY(test_agent__loses_bytes_of_a_bad_disk_openly)
     step(w, &(struct agent_event){.kind = AG_EV_LINK_DOWN});
     ungoal(w, 1);
     agent_free(w->agent);
-    w->agent = agent_new(&(struct agent_opts){.instance = "i1", .version = "", .hash = "", .hostname = "", .facts = ""},
-                         w->now);
+    w->agent = agent_new(
+        &(struct agent_opts){.instance = "i1", .version = "", .hash = "", .hostname = "", .facts = ""},
+        w->now);
     re.finished = buf_slice(&w->finished[1]);
     step(w, &(struct agent_event){.kind = AG_EV_RESTORED, .restored = &re});
     buf_clear(&w->story);
@@ -814,7 +840,8 @@ STORY(test_agent__drops_links_that_break_the_rules)
     goals(w);
     assert_true(told(w, "close link: a frame before WELCOME"));
     event(w, &(struct agent_event){.kind = AG_EV_LINK_UP});
-    frame_in(w, &(struct frame){.type = FRAME_WELCOME, .welcome = {.protocol = 1, .instance = slice_of("other")}});
+    frame_in(
+        w, &(struct frame){.type = FRAME_WELCOME, .welcome = {.protocol = 1, .instance = slice_of("other")}});
     assert_true(told(w, "close link: this agent serves another instance"));
     link_up(w, 1);
     welcome(w, 1);
@@ -894,8 +921,10 @@ STORY(test_agent__relays_channels_under_credit)
     event(w, &(struct agent_event){.kind = AG_EV_CHAN_OPEN, .local = 6, .chan = &what});
     event(w, &(struct agent_event){.kind = AG_EV_CHAN_BYTES, .local = 6, .text = slice_of("want")});
     frame_in(w, &(struct frame){.type = FRAME_CHAN_CREDIT, .chan_credit = {.chan = 1, .bytes = 4}});
-    frame_in(w, &(struct frame){.type = FRAME_CHAN_DATA, .chan_data = {.chan = 1, .bytes = slice_of("pack")}});
-    event(w, &(struct agent_event){.kind = AG_EV_CHAN_TAKEN, .local = 6, .len = 4}); /* little: no frame for it */
+    frame_in(w,
+             &(struct frame){.type = FRAME_CHAN_DATA, .chan_data = {.chan = 1, .bytes = slice_of("pack")}});
+    event(w, &(struct agent_event){
+                 .kind = AG_EV_CHAN_TAKEN, .local = 6, .len = 4}); /* little: no frame for it */
     event(w, &(struct agent_event){.kind = AG_EV_CHAN_TAKEN, .local = 6, .len = 40});
     frame_in(w, &(struct frame){.type = FRAME_CHAN_CLOSE, .chan_close = {.chan = 1, .error = slice_of("")}});
     event(w, &(struct agent_event){.kind = AG_EV_CHAN_EOF, .local = 6});

@@ -45,7 +45,8 @@ static ssize_t write_at(void *ctx, int fd, const void *data, size_t n, off_t at)
 
 static void open_spool(struct fixture *f)
 {
-    struct spool_opts o = {.dir = f->dir, .segment_bytes = f->segment_bytes, .write_at = write_at, .write_ctx = f};
+    struct spool_opts o = {
+        .dir = f->dir, .segment_bytes = f->segment_bytes, .write_at = write_at, .write_ctx = f};
     struct why why = {0};
 
     if (spool_open(&o, &f->spool, &why) != ERR_OK)
@@ -114,9 +115,10 @@ static int teardown(void **state)
 /* What the journal says of its runs, one line each. */
 static void list_one(void *ctx, const struct agent_restored *r, const struct spool_started *st)
 {
-    buf_printf(ctx, "%" PRIu64 ": spec \"%.*s\" pid %u%s finished \"%.*s\" log %" PRIu64 "..%" PRIu64 "\n", r->run,
-               (int)r->spec.len, r->spec.ptr, st != NULL ? st->pid : 0, r->was_started ? " started" : "",
-               (int)r->finished.len, r->finished.ptr, r->acked[0], r->len[0]);
+    buf_printf(ctx, "%" PRIu64 ": spec \"%.*s\" pid %u%s finished \"%.*s\" log %" PRIu64 "..%" PRIu64 "\n",
+               r->run, (int)r->spec.len, r->spec.ptr, st != NULL ? st->pid : 0,
+               r->was_started ? " started" : "", (int)r->finished.len, r->finished.ptr, r->acked[0],
+               r->len[0]);
 }
 
 static void expect(struct fixture *f, const char *want)
@@ -305,7 +307,8 @@ static void test_spool__stays_small_over_many_runs(void **state)
     struct fixture *f = *state;
 
     for (uint64_t run = 1; run <= 5000; run++) {
-        assert_int_equal(spool_spec(f->spool, run, SLICE("a description of some length for a run"), run), ERR_OK);
+        assert_int_equal(spool_spec(f->spool, run, SLICE("a description of some length for a run"), run),
+                         ERR_OK);
         spool_started(f->spool, run, &(struct spool_started){.pid = 5});
         put_stream(f, run, 100);
         spool_finished(f->spool, run, SLICE("end"), run);

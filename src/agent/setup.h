@@ -1,0 +1,18 @@
+/* setup.h - what an agent lays out and finds out once, when it starts. The present folder is DIR/ID. */
+#ifndef WRATA_AGENT_SETUP_H
+#define WRATA_AGENT_SETUP_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Take the folder. ERR_BUSY: another agent has it and can be spoken to. The lock is held until the process ends. */
+MUST_USE enum err setup_lock(struct why *reterr);
+
+/* Write the RSpec adapter; ret: its absolute path, "" when this build has none. */
+MUST_USE enum err setup_adapter(const char *dir, char *ret, size_t size, struct why *reterr);
+
+/* "Linux x86_64, 4 cores, cgroup v2 (kill memory pids), git 2.39.5" */
+void setup_facts(const char *groups, char *out, size_t size);
+
+#endif
