@@ -354,7 +354,11 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
         return;
     }
     if (err != ERR_OK) {
-        req_field_error(rq, why);
+        struct why told = *why;
+
+        if (told.code == ERR_NOTFOUND) /* the launch is not at this address: what its body names is wrong */
+            told.code = ERR_INVALID;
+        req_field_error(rq, &told);
         req_release(rq);
         return;
     }
@@ -382,6 +386,19 @@ static void choose_files(struct req *rq)
                   s->in->files.n, on_plan, rq);
 }
 
+/* A url for people: without the user and password that may stand in it. */
+static const char *url_shown(struct arena *arena, const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *at;
+
+    if (host == NULL)
+        return url;
+    host += 3;
+    at = memchr(host, '@', strcspn(host, "/"));
+    return at == NULL ? url : arena_printf(arena, "%.*s%s", (int)(host - url), url, at + 1);
+}
+
 static void on_fresh(void *ctx, enum err err, const struct why *why)
 {
     struct req *rq = ctx;
@@ -390,7 +407,7 @@ static void on_fresh(void *ctx, enum err err, const struct why *why)
     if (rq->http != NULL && !rq->api->is_closed) {
         /* A mirror that cannot be refreshed is used as it is; one that was never made cannot. */
         if (err != ERR_OK && s->project->refreshed_at.ms == 0)
-            req_fail(rq, ERR_INVALID, "project", "%s", why->text);
+            req_fail(rq, ERR_INVALID, "project", "%s: %s", url_shown(&rq->arena, s->project->url), why->text);
         else
             choose_files(rq);
     }

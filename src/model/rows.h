@@ -19,6 +19,7 @@
 #define LAUNCH_TESTS_MAX 100000u
 #define LAUNCH_ENV_MAX 256u
 #define ENV_LINE_BYTES_MAX 32768u
+#define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */
 #define LAUNCH_SERVERS_MAX 2000u
 #define SERVER_SLOTS_MAX 256u
 #define SERVERS_MAX 4096u

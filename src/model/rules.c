@@ -56,7 +56,14 @@ static enum err length_check(const char *field, const char *value, size_t max_by
     return ERR_OK;
 }
 
-enum err text_check(const char *field, const char *value, uint32_t max_bytes, struct why *reterr)
+static bool is_control(const unsigned char *p)
+{
+    return *p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+/* Valid UTF-8 of at most max_bytes; without control characters unless they make sense in it. */
+static enum err utf8_check(const char *field, const char *value, uint32_t max_bytes, bool may_have_controls,
+                           struct why *reterr)
 {
     const unsigned char *p;
     char s[SHOWN_BYTES];
@@ -70,11 +77,16 @@ enum err text_check(const char *field, const char *value, uint32_t max_bytes, st
         if (n == 0)
             return why_set(reterr, ERR_INVALID, field, "%s is not valid UTF-8: \"%s\"", field,
                            shown(value, s));
-        if (*p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0))
+        if (!may_have_controls && is_control(p))
             return why_set(reterr, ERR_INVALID, field, "%s holds a control character: \"%s\"", field,
                            shown(value, s));
     }
     return ERR_OK;
+}
+
+enum err text_check(const char *field, const char *value, uint32_t max_bytes, struct why *reterr)
+{
+    return utf8_check(field, value, max_bytes, false, reterr);
 }
 
 enum err name_check(const char *field, const char *value, struct why *reterr)
@@ -228,6 +240,7 @@ static enum err launch_numbers_check(const struct launch_row *l, struct why *ret
 
 enum err launch_row_check(const struct launch_row *l, struct why *reterr)
 {
+    size_t env_bytes = 0;
     uint32_t i;
     enum err err = text_check("name", l->name, NAME_BYTES_MAX, reterr);
 
@@ -239,15 +252,21 @@ enum err launch_row_check(const struct launch_row *l, struct why *reterr)
         err = text_check("project_name", l->project_name, URL_BYTES_MAX, reterr);
     if (err == ERR_OK)
         err = launch_numbers_check(l, reterr);
-    for (i = 0; err == ERR_OK && i < l->n_env; i++)
+    for (i = 0; err == ERR_OK && i < l->n_env; i++) {
         err = env_line_check(l->env[i], reterr);
+        env_bytes += strlen(l->env[i]);
+    }
+    if (err == ERR_OK && env_bytes > LAUNCH_ENV_BYTES_MAX)
+        return why_set(reterr, ERR_LIMIT, "env", "the env lines have %zu bytes together, at most %u are allowed", env_bytes,
+                       LAUNCH_ENV_BYTES_MAX);
     return err;
 }
 
 enum err test_row_check(const struct test_row *t, struct why *reterr)
 {
     uint32_t i;
-    enum err err = text_check("path", t->path, PATH_BYTES_MAX, reterr);
+    /* git and Linux allow every byte but NUL in a file's name; a line's end in it is odd, and shown escaped. */
+    enum err err = utf8_check("path", t->path, PATH_BYTES_MAX, true, reterr);
 
     if (err != ERR_OK)
         return err;
