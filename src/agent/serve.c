@@ -608,6 +608,10 @@ static void tidy(struct serve *s, struct mono now)
 
     s->next_tidy = mono_add_ms(now, TIDY_MS);
     spool_tidy(s->spool);
+    if (s->link == NULL && access(AGENT_SOCKET, F_OK) != 0 && errno == ENOENT) {
+        LOG_WARN("agent.folder_gone", "runs=%u", agent_run_count(s->agent));
+        s->is_done = true; /* nobody can ever ask for what is held here */
+    }
     s->disk_free = spool_disk_free(s->spool);
     s->load_percent = getloadavg(load, 1) == 1 ? (uint32_t)(load[0] * 100.0) : 0;
     if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > (off_t)LOG_FILE_MAX_BYTES &&

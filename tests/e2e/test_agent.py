@@ -700,6 +700,16 @@ class AgentTest(unittest.TestCase):
         link.close()
         self.assertTrue(wait_dead(pid, 5))
 
+    def test_agent_ends_with_its_folder(self):
+        link = self.attach()
+        self.sh(link, 1, "echo $$; exec sleep 1000")
+        link.wait(lambda: link.log(1).endswith(b"\n"))
+        pid, agent = int(link.log(1)), pid_of_agent(self.where)
+        shutil.rmtree(os.path.join(self.where, "i1"))
+        link.cut()
+        self.assertTrue(wait_dead(agent, 5))
+        self.assertTrue(wait_dead(pid))
+
     def test_memory_limit(self):
         link = self.attach()
         if "memory" not in link.hello["facts"]:
