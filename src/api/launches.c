@@ -9,7 +9,8 @@
 #include "api/api_private.h"
 #include "base/log.h"
 
-#define LEASE_MS 120000u
+#define LEASE_S 120
+#define LEASE_S_MIN 10 /* twice what the agent takes off for itself */
 #define RETRIES 2
 /* A branch means what was pushed last: a mirror older than this is fetched before a launch. */
 #define FRESH_MS 10000
@@ -98,6 +99,7 @@ struct launch_body {
     int64_t retries;
     int64_t time_limit_s;
     int64_t silence_limit_s;
+    int64_t lease_s;
     struct field_texts servers;
     struct field_texts env;
 };
@@ -155,6 +157,13 @@ static const struct field launch_fields[] = {
      .max = 30 * 86400,
      .help = "a run that prints nothing for longer is ended; 0: no limit",
      .preset = "0"},
+    {.name = "lease_s",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launch_body, lease_s),
+     .min = LEASE_S_MIN,
+     .max = 3600,
+     .help = "a server that is silent for so long has lost its runs; they go to another one",
+     .preset = "120"},
     {.name = "servers",
      .type = FIELD_TEXTS,
      .offset = offsetof(struct launch_body, servers),
@@ -174,7 +183,7 @@ static const struct field launch_fields[] = {
     {.type = FIELD_END},
 };
 static const struct launch_body launch_preset = {
-    .ref = "", .name = "", .order = ORDER_AS_GIVEN, .retries = RETRIES, .time_limit_s = 3600};
+    .ref = "", .name = "", .order = ORDER_AS_GIVEN, .retries = RETRIES, .time_limit_s = 3600, .lease_s = LEASE_S};
 
 struct predicted {
     UT_hash_handle hh;
@@ -482,7 +491,7 @@ static void on_predicted(struct req *rq)
                                .retries = (uint32_t)in->retries,
                                .time_limit_ms = in->time_limit_s * 1000,
                                .silence_limit_ms = in->silence_limit_s * 1000,
-                               .lease_ms = LEASE_MS,
+                               .lease_ms = (uint32_t)in->lease_s * 1000,
                                .env = in->env.at,
                                .n_env = in->env.n,
                                .servers = s->servers,

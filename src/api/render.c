@@ -191,6 +191,7 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     int_or_null(j, "duration_ms", has_ended, f->duration_us / 1000);
     int_or_null(j, "cpu_ms", has_ended, (f->user_us + f->system_us) / 1000);
     int_or_null(j, "max_rss_kib", has_ended, f->max_rss_kib);
+    int_or_null(j, "gap_us", has_ended, f->gap_us);
     render_tally(j, &row->tally);
     jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
     jo_ktext(j, "commit", commit);

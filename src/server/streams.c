@@ -138,14 +138,26 @@ void streams_note_changes(struct streams *st, const struct change *changes, uint
     }
 }
 
+static void write_free(struct write *w)
+{
+    free(w->bytes);
+    arena_done(&w->list.arena);
+    free(w);
+}
+
 static void on_durable(void *ctx, enum err err, const struct why *why)
 {
     struct write *w = ctx;
     struct server *s = w->streams->server;
     struct run_stream *rs = find(w->streams, w->run.v);
 
-    if (err != ERR_OK)
+    if (err == ERR_IO)
         server_die("streams.commit", why);
+    if (err != ERR_OK) { /* refused alone: nothing of it is durable, so nothing is acknowledged or shown */
+        LOG_WARN("stream.refused", "run=%llu stream=%u why=\"%s\"", (unsigned long long)w->run.v, w->stream, why->text);
+        write_free(w);
+        return;
+    }
     if (rs != NULL && s->links != NULL) { /* else its run has ended: the goals say so */
         rs->durable[w->stream] = w->upto;
         link_ack(s->links, w->server, w->run, w->stream, w->upto); /* S2 */
@@ -156,9 +168,7 @@ static void on_durable(void *ctx, enum err err, const struct why *why)
         else
             api_examples(s->api, w->launch, w->list.rows, w->list.n, &w->tally);
     }
-    free(w->bytes);
-    arena_done(&w->list.arena);
-    free(w);
+    write_free(w);
 }
 
 static struct write *write_new(struct streams *st, const struct run_stream *rs, struct server_id server,
