@@ -80,7 +80,8 @@ static void fleet_up(struct bench *b, const struct shape *s)
     for (uint32_t i = 1; i <= s->servers; i++) {
         (void)snprintf(name, sizeof(name), "s%u", i);
         ev = (struct event){.kind = EV_SERVER_ADD, .ticket = {1}};
-        ev.server_add = (struct server_row){.name = name, .address = "", .user = "", .identity = "", .slots = s->slots};
+        ev.server_add =
+            (struct server_row){.name = name, .address = "", .user = "", .identity = "", .slots = s->slots};
         turn(b, &ev, 1);
         ev = (struct event){.kind = EV_LINK_UP};
         ev.link_up.server.v = i;
@@ -102,8 +103,10 @@ static void launches_create(struct bench *b, const struct shape *s, uint32_t n_t
         abort();
     for (uint32_t i = 0; i < n_tests; i++)
         tests[i] = (struct new_test){.path = "spec/some_file_spec.rb", .argv = argv, .n_argv = 1};
-    ev.launch_create.launch = (struct launch_row){
-        .name = "bench", .project_name = "p", .ref = "main", .commit = "0123456789abcdef0123456789abcdef01234567"};
+    ev.launch_create.launch = (struct launch_row){.name = "bench",
+                                                  .project_name = "p",
+                                                  .ref = "main",
+                                                  .commit = "0123456789abcdef0123456789abcdef01234567"};
     ev.launch_create.tests = tests;
     for (uint32_t i = 0; i < s->launches; i++) {
         ev.launch_create.n_tests = n_tests / s->launches;
@@ -146,7 +149,8 @@ static void bench(const struct shape *s, uint32_t n_tests)
         turn(&b, &b.queue[at], n);
     }
     run_s = cpu_s() - a;
-    printf("%5u servers x %2u slots, %3u launches, batch %3u: %8.0f runs per second of CPU, %llu runs, %.1f changes each; "
+    printf("%5u servers x %2u slots, %3u launches, batch %3u: %8.0f runs per second of CPU, %llu runs, %.1f "
+           "changes each; "
            "create %u tests %.0f ms\n",
            s->servers, s->slots, s->launches, s->batch, (double)b.done / run_s, (unsigned long long)b.done,
            (double)b.changes / (double)b.done, n_tests, create_s * 1000);

@@ -15,7 +15,7 @@ void sim_store_init(struct sim_store *st)
     *st = (struct sim_store){.next_server = 1, .next_launch = 1, .next_test = 1, .next_run = 1};
 }
 
-static void server_free(struct stored_server *s)
+static void row_server_free(struct stored_server *s)
 {
     free((void *)(uintptr_t)s->row.name);
     free(s);
@@ -30,7 +30,7 @@ void sim_store_done(struct sim_store *st)
 
     HASH_ITER(hh, st->servers, s, s_next) {
         HASH_DEL(st->servers, s);
-        server_free(s);
+        row_server_free(s);
     }
     HASH_ITER(hh, st->launches, l, l_next) {
         HASH_DEL(st->launches, l);
@@ -73,7 +73,7 @@ struct stored_run *sim_store_run(const struct sim_store *st, uint64_t id)
     return r;
 }
 
-static const char *const *texts(struct arena *a, const char *const *from, uint32_t n)
+static const char *const *row_texts(struct arena *a, const char *const *from, uint32_t n)
 {
     const char **to = arena_alloc(a, (n + 1) * sizeof(*to));
 
@@ -84,7 +84,7 @@ static const char *const *texts(struct arena *a, const char *const *from, uint32
 
 /* ---- servers ---- */
 
-static void server_put(struct sim_store *st, const struct server_row *row)
+static void row_server_put(struct sim_store *st, const struct server_row *row)
 {
     struct stored_server *s;
 
@@ -106,7 +106,7 @@ static void server_put(struct sim_store *st, const struct server_row *row)
     s->row.facts = "";
 }
 
-static void server_delete(struct sim_store *st, struct server_id id)
+static void row_server_delete(struct sim_store *st, struct server_id id)
 {
     struct stored_server *s;
 
@@ -116,12 +116,12 @@ static void server_delete(struct sim_store *st, struct server_id id)
         return;
     }
     HASH_DEL(st->servers, s);
-    server_free(s);
+    row_server_free(s);
 }
 
 /* ---- launches and tests ---- */
 
-static void launch_add(struct sim_store *st, const struct launch_row *row)
+static void row_launch_add(struct sim_store *st, const struct launch_row *row)
 {
     struct stored_launch *l = xcalloc(1, sizeof(*l));
     uint64_t *ids;
@@ -132,7 +132,7 @@ static void launch_add(struct sim_store *st, const struct launch_row *row)
     l->row.project_name = arena_strdup(&l->arena, row->project_name);
     l->row.ref = arena_strdup(&l->arena, row->ref);
     l->row.commit = arena_strdup(&l->arena, row->commit);
-    l->row.env = texts(&l->arena, row->env, row->n_env);
+    l->row.env = row_texts(&l->arena, row->env, row->n_env);
     ids = arena_alloc(&l->arena, (row->n_servers + 1) * sizeof(*ids));
     for (uint32_t i = 0; i < row->n_servers; i++)
         ids[i] = row->servers[i];
@@ -141,7 +141,7 @@ static void launch_add(struct sim_store *st, const struct launch_row *row)
     st->next_launch = row->id.v + 1;
 }
 
-static void launch_set(struct sim_store *st, const struct launch_row *row)
+static void row_launch_set(struct sim_store *st, const struct launch_row *row)
 {
     struct stored_launch *l = sim_store_launch(st, row->id.v);
 
@@ -162,19 +162,19 @@ static void launch_set(struct sim_store *st, const struct launch_row *row)
     l->row.ended_at = row->ended_at;
 }
 
-static void test_add(struct sim_store *st, const struct test_row *row)
+static void row_test_add(struct sim_store *st, const struct test_row *row)
 {
     struct stored_test *t = xcalloc(1, sizeof(*t));
 
     arena_init(&t->arena);
     t->row = *row;
     t->row.path = arena_strdup(&t->arena, row->path);
-    t->row.argv = texts(&t->arena, row->argv, row->n_argv);
+    t->row.argv = row_texts(&t->arena, row->argv, row->n_argv);
     HASH_ADD(hh, st->tests, row.id.v, sizeof(t->row.id.v), t);
     st->next_test = row->id.v + 1;
 }
 
-static void test_done(struct sim_store *st, struct stored_test *t)
+static void row_test_done(struct sim_store *st, struct stored_test *t)
 {
     struct stored_launch *l = sim_store_launch(st, t->row.launch.v);
 
@@ -186,7 +186,7 @@ static void test_done(struct sim_store *st, struct stored_test *t)
     l->worst = outcome_worst(l->worst, t->row.outcome);
 }
 
-static void test_set(struct sim_store *st, const struct test_row *row)
+static void row_test_set(struct sim_store *st, const struct test_row *row)
 {
     struct stored_test *t = sim_store_test(st, row->id.v);
 
@@ -202,12 +202,12 @@ static void test_set(struct sim_store *st, const struct test_row *row)
     t->row.losses = row->losses;
     t->row.run = row->run;
     if (row->state == TEST_DONE)
-        test_done(st, t);
+        row_test_done(st, t);
 }
 
 /* ---- runs ---- */
 
-static void run_add(struct sim_store *st, const struct run_row *row)
+static void row_run_add(struct sim_store *st, const struct run_row *row)
 {
     struct stored_run *r = xcalloc(1, sizeof(*r));
 
@@ -222,7 +222,7 @@ static void run_add(struct sim_store *st, const struct run_row *row)
     st->next_run = row->id.v + 1;
 }
 
-static void run_set(struct sim_store *st, const struct run_row *row)
+static void row_run_set(struct sim_store *st, const struct run_row *row)
 {
     struct stored_run *r = sim_store_run(st, row->id.v);
     struct stored_test *t;
@@ -252,28 +252,28 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
 {
     switch (c->kind) {
     case CHANGE_SERVER_PUT:
-        server_put(st, &c->server);
+        row_server_put(st, &c->server);
         break;
     case CHANGE_SERVER_DELETE:
-        server_delete(st, c->server.id);
+        row_server_delete(st, c->server.id);
         break;
     case CHANGE_LAUNCH_ADD:
-        launch_add(st, &c->launch);
+        row_launch_add(st, &c->launch);
         break;
     case CHANGE_LAUNCH_SET:
-        launch_set(st, &c->launch);
+        row_launch_set(st, &c->launch);
         break;
     case CHANGE_TEST_ADD:
-        test_add(st, &c->test);
+        row_test_add(st, &c->test);
         break;
     case CHANGE_TEST_SET:
-        test_set(st, &c->test);
+        row_test_set(st, &c->test);
         break;
     case CHANGE_RUN_ADD:
-        run_add(st, &c->run);
+        row_run_add(st, &c->run);
         break;
     case CHANGE_RUN_SET:
-        run_set(st, &c->run);
+        row_run_set(st, &c->run);
         break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:

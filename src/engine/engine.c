@@ -258,7 +258,7 @@ static void on_launch_create(struct engine *e, const struct event *ev)
 static void run_stop(struct engine *e, struct run *r)
 {
     run_unask_back(e, r);
-    if (run_set(e, r, RUN_BY_STOP, NULL)) /* no edge: it is being stopped already */
+    if (run_state_set(e, r, RUN_BY_STOP, NULL)) /* no edge: it is being stopped already */
         goals_due(e, r->server);
 }
 
@@ -274,7 +274,7 @@ static void on_launch_stop(struct engine *e, const struct event *ev)
                       (unsigned long long)ev->launch_stop.v);
         return;
     }
-    if (launch_set(e, l, LAUNCH_BY_STOP)) { /* no edge: it is being stopped already */
+    if (launch_state_set(e, l, LAUNCH_BY_STOP)) { /* no edge: it is being stopped already */
         for (i = 0; i < l->row.n_tests; i++) {
             if (l->tests[i].active != NULL)
                 run_stop(e, l->tests[i].active);
@@ -417,7 +417,7 @@ void stopping_flush(struct engine *e)
             e->more = true;
             return;
         }
-        CHECK(test_set(e, t, TEST_BY_STOP, OUTCOME_STOPPED));
+        CHECK(test_state_set(e, t, TEST_BY_STOP, OUTCOME_STOPPED));
     }
 }
 

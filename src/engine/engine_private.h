@@ -312,10 +312,10 @@ extern const struct edge_table link_table, launch_table, test_table, run_table;
 const struct edge *edge_find(const struct edge_table *t, unsigned from, unsigned cause); /* NULL: none */
 
 /* Each returns false, with nothing done, when there is no such edge. `reason` may be NULL. */
-bool link_set(struct engine *e, struct server *s, enum link_cause cause, const char *reason);
-bool launch_set(struct engine *e, struct launch *l, enum launch_cause cause);
+bool link_state_set(struct engine *e, struct server *s, enum link_cause cause, const char *reason);
+bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause cause);
 /* outcome: for the causes that end it */
-bool test_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome);
+bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome);
 /* How a run ended, for the causes that end it; NULL otherwise. */
 struct run_end {
     enum outcome outcome;
@@ -323,7 +323,7 @@ struct run_end {
     const struct finish *finish;
     const struct tally *tally;
 };
-bool run_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
+bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
 void run_begin(struct engine *e, struct run *r); /* the first state: ASSIGNED */
 
 /* ---- queue.c: which test of a launch is next ---- */

@@ -23,7 +23,7 @@ const struct edge_table launch_table = {
     .first = LAUNCH_RUNNING,
 };
 
-bool launch_set(struct engine *e, struct launch *l, enum launch_cause cause)
+bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause cause)
 {
     const struct edge *edge = edge_find(&launch_table, l->row.state, cause);
 

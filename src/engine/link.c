@@ -23,7 +23,7 @@ void link_on_connect_timer(struct engine *e, struct server *s)
 
     if (e->closing || s->removed || s->link != 0)
         return;
-    CHECK(link_set(e, s, LINK_BY_CONNECT, NULL));
+    CHECK(link_state_set(e, s, LINK_BY_CONNECT, NULL));
     o.server = s->row;
     outbox_order(e->out, &o);
 }
@@ -49,7 +49,7 @@ static void link_gone(struct engine *e, struct server *s, const char *reason)
     if (s->removed)
         return;
     s->tries++;
-    CHECK(link_set(e, s, LINK_BY_DOWN, reason));
+    CHECK(link_state_set(e, s, LINK_BY_DOWN, reason));
     if (!e->closing)
         reconnect_later(e, s);
 }
@@ -69,7 +69,7 @@ void link_on_silence_timer(struct engine *e, struct server *s)
     }
     reason = arena_printf(&e->out->arena, "no beat for %lld s", (long long)(silent_ms / 1000));
     if (silent_ms < shown_ms * SILENT_CLOSE_FACTOR) {
-        (void)link_set(e, s, LINK_BY_SILENCE, reason); /* no edge: it is shown already */
+        (void)link_state_set(e, s, LINK_BY_SILENCE, reason); /* no edge: it is shown already */
         timer_set(&e->timers, &s->silence, TIMER_SILENCE, s,
                   mono_add_ms(s->heard, shown_ms * SILENT_CLOSE_FACTOR));
         return;
@@ -91,7 +91,7 @@ static void run_started(struct engine *e, struct run *r, uint32_t slot)
     r->started = e->now.mono;
     r->launch->active_started++;
     r->launch->active_start_us += e->now.mono.us;
-    CHECK(run_set(e, r, RUN_BY_STARTED, NULL));
+    CHECK(run_state_set(e, r, RUN_BY_STARTED, NULL));
     SET_ADD(e->refill, r->server, refill);
 }
 
@@ -182,7 +182,7 @@ void on_link_up(struct engine *e, const struct event *ev)
         s->row.agent_version = text_keep(s->row.agent_version, ev->link_up.agent_version);
     if (strcmp(s->row.facts, ev->link_up.facts) != 0)
         s->row.facts = text_keep(s->row.facts, ev->link_up.facts);
-    CHECK(link_set(e, s, LINK_BY_UP, NULL));
+    CHECK(link_state_set(e, s, LINK_BY_UP, NULL));
     mark_held(e, s, ev->link_up.held, ev->link_up.n_held);
     link_up_runs(e, s, other);
     SET_ADD(e->refill, s, refill);
@@ -240,7 +240,7 @@ void on_beat(struct engine *e, const struct event *ev)
     s->tries = 0;
     s->renew = true;
     if (s->row.link == LINK_LOST && !s->removed)
-        CHECK(link_set(e, s, LINK_BY_BEAT, NULL));
+        CHECK(link_state_set(e, s, LINK_BY_BEAT, NULL));
     server_refresh(e, s);
     mark_held(e, s, ev->beat.held, ev->beat.n_held);
     DL_FOREACH_SAFE(s->runs, r, next) {
@@ -292,7 +292,9 @@ void on_run_finished(struct engine *e, const struct event *ev)
     end.outcome =
         outcome_decide(end.finish, r->test->adapter == ADAPTER_RSPEC, end.tally, reason, sizeof(reason));
     end.reason = reason;
-    if (said != NULL && said[0] != '\0')
+    if (said != NULL && strncmp(said, reason, strlen(reason)) == 0 && said[0] != '\0')
+        end.reason = said; /* the agent's sentence begins with ours and tells more */
+    else if (said != NULL && said[0] != '\0')
         end.reason = arena_printf(&e->out->arena, "%s: %s", reason, said);
     if (r->server->removed && end.outcome == OUTCOME_STOPPED) {
         end.outcome = OUTCOME_INFRASTRUCTURE; /* we stopped it, nobody else did */
@@ -306,6 +308,6 @@ void on_run_finished(struct engine *e, const struct event *ev)
     }
     measure(r->launch, end.finish);
     rest_clear(e, r->server);
-    CHECK(run_set(e, r, RUN_BY_FINISHED, &end));
+    CHECK(run_state_set(e, r, RUN_BY_FINISHED, &end));
     run_ended(e, r, end.outcome);
 }

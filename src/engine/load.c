@@ -142,7 +142,7 @@ void on_booted(struct engine *e)
     for (s = e->servers; s != NULL; s = s->hh.next) {
         if (s->removed)
             continue;
-        (void)link_set(e, s, LINK_BY_BOOT, NULL); /* no edge: it was offline */
+        (void)link_state_set(e, s, LINK_BY_BOOT, NULL); /* no edge: it was offline */
         server_refresh(e, s);
         /* Sixteen at once, then sixteen more each tenth of a second: a boot is no stampede. */
         link_connect_at(e, s, (int64_t)(i++ / 16) * 100);

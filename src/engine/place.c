@@ -160,7 +160,7 @@ static void assign(struct engine *e, struct test *t, struct server *s)
     r->attempt = t->attempts;
     run_begin(e, r);
     t->active = r;
-    CHECK(test_set(e, t, TEST_BY_PLACED, OUTCOME_NONE));
+    CHECK(test_state_set(e, t, TEST_BY_PLACED, OUTCOME_NONE));
     lease_grant(e, r);
     if (l->row.started_at.ms == 0) {
         l->row.started_at = e->now.wall;

@@ -52,7 +52,7 @@ void rest_clear(struct engine *e, struct server *s)
 
 void run_ended(struct engine *e, struct run *r, enum outcome outcome)
 {
-    CHECK(test_set(e, r->test, TEST_BY_END, outcome));
+    CHECK(test_state_set(e, r->test, TEST_BY_END, outcome));
     run_leave(e, r);
 }
 
@@ -76,11 +76,11 @@ void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, con
     if (was_stopping) {
         stopped = *end;
         stopped.outcome = OUTCOME_STOPPED;
-        CHECK(run_set(e, r, cause, &stopped));
+        CHECK(run_state_set(e, r, cause, &stopped));
         run_ended(e, r, OUTCOME_STOPPED);
         return;
     }
-    CHECK(run_set(e, r, cause, end));
+    CHECK(run_state_set(e, r, cause, end));
     t->losses++;
     lost_on_add(t, r->server->id);
     if (cause != RUN_BY_REMOVED)
@@ -89,7 +89,7 @@ void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, con
         run_ended(e, r, OUTCOME_INFRASTRUCTURE);
         return;
     }
-    CHECK(test_set(e, t, TEST_BY_RETRY, OUTCOME_NONE));
+    CHECK(test_state_set(e, t, TEST_BY_RETRY, OUTCOME_NONE));
     run_leave(e, r);
 }
 
@@ -100,13 +100,13 @@ void retry_uncounted(struct engine *e, struct run *r, enum run_cause cause)
     struct test *t = r->test;
 
     if (r->state == RUN_STOPPING || r->launch->row.state == LAUNCH_STOPPING) {
-        CHECK(run_set(e, r, cause, &stopped));
+        CHECK(run_state_set(e, r, cause, &stopped));
         run_ended(e, r, OUTCOME_STOPPED);
         return;
     }
-    CHECK(run_set(e, r, cause, &none));
+    CHECK(run_state_set(e, r, cause, &none));
     CHECK(t->attempts > 0);
     t->attempts--;
-    CHECK(test_set(e, t, TEST_BY_BACK, OUTCOME_NONE));
+    CHECK(test_state_set(e, t, TEST_BY_BACK, OUTCOME_NONE));
     run_leave(e, r);
 }

@@ -61,7 +61,7 @@ void run_begin(struct engine *e, struct run *r)
     tell(e, CHANGE_RUN_ADD, &row);
 }
 
-bool run_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end)
+bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end)
 {
     const struct edge *edge = edge_find(&run_table, r->state, cause);
     struct run_row row;

@@ -34,7 +34,7 @@ const struct edge_table link_table = {
     .first = LINK_OFFLINE,
 };
 
-bool link_set(struct engine *e, struct server *s, enum link_cause cause, const char *reason)
+bool link_state_set(struct engine *e, struct server *s, enum link_cause cause, const char *reason)
 {
     const struct edge *edge = edge_find(&link_table, s->row.link, cause);
     const char *shown = reason;

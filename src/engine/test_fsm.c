@@ -54,7 +54,7 @@ static void tell(struct engine *e, struct test *t)
     launch_note(e, t->launch);
 }
 
-bool test_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome)
+bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome)
 {
     const struct edge *edge = edge_find(&test_table, t->state, cause);
     struct launch *l = t->launch;
@@ -86,6 +86,6 @@ bool test_set(struct engine *e, struct test *t, enum test_cause cause, enum outc
     launch_ready_update(e, l);
     tell(e, t);
     if (l->n_done == l->row.n_tests)
-        CHECK(launch_set(e, l, LAUNCH_BY_TESTS_DONE));
+        CHECK(launch_state_set(e, l, LAUNCH_BY_TESTS_DONE));
     return true;
 }

@@ -1,0 +1,451 @@
+/* test_stories.c - plays each tests/stories/NAME.story and compares what the engine said with NAME.trace.
+ *
+ * The world is the simulator's (sim/world.h) without chance: the real engine, the real agent core, links of 1 ms.
+ * UPDATE=1 in the environment writes the traces anew; a person reads the difference.
+ *
+ * A story is lines of commands; '#' begins a comment. Times: 5ms 30s 2m.
+ *   server NAME [SLOTS]              a machine and its record
+ *   launch N [take T] [exit CODE] [retries N] [lease T] [limit T] [on NAME...] [soonest T,T,...]
+ *   stop launch N | stop run N | remove NAME [force]
+ *   cut NAME | heal NAME | break NAME | kill agent NAME | power off NAME T | disk full NAME | disk ok NAME   (nothing can be
+ *                                  started there)
+ *   kill engine | boot | shutdown
+ *   advance T                        let time pass
+ *   until launch N done | until run N running | until run N assigned
+ *   why test N                       why it waits, into the trace
+ *   show launch N                    its state and outcome as stored, into the trace */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sim/checks.c"
+#include "sim/node.c"
+#include "sim/store.c"
+#include "sim/world.c"
+
+#define FOLDER "tests/stories"
+#define WORDS_MAX 32
+#define WAIT_MAX_US (INT64_C(3600) * 1000000)
+
+/* Nobody acts by chance here. */
+void people_job(struct world *w, const struct job *j)
+{
+    (void)w;
+    (void)j;
+}
+
+struct story {
+    struct world w;
+    struct buf trace;
+    const char *name;
+    unsigned line;
+};
+
+static void tell(void *ctx, int64_t ms, const char *text)
+{
+    buf_printf(&((struct story *)ctx)->trace, "[%7lld] %s\n", (long long)(ms - 1000), text);
+}
+
+static void say(struct story *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void say(struct story *s, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    tell(s, s->w.now_us / 1000, text);
+}
+
+static int64_t time_us(const char *word)
+{
+    char *unit;
+    long long n = strtoll(word, &unit, 10);
+
+    if (strcmp(unit, "ms") == 0)
+        return n * 1000;
+    if (strcmp(unit, "s") == 0)
+        return n * 1000000;
+    if (strcmp(unit, "m") == 0)
+        return n * 60000000;
+    fail_msg("not a time: %s", word);
+    return 0;
+}
+
+static struct node *node_named(struct story *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->w.n_nodes; i++) {
+        if (strcmp(s->w.nodes[i].name, name) == 0)
+            return &s->w.nodes[i];
+    }
+    fail_msg("%s:%u: no server named %s", s->name, s->line, name);
+    return NULL;
+}
+
+static uint64_t server_named(struct story *s, const char *name)
+{
+    const struct stored_server *row;
+
+    for (row = s->w.store.servers; row != NULL; row = row->hh.next) {
+        if (strcmp(row->row.name, name) == 0)
+            return row->row.id.v;
+    }
+    fail_msg("%s:%u: no record named %s", s->name, s->line, name);
+    return 0;
+}
+
+static void step(struct story *s)
+{
+    world_step(&s->w);
+    if (s->w.failed)
+        fail_msg("%s:%u: %s", s->name, s->line, s->w.what);
+}
+
+/* All that is due by now. */
+static void settle(struct story *s)
+{
+    while (world_next_us(&s->w) <= s->w.now_us)
+        step(s);
+}
+
+static void advance(struct story *s, int64_t us)
+{
+    int64_t end = s->w.now_us + us;
+
+    while (world_next_us(&s->w) <= end)
+        step(s);
+    s->w.now_us = end;
+}
+
+static void post(struct story *s, struct event *ev)
+{
+    ev->ticket.v = ++s->w.tickets;
+    s->w.last_reply_err = ERR_OK;
+    (void)world_post(&s->w, ev);
+    settle(s);
+    if (s->w.last_reply_err != ERR_OK)
+        say(s, "refused: %s", err_name(s->w.last_reply_err));
+}
+
+/* ---- commands ---- */
+
+static void cmd_launch(struct story *s, char **word, unsigned n)
+{
+    struct launch_row row = {.name = "story",
+                             .project_name = "",
+                             .ref = "main",
+                             .commit = "0123456789012345678901234567890123456789",
+                             .retries = 2,
+                             .lease_ms = 30000};
+    uint32_t count = (uint32_t)strtoul(word[1], NULL, 10);
+    struct event ev = {.kind = EV_LAUNCH_CREATE};
+    struct new_test *tests = xcalloc(count, sizeof(*tests));
+    char(*paths)[24] = xcalloc(count, sizeof(*paths));
+    uint64_t servers[WORDS_MAX];
+    char take[24] = "1000";
+    const char *argv[] = {"sim", take, "0", "20"};
+
+    for (unsigned i = 2; i < n; i++) {
+        if (strcmp(word[i], "take") == 0)
+            (void)snprintf(take, sizeof(take), "%lld", (long long)(time_us(word[++i]) / 1000));
+        else if (strcmp(word[i], "exit") == 0)
+            argv[2] = word[++i];
+        else if (strcmp(word[i], "retries") == 0)
+            row.retries = (uint32_t)strtoul(word[++i], NULL, 10);
+        else if (strcmp(word[i], "lease") == 0)
+            row.lease_ms = (uint32_t)(time_us(word[++i]) / 1000);
+        else if (strcmp(word[i], "limit") == 0)
+            row.time_limit_ms = time_us(word[++i]) / 1000;
+        else if (strcmp(word[i], "on") == 0)
+            while (i + 1 < n)
+                servers[row.n_servers++] = server_named(s, word[++i]);
+        else if (strcmp(word[i], "soonest") == 0) {
+            row.order = ORDER_FINISH_SOONEST;
+            for (uint32_t t = 0; t < count && i + 1 < n; t++)
+                tests[t].predicted_ms = time_us(word[++i]) / 1000;
+        } else
+            fail_msg("%s:%u: what is %s", s->name, s->line, word[i]);
+    }
+    row.servers = servers;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)snprintf(paths[i], sizeof(paths[i]), "t%u.sh", i + 1);
+        tests[i].path = paths[i];
+        tests[i].argv = argv;
+        tests[i].n_argv = 4;
+    }
+    ev.launch_create.launch = row;
+    ev.launch_create.tests = tests;
+    ev.launch_create.n_tests = count;
+    post(s, &ev);
+    free(tests);
+    free(paths);
+}
+
+static bool condition(const struct story *s, char **word)
+{
+    uint64_t id = strtoull(word[2], NULL, 10);
+    const struct stored_launch *l;
+    const struct stored_run *r;
+
+    if (strcmp(word[1], "launch") == 0) {
+        l = sim_store_launch(&s->w.store, id);
+        return l != NULL && strcmp(launch_state_name(l->row.state), word[3]) == 0;
+    }
+    if (strcmp(word[1], "run") == 0) {
+        r = sim_store_run(&s->w.store, id);
+        return r != NULL && strcmp(run_state_name(r->row.state), word[3]) == 0;
+    }
+    fail_msg("%s:%u: until what", s->name, s->line);
+    return true;
+}
+
+static void cmd_until(struct story *s, char **word, unsigned n)
+{
+    int64_t end = s->w.now_us + WAIT_MAX_US;
+
+    assert_int_equal(n, 4);
+    while (!condition(s, word)) {
+        if (world_next_us(&s->w) > end)
+            fail_msg("%s:%u: it never comes true\n%s", s->name, s->line, buf_str(&s->trace));
+        step(s);
+    }
+}
+
+static void cmd_why(struct story *s, char **word)
+{
+    char why[1024];
+
+    engine_why(s->w.engine, (struct test_id){strtoull(word[2], NULL, 10)}, why, sizeof(why));
+    say(s, "why test %s waits: %s", word[2], why);
+}
+
+static void cmd_show(struct story *s, char **word)
+{
+    const struct stored_launch *l = sim_store_launch(&s->w.store, strtoull(word[2], NULL, 10));
+    const struct stored_run *r;
+
+    assert_non_null(l);
+    say(s, "stored: launch %s is %s, %s", word[2], launch_state_name(l->row.state),
+        outcome_name(l->row.outcome));
+    for (r = s->w.store.runs; r != NULL; r = r->hh.next) {
+        if (r->row.launch.v == l->row.id.v)
+            say(s, "stored: run %llu of %s on %s, attempt %u: %s, %s: %s", (unsigned long long)r->row.id.v,
+                r->row.path, r->row.server_name, r->row.attempt, run_state_name(r->row.state),
+                outcome_name(r->row.outcome), r->row.reason);
+    }
+}
+
+static void cmd_stop(struct story *s, char **word)
+{
+    uint64_t id = strtoull(word[2], NULL, 10);
+    struct event ev = {.kind = strcmp(word[1], "run") == 0 ? EV_RUN_STOP : EV_LAUNCH_STOP};
+
+    if (ev.kind == EV_RUN_STOP)
+        ev.run_stop.v = id;
+    else
+        ev.launch_stop.v = id;
+    post(s, &ev);
+}
+
+static void cmd_engine(struct story *s, const char *what)
+{
+    struct event ev = {.kind = EV_SHUTDOWN};
+
+    if (strcmp(what, "boot") == 0) {
+        world_boot(&s->w);
+    } else if (strcmp(what, "kill") == 0) {
+        say(s, "(the controller is killed)");
+        engine_free(s->w.engine);
+        s->w.engine = NULL;
+        s->w.epoch++;
+        for (uint32_t i = 0; i < s->w.n_nodes; i++)
+            disconnect(&s->w, &s->w.nodes[i]);
+    } else {
+        post(s, &ev);
+        engine_free(s->w.engine);
+        s->w.engine = NULL;
+        s->w.epoch++;
+    }
+    settle(s);
+}
+
+static void cmd_remove(struct story *s, char **word, unsigned n)
+{
+    struct event ev = {.kind = EV_SERVER_REMOVE};
+
+    ev.server_remove.server.v = server_named(s, word[1]);
+    ev.server_remove.force = n > 2;
+    post(s, &ev);
+}
+
+static bool is(char **word, unsigned n, unsigned least, const char *a, const char *b)
+{
+    return n >= least && strcmp(word[0], a) == 0 && (b == NULL || strcmp(word[1], b) == 0);
+}
+
+static void command(struct story *s, char **word, unsigned n)
+{
+    if (is(word, n, 2, "server", NULL))
+        (void)node_add(&s->w, word[1], n > 2 ? (uint32_t)strtoul(word[2], NULL, 10) : 1);
+    else if (is(word, n, 2, "launch", NULL))
+        cmd_launch(s, word, n);
+    else if (is(word, n, 3, "stop", NULL))
+        cmd_stop(s, word);
+    else if (is(word, n, 2, "remove", NULL))
+        cmd_remove(s, word, n);
+    else if (is(word, n, 2, "cut", NULL))
+        link_cut(&s->w, node_named(s, word[1]));
+    else if (is(word, n, 2, "heal", NULL))
+        link_heal(&s->w, node_named(s, word[1]));
+    else if (is(word, n, 2, "break", NULL))
+        link_break(&s->w, node_named(s, word[1]));
+    else if (is(word, n, 3, "kill", "agent"))
+        node_agent_kill(&s->w, node_named(s, word[2]));
+    else if (is(word, n, 4, "power", "off"))
+        node_power_off(&s->w, node_named(s, word[2]), time_us(word[3]));
+    else if (is(word, n, 3, "disk", NULL))
+        node_named(s, word[2])->is_disk_full = strcmp(word[1], "full") == 0;
+    else if (is(word, n, 2, "kill", "engine"))
+        cmd_engine(s, "kill");
+    else if (is(word, n, 1, "boot", NULL) || is(word, n, 1, "shutdown", NULL))
+        cmd_engine(s, word[0]);
+    else if (is(word, n, 2, "advance", NULL))
+        advance(s, time_us(word[1]));
+    else if (is(word, n, 4, "until", NULL))
+        cmd_until(s, word, n);
+    else if (is(word, n, 3, "why", "test"))
+        cmd_why(s, word);
+    else if (is(word, n, 3, "show", "launch"))
+        cmd_show(s, word);
+    else
+        fail_msg("%s:%u: what is \"%s\"", s->name, s->line, word[0]);
+    settle(s);
+}
+
+static void story_line(struct story *s, char *line)
+{
+    char *word[WORDS_MAX];
+    unsigned n = 0;
+    char *save = NULL;
+    char *hash = strchr(line, '#');
+
+    if (hash != NULL)
+        *hash = '\0';
+    for (char *p = strtok_r(line, " \t\n", &save); p != NULL && n < WORDS_MAX;
+         p = strtok_r(NULL, " \t\n", &save))
+        word[n++] = p;
+    if (n > 0)
+        command(s, word, n);
+}
+
+/* ---- the test ---- */
+
+static void read_file(const char *path, struct buf *out)
+{
+    char part[4096];
+    size_t n;
+    FILE *f = fopen(path, "r");
+
+    if (f == NULL)
+        return;
+    while ((n = fread(part, 1, sizeof(part), f)) > 0)
+        buf_put(out, part, n);
+    (void)fclose(f);
+}
+
+static void story_play(const char *name, struct buf *trace)
+{
+    struct world_opts opts = {.seed = 1, .grace_ms = 2000, .trace = true, .on_trace = tell};
+    struct story *s = xcalloc(1, sizeof(*s));
+    char path[512];
+    char line[1024];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/%s.story", FOLDER, name);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    s->name = name;
+    buf_init(&s->trace, MIB(16));
+    opts.ctx = s;
+    world_init(&s->w, &opts);
+    world_boot(&s->w);
+    settle(s);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        s->line++;
+        story_line(s, line);
+    }
+    (void)fclose(f);
+    buf_puts(trace, buf_str(&s->trace));
+    world_done(&s->w);
+    buf_done(&s->trace);
+    free(s);
+}
+
+static void test_story(void **state)
+{
+    const char *name = *state;
+    struct buf trace;
+    struct buf golden;
+    char path[512];
+    FILE *f;
+
+    buf_init(&trace, MIB(16));
+    buf_init(&golden, MIB(16));
+    (void)snprintf(path, sizeof(path), "%s/%s.trace", FOLDER, name);
+    story_play(name, &trace);
+    if (getenv("UPDATE") != NULL) {
+        f = fopen(path, "w");
+        assert_non_null(f);
+        (void)fputs(buf_str(&trace), f);
+        (void)fclose(f);
+    } else {
+        read_file(path, &golden);
+        if (strcmp(buf_str(&trace), buf_str(&golden)) != 0)
+            print_message("--- %s as it happened (UPDATE=1 makes it the golden one)\n%s", path,
+                          buf_str(&trace));
+        assert_string_equal(buf_str(&trace), buf_str(&golden));
+    }
+    buf_done(&trace);
+    buf_done(&golden);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct CMUnitTest *)a)->name, ((const struct CMUnitTest *)b)->name);
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[256];
+    size_t n = 0;
+    struct dirent *entry;
+    DIR *dir = opendir(FOLDER);
+    int failed;
+
+    if (dir == NULL) {
+        perror(FOLDER);
+        return 1;
+    }
+    while ((entry = readdir(dir)) != NULL && n < ARRAY_LEN(tests)) {
+        char *dot = strrchr(entry->d_name, '.');
+
+        if (dot == NULL || strcmp(dot, ".story") != 0)
+            continue;
+        tests[n].name = xstrndup(entry->d_name, (size_t)(dot - entry->d_name));
+        tests[n].test_func = test_story;
+        tests[n].initial_state = (void *)(uintptr_t)tests[n].name;
+        n++;
+    }
+    (void)closedir(dir);
+    qsort(tests, n, sizeof(tests[0]), by_name);
+    failed = _cmocka_run_group_tests("stories", tests, n, NULL, NULL);
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)tests[i].name);
+    return failed;
+}

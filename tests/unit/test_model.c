@@ -1,0 +1,154 @@
+/* test_model.c - rules for input from people, and names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/rules.h"
+
+static const struct server_row good_server = {
+    .name = "qa-1", .fleet = FLEET_SSH, .address = "host", .user = "", .identity = "", .slots = 1};
+static const struct launch_row good_launch = {
+    .name = "l", .project_name = "p", .ref = "main", .commit = "", .lease_ms = 120000, .retries = 2};
+
+static void test_model__server_rules_name_the_field(void **state)
+{
+    static const struct {
+        struct server_row row;
+        const char *field; /* NULL: it is fine */
+    } cases[] = {
+        {{.name = "a", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 256}, NULL},
+        {{.name = "", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 1}, "name"},
+        {{.name = "-a", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 1}, "name"},
+        {{.name = "a b", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 1},
+         "name"},
+        {{.name = "a\n", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 1},
+         "name"},
+        {{.name = "a", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 0}, "slots"},
+        {{.name = "a", .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = 257},
+         "slots"},
+        {{.name = "a", .fleet = FLEET_COUNT, .address = "", .user = "", .identity = "", .slots = 1}, "fleet"},
+        {{.name = "a", .fleet = FLEET_LOCAL, .address = "x", .user = "", .identity = "", .slots = 1},
+         "address"},
+        {{.name = "a", .fleet = FLEET_SSH, .address = "", .user = "", .identity = "", .slots = 1}, "address"},
+        {{.name = "a",
+          .fleet = FLEET_SSH,
+          .address = "-oProxyCommand=x",
+          .user = "",
+          .identity = "",
+          .slots = 1},
+         "address"},
+        {{.name = "a", .fleet = FLEET_SSH, .address = "h", .user = "-l", .identity = "", .slots = 1}, "user"},
+        {{.name = "a", .fleet = FLEET_SSH, .address = "h", .user = "", .identity = "\xff", .slots = 1},
+         "identity"},
+        {{.name = "a",
+          .fleet = FLEET_SSH,
+          .address = "h",
+          .user = "",
+          .identity = "",
+          .slots = 1,
+          .port = 70000},
+         "port"},
+    };
+    struct why why;
+
+    (void)state;
+    assert_int_equal(server_row_check(&good_server, &why), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        enum err err = server_row_check(&cases[i].row, &why);
+
+        if (cases[i].field == NULL) {
+            assert_int_equal(err, ERR_OK);
+            continue;
+        }
+        assert_int_equal(err, ERR_INVALID);
+        assert_string_equal(why.field, cases[i].field);
+    }
+}
+
+static void test_model__launch_rules(void **state)
+{
+    static const char *const bad_env[] = {"A", "=x", "1A=x", "A B=x", "WRATA_RUN_ID=1"};
+    struct launch_row l = good_launch;
+    struct why why;
+
+    (void)state;
+    assert_int_equal(launch_row_check(&l, &why), ERR_OK);
+    l.n_env = 1;
+    for (size_t i = 0; i < ARRAY_LEN(bad_env); i++) {
+        l.env = &bad_env[i];
+        assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
+        assert_string_equal(why.field, "env");
+    }
+    l = good_launch;
+    l.retries = 11;
+    assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
+    assert_string_equal(why.field, "retries");
+    l = good_launch;
+    l.lease_ms = 10;
+    assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
+    l = good_launch;
+    l.time_limit_ms = -1;
+    assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
+    assert_string_equal(why.field, "time_limit_ms");
+}
+
+static void test_model__paths(void **state)
+{
+    static const struct {
+        const char *path;
+        enum err err;
+    } cases[] = {
+        {"spec/a_spec.rb", ERR_OK},    {"a b'\"c.sh", ERR_OK},    {"-x.sh", ERR_OK},
+        {"\xd0\xb6.rb", ERR_OK},       {"a..b/..c", ERR_OK},      {"", ERR_INVALID},
+        {"/etc/passwd", ERR_INVALID},  {"../x", ERR_INVALID},     {"a/../b", ERR_INVALID},
+        {"a/..", ERR_INVALID},         {"a\nb", ERR_INVALID},     {"\xc0\xaf", ERR_INVALID},
+        {"\xed\xa0\x80", ERR_INVALID}, {"a\x1b[0m", ERR_INVALID}, {"\xc2\x85", ERR_INVALID},
+    };
+    struct why why;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(path_check("path", cases[i].path, &why), cases[i].err);
+}
+
+static void test_model__a_wrong_value_is_shown_without_its_bytes(void **state)
+{
+    struct why why;
+
+    (void)state;
+    assert_int_equal(text_check("ref", "a\x1b[31mred", 100, &why), ERR_INVALID);
+    assert_null(strchr(why.text, '\x1b'));
+    assert_non_null(strstr(why.text, "a?[31mred"));
+}
+
+static void test_model__names_go_both_ways(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FLEET_COUNT; i++)
+        assert_int_equal(fleet_kind_parse(fleet_kind_name((enum fleet_kind)i)), i);
+    for (int i = 0; i < ORDER_COUNT; i++)
+        assert_int_equal(launch_order_parse(launch_order_name((enum launch_order)i)), i);
+    for (int i = 0; i < EXAMPLE_STATUS_COUNT; i++)
+        assert_int_equal(example_status_parse(example_status_name((enum example_status)i)), i);
+    assert_int_equal(fleet_kind_parse("cloud"), FLEET_COUNT);
+    assert_int_equal(launch_order_parse(""), ORDER_COUNT);
+    assert_string_equal(test_state_name(TEST_ACTIVE), "running");
+    assert_string_equal(adapter_name(ADAPTER_RSPEC), "rspec");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_model__server_rules_name_the_field),
+        cmocka_unit_test(test_model__launch_rules),
+        cmocka_unit_test(test_model__paths),
+        cmocka_unit_test(test_model__a_wrong_value_is_shown_without_its_bytes),
+        cmocka_unit_test(test_model__names_go_both_ways),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
