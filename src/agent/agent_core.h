@@ -6,7 +6,7 @@
  *
  *     for each thing that happened:  agent_step(a, now, &event, out), then do out's actions
  *     agent_step(a, now, &{AG_EV_PUMP, room}, out)      streams that may be sent now
- *     write the journal; if an AG_ACT_RECORD was a FINISHED, make it durable, then
+ *     write the journal; while no link is up and an AG_ACT_RECORD was a FINISHED, make it durable; then
  *     agent_step(a, now, &{AG_EV_SYNCED, the last record's number}, out)
  *     sleep until something happens or agent_deadline(a); then AG_EV_TICK
  *
@@ -20,7 +20,7 @@
  *   A3  acked <= sent <= length, for each stream
  *   A4  nothing is sent at or past acked + window
  *   A5  a run in the queue is WAITING
- *   A6  a FINISHED frame leaves only for a run whose record is durable
+ *   A6  a FINISHED frame leaves only for a run whose record is safe: written, and durable when there was no link
  *   A7  every run in the table of ids is in the list, and the other way round */
 #ifndef WRATA_AGENT_AGENT_CORE_H
 #define WRATA_AGENT_AGENT_CORE_H
@@ -73,7 +73,7 @@ enum agent_event_kind {
     AG_EV_NO_DISK,      /* run: its output can no longer be recorded; run 0: nothing can */
     AG_EV_DISK_OK,      /* there is room again */
     AG_EV_EXITED,       /* run, exit: the process, its streams and all it left behind are gone */
-    AG_EV_SYNCED,       /* seq: records up to this one are durable */
+    AG_EV_SYNCED,       /* seq: records up to this one are safe (A6) */
     AG_EV_RESTORED,     /* restored: a run read back from the journal; before anything else */
     AG_EV_CHAN_OPEN,    /* local, chan: a local client wants a channel to the controller */
     AG_EV_CHAN_BYTES,   /* local, text: bytes from the client; never more than AG_ACT_CHAN_READ allowed */
@@ -131,7 +131,7 @@ enum agent_action_kind {
 
 enum agent_record {
     AG_RECORD_SPEC,     /* spec: the run is held; not yet durable, it may be lost */
-    AG_RECORD_FINISHED, /* frame: must be made durable, then AG_EV_SYNCED */
+    AG_RECORD_FINISHED, /* frame: must be made safe, then AG_EV_SYNCED */
 };
 
 enum agent_signal { AG_TERM, AG_KILL };

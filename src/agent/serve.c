@@ -4,8 +4,14 @@
  *     2. what can be read: the link, local clients, pipes of runs
  *     3. timers
  *     4. the pump: streams and the beat, as far as the link takes them
- *     5. the journal: one write, and one fdatasync when a run ended; then its FINISHED
+ *     5. the journal: one write; then FINISHED of the runs that ended
  *     6. one write to the link
+ *
+ * Who makes a result durable? While there is a link, the controller: its commit follows at once, and until then
+ * nobody was told anything, so a power cut here only means that the run is made again. A sync of the journal would
+ * keep slots empty for milliseconds after each short script. Alone, the agent: what it holds must survive by
+ * itself until somebody comes for it, so a run's end is synced before the turn is over, and everything at the latest
+ * with the next tidy.
  *
  * SIGCHLD is blocked except while ppoll sleeps, so its handler only has to set a flag and nothing can be missed. */
 #include "agent/serve.h"
@@ -98,6 +104,7 @@ struct serve {
     struct arena frames; /* lists of frames being read or sent */
     struct buf scratch;
     struct mono next_tidy;
+    uint64_t told_seq; /* the core knows that records up to this one are safe */
     uint64_t disk_free;
     uint32_t load_percent;
     uint32_t actions_seen; /* in this turn: pump only when there was any */
@@ -605,8 +612,12 @@ static void tidy(struct serve *s, struct mono now)
 {
     double load[1];
     struct stat st;
+    struct why why = {0};
+    uint64_t seq;
 
     s->next_tidy = mono_add_ms(now, TIDY_MS);
+    if (spool_wants_sync(s->spool) && spool_sync(s->spool, &seq, &why) != ERR_OK && !s->was_low)
+        LOG_ERROR("spool.sync", "why=\"%s\"", why.text);
     spool_tidy(s->spool);
     if (s->link == NULL && access(AGENT_SOCKET, F_OK) != 0 && errno == ENOENT) {
         LOG_WARN("agent.folder_gone", "runs=%u", agent_run_count(s->agent));
@@ -647,25 +658,35 @@ static struct mono deadline_of(const struct serve *s)
     return t;
 }
 
+/* Step 5: the journal is written, and made durable where that is the agent's part (see the top). */
+static void journal_out(struct serve *s)
+{
+    bool must_sync = s->link == NULL && spool_wants_sync(s->spool);
+    struct why why = {0};
+    uint64_t seq = 0;
+    enum err err = must_sync ? spool_sync(s->spool, &seq, &why) : spool_flush(s->spool, &why);
+
+    if (err == ERR_OK && !must_sync)
+        seq = spool_flushed_seq(s->spool);
+    if (err != ERR_OK) {
+        if (!s->was_low)
+            LOG_ERROR("spool.write", "why=\"%s\"", why.text);
+    } else if (seq != s->told_seq) {
+        s->told_seq = seq;
+        step(s, mono_now(), &(struct agent_event){.kind = AG_EV_SYNCED, .seq = seq});
+    }
+}
+
 /* Steps 4 to 6. */
 static void turn_out(struct serve *s, struct mono now)
 {
-    uint64_t seq;
-    struct why why = {0};
     size_t waiting = s->link != NULL ? s->link->out.len : 0;
 
     if (s->link != NULL)
         step(s, now,
              &(struct agent_event){.kind = AG_EV_PUMP,
                                    .room = waiting < LINK_OUT_WANTED ? LINK_OUT_WANTED - waiting : 0});
-    if (spool_wants_sync(s->spool)) {
-        if (spool_sync(s->spool, &seq, &why) == ERR_OK)
-            step(s, mono_now(), &(struct agent_event){.kind = AG_EV_SYNCED, .seq = seq});
-        else if (!s->was_low)
-            LOG_ERROR("spool.sync", "why=\"%s\"", why.text);
-    } else if (spool_flush(s->spool, &why) != ERR_OK && !s->was_low) {
-        LOG_ERROR("spool.write", "why=\"%s\"", why.text);
-    }
+    journal_out(s);
     note_low_disk(s, now);
     for (uint32_t i = 0; i < s->n_conns;) {
         struct conn *c = s->conns[i];

@@ -489,6 +489,11 @@ void spool_release(struct spool *s, uint64_t run)
     spool_run_free(s, r);
 }
 
+uint64_t spool_flushed_seq(const struct spool *s)
+{
+    return s->last_seq;
+}
+
 bool spool_wants_sync(const struct spool *s)
 {
     return s->want_sync;

@@ -2,7 +2,7 @@
  *
  * One journal for all runs, not a file per run: records with a checksum, appended to segments of 8 MiB
  * (spool/00000001.seg ...). Records gather in memory during a turn of the loop and leave with one write; one
- * fdatasync makes all ends of that turn durable. A crash of the process loses nothing that was written, a
+ * fdatasync, where serve.c asks for it, makes all of them durable. A crash of the process loses nothing that was written, a
  * crash of the machine nothing that was synced; a torn tail is cut at the first bad checksum.
  *
  * Bytes of streams are kept in memory while they are few, else read back from the segments. The oldest
@@ -71,6 +71,7 @@ void spool_tail(struct spool *s, uint64_t run, uint32_t stream, size_t n, struct
 
 /* Write what gathered. ERR_LIMIT or ERR_IO: it stays in memory and is tried again. */
 MUST_USE enum err spool_flush(struct spool *s, struct why *reterr);
+uint64_t spool_flushed_seq(const struct spool *s); /* after a flush: the number of the last record */
 
 bool spool_wants_sync(const struct spool *s); /* an end is not durable yet */
 /* Flush and make durable; *retseq: the number of the last record that is durable now. */

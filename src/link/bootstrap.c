@@ -145,7 +145,7 @@ enum err bootstrap_open(struct links *ls, const char *agent_path, struct why *re
 {
     struct agent_binary *own;
     const char *arch;
-    size_t len;
+    size_t len = 0;
     enum err err;
 
     if (sodium_init() < 0)
@@ -330,6 +330,8 @@ static const char *remote_command(struct links *ls, struct arena *a)
     const struct agent_binary *x86 = agent_for(ls, "x86_64");
     const struct agent_binary *arm = agent_for(ls, "aarch64");
 
+    CHECK(x86 != NULL);
+    CHECK(arm != NULL);
     CHECK(strpbrk(remote_script, "'\\!\n") == NULL);
     return arena_printf(a, "exec sh -c '%s' wrata-link %s %zu %s %zu %s", remote_script,
                         x86->len > 0 ? x86->hash : "-", x86->len, arm->len > 0 ? arm->hash : "-", arm->len,
