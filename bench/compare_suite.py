@@ -70,10 +70,11 @@ def main():
         stack.callback(server.stop)
         if options.hosts:
             import hosts  # pylint: disable=import-outside-toplevel
-            fleet = stack.enter_context(hosts.Hosts(options.hosts))
-            names = ["host-%d" % h.number for h in fleet]
-            for host in fleet:
-                server.post("/api/v1/servers", host.server_row("host-%d" % host.number, slots=options.slots))
+            fleet = stack.enter_context(hosts.Hosts())
+            names = ["host-%d" % i for i in range(options.hosts)]
+            for name in names:
+                server.post("/api/v1/servers", {"name": name, "fleet": "ssh", "address": fleet.add().address, "user": "root",
+                                                "identity": fleet.identity, "slots": options.slots})
         else:
             names = ["local-1"]
             server.add_local("local-1", options.slots)

@@ -320,40 +320,47 @@ def bench_ssh(options, folder):
     """4 hosts with an sshd each, in network namespaces of this machine."""
     import hosts  # pylint: disable=import-outside-toplevel
 
-    reason = hosts.unavailable()
+    reason = hosts.missing()
     if reason:
         print("\n## over SSH: skipped: %s" % reason)
         return
     count = options.count
     repo = trivial_project(folder)
-    with hosts.Hosts(4) as fleet:
+    with hosts.Hosts() as fleet:
+        machines = [fleet.add() for _ in range(4)]
+        ssh_words = ["-i", fleet.identity, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                     "-o", "LogLevel=ERROR", "-l", "root"]
+
         def setup(c):
-            for host in fleet:
-                c.server.post("/api/v1/servers", host.server_row("host-%d" % host.number, slots=1))
-            c.server.wait_online(*["host-%d" % h.number for h in fleet], seconds=60)
+            for i, host in enumerate(machines):
+                c.server.post("/api/v1/servers", {"name": "host-%d" % i, "fleet": "ssh", "address": host.address,
+                                                  "user": "root", "identity": fleet.identity, "slots": 1})
+            c.server.wait_online(*["host-%d" % i for i in range(4)], seconds=60)
             c.project = repo
 
         share = count // 4
-        ssh = ["ssh", "-F", fleet.ssh_config]
 
         def loops(group):
             begin = time.monotonic()
-            children = [subprocess.Popen(ssh + [h.alias, "mkdir -p /tmp/wrata-bench && exec %s %d 1 /tmp/wrata-bench -- /bin/true"
-                                                % (SPAWN_LOOP, share)], preexec_fn=group.enter,
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for h in fleet]
+            children = [subprocess.Popen(["ssh", *ssh_words, h.address, "mkdir -p /root/logs && exec %s %d 1 /root/logs -- /bin/true"
+                                          % (os.path.abspath(SPAWN_LOOP), share)], preexec_fn=group.enter,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for h in machines]
             if any(c.wait() for c in children):
                 raise AssertionError("a spawn loop over ssh failed")
             return time.monotonic() - begin
 
-        few = max(4, count // 20)
+        few = max(8, count // 50)
         contenders = [Contender("one ssh a host, spawn loop", loops)]
         ours = WrataContender("wrata", os.path.join(folder, "w"), setup, ["job"] * (share * 4))
         contenders.append(ours)
         if shutil.which("parallel"):
-            logins = ",".join("1/ssh -F %s %s" % (fleet.ssh_config, h.alias) for h in fleet)
+            logins = os.path.join(folder, "logins")
+            with open(logins, "w", encoding="utf-8") as f:
+                f.writelines("1/ssh %s %s\n" % (" ".join(ssh_words), h.address) for h in machines)
+
             def gnu(group):
                 begin = time.monotonic()
-                run_in(group, ["parallel", "--controlmaster", "-S", logins, "/bin/true", "#", "{}"],
+                run_in(group, ["parallel", "--controlmaster", "--sshloginfile", logins, "/bin/true", "#", "{}"],
                        input=b"".join(b"%d\n" % i for i in range(few)))
                 return time.monotonic() - begin
             contenders.append(Contender("GNU parallel --controlmaster", gnu, few / count))
