@@ -154,7 +154,7 @@ static void roff_text(struct buf *out, const char *s)
         else if (*s == '-')
             buf_puts(out, "\\-");
         else if (*s == '`')
-            buf_puts(out, "\\(cq");
+            buf_puts(out, "\\(ga");
         else
             buf_putc(out, *s);
     }
