@@ -171,26 +171,6 @@ int text_width(const char *s)
     return sum;
 }
 
-void text_fit(struct buf *out, const char *s, int width, bool utf8)
-{
-    struct buf whole;
-    const char *p;
-    const char *cut = utf8 ? "\xe2\x80\xa6" : "...";
-    int cut_width = utf8 ? 1 : 3;
-
-    buf_init(&whole, MIB(1));
-    text_escape(&whole, s);
-    p = buf_str(&whole);
-    if (text_width(p) > width) {
-        while (*p != '\0' && text_width(p) + cut_width > width)
-            p += utf8_next(p, strlen(p)) > 0 ? utf8_next(p, strlen(p)) : 1;
-        if (cut_width <= width)
-            buf_puts(out, cut);
-    }
-    buf_puts(out, p);
-    buf_done(&whole);
-}
-
 void text_pad(struct buf *out, int columns)
 {
     for (int i = 0; i < columns; i++)

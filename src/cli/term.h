@@ -37,8 +37,6 @@ void text_escape(struct buf *out, const char *s);
 void text_escape_lines(struct buf *out, const char *s, const char *indent);
 /* Columns that a text takes which text_escape() made. */
 int text_width(const char *s);
-/* Append the escaped text, cut at its beginning with … (or ...) to `width` columns: the end of a path says more. */
-void text_fit(struct buf *out, const char *s, int width, bool utf8);
 void text_pad(struct buf *out, int columns);
 
 void term_paint(struct buf *out, const struct term *t, enum color c, const char *s);
