@@ -77,9 +77,9 @@ enum err ask_all(struct cli *cli, const char *path, bool (*on_item)(void *ctx, c
         const json_t *item;
 
         buf_init(&url, KIB(64));
-        buf_printf(&url, "%s%climit=500", path, strchr(path, '?') != NULL ? '&' : '?');
+        buf_puts(&url, path);
         if (cursor != NULL) {
-            buf_puts(&url, "&cursor=");
+            buf_printf(&url, "%ccursor=", strchr(path, '?') != NULL ? '&' : '?');
             client_escape(&url, cursor);
         }
         err = ask(cli, "GET", buf_str(&url), NULL, &page, reterr);

@@ -197,7 +197,8 @@ static enum err launch(struct cli *cli, struct snapshot *s, const json_t *files,
     return err;
 }
 
-/* What stands in front of a path to run it again as it was run. */
+/* What stands in front of a path to run it again. Not --env: this line ends in the logs of a CI, and a value may be
+ * a secret. */
 static void again_command(const struct cli *cli, struct buf *out)
 {
     const struct cli_opts *o = &cli->o;
@@ -214,11 +215,6 @@ static void again_command(const struct cli *cli, struct buf *out)
             continue;
         buf_printf(out, "%s ", kept[i].option);
         text_shell_word(out, kept[i].value);
-        buf_putc(out, ' ');
-    }
-    for (size_t i = 0; i < o->env.n; i++) {
-        buf_puts(out, "--env ");
-        text_shell_word(out, o->env.items[i]);
         buf_putc(out, ' ');
     }
 }

@@ -40,7 +40,6 @@ struct discovery {
     char *url;
     char *data;
     bool may_start;
-    bool is_private;
     pid_t child; /* 0: none of ours */
     int pipe_fd; /* write end; -1 */
 };
@@ -54,11 +53,6 @@ struct discovery *discovery_new(const struct discovery_opts *opts)
     d->may_start = opts->may_start;
     d->pipe_fd = -1;
     return d;
-}
-
-bool discovery_is_private(const struct discovery *d)
-{
-    return d->is_private;
 }
 
 static void nap(void)
@@ -109,8 +103,8 @@ static enum err is_healthy(const char *url, struct client **ret, struct why *ret
     return err;
 }
 
-/* DATA/serve.json and whoever it names. *ret_pid is 0 when there is none or it is dead. */
-static enum err find_announced(const struct discovery *d, struct client **ret, pid_t *ret_pid)
+/* DATA/serve.json and whoever it names. */
+static enum err find_announced(const struct discovery *d, struct client **ret)
 {
     char path[PATH_MAX];
     struct why ignored; /* a stale file, a port that somebody else has now: there is just no server */
@@ -119,16 +113,12 @@ static enum err find_announced(const struct discovery *d, struct client **ret, p
     enum err err = ERR_NOTFOUND;
     pid_t pid;
 
-    *ret_pid = 0;
     path_in(d, "serve.json", path, sizeof(path));
     doc = json_load_file(path, 0, NULL);
     url = js_text(doc, "url");
     pid = (pid_t)js_int(doc, "pid");
-    if (url[0] != '\0' && (pid <= 0 || kill(pid, 0) == 0 || errno == EPERM)) {
+    if (url[0] != '\0' && (pid <= 0 || kill(pid, 0) == 0 || errno == EPERM))
         err = is_healthy(url, ret, &ignored);
-        if (err == ERR_OK)
-            *ret_pid = pid;
-    }
     json_decref(doc);
     return err;
 }
@@ -231,15 +221,14 @@ static enum err await_server(struct discovery *d, struct client **ret, struct wh
 {
     const struct mono end = mono_add_ms(mono_now(), START_MS);
     int status;
-    pid_t pid;
 
     while (mono_before(mono_now(), end) && interrupts == 0) {
-        if (find_announced(d, ret, &pid) == ERR_OK)
+        if (find_announced(d, ret) == ERR_OK)
             return ERR_OK;
         if (waitpid(d->child, &status, WNOHANG) == d->child) {
             d->child = 0;
             /* another one was first, one that we did not see: a `wrata serve` */
-            if (find_announced(d, ret, &pid) == ERR_OK)
+            if (find_announced(d, ret) == ERR_OK)
                 return ERR_OK;
             show_last_lines(d);
             return why_set(reterr, ERR_IO, NULL, "the private server ended as it started");
@@ -256,7 +245,6 @@ static enum err await_server(struct discovery *d, struct client **ret, struct wh
 static enum err start_private(struct discovery *d, struct client **ret, struct why *reterr)
 {
     char path[PATH_MAX];
-    pid_t pid;
     enum err err = make_folders(d->data, reterr);
     int fd;
 
@@ -268,7 +256,7 @@ static enum err start_private(struct discovery *d, struct client **ret, struct w
         return why_errno(reterr, ERR_IO, errno, "%s cannot be opened", path);
     while (flock(fd, LOCK_EX) != 0 && errno == EINTR && interrupts == 0)
         continue;
-    err = find_announced(d, ret, &pid);
+    err = find_announced(d, ret);
     if (err != ERR_OK) {
         err = spawn_server(d, reterr);
         if (err == ERR_OK)
@@ -278,41 +266,16 @@ static enum err start_private(struct discovery *d, struct client **ret, struct w
     return err;
 }
 
-/* A server that was started with --private has this process, or another like it, as its reason to live. */
-static bool runs_privately(pid_t pid)
-{
-    char path[64];
-    char args[4096];
-    FILE *f;
-    size_t n;
-
-    (void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
-    f = fopen(path, "re");
-    if (f == NULL)
-        return false;
-    n = fread(args, 1, sizeof(args), f);
-    (void)fclose(f);
-    return memmem(args, n, "\0--private\0", 11) != NULL;
-}
-
 enum err discovery_find(struct discovery *d, struct client **ret, struct why *reterr)
 {
-    pid_t pid = 0;
     enum err err;
 
     if (d->url != NULL)
         return is_healthy(d->url, ret, reterr);
-    err = find_announced(d, ret, &pid);
-    if (err == ERR_OK) {
-        d->is_private = (d->child > 0 && pid == d->child) || runs_privately(pid);
-        return ERR_OK;
-    }
-    if (!d->may_start)
+    err = find_announced(d, ret);
+    if (err != ERR_OK && !d->may_start)
         return why_set(reterr, ERR_BUSY, NULL,
                        "no server is running on %s; start one with `wrata serve`, or name one with --url",
                        d->data);
-    err = start_private(d, ret, reterr);
-    if (err == ERR_OK && find_announced(d, ret, &pid) == ERR_OK)
-        d->is_private = (d->child > 0 && pid == d->child) || runs_privately(pid);
-    return err;
+    return err != ERR_OK ? start_private(d, ret, reterr) : ERR_OK;
 }

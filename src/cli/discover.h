@@ -21,9 +21,6 @@ struct discovery *discovery_new(const struct discovery_opts *opts);
  * have ended with its starter, and then this process starts its own. */
 MUST_USE enum err discovery_find(struct discovery *d, struct client **ret, struct why *reterr);
 
-/* The server was started by a `wrata run`, this one or another, and ends with it. */
-bool discovery_is_private(const struct discovery *d);
-
 /* Lets a private server of ours go: it ends when nothing runs there. NULL is fine. */
 void discovery_free(struct discovery *d);
 

@@ -181,9 +181,9 @@ enum err follow_load(struct cli *cli, struct view *v, int64_t launch, struct why
     static const struct {
         const char *kind, *before, *after;
     } lists[] = {
-        {"run", API "/runs?launch=", ""},
-        {"example", API "/launches/", "/examples?status=failed,error"},
-        {"test", API "/launches/", "/tests?state=done"},
+        {"run", API "/runs?limit=500&launch=", ""},
+        {"example", API "/launches/", "/examples?limit=500&status=failed,error"},
+        {"test", API "/launches/", "/tests?limit=500&state=done"},
     };
     char path[128];
     json_t *object = NULL;

@@ -269,10 +269,14 @@ void report_summary(struct buf *out, const struct term *t, const json_t *launch,
     };
     const json_t *tests = js_obj(launch, "tests");
     const json_t *examples = js_obj(launch, "examples");
-    const struct look *l = look_of(outcome_parse(js_text(launch, "outcome")));
+    enum outcome outcome = outcome_parse(js_text(launch, "outcome"));
+    const struct look *l;
     const char *separator = ": ";
     struct buf b;
 
+    if (outcome == OUTCOME_COUNT)
+        outcome = OUTCOME_ERROR; /* one of a later version is at least not green */
+    l = look_of(outcome);
     buf_init(&b, 1024);
     buf_printf(&b, "%s %s", look_mark(l, t), l->word);
     buf_putc(out, '\n');
@@ -291,7 +295,8 @@ void report_summary(struct buf *out, const struct term *t, const json_t *launch,
     buf_puts(out, "  in ");
     text_duration(out, elapsed_ms);
     buf_putc(out, '\n');
-    if (js_text(launch, "reason")[0] != '\0') {
+    if (js_text(launch, "reason")[0] != '\0' &&
+        strcmp(js_text(launch, "reason"), outcome_sentence(outcome)) != 0) {
         buf_puts(out, "  ");
         text_escape(out, js_text(launch, "reason"));
         buf_putc(out, '\n');

@@ -170,7 +170,7 @@ enum err run_junit(struct cli *cli, const struct view *v, struct junit_file *f, 
     enum err err;
 
     buf_init(&out, MIB(4096)); /* a suite at a time */
-    (void)snprintf(path, sizeof(path), API "/launches/%lld/examples",
+    (void)snprintf(path, sizeof(path), API "/launches/%lld/examples?limit=500",
                    (long long)js_int(view_launch(v), "id"));
     err = ask_all(cli, path, keep_example, &e, reterr);
     if (e.n > 0)

@@ -97,7 +97,7 @@ static void escape_n(struct buf *out, const char *s, size_t n, const char *inden
         uint32_t c = len > 0 ? code_point(s + i, len) : (unsigned char)s[i];
 
         if (c == '\n' && indent != NULL)
-            buf_printf(out, "\n%s", indent);
+            buf_printf(out, "\n%s", i + 1 < n && s[i + 1] == '\n' ? "" : indent);
         else if (len <= 0)
             buf_printf(out, "\\x%02x", c);
         else if (is_harmful(c))
