@@ -149,7 +149,8 @@ static bool has_entry(char *const *env, const char *name)
     return env_get(env, name) != NULL;
 }
 
-/* Every folder of the usual three that PATH does not name is put behind it. */
+/* Every folder of the usual three that the agent's own PATH does not name is put behind it: an ssh command may come with
+ * none at all. A PATH that the launch gives is taken as it is. */
 static char *path_entry(struct arena *a, const char *path)
 {
     static const char *const usual[] = {"/usr/local/bin", "/usr/bin", "/bin"};
@@ -214,7 +215,6 @@ static char **run_env(struct exec *x, const struct frame_run_spec *spec, uint32_
         env_put(env, &n, arena_strndup(a, spec->env[i].s.ptr, spec->env[i].s.len));
     if (!has_entry(env, "DISPLAY"))
         env_put(env, &n, arena_strdup(a, "DISPLAY=:0.0"));
-    env_put(env, &n, path_entry(a, env_get(env, "PATH")));
     env_put(env, &n, arena_printf(a, "WRATA_SLOT=%u", slot));
     env_put(env, &n,
             slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=")

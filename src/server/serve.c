@@ -167,8 +167,8 @@ static enum err make_folders(char *path, struct why *reterr)
 /* DATA/serve.json tells the command line where this server is. Written whole or not at all. */
 static enum err announce(const char *data, const char *url, struct why *reterr)
 {
-    char path[PATH_MAX];
-    char temp[PATH_MAX];
+    char path[PATH_MAX + 32];
+    char temp[PATH_MAX + 32];
     FILE *f;
     bool ok;
 
@@ -187,7 +187,7 @@ static enum err announce(const char *data, const char *url, struct why *reterr)
 
 static void unannounce(const char *data)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 32];
 
     (void)snprintf(path, sizeof(path), "%s/serve.json", data);
     (void)unlink(path); /* a stale one is noticed by whoever reads it: its url does not answer */
