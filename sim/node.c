@@ -7,12 +7,12 @@
 
 #include <utlist.h>
 
-#define ROOM_BYTES (64 * 1024)
+#define ROOM_BYTES UINT64_C(65536)
 #define KILL_US_MAX 100000 /* a process is gone so long after its KILL, at most; the grace pays for it */
 
 uint8_t stream_byte(uint64_t run, uint32_t stream, uint64_t offset)
 {
-    return (uint8_t)(run * 31 + stream * 7 + offset * 13 + offset / 251);
+    return (uint8_t)(run * 31 + (uint64_t)stream * 7 + offset * 13 + offset / 251);
 }
 
 /* ---- clocks ---- */

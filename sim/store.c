@@ -28,22 +28,30 @@ void sim_store_done(struct sim_store *st)
     struct stored_test *t, *t_next;
     struct stored_run *r, *r_next;
 
-    HASH_ITER(hh, st->servers, s, s_next) {
-        HASH_DEL(st->servers, s);
+    s = st->servers;
+    HASH_CLEAR(hh, st->servers); /* the table; its elements stay linked */
+    for (; s != NULL; s = s_next) {
+        s_next = s->hh.next;
         row_server_free(s);
     }
-    HASH_ITER(hh, st->launches, l, l_next) {
-        HASH_DEL(st->launches, l);
+    l = st->launches;
+    HASH_CLEAR(hh, st->launches); /* the table; its elements stay linked */
+    for (; l != NULL; l = l_next) {
+        l_next = l->hh.next;
         arena_done(&l->arena);
         free(l);
     }
-    HASH_ITER(hh, st->tests, t, t_next) {
-        HASH_DEL(st->tests, t);
+    t = st->tests;
+    HASH_CLEAR(hh, st->tests); /* the table; its elements stay linked */
+    for (; t != NULL; t = t_next) {
+        t_next = t->hh.next;
         arena_done(&t->arena);
         free(t);
     }
-    HASH_ITER(hh, st->runs, r, r_next) {
-        HASH_DEL(st->runs, r);
+    r = st->runs;
+    HASH_CLEAR(hh, st->runs); /* the table; its elements stay linked */
+    for (; r != NULL; r = r_next) {
+        r_next = r->hh.next;
         arena_done(&r->arena);
         free(r);
     }

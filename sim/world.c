@@ -804,8 +804,10 @@ void world_done(struct world *w)
     while (w->n_jobs > 0)
         job_free(job_pop(w));
     free(w->jobs);
-    HASH_ITER(hh, w->edges, x, x_next) {
-        HASH_DEL(w->edges, x);
+    x = w->edges;
+    HASH_CLEAR(hh, w->edges); /* the table; its elements stay linked */
+    for (; x != NULL; x = x_next) {
+        x_next = x->hh.next;
         free(x);
     }
     DL_FOREACH_SAFE(w->turns, t, t_next) {

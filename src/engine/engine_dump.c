@@ -71,19 +71,19 @@ static void run_dump(const struct run *r, struct buf *out)
 }
 
 /* All objects of a hash, sorted by id; each begins with its id. */
-#define DUMP_SORTED(type, head, dump)                   \
-    do {                                                \
-        const struct type **at;                         \
-        const struct type *el;                          \
-        size_t n = 0;                                   \
-        size_t i;                                       \
-        at = xmalloc(HASH_COUNT(head) * sizeof(*at));   \
-        for (el = (head); el != NULL; el = el->hh.next) \
-            at[n++] = el;                               \
-        qsort(at, n, sizeof(*at), by_id);               \
-        for (i = 0; i < n; i++)                         \
-            dump(at[i], out);                           \
-        free(at);                                       \
+#define DUMP_SORTED(type, head, dump)                    \
+    do {                                                 \
+        const struct type **at;                          \
+        const struct type *el;                           \
+        size_t n = 0;                                    \
+        size_t i;                                        \
+        at = xmalloc(HASH_COUNT(head) * sizeof(void *)); \
+        for (el = (head); el != NULL; el = el->hh.next)  \
+            at[n++] = el;                                \
+        qsort(at, n, sizeof(void *), by_id);             \
+        for (i = 0; i < n; i++)                          \
+            dump(at[i], out);                            \
+        free(at);                                        \
     } while (0)
 
 _Static_assert(offsetof(struct server, id) == 0, "by_id() reads it there");

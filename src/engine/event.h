@@ -39,9 +39,9 @@ struct held_run {
 /* A test of a launch to be made. */
 struct new_test {
     const char *path;
-    enum adapter_kind adapter;
     const char *const *argv;
     uint32_t n_argv;
+    enum adapter_kind adapter;
     int64_t predicted_ms;
 };
 

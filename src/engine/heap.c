@@ -42,7 +42,7 @@ void heap_add(struct heap *h, struct heap_item *item, uint64_t k1, uint64_t k2)
     CHECK(item->at == 0);
     if (h->n == h->cap) {
         h->cap = h->cap == 0 ? 16 : h->cap * 2;
-        h->items = xrealloc(h->items, h->cap * sizeof(h->items[0]));
+        h->items = xrealloc(h->items, h->cap * sizeof(struct heap_item *));
     }
     item->k1 = k1;
     item->k2 = k2;

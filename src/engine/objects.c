@@ -160,6 +160,7 @@ struct test *launch_test_init(struct engine *e, struct launch *l, const struct t
 
 void launch_delete(struct engine *e, struct launch *l)
 {
+    struct test *t;
     uint32_t i;
 
     SET_REMOVE(e->fresh, l, fresh);
@@ -169,8 +170,9 @@ void launch_delete(struct engine *e, struct launch *l)
     if (heap_has(&l->ready))
         heap_remove(&e->ready, &l->ready);
     for (i = 0; i < l->row.n_tests; i++) {
-        if (l->tests[i].id.v != 0)
-            HASH_DEL(e->tests, &l->tests[i]);
+        t = &l->tests[i];
+        if (t->id.v != 0)
+            HASH_DEL(e->tests, t); /* NOLINT(clang-analyzer-core.NullDereference) */
     }
     HASH_DEL(e->launches, l);
     e->stats.launches--;
@@ -341,19 +343,25 @@ void engine_release(struct engine *e)
     struct run *r;
     struct run *r_next;
 
-    HASH_ITER(hh, e->runs, r, r_next) {
-        HASH_DEL(e->runs, r);
+    r = e->runs;
+    HASH_CLEAR(hh, e->runs); /* the table; its elements stay linked */
+    for (; r != NULL; r = r_next) {
+        r_next = r->hh.next;
         free(r);
     }
     HASH_CLEAR(hh, e->tests);
-    HASH_ITER(hh, e->launches, l, l_next) {
-        HASH_DEL(e->launches, l);
+    l = e->launches;
+    HASH_CLEAR(hh, e->launches); /* the table; its elements stay linked */
+    for (; l != NULL; l = l_next) {
+        l_next = l->hh.next;
         heap_done(&l->waiting);
         arena_done(&l->arena);
         free(l);
     }
-    HASH_ITER(hh, e->servers, s, s_next) {
-        HASH_DEL(e->servers, s);
+    s = e->servers;
+    HASH_CLEAR(hh, e->servers); /* the table; its elements stay linked */
+    for (; s != NULL; s = s_next) {
+        s_next = s->hh.next;
         server_texts_free(s);
         free(s);
     }

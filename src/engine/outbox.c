@@ -237,7 +237,7 @@ void outbox_goal(struct outbox *o, const struct goal *from)
         to = arena_alloc(&o->arena, g.n_entries * sizeof(*to));
         memcpy(to, from->entries, g.n_entries * sizeof(*to));
     }
-    for (i = 0; i < g.n_entries; i++) {
+    for (i = 0; to != NULL && i < g.n_entries; i++) {
         if (to[i].spec != NULL)
             to[i].spec = spec_copy(o, to[i].spec);
     }

@@ -257,7 +257,8 @@ enum err launch_row_check(const struct launch_row *l, struct why *reterr)
         env_bytes += strlen(l->env[i]);
     }
     if (err == ERR_OK && env_bytes > LAUNCH_ENV_BYTES_MAX)
-        return why_set(reterr, ERR_LIMIT, "env", "the env lines have %zu bytes together, at most %u are allowed", env_bytes,
+        return why_set(reterr, ERR_LIMIT, "env",
+                       "the env lines have %zu bytes together, at most %u are allowed", env_bytes,
                        LAUNCH_ENV_BYTES_MAX);
     return err;
 }
