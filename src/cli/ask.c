@@ -29,15 +29,31 @@ const json_t *js_obj(const json_t *o, const char *key)
 
 int64_t js_time_ms(const json_t *o, const char *key)
 {
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    const char *text = js_text(o, key);
+    int parts[7] = {0};
+    size_t part = 0;
     struct tm tm = {0};
-    int ms = 0;
 
-    if (sscanf(js_text(o, key), "%4d-%2d-%2dT%2d:%2d:%2d.%3d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms) < 6)
+    if (strlen(text) != strlen(shape))
         return 0;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    return (int64_t)timegm(&tm) * 1000 + ms;
+    for (size_t i = 0; shape[i] != '\0'; i++) {
+        bool is_digit = text[i] >= '0' && text[i] <= '9';
+
+        if (is_digit != (shape[i] == 'd') || (!is_digit && text[i] != shape[i]))
+            return 0;
+        if (!is_digit)
+            part++;
+        else
+            parts[part] = parts[part] * 10 + (text[i] - '0');
+    }
+    tm.tm_year = parts[0] - 1900;
+    tm.tm_mon = parts[1] - 1;
+    tm.tm_mday = parts[2];
+    tm.tm_hour = parts[3];
+    tm.tm_min = parts[4];
+    tm.tm_sec = parts[5];
+    return (int64_t)timegm(&tm) * 1000 + parts[6];
 }
 
 enum err ask(struct cli *cli, const char *method, const char *path, const char *body, json_t **ret,

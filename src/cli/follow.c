@@ -16,7 +16,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 
-#define GIVE_UP_MS (5 * 60 * 1000)
+#define GIVE_UP_MS INT64_C(300000)
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 2000
 #define REDRAW_MS 100 /* at most 10 a second */

@@ -21,7 +21,7 @@ static const struct {
     const char *name;
     int64_t ms;
 } units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {"d", 24 * 60 * 60 * 1000},
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000},
 };
 
 #define DURATION_MS_MAX (INT64_C(30) * 24 * 60 * 60 * 1000)
@@ -108,7 +108,7 @@ const char *nearest_name(const char *name, const char *(*next)(const void *ctx, 
         if (strlen(name) >= 2 && strncmp(name, other, strlen(name)) == 0)
             far = 1;
         /* two of three letters wrong is another word */
-        if (far < best_far && far * 2 <= strlen(name)) {
+        if (far < best_far && far <= strlen(name) / 2) {
             best = other;
             best_far = far;
         }

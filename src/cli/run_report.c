@@ -122,7 +122,7 @@ static bool keep_example(void *ctx, const json_t *item)
 
     if (e->n == e->cap) {
         e->cap = e->cap == 0 ? 1024 : e->cap * 2;
-        e->items = xrealloc((void *)e->items, e->cap * sizeof(*e->items));
+        e->items = xrealloc((void *)e->items, e->cap * sizeof(void *));
     }
     e->items[e->n++] = json_incref((json_t *)item);
     return true;
@@ -174,7 +174,7 @@ enum err run_junit(struct cli *cli, const struct view *v, struct junit_file *f, 
                    (long long)js_int(view_launch(v), "id"));
     err = ask_all(cli, path, keep_example, &e, reterr);
     if (e.n > 0)
-        qsort((void *)e.items, e.n, sizeof(*e.items), by_run_and_seq);
+        qsort((void *)e.items, e.n, sizeof(void *), by_run_and_seq);
     if (err == ERR_OK) {
         junit_begin(&out, view_launch(v));
         tests = view_tests(v, &n);

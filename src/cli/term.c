@@ -13,7 +13,7 @@
 #include "wire/json_out.h"
 
 #define WIDTH_UNKNOWN 80
-#define SEQUENCE_BYTES_MAX 64 /* a longer "colour" is none */
+#define SEQUENCE_BYTES_MAX 64u /* a longer "colour" is none */
 #define TEXT_BYTES_MAX \
     KIB(64) /* what is shown of one text; nobody reads more, and a peer decides its length */
 #define CELL_BYTES_MAX MIB(1)
@@ -261,7 +261,7 @@ const char *look_mark(const struct look *l, const struct term *t)
 
 void log_filter_init(struct log_filter *f)
 {
-    buf_init(&f->held, SEQUENCE_BYTES_MAX * 2);
+    buf_init(&f->held, KIB(1));
 }
 
 void log_filter_done(struct log_filter *f)

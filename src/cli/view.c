@@ -232,7 +232,7 @@ static int by_id(const void *a, const void *b)
 /* Ids of a launch's tests are given in the order of its files. */
 const struct view_test **view_tests(const struct view *v, size_t *ret_n)
 {
-    const struct view_test **all = xcalloc(HASH_COUNT(v->tests) + 1, sizeof(*all));
+    const struct view_test **all = xcalloc(HASH_COUNT(v->tests) + 1, sizeof(void *));
     struct test_entry *t;
     size_t n = 0;
 
@@ -240,7 +240,7 @@ const struct view_test **view_tests(const struct view *v, size_t *ret_n)
         if (t->t.is_done)
             all[n++] = &t->t;
     }
-    qsort((void *)all, n, sizeof(*all), by_id);
+    qsort((void *)all, n, sizeof(void *), by_id);
     *ret_n = n;
     return all;
 }
@@ -264,11 +264,11 @@ const json_t **view_failures(const struct view *v, int64_t run, size_t *ret_n)
 {
     const struct run_entry *r = run_get(v, run);
     size_t n = r != NULL ? json_array_size(r->failures) : 0;
-    const json_t **all = xcalloc(n + 1, sizeof(*all));
+    const json_t **all = xcalloc(n + 1, sizeof(void *));
 
     for (size_t i = 0; i < n; i++)
         all[i] = json_array_get(r->failures, i);
-    qsort((void *)all, n, sizeof(*all), by_seq);
+    qsort((void *)all, n, sizeof(void *), by_seq);
     *ret_n = n;
     return all;
 }

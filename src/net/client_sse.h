@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-#define SSE_EVENT_BYTES_MAX (16u * 1024u * 1024u)
+#define SSE_EVENT_BYTES_MAX MIB(16)
 
 /* Borrowed for the call. */
 struct sse_event {
