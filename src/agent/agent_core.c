@@ -304,6 +304,34 @@ static void goal_apply(struct agent *a, struct run *r, struct mono now, const st
     }
 }
 
+static void no_disk_for(struct agent *a, struct run *r, struct mono now, struct wall wall,
+                        struct agent_out *out)
+{
+    if (r->state == RUN_WAITING || r->state == RUN_PREPARING) {
+        slot_leave(a, r, now);
+        run_reason(r, "the disk of the server is full: the run could not be recorded", (struct slice){"", 0});
+        for (uint32_t i = a->queue_head; i < a->queue_len; i++)
+            if (a->queue[i] == r)
+                a->queue[i] = NULL;
+        run_end(a, r, ON_NO_DISK, FINISH_NO_DISK, wall, out);
+    } else if (r->state == RUN_RUNNING) {
+        run_reason(r, "the disk of the server is full: its output could not be kept", (struct slice){"", 0});
+        run_stop(a, r, now, ON_NO_DISK, FINISH_NO_DISK, true, out);
+    }
+}
+
+/* Runs that cannot be recorded must not wait here for room while other servers are free. */
+static void no_disk_for_waiting(struct agent *a, struct mono now, struct wall wall, struct agent_out *out)
+{
+    struct run *next;
+
+    for (struct run *r = a->first; r != NULL; r = next) {
+        next = r->next;
+        if (r->state == RUN_WAITING || r->state == RUN_PREPARING)
+            no_disk_for(a, r, now, wall, out);
+    }
+}
+
 static void on_goals(struct agent *a, struct mono now, const struct frame_goals *g, struct agent_out *out)
 {
     struct mono base = {0};
@@ -340,6 +368,8 @@ static void on_goals(struct agent *a, struct mono now, const struct frame_goals 
         run_drop(a, r, now, ON_DROP, out);
         a->want_beat = true;
     }
+    if (a->is_disk_full)
+        no_disk_for_waiting(a, now, a->wall, out);
     runs_start(a, now, out);
 }
 
@@ -512,25 +542,8 @@ static void on_grew(struct agent *a, struct mono now, const struct agent_event *
     r->last_output = now;
 }
 
-static void no_disk_for(struct agent *a, struct run *r, struct mono now, struct wall wall,
-                        struct agent_out *out)
-{
-    if (r->state == RUN_WAITING || r->state == RUN_PREPARING) {
-        slot_leave(a, r, now);
-        run_reason(r, "the disk of the server is full: the run could not be recorded", (struct slice){"", 0});
-        for (uint32_t i = a->queue_head; i < a->queue_len; i++)
-            if (a->queue[i] == r)
-                a->queue[i] = NULL;
-        run_end(a, r, ON_NO_DISK, FINISH_NO_DISK, wall, out);
-    } else if (r->state == RUN_RUNNING) {
-        run_reason(r, "the disk of the server is full: its output could not be kept", (struct slice){"", 0});
-        run_stop(a, r, now, ON_NO_DISK, FINISH_NO_DISK, true, out);
-    }
-}
-
 static void on_no_disk(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
 {
-    struct run *next;
     struct run *r;
 
     if (ev->run != 0) {
@@ -542,11 +555,7 @@ static void on_no_disk(struct agent *a, struct mono now, const struct agent_even
     if (!a->is_disk_full)
         say(a, out, LOG_LEVEL_ERROR, "the disk of this server is full");
     a->is_disk_full = true;
-    for (r = a->first; r != NULL; r = next) {
-        next = r->next;
-        if (r->state == RUN_WAITING || r->state == RUN_PREPARING)
-            no_disk_for(a, r, now, ev->wall, out);
-    }
+    no_disk_for_waiting(a, now, ev->wall, out);
 }
 
 /* The reason of an end that the table's sentence does not tell in full. */

@@ -434,8 +434,10 @@ static void make_fresh(struct req *rq)
 {
     struct start *s = rq->state;
 
-    if (s->project->refreshed_at.ms != 0 &&
-        (is_full_commit(s->in->ref) || project_is_fresh(rq->api, s->project->id, FRESH_MS))) {
+    /* A commit that came in a bundle may belong to a folder that nobody but its owner can fetch from; when the mirror does
+     * not have it, projects_plan() refreshes by itself. */
+    if (is_full_commit(s->in->ref) ||
+        (s->project->refreshed_at.ms != 0 && project_is_fresh(rq->api, s->project->id, FRESH_MS))) {
         choose_files(rq);
         return;
     }
