@@ -182,8 +182,12 @@ static const struct field launch_fields[] = {
      .help = "lines NAME=value"},
     {.type = FIELD_END},
 };
-static const struct launch_body launch_preset = {
-    .ref = "", .name = "", .order = ORDER_AS_GIVEN, .retries = RETRIES, .time_limit_s = 3600, .lease_s = LEASE_S};
+static const struct launch_body launch_preset = {.ref = "",
+                                                 .name = "",
+                                                 .order = ORDER_AS_GIVEN,
+                                                 .retries = RETRIES,
+                                                 .time_limit_s = 3600,
+                                                 .lease_s = LEASE_S};
 
 struct predicted {
     UT_hash_handle hh;

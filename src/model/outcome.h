@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* clang-format off */
 /* In rising order of badness: a launch is as bad as its worst test. */
 #define OUTCOME_MAP(X)                                                    \
     /* name           wire name         sentence */                       \
@@ -17,6 +18,7 @@
     X(ERROR, "error", "an error outside of examples")                     \
     X(INFRASTRUCTURE, "infrastructure", "the machine or the way to it failed, not the test")
 
+/* clang-format on */
 enum outcome {
 #define X(name, wire, text) OUTCOME_##name,
     OUTCOME_MAP(X)

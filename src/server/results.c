@@ -11,7 +11,8 @@
 #define PATH_PARTS_MAX 64
 #define BACKTRACE_MAX 200
 
-void results_init(struct results *r, struct run_id run, uint64_t at, const struct tally *tally, uint32_t next_seq)
+void results_init(struct results *r, struct run_id run, uint64_t at, const struct tally *tally,
+                  uint32_t next_seq)
 {
     *r = (struct results){.run = run, .line_start = at, .next_seq = next_seq};
     buf_init(&r->line, RESULTS_LINE_MAX);
@@ -53,8 +54,8 @@ static uint32_t count_of(const json_t *obj, const char *key)
 }
 
 /* A member that is a list of texts: at most `max` of them, each at most `bytes`. */
-static const char *const *texts_of(const json_t *obj, const char *key, uint32_t max, size_t bytes, struct arena *a,
-                                   uint32_t *ret_n)
+static const char *const *texts_of(const json_t *obj, const char *key, uint32_t max, size_t bytes,
+                                   struct arena *a, uint32_t *ret_n)
 {
     const json_t *list = json_object_get(obj, key);
     size_t n = json_array_size(list);
@@ -169,7 +170,8 @@ static const struct {
     const char *name;
     void (*on)(struct results *r, const json_t *obj, struct example_list *out);
 } kinds[] = {
-    {"start", on_start}, {"running", on_running}, {"example", on_example}, {"error", on_error}, {"end", on_end},
+    {"start", on_start}, {"running", on_running}, {"example", on_example},
+    {"error", on_error}, {"end", on_end},
 };
 
 static void take_line(struct results *r, const char *line, size_t len, struct example_list *out)

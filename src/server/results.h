@@ -14,16 +14,17 @@
 
 struct results {
     struct run_id run;
-    struct buf line;       /* the beginning of a line whose end has not come */
-    bool skipping;         /* within a line that is over the maximum */
-    uint64_t line_start;   /* position in the channel where that line began */
+    struct buf line;     /* the beginning of a line whose end has not come */
+    bool skipping;       /* within a line that is over the maximum */
+    uint64_t line_start; /* position in the channel where that line began */
     struct tally tally;
     uint32_t next_seq;
-    char *running;         /* id of the example that has begun and not ended; NULL none */
+    char *running; /* id of the example that has begun and not ended; NULL none */
 };
 
 /* Begin at position `at` of the channel: 0, or where the store says it accounts up to. */
-void results_init(struct results *r, struct run_id run, uint64_t at, const struct tally *tally, uint32_t next_seq);
+void results_init(struct results *r, struct run_id run, uint64_t at, const struct tally *tally,
+                  uint32_t next_seq);
 void results_done(struct results *r);
 
 /* Examples found by results_feed(). Rows and texts live in `arena`. */

@@ -32,9 +32,11 @@ static const struct option long_options[] = {
 
 /* The page of the option table in cli/ is what people read; this is the same in short. */
 static const char usage[] =
-    "usage: wrata serve [--data DIR] [--listen ADDRESS:PORT] [--log-level debug|info|warn|error] [--log-json]\n"
+    "usage: wrata serve [--data DIR] [--listen ADDRESS:PORT] [--log-level debug|info|warn|error] "
+    "[--log-json]\n"
     "  --data DIR        where everything is kept (default: $WRATA_DATA, else ~/.local/share/wrata)\n"
-    "  --listen A:P      where the API and the page answer (default: " DEFAULT_LISTEN "; port 0: any free one)\n";
+    "  --listen A:P      where the API and the page answer (default: " DEFAULT_LISTEN
+    "; port 0: any free one)\n";
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};
 

@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "server/serve.h"
 
-#define STOP_WAIT_MS 2000  /* for the last goals and goodbyes to reach the agents */
+#define STOP_LINKS_MS 300 /* for the last goals and goodbyes to reach the agents */
+#define STOP_IDLE_MS 50
 #define BEAT_MS 1000
 #define GRACE_MS 5000
 #define WINDOW_BYTES MIB(1)
@@ -202,7 +203,8 @@ void server_stop(struct server *s)
     s->is_stopping = true;
     LOG_INFO("server.stopping", "runs_active=%u", engine_stats(s->engine).runs_active);
     server_post(s, &(struct event){.kind = EV_SHUTDOWN});
-    (void)uv_timer_start(&s->stop_timer, on_stop_timer, engine_stats(s->engine).servers_online > 0 ? 300 : 50, 0);
+    (void)uv_timer_start(&s->stop_timer, on_stop_timer,
+                         engine_stats(s->engine).servers_online > 0 ? STOP_LINKS_MS : STOP_IDLE_MS, 0);
 }
 
 static void on_signal(uv_signal_t *h, int signum)

@@ -40,7 +40,7 @@ struct server {
     uv_timer_t stop_timer;
     uv_signal_t sigint;
     uv_signal_t sigterm;
-    uv_poll_t starter;      /* watches private_fd */
+    uv_poll_t starter; /* watches private_fd */
     bool has_starter_watch;
 
     struct store *store;
@@ -50,9 +50,9 @@ struct server {
     struct streams *streams;
     struct api *api;
 
-    struct now now;          /* of the open turn */
+    struct now now; /* of the open turn */
     bool now_is_read;
-    struct turn *open;       /* collects; NULL until the first event of a round */
+    struct turn *open; /* collects; NULL until the first event of a round */
     struct turn *free_turns;
     uint32_t turns_in_store; /* closed, not yet released */
     struct wall started_at;
@@ -63,7 +63,7 @@ struct server {
 
 /* ---- server.c ---- */
 MUST_USE enum err server_open(struct server *s, const struct server_opts *opts, struct why *reterr);
-void server_run(struct server *s);   /* until it was told to stop */
+void server_run(struct server *s); /* until it was told to stop */
 void server_close(struct server *s);
 /* Step the engine with one event. `ev` is borrowed for the call. Its effects leave after the commit. */
 void server_post(struct server *s, const struct event *ev);
@@ -86,6 +86,7 @@ void streams_bytes(struct streams *st, struct server_id server, const struct fra
 /* An agent is back with these runs: tell it from where to go on. */
 void streams_hello(struct streams *st, struct server_id server, const struct frame_hello *hello);
 /* The agent says that the run ended. When all bytes are here, EV_RUN_FINISHED is posted; until then it waits. */
-void streams_finished(struct streams *st, struct server_id server, uint64_t link, const struct frame_finished *f);
+void streams_finished(struct streams *st, struct server_id server, uint64_t link,
+                      const struct frame_finished *f);
 
 #endif

@@ -43,11 +43,11 @@ struct write {
     struct run_id run;
     struct launch_id launch;
     uint32_t stream;
-    uint64_t upto;             /* acknowledge this when it is durable */
-    uint64_t from;             /* log: offset of bytes[0] */
-    char *bytes;               /* log: a copy for the watchers */
+    uint64_t upto; /* acknowledge this when it is durable */
+    uint64_t from; /* log: offset of bytes[0] */
+    char *bytes;   /* log: a copy for the watchers */
     uint32_t len;
-    struct example_list list;  /* results */
+    struct example_list list; /* results */
     struct tally tally;
 };
 
@@ -67,7 +67,8 @@ static struct run_stream *find(struct streams *st, uint64_t run)
     return rs;
 }
 
-static struct run_stream *add(struct streams *st, struct run_id run, struct launch_id launch, struct server_id server)
+static struct run_stream *add(struct streams *st, struct run_id run, struct launch_id launch,
+                              struct server_id server)
 {
     struct run_stream *rs = xcalloc(1, sizeof(*rs));
 
@@ -154,7 +155,8 @@ static void on_durable(void *ctx, enum err err, const struct why *why)
     if (err == ERR_IO)
         server_die("streams.commit", why);
     if (err != ERR_OK) { /* refused alone: nothing of it is durable, so nothing is acknowledged or shown */
-        LOG_WARN("stream.refused", "run=%llu stream=%u why=\"%s\"", (unsigned long long)w->run.v, w->stream, why->text);
+        LOG_WARN("stream.refused", "run=%llu stream=%u why=\"%s\"", (unsigned long long)w->run.v, w->stream,
+                 why->text);
         write_free(w);
         return;
     }
@@ -194,10 +196,12 @@ static void take_log(struct streams *st, struct run_stream *rs, struct server_id
     w->len = (uint32_t)bytes.len;
     rs->received[STREAM_LOG] += bytes.len; /* S1 */
     w->upto = rs->received[STREAM_LOG];
-    store_log_append(st->server->store, w->run, w->from, xstrndup(bytes.ptr, bytes.len), w->len, on_durable, w);
+    store_log_append(st->server->store, w->run, w->from, xstrndup(bytes.ptr, bytes.len), w->len, on_durable,
+                     w);
 }
 
-static void take_results(struct streams *st, struct run_stream *rs, struct server_id server, struct slice bytes)
+static void take_results(struct streams *st, struct run_stream *rs, struct server_id server,
+                         struct slice bytes)
 {
     struct write *w = write_new(st, rs, server, STREAM_RESULTS);
 
@@ -205,7 +209,8 @@ static void take_results(struct streams *st, struct run_stream *rs, struct serve
     rs->received[STREAM_RESULTS] += bytes.len; /* S1 */
     w->tally = rs->results.tally;
     w->upto = results_position(&rs->results);
-    store_examples(st->server->store, w->run, rs->launch, w->list.rows, w->list.n, w->upto, &w->tally, on_durable, w);
+    store_examples(st->server->store, w->run, rs->launch, w->list.rows, w->list.n, w->upto, &w->tally,
+                   on_durable, w);
 }
 
 /* Copy FINISHED out of the frame's memory. */
@@ -229,22 +234,23 @@ static void post_finish(struct streams *st, struct run_stream *rs, struct server
     for (char *p = rs->finish_reason; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
-    server_post(st->server, &(struct event){.kind = EV_RUN_FINISHED,
-                                            .run_finished = {.server = server,
-                                                             .link = rs->finish_link,
-                                                             .run = {rs->run},
-                                                             .finish = {.how = f->how,
-                                                                        .exit_code = (int32_t)f->exit_code,
-                                                                        .signal = (int32_t)f->signal,
-                                                                        .duration_us = (int64_t)f->duration_us,
-                                                                        .user_us = (int64_t)f->user_us,
-                                                                        .system_us = (int64_t)f->system_us,
-                                                                        .max_rss_kib = (int64_t)f->max_rss_kib,
-                                                                        .gap_us = (int64_t)f->gap_us,
-                                                                        .log_bytes = f->log_len,
-                                                                        .log_dropped_bytes = f->log_dropped},
-                                                             .tally = rs->results.tally,
-                                                             .reason = rs->finish_reason}});
+    server_post(st->server,
+                &(struct event){.kind = EV_RUN_FINISHED,
+                                .run_finished = {.server = server,
+                                                 .link = rs->finish_link,
+                                                 .run = {rs->run},
+                                                 .finish = {.how = f->how,
+                                                            .exit_code = (int32_t)f->exit_code,
+                                                            .signal = (int32_t)f->signal,
+                                                            .duration_us = (int64_t)f->duration_us,
+                                                            .user_us = (int64_t)f->user_us,
+                                                            .system_us = (int64_t)f->system_us,
+                                                            .max_rss_kib = (int64_t)f->max_rss_kib,
+                                                            .gap_us = (int64_t)f->gap_us,
+                                                            .log_bytes = f->log_len,
+                                                            .log_dropped_bytes = f->log_dropped},
+                                                 .tally = rs->results.tally,
+                                                 .reason = rs->finish_reason}});
 }
 
 static bool has_all(const struct run_stream *rs)
@@ -265,8 +271,8 @@ void streams_bytes(struct streams *st, struct server_id server, const struct fra
     rs->server = server;
     if (f->offset > received) {
         /* Not acknowledged, so the agent sends it again from where we are after its next hello. */
-        LOG_WARN("stream.gap", "run=%llu stream=%u offset=%llu received=%llu", (unsigned long long)f->run, f->stream,
-                 (unsigned long long)f->offset, (unsigned long long)received);
+        LOG_WARN("stream.gap", "run=%llu stream=%u offset=%llu received=%llu", (unsigned long long)f->run,
+                 f->stream, (unsigned long long)f->offset, (unsigned long long)received);
         return;
     }
     if (f->offset + f->bytes.len <= received) {
@@ -274,7 +280,8 @@ void streams_bytes(struct streams *st, struct server_id server, const struct fra
         link_ack(st->server->links, server, (struct run_id){f->run}, f->stream, rs->durable[f->stream]);
         return;
     }
-    fresh = (struct slice){f->bytes.ptr + (received - f->offset), f->bytes.len - (size_t)(received - f->offset)};
+    fresh =
+        (struct slice){f->bytes.ptr + (received - f->offset), f->bytes.len - (size_t)(received - f->offset)};
     if (f->stream == STREAM_LOG)
         take_log(st, rs, server, fresh);
     else
@@ -293,7 +300,8 @@ void streams_hello(struct streams *st, struct server_id server, const struct fra
     }
 }
 
-void streams_finished(struct streams *st, struct server_id server, uint64_t link, const struct frame_finished *f)
+void streams_finished(struct streams *st, struct server_id server, uint64_t link,
+                      const struct frame_finished *f)
 {
     struct run_stream *rs = find(st, f->run);
 

@@ -40,22 +40,24 @@ static void on_up(void *ctx, struct server_id server, uint64_t link, const struc
     char facts[1024];
 
     streams_hello(s->streams, server, hello);
-    server_post(s, &(struct event){.kind = EV_LINK_UP,
-                                   .link_up = {.server = server,
-                                               .link = link,
-                                               .incarnation = hello->incarnation,
-                                               .agent_version = clean(hello->version, version, sizeof(version)),
-                                               .facts = clean(hello->facts, facts, sizeof(facts)),
-                                               .held = held_runs(hello->held, hello->n_held),
-                                               .n_held = hello->n_held}});
+    server_post(s,
+                &(struct event){.kind = EV_LINK_UP,
+                                .link_up = {.server = server,
+                                            .link = link,
+                                            .incarnation = hello->incarnation,
+                                            .agent_version = clean(hello->version, version, sizeof(version)),
+                                            .facts = clean(hello->facts, facts, sizeof(facts)),
+                                            .held = held_runs(hello->held, hello->n_held),
+                                            .n_held = hello->n_held}});
 }
 
 static void on_down(void *ctx, struct server_id server, uint64_t link, const char *reason)
 {
     char text[REASON_BYTES_MAX];
 
-    server_post(ctx, &(struct event){.kind = EV_LINK_DOWN,
-                                     .link_down = {server, link, clean(slice_of(reason), text, sizeof(text))}});
+    server_post(ctx,
+                &(struct event){.kind = EV_LINK_DOWN,
+                                .link_down = {server, link, clean(slice_of(reason), text, sizeof(text))}});
 }
 
 static void on_beat(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat)
@@ -71,7 +73,8 @@ static void on_beat(void *ctx, struct server_id server, uint64_t link, const str
 
 static void on_started(void *ctx, struct server_id server, uint64_t link, const struct frame_started *f)
 {
-    server_post(ctx, &(struct event){.kind = EV_RUN_STARTED, .run_started = {server, link, {f->run}, f->slot}});
+    server_post(ctx,
+                &(struct event){.kind = EV_RUN_STARTED, .run_started = {server, link, {f->run}, f->slot}});
 }
 
 static void on_stream(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *f)

@@ -14,7 +14,8 @@ _Static_assert(ARRAY_LEN(how_sentences) == FINISH_HOW_COUNT, "a sentence for eac
 
 const char *finish_how_sentence(enum finish_how how)
 {
-    return (unsigned)how < FINISH_HOW_COUNT ? how_sentences[how] : "it ended in a way this version does not know";
+    return (unsigned)how < FINISH_HOW_COUNT ? how_sentences[how]
+                                            : "it ended in a way this version does not know";
 }
 
 /* ---- writing ---- */
@@ -113,6 +114,7 @@ static struct slice get_text(struct reader *r, size_t max, const char *field)
     return s;
 }
 
+/* clang-format off */
 /* ---- the parts used in lists ---- */
 
 #define STRUCT(name)                                                             \
@@ -239,6 +241,8 @@ void frame_encode(const struct frame *f, struct buf *out)
     patch_u32(out, at, (uint32_t)(out->len - at - FRAME_HEADER_BYTES));
 }
 
+/* clang-format on */
+
 enum err frame_decode(const char *data, size_t len, struct arena *lists, struct frame *ret, size_t *retused,
                       struct why *reterr)
 {
@@ -260,10 +264,10 @@ enum err frame_decode(const char *data, size_t len, struct arena *lists, struct 
     r = (struct reader){p + FRAME_HEADER_BYTES, body, lists, NULL};
     memset(ret, 0, sizeof(*ret));
     switch (type) {
-#define FRAME(NAME, name, number)          \
-    case number:                           \
-        ret->type = FRAME_##NAME;          \
-        get_frame_##name(&r, &ret->name);  \
+#define FRAME(NAME, name, number)         \
+    case number:                          \
+        ret->type = FRAME_##NAME;         \
+        get_frame_##name(&r, &ret->name); \
         break;
 #include "wire/frames.def"
 #undef FRAME

@@ -29,12 +29,14 @@ enum goal_want {
 
 /* How far a run is on its server. */
 enum held_state {
-    HELD_WAITING = 0, /* received, no slot yet */
+    HELD_WAITING = 0,   /* received, no slot yet */
     HELD_PREPARING = 1, /* its slot is getting the code */
     HELD_RUNNING = 2,
     HELD_STOPPING = 3, /* told to end */
     HELD_FINISHED = 4, /* FINISHED is on disk here, not yet acknowledged */
 };
+
+/* clang-format off */
 
 /* How a run ended, as the agent saw it. The rows feed model/outcome.c and docs/outcomes.md. */
 #define FINISH_HOW_MAP(X)                                                          \
@@ -118,6 +120,8 @@ struct frame {
 #undef STR
 #undef BYTES
 #undef LIST
+
+/* clang-format on */
 
 /* "HELLO"; "?" for a number that is not in the schema. */
 const char *frame_name(uint32_t type);

@@ -73,9 +73,9 @@ static void make_table(struct buf *b)
 #define STRUCT(name)               \
     buf_puts(b, "| " #name " | "); \
     put_fields(b, (const char *const[]){
-#define END_STRUCT(name)         \
-    NULL                         \
-    }); \
+#define END_STRUCT(name) \
+    NULL                 \
+    });                  \
     buf_puts(b, " |\n");
 #include "wire/frames.def"
 #undef STRUCT

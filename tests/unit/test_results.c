@@ -14,11 +14,15 @@
 static const char suite[] =
     "{\"e\":\"start\",\"v\":1,\"adapter\":\"rspec\",\"discovered\":3}\n"
     "{\"e\":\"running\",\"id\":\"./a_spec.rb[1:1]\",\"path\":[\"A\",\"adds\"]}\n"
-    "{\"e\":\"example\",\"id\":\"./a_spec.rb[1:1]\",\"path\":[\"A\",\"adds\"],\"file\":\"./a_spec.rb\",\"line\":3,"
+    "{\"e\":\"example\",\"id\":\"./a_spec.rb[1:1]\",\"path\":[\"A\",\"adds\"],\"file\":\"./"
+    "a_spec.rb\",\"line\":3,"
     "\"status\":\"passed\",\"ms\":1.5}\n"
-    "{\"e\":\"example\",\"id\":\"./a_spec.rb[1:2]\",\"path\":[\"A\",\"fails\"],\"status\":\"failed\",\"ms\":2,"
-    "\"message\":\"expected \\u00e9\",\"backtrace\":[\"./a_spec.rb:9\",\"./b.rb:1\"],\"exception\":\"Boom\"}\n"
-    "{\"e\":\"example\",\"id\":\"./a_spec.rb[1:3]\",\"path\":[\"A\",\"waits\"],\"status\":\"pending\",\"ms\":0,"
+    "{\"e\":\"example\",\"id\":\"./"
+    "a_spec.rb[1:2]\",\"path\":[\"A\",\"fails\"],\"status\":\"failed\",\"ms\":2,"
+    "\"message\":\"expected "
+    "\\u00e9\",\"backtrace\":[\"./a_spec.rb:9\",\"./b.rb:1\"],\"exception\":\"Boom\"}\n"
+    "{\"e\":\"example\",\"id\":\"./"
+    "a_spec.rb[1:3]\",\"path\":[\"A\",\"waits\"],\"status\":\"pending\",\"ms\":0,"
     "\"pending\":\"later\"}\n"
     "{\"e\":\"error\",\"message\":\"after(:suite) broke\"}\n"
     "{\"e\":\"end\",\"examples\":3,\"failed\":1,\"pending\":1,\"errors\":1,\"aborted\":false}\n";
@@ -78,8 +82,8 @@ static void test_results__go_on_from_the_position_that_was_stored(void **state)
 
     /* The server died here; another goes on from what the store has. */
     results_init(&after, (struct run_id){7}, results_position(&before), &before.tally, before.next_seq);
-    results_feed(&after, suite + results_position(&before), sizeof(suite) - 1 - (size_t)results_position(&before),
-                 &second);
+    results_feed(&after, suite + results_position(&before),
+                 sizeof(suite) - 1 - (size_t)results_position(&before), &second);
     assert_int_equal(first.n + second.n, 4);
     assert_int_equal(after.tally.passed + after.tally.failed + after.tally.pending, 3);
     assert_int_equal(results_position(&after), sizeof(suite) - 1);
@@ -122,7 +126,9 @@ static void test_results__pass_over_a_line_without_end(void **state)
         assert_true(results_position(&r) >= at);
         at = results_position(&r);
     }
-    assert_true(at >= MIB(4) - RESULTS_LINE_MAX); /* so that it is acknowledged and the channel does not stand still */
+    assert_true(at >=
+                MIB(4) -
+                    RESULTS_LINE_MAX); /* so that it is acknowledged and the channel does not stand still */
     results_feed(&r, last, sizeof(last) - 1, &out);
     assert_int_equal(r.tally.bad_lines, 1);
     assert_int_equal(r.tally.failed, 1);
