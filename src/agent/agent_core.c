@@ -158,12 +158,27 @@ static bool stream_can_send(const struct agent *a, const struct stream *s)
 }
 
 /* Streams share the link in turns of one chunk, from where the last pump stopped. */
+/* Only now, not at once: of a script that is over before the link takes anything, the end tells it all. */
+static void tell_started(struct agent *a, struct agent_out *out)
+{
+    for (struct run *r = a->first; r != NULL && a->n_untold > 0; r = r->next) {
+        if (!r->is_untold)
+            continue;
+        r->is_untold = false;
+        a->n_untold--;
+        if (r->state == RUN_RUNNING)
+            send_started(a, r, out);
+    }
+}
+
 static void pump(struct agent *a, uint64_t room, struct agent_out *out)
 {
     bool progress = true;
 
     if (!a->is_welcome)
         return;
+    if (room > 0 && a->n_untold > 0)
+        tell_started(a, out);
     while (room > 0 && progress && a->first != NULL) {
         struct run *stop = a->pump_at != NULL ? a->pump_at : a->first;
         struct run *r = stop;
@@ -508,7 +523,8 @@ static void on_spawned(struct agent *a, struct mono now, const struct agent_even
         return;
     }
     run_set(a, r, ON_SPAWNED, out);
-    send_started(a, r, out);
+    r->is_untold = true;
+    a->n_untold++;
     if (r->wants_stop)
         run_stop(a, r, now, ON_STOP, FINISH_STOPPED, r->kill_grace_ms == 0, out);
 }
@@ -849,6 +865,14 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
 }
 
 /* ---- looking in ---- */
+
+bool agent_has_next(const struct agent *a)
+{
+    for (uint32_t i = a->queue_head; i < a->queue_len; i++)
+        if (a->queue[i] != NULL)
+            return true;
+    return false;
+}
 
 uint32_t agent_run_count(const struct agent *a)
 {

@@ -191,6 +191,7 @@ void agent_check(const struct agent *a);
 
 /* ---- looking in: for edges, tests, the simulator ---- */
 
+bool agent_has_next(const struct agent *a);                                      /* a run waits for a slot */
 uint32_t agent_run_count(const struct agent *a);                                 /* held, finished ones too */
 bool agent_run_state(const struct agent *a, uint64_t run, enum held_state *ret); /* false: not held */
 bool agent_has_link(const struct agent *a);

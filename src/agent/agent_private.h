@@ -65,6 +65,7 @@ struct run {
     bool is_leased;  /* lease_end means something */
     bool is_killed;  /* KILL was sent */
     bool wants_stop; /* told to stop between spawn and its answer */
+    bool is_untold;  /* STARTED is still to be sent */
     bool needs_link; /* its code could not come because the link broke: wait for the next */
     struct mono lease_end;
     struct mono started_at;
@@ -145,6 +146,7 @@ struct agent {
     struct run *last;
     struct run *pump_at;
     uint32_t n_runs;
+    uint32_t n_untold; /* runs with is_untold */
     size_t specs_bytes;
     struct run **queue; /* waiting runs in the order of the goals; NULL: was taken out */
     uint32_t queue_head;

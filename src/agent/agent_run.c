@@ -154,6 +154,7 @@ void run_remove(struct agent *a, struct run *r, struct agent_out *out)
 
     CHECK(r->state == RUN_GONE);
     CHECK(r->slot == AGENT_NO_SLOT);
+    a->n_untold -= r->is_untold;
     while (*p != r)
         p = &(*p)->hash_next;
     *p = r->hash_next;

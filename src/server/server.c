@@ -15,6 +15,7 @@
 #define GRACE_MS 5000
 #define WINDOW_BYTES MIB(1)
 #define CONNECT_MS 30000
+#define AHEAD_MS 50 /* a goal's way to the agent takes some milliseconds: a commit lies on it */
 
 #ifndef WRATA_VERSION
 #define WRATA_VERSION "0.0.0"
@@ -373,7 +374,8 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     err = store_open(&store, &s->store, reterr);
     if (err != ERR_OK)
         return err;
-    s->engine = engine_new(&(struct engine_opts){.seed = (uint64_t)wall_now().ms, .trace = true});
+    s->engine = engine_new(
+        &(struct engine_opts){.seed = (uint64_t)wall_now().ms, .ahead_ms = AHEAD_MS, .trace = true});
     s->streams = streams_new(s);
     err = boot(s, reterr);
     if (err == ERR_OK)

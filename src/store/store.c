@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -319,14 +320,48 @@ static void break_store(struct store *st, const struct why *why)
     LOG_ERROR("store.broken", "why=%s", log_quote(text, sizeof(text), why->text));
 }
 
+/* Each commit has a fixed cost: a sync, an interrupt, two changes of thread. A lone commit never waits. But when many
+ * follow each other closely, one that waits a little takes more with it: PACE_COUNT commits within PACE_WINDOW_MS
+ * are a sign that nobody stands waiting for the next one alone (short scripts lie ahead on their servers), and then they
+ * begin at least PACE_MS apart. Measured: a third less CPU per short script. */
+#define PACE_COUNT 8u
+#define PACE_WINDOW_MS 50
+#define PACE_MS 6
+
+struct pace {
+    struct mono began[PACE_COUNT]; /* a ring */
+    unsigned next;
+};
+
+static void pace_wait(struct pace *p)
+{
+    struct mono now = mono_now();
+    struct mono oldest = p->began[p->next];
+    struct mono due = mono_add_ms(p->began[(p->next + PACE_COUNT - 1) % PACE_COUNT], PACE_MS);
+    struct timespec ts;
+
+    if (oldest.us == 0 || mono_ms_between(oldest, now) >= PACE_WINDOW_MS || !mono_before(now, due))
+        return;
+    ts = (struct timespec){.tv_nsec = (due.us - now.us) * 1000};
+    (void)nanosleep(&ts, NULL); /* cut short by a signal it only commits a little earlier */
+}
+
+static void pace_note(struct pace *p)
+{
+    p->began[p->next] = mono_now();
+    p->next = (p->next + 1) % PACE_COUNT;
+}
+
 static void *writer_main(void *arg)
 {
     struct store *st = arg;
+    struct pace pace = {0};
     struct item_list batch;
     struct item *it;
     struct why why;
 
     while (queue_take(&st->writes, BATCH_ITEMS_MAX, BATCH_LOG_BYTES_MAX, &batch)) {
+        pace_note(&pace);
         if (st->broken == NULL && !write_batch(&st->writer, &batch, &why))
             break_store(st, &why);
         for (it = batch.head; it != NULL; it = it->next) {
@@ -338,6 +373,7 @@ static void *writer_main(void *arg)
             }
         }
         finish_list(st, &batch);
+        pace_wait(&pace);
     }
     return NULL;
 }
