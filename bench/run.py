@@ -34,8 +34,11 @@ CPUACCT = "/sys/fs/cgroup/cpuacct"
 class CpuGroup:
     """CPU time of everything that runs inside, daemons and all; None where cgroups cannot be made."""
 
+    made = 0
+
     def __init__(self, name):
-        self.path = os.path.join(CPUACCT, "wrata-bench-%d-%s" % (os.getpid(), name))
+        CpuGroup.made += 1
+        self.path = os.path.join(CPUACCT, "wrata-bench-%d-%d-%s" % (os.getpid(), CpuGroup.made, name))
         try:
             os.mkdir(self.path)
         except OSError:
@@ -349,7 +352,7 @@ def bench_ssh(options, folder):
                 raise AssertionError("a spawn loop over ssh failed")
             return time.monotonic() - begin
 
-        few = max(8, count // 50)
+        few = max(8, count // 10)
         contenders = [Contender("one ssh a host, spawn loop", loops)]
         ours = WrataContender("wrata", os.path.join(folder, "w"), setup, ["job"] * (share * 4))
         contenders.append(ours)
@@ -373,7 +376,14 @@ def bench_ssh(options, folder):
         ours.end()
 
 
-BENCHES = {"local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec}
+def bench_engine(options, folder):
+    """The engine alone, no disk, no link: assigned, started, finished in one thread."""
+    del options, folder
+    print("\n## the engine alone")
+    print(subprocess.run([os.path.join(BUILD, "bench_engine")], check=True, capture_output=True, text=True).stdout.strip())
+
+
+BENCHES = {"engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec}
 
 
 def main():
