@@ -174,7 +174,7 @@ char **exec_base_env(struct arena *a, size_t extra, size_t *retn)
     /* Where version managers live is passed on, which version they chose is not. */
     static const char *const names[] = {"HOME",   "USER", "LOGNAME",    "SHELL",    "LANG",         "LC_ALL",
                                         "TMPDIR", "TZ",   "RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR"};
-    char **env = arena_alloc(a, (ARRAY_LEN(names) + 2 + extra) * sizeof(char *));
+    char **env = arena_alloc(a, (ARRAY_LEN(names) + 3 + extra) * sizeof(char *));
     size_t n = 0;
 
     env[n++] = path_entry(a, getenv("PATH"));
@@ -186,6 +186,10 @@ char **exec_base_env(struct arena *a, size_t extra, size_t *retn)
         else if (strcmp(names[i], "HOME") == 0)
             env[n++] = arena_strdup(a, "HOME=/");
     }
+    /* An ssh command often comes without a locale, and then ruby and python take text for ASCII: suites that pass on
+     * anybody's desk fail. C.UTF-8 is there on every machine that has git. */
+    if (getenv("LANG") == NULL && getenv("LC_ALL") == NULL)
+        env[n++] = arena_strdup(a, "LANG=C.UTF-8");
     *retn = n;
     return env;
 }

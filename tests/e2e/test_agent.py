@@ -505,6 +505,7 @@ class AgentTest(unittest.TestCase):
         self.assertIn("TEST_ENV_NUMBER=\n", text)
         self.assertIn("DISPLAY=:0.0\n", text)
         self.assertRegex(text, r"PATH=\S*/usr/bin")
+        self.assertRegex(text, r"(LANG|LC_ALL)=", "text is not ASCII only because ssh brought no locale")
 
     def test_results_channel(self):
         link = self.attach()
