@@ -36,7 +36,7 @@
 #define REASON_LINES 3u
 
 static const char remote_script[] =
-    "umask 077; m=\"wrata-link 1\"; a=$(uname -m); "
+    "u=$(umask); umask 077; m=\"wrata-link 1\"; a=$(uname -m); "
     "case $a in x86_64|amd64) h=$1; n=$2;; aarch64|arm64) h=$3; n=$4;; *) h=-;; esac; "
     "if test \"$h\" = -; then echo \"$m arch $a\"; exit 0; fi; "
     "d=$HOME/.wrata; "
@@ -52,7 +52,7 @@ static const char remote_script[] =
     "chmod 700 \"$t\"; "
     "if \"./$t\" version >/dev/null; then :; else rm -f \"$t\"; echo \"$m noexec $d\"; exit 0; fi; "
     "if mv -f \"$t\" \"$f\"; then :; else rm -f \"$t\"; echo \"$m nohome $d\"; exit 0; fi; "
-    "fi; cd /; echo \"$m attach\"; exec \"$d/$f\" attach --instance \"$5\"";
+    "fi; cd /; umask \"$u\"; echo \"$m attach\"; exec \"$d/$f\" attach --instance \"$5\"";
 
 /* What the script may complain of; # is the detail. Its standard error follows. */
 static const struct {
