@@ -42,26 +42,28 @@ def plain(suite, files):
 def ours(server, project, files, names):
     launch = server.launch(project, files, order="finish-soonest", servers=names)
     done = server.wait_launch(launch["id"], 1800)
-    found, double = {}, []
+    found, double, messages = {}, [], {}
     for e in server.all("/api/v1/launches/%d/examples" % launch["id"]):
         if e["status"] == "error":
             continue  # outside of examples: rspec counts it in its summary, not among the examples
         if e["id"] in found:
             double.append(e["id"])
         found[e["id"]] = e["status"]
-    return found, double, done
+        messages[e["id"]] = e["message"]
+    return found, double, done, messages
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite")
     parser.add_argument("--per-file", action="store_true")
+    parser.add_argument("--only", default="", help="files whose path holds this")
     parser.add_argument("--hosts", type=int, default=0)
     parser.add_argument("--slots", type=int, default=2)
     options = parser.parse_args()
     suite = os.path.abspath(options.suite)
     files = sorted(f for f in subprocess.run(["git", "-C", suite, "ls-files", "spec"], check=True, capture_output=True,
-                                             text=True).stdout.split("\n") if f.endswith("_spec.rb"))
+                                             text=True).stdout.split("\n") if f.endswith("_spec.rb") and options.only in f)
     expected, summary = (plain_per_file if options.per_file else plain)(suite, files)
     print("plain rspec, %s: %d files, %s" % ("a process a file" if options.per_file else "one process", len(files), summary))
     folder = tempfile.mkdtemp(prefix="wrata-compare-")
@@ -79,7 +81,7 @@ def main():
             names = ["local-1"]
             server.add_local("local-1", options.slots)
         server.wait_online(*names, seconds=90)
-        found, double, done = ours(server, suite, files, names)
+        found, double, done, messages = ours(server, suite, files, names)
     for pid in wrata.pids_with(folder):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
@@ -88,7 +90,7 @@ def main():
     print("wrata: %s" % dict(collections.Counter(found.values())))
     wrong = [(i, expected.get(i), found.get(i)) for i in sorted(set(expected) | set(found)) if expected.get(i) != found.get(i)]
     for i, a, b in wrong[:20]:
-        print("DIFFERENT %s: rspec %s, wrata %s" % (i, a, b))
+        print("DIFFERENT %s: rspec %s, wrata %s\n%s" % (i, a, b, messages.get(i, "")[:600]))
     print("%d examples compared, %d different, %d double" % (len(expected), len(wrong), len(double)))
     return 1 if wrong or double else 0
 
