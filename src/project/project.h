@@ -16,8 +16,9 @@ struct projects;
 /* dir: where the mirrors live; made when absent. Owned by the caller. */
 MUST_USE enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret,
                                struct why *reterr);
-void projects_free(
-    struct projects *ps); /* kills its children; callbacks still owed get ERR_BUSY; NULL is fine */
+/* Kill its children; callbacks owed get ERR_BUSY. Whoever asks later gets that answer from projects_free(). */
+void projects_halt(struct projects *ps);
+void projects_free(struct projects *ps); /* halts it first; NULL is fine */
 
 typedef void project_done_fn(void *ctx, enum err err, const struct why *why);
 

@@ -510,19 +510,32 @@ static void jobs_give_up(struct job **list)
     }
 }
 
+void projects_halt(struct projects *ps)
+{
+    if (ps == NULL || ps->kick == NULL)
+        return;
+    children_free(ps->children);
+    ps->children = NULL;
+    uv_close((uv_handle_t *)ps->kick, on_kick_closed);
+    ps->kick = NULL;
+    for (unsigned i = 0; i < MIRROR_BUCKETS; i++) {
+        for (struct mirror *m = ps->mirrors[i]; m != NULL; m = m->next) {
+            jobs_give_up(&m->running);
+            jobs_give_up(&m->queue);
+        }
+    }
+}
+
 void projects_free(struct projects *ps)
 {
     struct mirror *m;
 
     if (ps == NULL)
         return;
-    children_free(ps->children);
-    uv_close((uv_handle_t *)ps->kick, on_kick_closed);
-    ps->kick = NULL;
+    projects_halt(ps);
     for (unsigned i = 0; i < MIRROR_BUCKETS; i++) {
         while ((m = ps->mirrors[i]) != NULL) {
-            jobs_give_up(&m->running);
-            jobs_give_up(&m->queue);
+            jobs_give_up(&m->queue); /* those that were asked for after the halt */
             ps->mirrors[i] = m->next;
             arena_done(&m->refs.arena);
             free(m->path);

@@ -407,12 +407,14 @@ void server_close(struct server *s)
 {
     struct turn *t;
 
-    /* Those that begin work first, then the store with what is owed to it, then those that wait for answers. */
+    /* Those that begin work first, then the store with what is owed to it, then those that wait for answers: a read
+     * that ends meanwhile may still ask the projects for something. */
     links_free(s->links);
     s->links = NULL;
-    projects_free(s->projects);
+    projects_halt(s->projects);
     store_close(s->store);
     api_close(s->api);
+    projects_free(s->projects);
     streams_free(s->streams);
     engine_free(s->engine);
     if (s->open != NULL)
