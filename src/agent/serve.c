@@ -13,7 +13,8 @@
  * itself until somebody comes for it, so a run's end is synced before the turn is over, and everything at the latest
  * with the next tidy.
  *
- * SIGCHLD is blocked except while ppoll sleeps, so its handler only has to set a flag and nothing can be missed. */
+ * Signals are blocked except while ppoll sleeps, so their handler only has to set a flag and nothing can be missed. ppoll
+ * does not let them through when a descriptor is ready already: then they are asked for. */
 #include "agent/serve.h"
 
 #include <errno.h>
@@ -127,6 +128,16 @@ static void on_signal(int sig)
         child_ended = 1;
     else if (sig != SIGPIPE) /* SIGPIPE has a handler, not "ignore", which children would inherit */
         told_to_end = 1;
+}
+
+/* Those that are blocked outside of ppoll. */
+static void signals_used(sigset_t *set)
+{
+    static const int used[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+
+    (void)sigemptyset(set);
+    for (size_t i = 0; i < ARRAY_LEN(used); i++)
+        (void)sigaddset(set, used[i]);
 }
 
 /* ---- events ---- */
@@ -591,10 +602,11 @@ static void reap(struct serve *s)
 
 /* ---- the turn ---- */
 
+/* A beat that is due goes at once: until then its deadline would keep the loop from sleeping. */
 static bool link_gathers(const struct serve *s, struct mono now)
 {
     return s->link != NULL && mono_before(now, s->gather_until) && s->link->out.len < LINK_GATHER_BYTES &&
-           agent_has_next(s->agent);
+           agent_has_next(s->agent) && mono_before(now, agent_deadline(s->agent));
 }
 
 static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, size_t *retexec,
@@ -612,7 +624,8 @@ static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, si
             events |= POLLIN;
         if (c->out.len > 0 && !(c == s->link && link_gathers(s, now)))
             events |= POLLOUT;
-        fds[n++] = (struct pollfd){.fd = c->fd, .events = events};
+        /* Who waits for nothing is not looked at: poll tells of a hang-up unasked, again and again. */
+        fds[n++] = (struct pollfd){.fd = events != 0 ? c->fd : -1, .events = events};
     }
     *retexec = n;
     n += exec_poll_add(s->exec, now, fds + n, POLL_MAX - n);
@@ -725,6 +738,18 @@ static void turn_out(struct serve *s, struct mono now)
     step(s, now, NULL); /* what was taken by clients */
 }
 
+/* Beside a script that never stops writing, ppoll never sleeps. */
+static void take_signals(void)
+{
+    static const struct timespec none = {0};
+    sigset_t set;
+    int sig;
+
+    signals_used(&set);
+    while ((sig = sigtimedwait(&set, NULL, &none)) > 0)
+        on_signal(sig);
+}
+
 static void turn(struct serve *s, const sigset_t *sleep_mask)
 {
     static struct pollfd fds[POLL_MAX];
@@ -745,7 +770,9 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
     if (child_ended)
         ts = (struct timespec){0};
     got = ppoll(fds, n, left_us < 0 && !child_ended ? NULL : &ts, sleep_mask);
-    if (got < 0 && child_ended) {
+    if (got > 0)
+        take_signals();
+    if (child_ended) {
         reap(s); /* first of all: a slot may be free */
         got = poll(fds, n, 0);
     }
@@ -839,16 +866,13 @@ static enum err listen_open(struct serve *s, struct why *reterr)
 
 static void signals_init(sigset_t *sleep_mask)
 {
-    static const int used[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     struct sigaction sa = {.sa_handler = on_signal};
     sigset_t block;
 
-    (void)sigemptyset(&block);
-    for (size_t i = 0; i < ARRAY_LEN(used); i++) {
-        (void)sigaction(used[i], &sa, NULL);
-        if (used[i] != SIGPIPE)
-            (void)sigaddset(&block, used[i]);
-    }
+    signals_used(&block);
+    for (int sig = 1; sig < 32; sig++)
+        if (sig == SIGPIPE || sigismember(&block, sig) == 1)
+            (void)sigaction(sig, &sa, NULL);
     (void)sigprocmask(SIG_BLOCK, &block, NULL);
     (void)sigemptyset(sleep_mask);
 }

@@ -5,6 +5,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -626,6 +627,52 @@ class AgentTest(unittest.TestCase):
         self.sh(link, 2, "(sleep 0.05; echo late) & exit 0")
         link.end(2)
         self.assertEqual(link.log(2), b"late\n")
+
+    def cpu_s(self):
+        with open("/proc/%d/stat" % pid_of_agent(self.where)) as stat:
+            return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def test_ends_are_seen_beside_a_script_that_never_stops_writing(self):
+        link = self.attach(slots=8)
+        for run in range(1, 8):
+            self.sh(link, run, "exec yes", log_max_bytes=1 << 20)
+        link.wait(lambda: len(link.started) == 7)
+        link.for_s(0.5)
+        took = []
+        for run in range(10, 40):
+            at = time.monotonic()
+            link.start(run, ["/bin/true"])
+            link.end(run)
+            took.append(time.monotonic() - at)
+        for run in range(1, 8):
+            link.want(run, STOP)
+        for run in range(1, 8):
+            link.end(run)
+        self.assertLess(sorted(took)[15], 0.05)  # 0.09 when an end waited for a quiet moment, 0.003 now
+
+    def test_channel_client_that_went_away_costs_nothing(self):
+        link = self.attach()
+        link.wait(lambda: link.beat)
+        for half in (True, False):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(os.path.join(self.where, "i1", "agent.sock"))
+            opened = link.frames.count("CHAN_OPEN")
+            client.sendall(b"channel git:7:" + b"0" * 40 + b"\n")
+            link.wait(lambda: link.frames.count("CHAN_OPEN") > opened)
+            if half:
+                client.shutdown(socket.SHUT_WR)
+                link.wait(lambda: "CHAN_CLOSE" in link.frames)
+            else:
+                client.setblocking(False)
+                for _ in range(100):  # the whole credit, and more
+                    try:
+                        client.send(b"x" * 65536)
+                    except BlockingIOError:
+                        link.for_s(0.01)
+            client.close()
+            before = self.cpu_s()
+            link.for_s(1)
+            self.assertLess(self.cpu_s() - before, 0.3)
 
     # ---- faults ----
 
