@@ -410,7 +410,7 @@ int main(int argc, char **argv)
 
     if (folder == NULL || pipe(wake_fds) != 0)
         return 1;
-    if (store_open(&(struct store_opts){folder, on_wake, NULL}, &st, &why) != ERR_OK) {
+    if (store_open(&(struct store_opts){.dir = folder, .wake = on_wake}, &st, &why) != ERR_OK) {
         fprintf(stderr, "%s\n", why.text);
         return 1;
     }

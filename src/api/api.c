@@ -374,6 +374,16 @@ const char *api_url(const struct api *a)
     return httpd_url(a->http);
 }
 
+unsigned api_watchers(struct api *a)
+{
+    return httpd_watchers(a->http);
+}
+
+void api_stopping(struct api *a)
+{
+    a->is_stopping = true;
+}
+
 /* ---- what comes from the engine, after the commit ---- */
 
 void api_reply(struct api *a, const struct reply *r)

@@ -50,6 +50,8 @@ MUST_USE enum err api_open(const struct api_opts *opts, struct api **ret, struct
 void api_close(struct api *a);            /* ends streams, then listening; NULL is fine */
 uint16_t api_port(const struct api *a);   /* where it listens really */
 const char *api_url(const struct api *a); /* "http://127.0.0.1:3000" */
+unsigned api_watchers(struct api *a);     /* clients that are connected: pages, command lines */
+void api_stopping(struct api *a);         /* from now on /healthz says no: nobody shall come anew */
 
 /* After the commit: answer the request that waits with this ticket; one that died is passed over. */
 void api_reply(struct api *a, const struct reply *r);

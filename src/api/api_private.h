@@ -176,6 +176,7 @@ struct api {
     struct project_state *projects;
     uv_timer_t refresh_timer;
     unsigned holds; /* requests, jobs and handles that point here */
+    bool is_stopping;
     bool is_closed;
 };
 

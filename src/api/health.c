@@ -16,7 +16,17 @@ static void answer_text(struct req *rq, int status, const char *text)
 
 static void health_get(struct req *rq)
 {
-    answer_text(rq, 200, "ok\n");
+    struct buf out;
+
+    if (!rq->api->is_stopping) {
+        answer_text(rq, 200, "ok\n");
+        return;
+    }
+    buf_init(&out, KIB(4));
+    render_error(&out, err_name(ERR_BUSY), "the server is ending", NULL, rq->name);
+    http_add(rq->http, "Content-Type", "application/json");
+    http_add(rq->http, "Cache-Control", "no-store");
+    http_reply(rq->http, 503, &out);
 }
 
 static void ignore_project(void *ctx, const struct project_row *row)
@@ -44,7 +54,8 @@ static void ready_get(struct req *rq)
 }
 
 const struct route health_routes[] = {
-    {ROUTE(GET, "/healthz", health_get, "200 while the loop turns.", "text")},
+    {ROUTE(GET, "/healthz", health_get, "200 while the loop turns, 503 when the server is about to end.",
+           "text")},
     {ROUTE(GET, "/readyz", ready_get, "200 when requests can be served, else 503 with the reason.", "text")},
     ROUTES_END,
 };

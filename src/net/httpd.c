@@ -647,6 +647,33 @@ unsigned httpd_requests(const struct httpd *h)
     return HASH_COUNT(h->reqs);
 }
 
+/* The library does not look at a connection that is suspended, so it learns late that such a one was closed. */
+static bool is_closed_by_peer(const struct http_req *rq)
+{
+    const union MHD_ConnectionInfo *info;
+    char byte;
+
+    if (rq->conn == NULL || !rq->is_suspended)
+        return false;
+    info = MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+unsigned httpd_watchers(struct httpd *h)
+{
+    const union MHD_DaemonInfo *info;
+    const struct http_req *rq;
+    unsigned n;
+
+    if (h->daemon == NULL)
+        return 0;
+    info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    n = info != NULL ? info->num_connections : 0;
+    for (rq = h->reqs; rq != NULL && n > 0; rq = rq->hh.next)
+        n -= is_closed_by_peer(rq);
+    return n;
+}
+
 /* ---- a request, as its handler sees it ---- */
 
 uint64_t http_id(const struct http_req *rq)

@@ -44,6 +44,8 @@ uint16_t httpd_port(const struct httpd *h);
 bool httpd_is_loopback(const struct httpd *h);
 const char *httpd_url(const struct httpd *h);
 unsigned httpd_requests(const struct httpd *h); /* alive now */
+/* Open connections whose other side is still there, idle ones included. */
+unsigned httpd_watchers(struct httpd *h);
 
 /* ---- a request ---- */
 

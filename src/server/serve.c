@@ -187,7 +187,7 @@ static enum err announce(const char *data, const char *url, struct why *reterr)
     return ERR_OK;
 }
 
-static void unannounce(const char *data)
+void serve_unannounce(const char *data)
 {
     char path[PATH_MAX + 32];
 
@@ -233,7 +233,7 @@ int serve_main(int argc, char **argv)
         return err == ERR_INVALID ? 2 : 3;
     }
     server_run(&s);
-    unannounce(data);
+    serve_unannounce(data);
     server_close(&s);
     LOG_INFO("server.stopped", "data=%s", data);
     return 0;

@@ -6,4 +6,7 @@
  * argv[0] is "serve". returns the exit code of the program: 0, 2 usage, 3 could not serve. */
 int serve_main(int argc, char **argv);
 
+/* Whoever looks for a server on this data folder shall not find this one any more. */
+void serve_unannounce(const char *data);
+
 #endif

@@ -11,6 +11,8 @@
 
 #define STOP_LINKS_MS 300 /* for the last goals and goodbyes to reach the agents */
 #define STOP_IDLE_MS 50
+#define LOCK_MS 2000 /* for the server before this one to finish its last writes */
+#define PRIVATE_LOCK_MS 10000
 #define BEAT_MS 1000
 #define GRACE_MS 5000
 #define WINDOW_BYTES MIB(1)
@@ -203,6 +205,8 @@ void server_stop(struct server *s)
         return;
     s->is_stopping = true;
     LOG_INFO("server.stopping", "runs_active=%u", engine_stats(s->engine).runs_active);
+    api_stopping(s->api);
+    serve_unannounce(s->opts.data_dir);
     server_post(s, &(struct event){.kind = EV_SHUTDOWN});
     (void)uv_timer_start(&s->stop_timer, on_stop_timer,
                          engine_stats(s->engine).servers_online > 0 ? STOP_LINKS_MS : STOP_IDLE_MS, 0);
@@ -218,7 +222,8 @@ static void on_signal(uv_signal_t *h, int signum)
     server_stop(s);
 }
 
-/* A private server ends when whoever started it is gone and nothing runs or waits. */
+/* A private server ends when whoever started it is gone, nothing runs or waits, and nobody looks: another `wrata
+ * run` may still read its results, a person the page. */
 static void private_check(struct server *s)
 {
     struct engine_stats st;
@@ -226,7 +231,7 @@ static void private_check(struct server *s)
     if (!s->starter_is_gone || s->is_stopping)
         return;
     st = engine_stats(s->engine);
-    if (st.runs_active == 0 && st.tests_waiting == 0 && s->turns_in_store == 0)
+    if (st.runs_active == 0 && st.tests_waiting == 0 && s->turns_in_store == 0 && api_watchers(s->api) == 0)
         server_stop(s);
 }
 
@@ -366,7 +371,10 @@ static enum err open_edges(struct server *s, struct why *reterr)
 
 enum err server_open(struct server *s, const struct server_opts *opts, struct why *reterr)
 {
-    struct store_opts store = {.dir = opts->data_dir, .wake = wake_loop, .wake_ctx = s};
+    struct store_opts store = {.dir = opts->data_dir,
+                               .lock_wait_ms = opts->private_fd >= 0 ? PRIVATE_LOCK_MS : LOCK_MS,
+                               .wake = wake_loop,
+                               .wake_ctx = s};
     enum err err;
 
     *s = (struct server){.opts = *opts, .started_at = wall_now()};

@@ -34,6 +34,7 @@
 #define READERS 2
 #define COMMAND_BYTES_MAX MIB(32) /* of a test's command: 256 words of 64 KiB, and their marks */
 #define INSTANCE_DIGITS 16
+#define LOCK_NAP_MS 10
 
 enum item_kind {
     ITEM_CHANGES,
@@ -427,7 +428,21 @@ static enum err make_folder(const char *dir, struct why *reterr)
     return ERR_OK;
 }
 
-static enum err lock_folder(struct store *st, struct why *reterr)
+/* flock(), patient for a while. */
+static int take_lock(int fd, int64_t wait_ms)
+{
+    const struct mono end = mono_add_ms(mono_now(), wait_ms);
+    const struct timespec nap = {0, LOCK_NAP_MS * 1000000L};
+
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || !mono_before(mono_now(), end))
+            return -1;
+        (void)nanosleep(&nap, NULL);
+    }
+    return 0;
+}
+
+static enum err lock_folder(struct store *st, int64_t wait_ms, struct why *reterr)
 {
     char path[PATH_MAX];
     char pid[32] = "";
@@ -437,7 +452,7 @@ static enum err lock_folder(struct store *st, struct why *reterr)
     st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (st->lock_fd < 0)
         return why_errno(reterr, ERR_IO, errno, "cannot open %s", path);
-    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (take_lock(st->lock_fd, wait_ms) != 0) {
         if (errno != EWOULDBLOCK)
             return why_errno(reterr, ERR_IO, errno, "cannot lock %s", path);
         n = pread(st->lock_fd, pid, sizeof(pid) - 1, 0);
@@ -595,7 +610,7 @@ enum err store_open(const struct store_opts *opts, struct store **ret, struct wh
     CHECK(pthread_mutex_init(&st->done_lock, NULL) == 0);
     err = make_folder(st->dir, reterr);
     if (err == ERR_OK)
-        err = lock_folder(st, reterr);
+        err = lock_folder(st, opts->lock_wait_ms, reterr);
     if (err == ERR_OK)
         err = load_instance(st, reterr);
     if (err == ERR_OK)

@@ -17,6 +17,7 @@ struct reader;
 
 struct store_opts {
     const char *dir;         /* the data folder; made with mode 0700 when absent */
+    int64_t lock_wait_ms;    /* wait so long for a controller that is ending there */
     void (*wake)(void *ctx); /* called on any thread: have the loop thread call store_turn() soon */
     void *wake_ctx;
 };
