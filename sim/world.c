@@ -385,6 +385,7 @@ static void on_finished(struct world *w, struct node *n, const struct frame_fini
     ev->run_finished.server = n->server;
     ev->run_finished.link = n->link;
     ev->run_finished.run.v = f->run;
+    ev->run_finished.slot = f->slot_plus_one - 1;
     ev->run_finished.finish = (struct finish){.how = f->how,
                                               .exit_code = (int32_t)f->exit_code,
                                               .signal = (int32_t)f->signal,

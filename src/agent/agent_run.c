@@ -242,6 +242,8 @@ void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how ho
     run_set(a, r, on, out);
     r->finished.run = r->id;
     r->finished.how = (uint32_t)how;
+    if (r->finished.duration_us > 0)
+        r->finished.slot_plus_one = r->slot_was + 1;
     r->finished.log_len = r->stream[STREAM_LOG].len;
     r->finished.results_len = r->stream[STREAM_RESULTS].len;
     r->finished.ended_wall_ms = (uint64_t)wall.ms;

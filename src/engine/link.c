@@ -280,6 +280,15 @@ static void measure(struct launch *l, const struct finish *f)
     l->measured_us += f->duration_us > 0 ? f->duration_us : 0;
 }
 
+/* A short run is over before its agent says that it started: the end tells it all. */
+static void note_start(struct engine *e, struct run *r, uint32_t slot, const struct finish *f)
+{
+    if (r->started_at.ms != 0 || f->duration_us <= 0)
+        return;
+    r->slot = slot;
+    r->started_at.ms = e->now.wall.ms - f->duration_us / 1000;
+}
+
 void on_run_finished(struct engine *e, const struct event *ev)
 {
     struct run *r = run_of(e, ev->run_finished.server, ev->run_finished.run);
@@ -289,6 +298,7 @@ void on_run_finished(struct engine *e, const struct event *ev)
 
     if (r == NULL)
         return;
+    note_start(e, r, ev->run_finished.slot, end.finish);
     end.outcome =
         outcome_decide(end.finish, r->test->adapter == ADAPTER_RSPEC, end.tally, reason, sizeof(reason));
     end.reason = reason;

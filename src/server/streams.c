@@ -239,6 +239,7 @@ static void post_finish(struct streams *st, struct run_stream *rs, struct server
                                 .run_finished = {.server = server,
                                                  .link = rs->finish_link,
                                                  .run = {rs->run},
+                                                 .slot = f->slot_plus_one - 1, /* 0: UINT32_MAX */
                                                  .finish = {.how = f->how,
                                                             .exit_code = (int32_t)f->exit_code,
                                                             .signal = (int32_t)f->signal,

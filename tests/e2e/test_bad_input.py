@@ -183,8 +183,14 @@ class Machines(wrata.Case):
         self.assertEqual(first["outcome"], "passed")
         launch = server.launch(repo, ["loud.sh"], retries=0)
         # Either the agent notices first (the run says so) or the controller does (it ends, and says why).
-        wait_for("somebody says that the disk is full", lambda: server.process.poll() is not None
-                 or server.get("/api/v1/launches/%d" % launch["id"])["state"] == "done", 60)
+
+        def said():
+            try:
+                return server.process.poll() is not None or \
+                    server.get("/api/v1/launches/%d" % launch["id"])["state"] == "done"
+            except OSError:  # it ended while it was asked
+                return server.process.wait(20) is not None
+        wait_for("somebody says that the disk is full", said, 60)
         if server.process.poll() is None:
             run = server.get("/api/v1/runs?launch=%d" % launch["id"])["items"][0]
             self.assertEqual(run["outcome"], "infrastructure", run)
