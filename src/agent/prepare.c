@@ -1,9 +1,10 @@
 /* prepare.c - see prepare.h. A job is a list of steps, one child process each:
  *
- *     init      make the cache                                   (skipped when it is there)    \
- *     look      is the commit in the cache?                                                     | one job at a
- *     fetch     bring it                                         (only when it is not)          | time for each
- *  *     checkout, clean                                                                             in parallel */
+ *     init                   make the cache                      (skipped when it is there)   | one job at a
+ *     look                   is the commit in the cache?                                      | time for each
+ *     fetch                  bring it                            (only when it is not)        | project
+ *     remove, prune, tree    a work tree for the slot            (skipped when it is there)   |
+ *     checkout, clean        in parallel */
 #include "agent/prepare.h"
 
 #include <dirent.h>
@@ -22,6 +23,9 @@
 #include "agent/launch.h"
 
 #define ERRORS_KEPT 800u /* of what git said last */
+#define TREE_GONE "work/gone"
+#define CACHE_REFS 200u        /* commits kept by name in a cache */
+#define CACHE_TIDY_FETCHES 50u /* and after so many fetches it is looked after */
 
 enum step {
     STEP_NEW,
@@ -43,6 +47,7 @@ struct job {
     char commit[65];
     enum step step;
     bool has_lock; /* on the project's cache */
+    bool has_fetched;
     bool is_late;
     bool is_remade; /* its tree was broken: it is made anew, once */
     pid_t pid;      /* 0: no child */
@@ -59,6 +64,8 @@ struct prepare {
     char *self;
     struct job *jobs;
     pid_t removing; /* an rm of old trees; 0: none */
+    pid_t tidying;  /* of a cache; 0: none */
+    uint32_t fetches;
     int null_fd;
     char folder[4096];
     char channel_error[256];
@@ -100,6 +107,8 @@ void prepare_free(struct prepare *p)
             (void)kill(-p->jobs->pid, SIGKILL);
         job_free(p, p->jobs);
     }
+    if (p->tidying > 0)
+        (void)kill(-p->tidying, SIGKILL);
     if (p->null_fd >= 0)
         (void)close(p->null_fd);
     arena_done(&p->arena);
@@ -124,12 +133,19 @@ void prepare_channel_error(struct prepare *p, struct slice text)
 
 /* ---- steps ---- */
 
+static void next_for_cache(struct prepare *p, uint64_t project, struct mono now);
+
 static void job_end(struct prepare *p, struct job *j, struct mono now, const char *error)
 {
+    uint64_t project = j->project;
+    bool had_lock = j->has_lock;
+
     p->opts.post(p->opts.ctx, now,
                  &(struct agent_event){
                      .kind = AG_EV_PREPARED, .slot = j->slot, .wall = wall_now(), .text = slice_of(error)});
     job_free(p, j);
+    if (had_lock)
+        next_for_cache(p, project, now);
 }
 
 static void job_fail(struct prepare *p, struct job *j, struct mono now, const char *what)
@@ -225,11 +241,14 @@ static bool has_tree(const struct job *j)
 static void job_run_step(struct prepare *p, struct job *j, struct mono now)
 {
     struct arena *a = &p->arena;
+    const char *self = p->self;
     char *cache;
     char *tree;
     char *ref;
 
     arena_reset(a);
+    if (access(self, X_OK) != 0) /* removed or replaced by an upgrade: this name still leads to what we are */
+        self = arena_printf(a, "/proc/%d/exe", (int)getpid());
     cache = arena_printf(a, "cache/p%" PRIu64 ".git", j->project);
     tree = arena_printf(a, "%s/work/p%" PRIu64 "-s%u", p->dir, j->project, j->slot);
     ref = arena_printf(a, "%s:refs/wrata/%s", j->commit, j->commit);
@@ -246,11 +265,12 @@ static void job_run_step(struct prepare *p, struct job *j, struct mono now)
                              arena_printf(a, "%s^{commit}", j->commit), NULL});
         break;
     case STEP_FETCH:
+        j->has_fetched = true;
         p->channel_error[0] = '\0';
         job_child(p, j, now,
                   (char *[]){GIT, "-c", "protocol.ext.allow=always", "--git-dir", cache, "fetch", "--no-tags",
                              "--quiet",
-                             arena_printf(a, "ext::%s channel %s git:%" PRIu64 ":%s", ext_escape(p, p->self),
+                             arena_printf(a, "ext::%s channel %s git:%" PRIu64 ":%s", ext_escape(p, self),
                                           ext_escape(p, arena_printf(a, "%s/agent.sock", p->dir)), j->project,
                                           j->commit),
                              ref, NULL});
@@ -307,6 +327,7 @@ static void next_for_cache(struct prepare *p, uint64_t project, struct mono now)
 }
 
 static void trees_bound(struct prepare *p, uint32_t slot);
+static void cache_tidy(struct prepare *p, uint64_t project);
 
 static void job_go(struct prepare *p, struct job *j, struct mono now, enum step step)
 {
@@ -318,12 +339,15 @@ static void job_go(struct prepare *p, struct job *j, struct mono now, enum step 
     j->step = step;
     if (step == STEP_DONE) {
         uint32_t slot = j->slot;
+        bool has_fetched = j->has_fetched;
 
         /* Its age is when it was last used: the oldest tree goes first. */
         if (project != 0)
             (void)utimensat(AT_FDCWD, prepare_folder(p, slot, project), NULL, 0);
         job_end(p, j, now, NULL);
         trees_bound(p, slot);
+        if (has_fetched)
+            cache_tidy(p, project);
     } else {
         job_run_step(p, j, now);
     }
@@ -333,9 +357,6 @@ static void job_go(struct prepare *p, struct job *j, struct mono now, enum step 
 
 static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
 {
-    uint64_t project = j->project;
-    bool had_lock = j->has_lock;
-
     if (j->is_late) {
         job_fail(p, j, now, "bringing the code took longer than 10 minutes");
     } else if (j->step == STEP_EMPTY) {
@@ -343,15 +364,12 @@ static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
             job_go(p, j, now, STEP_DONE);
         else
             job_fail(p, j, now, "the empty folder cannot be made");
-        return;
     } else if (j->step == STEP_LOOK) {
         job_go(p, j, now, !ok ? STEP_FETCH : has_tree(j) ? STEP_CHECKOUT : STEP_REMOVE);
-        return;
     } else if (!ok && (j->step == STEP_CHECKOUT || j->step == STEP_CLEAN) && !j->is_remade) {
         j->is_remade = true;
         j->step = STEP_NEW;
-        next_for_cache(p, project, now);
-        return;
+        next_for_cache(p, j->project, now);
     } else if (!ok && (j->step == STEP_CHECKOUT || j->step == STEP_CLEAN)) {
         job_fail(p, j, now,
                  j->step == STEP_CLEAN ? "the work tree cannot be cleaned" : "git checkout failed");
@@ -366,10 +384,7 @@ static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
                : j->step == STEP_TREE     ? STEP_CHECKOUT
                : j->step == STEP_CHECKOUT ? STEP_CLEAN
                                           : STEP_DONE);
-        return;
     }
-    if (had_lock)
-        next_for_cache(p, project, now);
 }
 
 static bool is_commit(struct slice s)
@@ -412,7 +427,8 @@ void prepare_start(struct prepare *p, struct mono now, uint32_t slot, uint64_t p
 
 /* ---- old trees ---- */
 
-/* Keep PREPARE_TREES_PER_SLOT trees of a slot; one rm at a time, the rest at the next preparation. */
+/* Keep PREPARE_TREES_PER_SLOT trees of a slot; one rm at a time, the rest at the next preparation. The tree gets another
+ * name first: under its own it could be wanted again while it is being removed. */
 static void trees_bound(struct prepare *p, uint32_t slot)
 {
     char suffix[24];
@@ -445,10 +461,40 @@ static void trees_bound(struct prepare *p, uint32_t slot)
     if (count <= PREPARE_TREES_PER_SLOT)
         return;
     arena_reset(&p->arena);
-    p->removing =
-        run_child(p, (char *[]){"rm", "-rf", "--", arena_printf(&p->arena, "work/%s", oldest), NULL}, &fd);
+    if (rename(arena_printf(&p->arena, "work/%s", oldest), TREE_GONE) != 0 && errno != ENOTEMPTY &&
+        errno != EEXIST)
+        return; /* else one is still there from an agent that died meanwhile: it goes now */
+    p->removing = run_child(p, (char *[]){"rm", "-rf", "--", TREE_GONE, NULL}, &fd);
     if (p->removing < 0)
         p->removing = 0;
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* ---- old commits ---- */
+
+/* What was fetched long ago goes from the cache: names beyond the newest CACHE_REFS, and, when git thinks that it is worth
+ * it, what only they held. A tree's own commit stays, and so does what is younger than two weeks; so this may run beside
+ * jobs. A commit that is wanted again is fetched again. */
+static void cache_tidy(struct prepare *p, uint64_t project)
+{
+    static const char script[] =
+        "nice git --git-dir \"$1\" for-each-ref --sort=-committerdate --format=\"delete %(refname)\" "
+        "refs/wrata/ | "
+        "tail -n +\"$2\" | nice git --git-dir \"$1\" update-ref --stdin; "
+        "exec nice git -c core.hooksPath=/dev/null -c gc.autoDetach=false --git-dir \"$1\" gc --auto --quiet";
+    int fd = -1;
+
+    if (p->fetches++ % CACHE_TIDY_FETCHES != 0 || p->tidying != 0)
+        return;
+    arena_reset(&p->arena);
+    p->tidying = run_child(p,
+                           (char *[]){"sh", "-c", arena_strdup(&p->arena, script), "tidy",
+                                      arena_printf(&p->arena, "cache/p%" PRIu64 ".git", project),
+                                      arena_printf(&p->arena, "%u", CACHE_REFS + 1), NULL},
+                           &fd);
+    if (p->tidying < 0)
+        p->tidying = 0;
     if (fd >= 0)
         (void)close(fd);
 }
@@ -460,7 +506,7 @@ bool prepare_is_known_pid(const struct prepare *p, pid_t pid)
     for (const struct job *j = p->jobs; j != NULL; j = j->next)
         if (j->pid == pid)
             return true;
-    return pid == p->removing;
+    return pid == p->removing || pid == p->tidying;
 }
 
 static void job_read(struct job *j)
@@ -497,6 +543,10 @@ bool prepare_reaped(struct prepare *p, struct mono now, pid_t pid, int status)
 {
     if (pid == p->removing) {
         p->removing = 0;
+        return true;
+    }
+    if (pid == p->tidying) {
+        p->tidying = 0;
         return true;
     }
     for (struct job *j = p->jobs; j != NULL; j = j->next) {

@@ -910,8 +910,6 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     if (n <= 0)
         return why_errno(reterr, ERR_IO, errno, "/proc/self/exe");
     self[n] = '\0';
-    if (access(self, X_OK) != 0) /* replaced by an upgrade: this name still leads to what we are */
-        (void)snprintf(self, sizeof(self), "/proc/%d/exe", (int)getpid());
     e = setup_adapter(dir, adapter, sizeof(adapter), reterr);
     if (e != ERR_OK)
         return e;

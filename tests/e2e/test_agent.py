@@ -117,8 +117,8 @@ WAITING, PREPARING, RUNNING, STOPPING, FINISHED = range(5)
 class Link:
     """One attach, and what a controller does with it: acknowledges, keeps goals, collects streams."""
 
-    def __init__(self, where, idle_exit_s=30, stderr=subprocess.DEVNULL, more=()):
-        self.p = subprocess.Popen([AGENT, "attach", "--dir", where, "--instance", "i1", "--idle-exit-s",
+    def __init__(self, where, idle_exit_s=30, stderr=subprocess.DEVNULL, more=(), agent=None, before=()):
+        self.p = subprocess.Popen(list(before) + [agent or AGENT, "attach", "--dir", where, "--instance", "i1", "--idle-exit-s",
                                    str(idle_exit_s)] + list(more), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
                                   bufsize=0)
         self.data = b""
@@ -874,6 +874,81 @@ class AgentTest(unittest.TestCase):
         self.assertIn("git fetch failed", f["reason"])
         self.sh(link, 6, "true", project=7, commit="--upload-pack=x", launch=6)
         self.assertEqual(link.end(6)["how"], NO_CODE)
+
+    def one_commit(self):
+        repo = os.path.join(self.where, "repo")
+        os.mkdir(repo)
+        self.git("init", "-q", cwd=repo)
+        self.git("commit", "-q", "--allow-empty", "-m", "one", cwd=repo)
+        return repo, self.git("rev-parse", "HEAD", cwd=repo)
+
+    def wait_for(self, cond, seconds=10):
+        end = time.monotonic() + seconds
+        while not cond():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+
+    def test_old_trees_go(self):
+        repo, commit = self.one_commit()
+        link = self.serve_git(self.attach(slots=1), repo)
+        for run in range(1, 12):
+            self.sh(link, run, "pwd", project=run, commit=commit, launch=run)
+            self.assertEqual(link.end(run)["how"], EXITED)
+        work = os.path.join(self.where, "i1", "work")
+        self.wait_for(lambda: len(os.listdir(work)) <= 9 and "gone" not in os.listdir(work))
+        self.assertNotIn("p1-s0", os.listdir(work))
+        self.assertIn("p11-s0", os.listdir(work))
+        self.sh(link, 20, "git rev-parse HEAD", project=1, commit=commit, launch=20)  # one that had gone
+        self.assertEqual((link.end(20)["how"], link.log(20).decode().strip()), (EXITED, commit))
+
+    def test_old_commits_leave_the_cache(self):
+        repo, commit = self.one_commit()
+        cache = os.path.join(self.where, "i1", "cache", "p7.git")
+        os.makedirs(os.path.dirname(cache), exist_ok=True)
+        self.git("clone", "-q", "--bare", repo, cache, cwd=self.where)
+        subprocess.run(["git", "--git-dir", cache, "update-ref", "--stdin"], check=True, input="".join(
+            "create refs/wrata/%d %s\n" % (i, commit) for i in range(250)).encode())
+        self.git("commit", "-q", "--allow-empty", "-m", "two", cwd=repo)
+        two = self.git("rev-parse", "HEAD", cwd=repo)
+        link = self.serve_git(self.attach(), repo)
+        self.sh(link, 1, "git rev-parse HEAD", project=7, commit=two)
+        self.assertEqual((link.end(1)["how"], link.log(1).decode().strip()), (EXITED, two))
+
+        def refs():
+            return self.git("--git-dir", cache, "for-each-ref", "--format=%(refname)", "refs/wrata", cwd=cache).split()
+        self.wait_for(lambda: len(refs()) == 200)
+        self.assertIn("refs/wrata/" + two, refs())
+
+    def test_agent_whose_file_was_removed_still_fetches(self):
+        repo, commit = self.one_commit()
+        copy = os.path.join(self.where, "agent-copy")
+        shutil.copy(AGENT, copy)
+        link = Link(self.where, more=self.options, agent=copy)
+        self.links.append(link)
+        self.serve_git(link.welcome(), repo)
+        os.unlink(copy)
+        self.sh(link, 1, "git rev-parse HEAD", project=7, commit=commit)
+        self.assertEqual((link.end(1)["how"], link.log(1).decode().strip()), (EXITED, commit))
+
+    def test_no_git_on_the_server(self):
+        tools = os.path.join(self.where, "tools")
+        os.mkdir(tools)
+        for name in ("rm", "sh"):
+            os.symlink(shutil.which(name), os.path.join(tools, name))
+        # The agent puts the usual folders behind its PATH: here they are hidden, as on a host that has no git.
+        hide = ["unshare", "-rm", "sh", "-c", "for d in $(which -a git); do mount --bind /dev/null $d; done; exec \"$@\"", "x"]
+        if subprocess.run(hide + ["true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("unshare is not allowed here: git cannot be hidden")
+        link = Link(self.where, more=self.options, before=hide)
+        self.links.append(link)
+        link.welcome(slots=1)
+        for run in (1, 2):
+            self.sh(link, run, "true", project=7, commit="1" * 40, launch=run)
+            f = link.end(run)
+            self.assertEqual(f["how"], NO_CODE)
+            self.assertRegex(f["reason"], "^git: .*(not found on this server|denied)")
+        self.sh(link, 3, "echo without a project")
+        self.assertEqual(link.end(3)["how"], EXITED)
 
     # ---- figures ----
 
