@@ -305,6 +305,8 @@ enum err api_open(const struct api_opts *opts, struct api **ret, struct why *ret
     char tmp[4096];
     struct httpd_opts ho = {.loop = opts->loop,
                             .listen = opts->listen,
+                            .tls = opts->tls,
+                            .connections_per_ip_max = opts->connections_per_address,
                             .tmp_dir = tmp,
                             .ctx = a,
                             .on_head = on_head,

@@ -13,14 +13,17 @@ struct uv_loop_s;
 struct api;
 struct store;
 struct projects;
+struct tls;
 
 struct api_opts {
     struct uv_loop_s *loop;
     struct store *store;
     struct projects *projects;
-    const char *listen;   /* "127.0.0.1:3000", "[::1]:3000", port 0 = any free one */
-    const char *version;  /* "0.1.0" */
-    const char *data_dir; /* uploads go to DATA/tmp */
+    const char *listen;               /* "127.0.0.1:3000", "[::1]:3000", port 0 = any free one */
+    struct tls *tls;                  /* borrowed: until api_close(); NULL: plain HTTP */
+    unsigned connections_per_address; /* 0: as net/httpd.h says */
+    const char *version;              /* "0.1.0" */
+    const char *data_dir;             /* uploads go to DATA/tmp */
     /* The Host of requests that a proxy in front passes on ("ci.example.org"); NULL: none. Kept, not copied.
      * On a loopback address only this and the names of the machine itself are answered. */
     const char *public_host;

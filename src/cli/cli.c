@@ -174,7 +174,7 @@ static int run_command(struct cli *cli)
     if (rc != EXIT_PASSED)
         return rc;
     cli->discovery = discovery_new(&(struct discovery_opts){
-        .url = cli->o.url, .data = cli->data, .may_start = cli->cmd->needs == NEEDS_START});
+        .url = cli->o.url, .ca = cli->o.ca, .data = cli->data, .may_start = cli->cmd->needs == NEEDS_START});
     /* `run` looks for its server itself, after it has looked at its arguments. */
     if (cli->cmd->needs != NEEDS_NOTHING && cli->cmd->run != cmd_run &&
         discovery_find(cli->discovery, &cli->client, &why) != ERR_OK)

@@ -10,6 +10,8 @@
 const struct option_row global_options[] = {
     {"url",   0, "URL", OPTION_TEXT, AT(url), NULL, 0, 0, "WRATA_URL",
      "the server to talk to; without it the one that runs on the data folder"},
+    {"ca",    0, "FILE", OPTION_TEXT, AT(ca), NULL, 0, 0, "WRATA_CA",
+     "certificates (PEM) of the authorities to believe when --url is https; default: those of this computer"},
     {"data",  0, "DIR", OPTION_TEXT, AT(data), NULL, 0, 0, "WRATA_DATA",
      "the data folder; default $XDG_DATA_HOME/wrata, else ~/.local/share/wrata"},
     {"color", 0, "auto|always|never", OPTION_CHOICE, AT(color), "auto", 0, 0, NULL,
@@ -80,7 +82,18 @@ static const struct option_row help_options[] = {
 };
 static const struct option_row serve_options[] = {
     {"listen",    0, "ADDRESS:PORT", OPTION_TEXT, AT(listen), "127.0.0.1:3000", 0, 0, NULL,
-     "where the API and the page answer; port 0: any free one"},
+     "where the API and the page answer; port 0: any free one. With certs/tls.crt and certs/tls.key in the data folder"
+     " they answer by TLS, without them in plain HTTP"},
+    {"redirect",  0, "ADDRESS:PORT|none", OPTION_TEXT, AT(redirect), NULL, 0, 0, NULL,
+     "with TLS: answer here in plain HTTP, and only to send browsers to https; default: port 80 of the same address when"
+     " --listen has port 443, else none"},
+    {"public-host", 0, "NAME", OPTION_TEXT, AT(public_host), NULL, 0, 0, NULL,
+     "the name by which a proxy in front passes requests on, as browsers send it: ci.example.org"},
+    {"insecure-listen", 0, NULL, OPTION_FLAG, AT(insecure_listen), NULL, 0, 0, NULL,
+     "plain HTTP on an address that other machines reach: whoever is on the way can read it"},
+    {"connections-per-address", 0, "N", OPTION_NUMBER, AT(connections_per_address), NULL, 1, 100000, NULL,
+     "how many connections one address may have; default: 256, and 1000 when --listen is a loopback address, since behind"
+     " a proxy everybody has one address"},
     {"log-level", 0, "debug|info|warn|error", OPTION_CHOICE, AT(log_level), "info", 0, 0, NULL,
      "the least important line of the log on standard error"},
     {"log-json",  0, NULL, OPTION_FLAG, AT(json), NULL, 0, 0, NULL, "write the log as JSON"},

@@ -38,6 +38,7 @@ extern char **environ;
 
 struct discovery {
     char *url;
+    char *ca;
     char *data;
     bool may_start;
     pid_t child; /* 0: none of ours */
@@ -49,6 +50,7 @@ struct discovery *discovery_new(const struct discovery_opts *opts)
     struct discovery *d = xcalloc(1, sizeof(*d));
 
     d->url = opts->url != NULL ? xstrdup(opts->url) : NULL;
+    d->ca = opts->ca != NULL ? xstrdup(opts->ca) : NULL;
     d->data = xstrdup(opts->data);
     d->may_start = opts->may_start;
     d->pipe_fd = -1;
@@ -71,6 +73,7 @@ void discovery_free(struct discovery *d)
     for (int i = 0; d->child > 0 && i < END_MS / LOOK_MS && waitpid(d->child, NULL, WNOHANG) == 0; i++)
         nap();
     free(d->url);
+    free(d->ca);
     free(d->data);
     free(d);
 }
@@ -83,7 +86,8 @@ static void path_in(const struct discovery *d, const char *name, char *out, size
 /* ---- the one that is there ---- */
 
 /* A server answers /healthz with "ok"; anything else on that port is not ours. */
-static enum err is_healthy(const char *url, struct client **ret, struct why *reterr)
+static enum err is_healthy(const char *url, const char *ca, const char *pin, struct client **ret,
+                           struct why *reterr)
 {
     struct client *c = NULL;
     struct client_request rq = {.path = "/healthz", .deadline_ms = HEALTH_MS};
@@ -92,6 +96,7 @@ static enum err is_healthy(const char *url, struct client **ret, struct why *ret
 
     if (err != ERR_OK)
         return err;
+    client_trust(c, ca, pin);
     err = client_call(c, &rq, &reply, reterr);
     if (err == ERR_OK && strncmp(buf_str(&reply.body), "ok", 2) != 0)
         err = why_set(reterr, ERR_PROTO, NULL, "what answers at %s is not a wrata server", url);
@@ -110,15 +115,17 @@ static enum err find_announced(const struct discovery *d, struct client **ret)
     struct why ignored; /* a stale file, a port that somebody else has now: there is just no server */
     json_t *doc;
     const char *url;
+    const char *pin;
     enum err err = ERR_NOTFOUND;
     pid_t pid;
 
     path_in(d, "serve.json", path, sizeof(path));
     doc = json_load_file(path, 0, NULL);
     url = js_text(doc, "url");
+    pin = js_text(doc, "pin"); /* its certificate is for a name, and this URL has an address */
     pid = (pid_t)js_int(doc, "pid");
     if (url[0] != '\0' && (pid <= 0 || kill(pid, 0) == 0 || errno == EPERM))
-        err = is_healthy(url, ret, &ignored);
+        err = is_healthy(url, NULL, pin[0] != '\0' ? pin : NULL, ret, &ignored);
     json_decref(doc);
     return err;
 }
@@ -271,7 +278,7 @@ enum err discovery_find(struct discovery *d, struct client **ret, struct why *re
     enum err err;
 
     if (d->url != NULL)
-        return is_healthy(d->url, ret, reterr);
+        return is_healthy(d->url, d->ca, NULL, ret, reterr);
     err = find_announced(d, ret);
     if (err != ERR_OK && !d->may_start)
         return why_set(reterr, ERR_BUSY, NULL,

@@ -11,6 +11,7 @@ struct discovery;
 
 struct discovery_opts {
     const char *url;  /* of --url or WRATA_URL; NULL: look at the data folder */
+    const char *ca;   /* of --ca or WRATA_CA; NULL: the authorities of this computer */
     const char *data; /* absolute path */
     bool may_start;   /* when none runs there, start a private server */
 };

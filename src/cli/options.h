@@ -18,13 +18,13 @@ struct text_list {
 
 /* All values of all commands; "not given" is false, NULL or, for a number without a default, -1. */
 struct cli_opts {
-    bool help, json, markdown, follow, no_follow, force, all;
-    const char *url, *data, *color;
+    bool help, json, markdown, follow, no_follow, force, all, insecure_listen;
+    const char *url, *ca, *data, *color;
     const char *project, *dir, *ref, *servers, *order, *name, *junit;
     const char *fleet, *address, *user, *identity;
-    const char *listen, *log_level;
+    const char *listen, *log_level, *redirect, *public_host;
     struct text_list env;
-    int64_t slots, retries, port, from, limit;
+    int64_t slots, retries, port, from, limit, connections_per_address;
     int64_t timeout_ms, silence_ms;
 };
 

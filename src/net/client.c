@@ -18,6 +18,8 @@
 
 struct client {
     char *url; /* without a slash at the end */
+    char *ca;  /* NULL: the authorities of this computer */
+    char *pin; /* NULL: whatever they vouch for */
     CURL *easy;
     bool is_local; /* this computer: no proxy stands in between */
     const volatile sig_atomic_t *cancel;
@@ -72,7 +74,17 @@ void client_free(struct client *c)
         return;
     curl_easy_cleanup(c->easy);
     free(c->url);
+    free(c->ca);
+    free(c->pin);
     free(c);
+}
+
+void client_trust(struct client *c, const char *ca, const char *pin)
+{
+    free(c->ca);
+    free(c->pin);
+    c->ca = ca != NULL ? xstrdup(ca) : NULL;
+    c->pin = pin != NULL ? xstrdup(pin) : NULL;
 }
 
 const char *client_url(const struct client *c)
@@ -134,6 +146,14 @@ static void prepare(struct client *c, CURL *easy, const char *path, struct buf *
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
     if (c->is_local)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (c->ca != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca);
+    if (c->pin != NULL) {
+        curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, c->pin);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
 }
 
 static enum err transport_error(const struct client *c, CURLcode rc, const char *detail, struct why *reterr)
@@ -149,6 +169,17 @@ static enum err transport_error(const struct client *c, CURLcode rc, const char 
         return why_set(reterr, ERR_TIMEOUT, NULL, "%s did not answer in time: %s", c->url, text);
     case CURLE_ABORTED_BY_CALLBACK:
         return why_set(reterr, ERR_TIMEOUT, NULL, "interrupted");
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return why_set(
+            reterr, ERR_DENIED, NULL,
+            "%s shows a certificate that is not to be believed: %s; for an authority of your own: --ca "
+            "FILE or WRATA_CA",
+            c->url, text);
+    case CURLE_SSL_CACERT_BADFILE:
+        return why_set(reterr, ERR_INVALID, "ca", "--ca: %s holds no certificates that can be read", c->ca);
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return why_set(reterr, ERR_DENIED, NULL, "%s shows another certificate than the one it announced",
+                       c->url);
     case CURLE_WRITE_ERROR:
         return why_set(reterr, ERR_LIMIT, NULL, "%s answered more than fits", c->url);
     default:

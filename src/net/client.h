@@ -18,6 +18,9 @@ struct client;
 /* url: "http://host:port" or "https://…", a path in front of the API is allowed. */
 MUST_USE enum err client_new(const char *url, struct client **ret, struct why *reterr);
 void client_free(struct client *c); /* NULL is fine */
+/* Whom to believe behind https, instead of the authorities of this computer and the name in the URL: the authorities in
+ * a PEM file, or exactly one public key ("sha256//BASE64"), whatever its name. NULL: as usual. Copied. */
+void client_trust(struct client *c, const char *ca, const char *pin);
 const char *client_url(const struct client *c);
 
 /* While *flag is not 0, requests end with ERR_TIMEOUT. NULL: none. The flag may be set by a signal handler. */

@@ -97,7 +97,8 @@ bool http_host_is_local(const char *host, unsigned port)
         return false;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)snprintf(with_port, sizeof(with_port), "%s:%u", names[i], port);
-        if (strcasecmp(host, with_port) == 0 || (port == 80 && strcasecmp(host, names[i]) == 0))
+        if (strcasecmp(host, with_port) == 0 ||
+            ((port == 80 || port == 443) && strcasecmp(host, names[i]) == 0))
             return true;
     }
     return false;

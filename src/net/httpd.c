@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,18 +16,23 @@
 #include <uthash.h>
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_guard.h"
+#include "net/tls.h"
 
 #define CONNECTIONS_MAX 2000u
-#define CONNECTIONS_PER_IP_MAX 1000u /* behind a proxy everybody has one address */
+#define CONNECTIONS_PER_IP_MAX 256u     /* an office behind one address, six and a stream for each browser */
+#define CONNECTIONS_PER_PROXY_MAX 1000u /* behind a proxy everybody has one address */
+#define SWEEP_MS 1000
+#define HSTS "max-age=31536000"
 #define IDLE_TIMEOUT_S 60u
 #define CONNECTION_BYTES KIB(32) /* of the library's pool; the head of a request must fit */
 #define BACKLOG 511
 #define ROUNDS_MAX 16 /* of MHD_run() before the rest of the loop has its turn */
 #define CLOSE_ROUNDS 8
-#define REPLY_HEADERS_MAX 16
+#define REPLY_HEADERS_MAX 20
 #define STREAM_BLOCK_BYTES KIB(4)
 #define FILE_CHUNK_BYTES KIB(256)
 #define OVERRUN_BYTES MIB(1) /* read and dropped so that a 413 can be said; then the connection ends */
@@ -44,6 +50,7 @@ struct http_req {
     struct httpd *h;
     uint64_t id;
     struct MHD_Connection *conn;
+    struct http_conn *hc;
     enum req_phase phase;
     bool is_suspended;
     bool is_suspect; /* the guard refused it: nothing of it is read any more */
@@ -80,6 +87,8 @@ struct httpd {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
+    uv_timer_t sweeper; /* runs while there are connections */
+    struct http_conns conns;
     struct http_req *reqs; /* by id */
     uint64_t last_id;
     uint16_t port;
@@ -174,6 +183,11 @@ static void unhold(struct httpd *h)
     free(h);
 }
 
+static int64_t now_ms(void)
+{
+    return mono_now().us / 1000;
+}
+
 /* ---- bodies that go to a file ---- */
 
 static void reply_error(struct http_req *rq, int status, const char *text);
@@ -186,6 +200,7 @@ static void on_file_done(uv_fs_t *fs)
 
     if (rq != NULL && job->data != NULL) {
         rq->is_writing = false;
+        http_conn_set(rq->hc, CONN_BODY, now_ms());
         if (fs->result < 0)
             rq->body_err = ERR_IO;
         resume(rq);
@@ -217,6 +232,7 @@ static void file_flush(struct http_req *rq)
     job->data = buf_take(&rq->body, &len);
     b = uv_buf_init(job->data, (unsigned)len);
     rq->is_writing = true;
+    http_conn_set(rq->hc, CONN_OURS, now_ms());
     suspend(rq);
     if (uv_fs_write(rq->h->opts.loop, &job->fs, rq->fd, &b, 1, (int64_t)rq->file_bytes, on_file_done) < 0) {
         job->fs.result = -1;
@@ -257,6 +273,51 @@ static bool file_open(struct http_req *rq)
     return false;
 }
 
+/* ---- connections ---- */
+
+static void on_sweep(uv_timer_t *t)
+{
+    struct httpd *h = t->data;
+    unsigned n = http_conns_sweep(&h->conns, now_ms());
+
+    if (n > 0)
+        LOG_INFO("http.slow", "cut=%u connections=%u", n, h->conns.n);
+}
+
+/* A connection keeps the certificate that it begins with. The library gave it the one of its own start. */
+static void take_credentials(struct httpd *h, struct MHD_Connection *conn, struct http_conn *hc)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    CHECK(info != NULL);
+    hc->pair = tls_hold(h->opts.tls);
+    CHECK(gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE, tls_credentials(hc->pair)) ==
+          GNUTLS_E_SUCCESS);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct httpd *h = ctx;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct http_conn *hc = http_conn_add(&h->conns, info->connect_fd, now_ms());
+
+        if (h->opts.tls != NULL)
+            take_credentials(h, conn, hc);
+        *socket_context = hc;
+        if (h->conns.n == 1 && !h->is_closing)
+            (void)uv_timer_start(&h->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
+    } else if (*socket_context != NULL) {
+        http_conn_remove(&h->conns, *socket_context);
+        *socket_context = NULL;
+        if (h->conns.n == 0)
+            (void)uv_timer_stop(&h->sweeper);
+    }
+}
+
 /* ---- a request's life ---- */
 
 static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *conn)
@@ -286,6 +347,10 @@ static void on_completed(void *ctx, struct MHD_Connection *conn, void **con_cls,
     *con_cls = NULL;
     if (rq->conn != NULL)
         h->opts.on_gone(h->opts.ctx, rq);
+    if (rq->hc != NULL) {
+        rq->hc->requests++;
+        http_conn_set(rq->hc, CONN_HEAD, now_ms());
+    }
     HASH_DEL(h->reqs, rq);
     if (rq->response != NULL)
         MHD_destroy_response(rq->response);
@@ -402,9 +467,12 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const c
         if (h->is_closing)
             return MHD_NO;
         rq->conn = conn;
+        rq->hc = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+        http_conn_set(rq->hc, CONN_BODY, now_ms());
         take_head(rq, method, version);
         return rq->response != NULL && must_answer_now(rq) ? queue(rq) : MHD_YES;
     }
+    rq->hc->body_bytes += *size;
     if (*size > 0 && rq->response != NULL) {
         rq->body_bytes += *size;
         *size = 0;
@@ -426,6 +494,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *conn, const c
             file_flush(rq);
             return MHD_YES;
         }
+        http_conn_set(rq->hc, CONN_OURS, now_ms());
         if (rq->response == NULL)
             take_end(rq);
     }
@@ -494,6 +563,20 @@ static enum err parse_listen(const char *text, struct sockaddr_storage *ret, soc
     return ERR_OK;
 }
 
+enum err httpd_listen_is_loopback(const char *listen, bool *ret, struct why *reterr)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = 0;
+    enum err err = parse_listen(listen, &addr, &len, reterr);
+    const struct sockaddr_in *in4 = (const struct sockaddr_in *)&addr;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr;
+
+    if (err == ERR_OK)
+        *ret = addr.ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr)
+                                          : (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
+    return err;
+}
+
 static void learn_address(struct httpd *h, int fd)
 {
     struct sockaddr_storage addr = {0};
@@ -516,7 +599,7 @@ static void learn_address(struct httpd *h, int fd)
         h->is_loopback = (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
         (void)inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host));
     }
-    (void)snprintf(h->url, sizeof(h->url), "http://%s:%u", host, h->port);
+    (void)snprintf(h->url, sizeof(h->url), "%s://%s:%u", httpd_is_tls(h) ? "https" : "http", host, h->port);
 }
 
 static enum err listen_on(struct httpd *h, int *ret_fd, struct why *reterr)
@@ -549,39 +632,69 @@ static unsigned or_default(unsigned v, unsigned preset)
     return v != 0 ? v : preset;
 }
 
+static struct MHD_Daemon *start_daemon(struct httpd *h, int fd)
+{
+    const struct httpd_opts *o = &h->opts;
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct tls_pair *pair = o->tls != NULL ? tls_hold(o->tls) : NULL;
+    struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    union {
+        const char *in;
+        void *out;
+    } key = {pair != NULL ? tls_key_pem(pair) : ""}, crt = {pair != NULL ? tls_crt_pem(pair) : ""},
+      priorities = {TLS_PRIORITIES}; /* the library does not write to them, and says void * */
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, key.out},
+                                   {MHD_OPTION_HTTPS_MEM_CERT, 0, crt.out},
+                                   {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities.out},
+                                   {MHD_OPTION_END, 0, NULL}};
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        flags | (pair != NULL ? MHD_USE_TLS : 0), 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER,
+        on_log, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+        MHD_OPTION_CONNECTION_LIMIT, or_default(o->connections_max, CONNECTIONS_MAX),
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        or_default(o->connections_per_ip_max,
+                   h->is_loopback ? CONNECTIONS_PER_PROXY_MAX : CONNECTIONS_PER_IP_MAX),
+        MHD_OPTION_CONNECTION_TIMEOUT, or_default(o->idle_timeout_s, IDLE_TIMEOUT_S),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, pair != NULL ? tls : plain, MHD_OPTION_END);
+
+    tls_release(pair); /* the library has made its own of it */
+    return daemon;
+}
+
+static void init_handles(struct httpd *h)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+
+    CHECK(info != NULL);
+    h->holds = 3;
+    CHECK(uv_poll_init(h->opts.loop, &h->poll, info->epoll_fd) == 0);
+    CHECK(uv_timer_init(h->opts.loop, &h->timer) == 0);
+    CHECK(uv_timer_init(h->opts.loop, &h->sweeper) == 0);
+    h->poll.data = h->timer.data = h->sweeper.data = h;
+    CHECK(uv_poll_start(&h->poll, UV_READABLE, on_poll) == 0);
+}
+
 enum err httpd_open(const struct httpd_opts *opts, struct httpd **ret, struct why *reterr)
 {
     struct httpd *h = xcalloc(1, sizeof(*h));
-    const union MHD_DaemonInfo *info;
     enum err err;
     int fd = -1;
 
     h->opts = *opts;
     h->tmp_dir = xstrdup(opts->tmp_dir);
+    http_conns_init(&h->conns, &opts->limits);
     err = listen_on(h, &fd, reterr);
     if (err != ERR_OK)
         goto fail;
-    h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, h,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
-        on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
-        or_default(opts->connections_max, CONNECTIONS_MAX), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        or_default(opts->connections_per_ip_max, CONNECTIONS_PER_IP_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
-        or_default(opts->idle_timeout_s, IDLE_TIMEOUT_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    h->daemon = start_daemon(h, fd);
     if (h->daemon == NULL) {
         err = why_set(reterr, ERR_IO, NULL, "listen on %s: the HTTP library did not start", opts->listen);
         (void)close(fd);
         goto fail;
     }
-    info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    CHECK(info != NULL);
-    h->holds = 2;
-    CHECK(uv_poll_init(opts->loop, &h->poll, info->epoll_fd) == 0);
-    CHECK(uv_timer_init(opts->loop, &h->timer) == 0);
-    h->poll.data = h;
-    h->timer.data = h;
-    CHECK(uv_poll_start(&h->poll, UV_READABLE, on_poll) == 0);
+    init_handles(h);
     *ret = h;
     return ERR_OK;
 fail:
@@ -617,6 +730,7 @@ void httpd_close(struct httpd *h)
         (void)MHD_run(h->daemon);
     (void)uv_poll_stop(&h->poll);
     (void)uv_timer_stop(&h->timer);
+    (void)uv_timer_stop(&h->sweeper);
     HASH_ITER(hh, h->reqs, rq, next) {
         resume(rq);
     }
@@ -625,11 +739,17 @@ void httpd_close(struct httpd *h)
     h->daemon = NULL;
     uv_close((uv_handle_t *)&h->poll, on_closed);
     uv_close((uv_handle_t *)&h->timer, on_closed);
+    uv_close((uv_handle_t *)&h->sweeper, on_closed);
 }
 
 uint16_t httpd_port(const struct httpd *h)
 {
     return h->port;
+}
+
+bool httpd_is_tls(const struct httpd *h)
+{
+    return h->opts.tls != NULL;
 }
 
 bool httpd_is_loopback(const struct httpd *h)
@@ -774,6 +894,44 @@ void http_addf(struct http_req *rq, const char *name, const char *fmt, ...)
     http_add(rq, name, value);
 }
 
+/* What every answer carries unless its handler said otherwise. */
+static const struct {
+    const char *name;
+    const char *value;
+} default_headers[] = {
+    {"X-Content-Type-Options", "nosniff"},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+    {"X-Frame-Options", "DENY"}, /* for what does not know frame-ancestors */
+    {"Referrer-Policy", "same-origin"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+};
+
+static bool has_header(const struct http_req *rq, const char *name)
+{
+    for (unsigned i = 0; i < rq->n_headers; i++) {
+        if (strcasecmp(rq->headers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A browser that has seen it goes to this host by TLS alone, on any port: nothing that may be said of localhost. */
+static bool wants_hsts(const struct http_req *rq)
+{
+    return httpd_is_tls(rq->h) && rq->conn != NULL &&
+           !http_host_is_local(http_header(rq, "Host"), rq->h->port);
+}
+
+static void add_default_headers(struct http_req *rq, struct MHD_Response *response)
+{
+    for (size_t i = 0; i < ARRAY_LEN(default_headers); i++) {
+        if (!has_header(rq, default_headers[i].name))
+            (void)MHD_add_response_header(response, default_headers[i].name, default_headers[i].value);
+    }
+    if (wants_hsts(rq))
+        (void)MHD_add_response_header(response, "Strict-Transport-Security", HSTS);
+}
+
 static void answer(struct http_req *rq, int status, struct MHD_Response *response)
 {
     CHECK(rq->phase != REQ_ANSWERED);
@@ -781,6 +939,7 @@ static void answer(struct http_req *rq, int status, struct MHD_Response *respons
     CHECK(response != NULL);
     for (unsigned i = 0; i < rq->n_headers; i++)
         (void)MHD_add_response_header(response, rq->headers[i].name, rq->headers[i].value);
+    add_default_headers(rq, response);
     rq->status = status;
     rq->response = response;
     if (rq->phase == REQ_WAITING)

@@ -11,8 +11,10 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "net/http_conns.h"
 
 struct uv_loop_s;
+struct tls;
 struct httpd;
 struct http_req;
 
@@ -22,8 +24,10 @@ struct httpd_opts {
         *listen; /* "127.0.0.1:3000", "[::1]:3000", ":3000" (all addresses), "localhost:3000"; port 0: any */
     const char *tmp_dir;             /* bodies that go to a file */
     unsigned connections_max;        /* 0: 2000 */
-    unsigned connections_per_ip_max; /* 0: 1000 */
+    unsigned connections_per_ip_max; /* 0: 256; on a loopback address, where a proxy stands in front, 1000 */
     unsigned idle_timeout_s;         /* 0: 60; a connection that neither sends nor takes */
+    struct http_limits limits;       /* zeroes: the defaults of http_conns.h */
+    struct tls *tls;                 /* borrowed: until httpd_close(); NULL: plain */
     void *ctx;
     /* The head is in and passed the guard. Say what body is welcome (http_accept_*; none by default), or answer
      * right now: then no body is read and the connection is closed after the answer if there was one to come. */
@@ -40,8 +44,11 @@ MUST_USE enum err httpd_open(const struct httpd_opts *opts, struct httpd **ret, 
 /* Ends streams, answers what waits with 503, stops listening, frees. Needs no more turns of the loop except to
  * close handles: run the loop once more before closing it. NULL is fine. */
 void httpd_close(struct httpd *h);
+/* Would this `listen` be heard on this machine alone? ERR_INVALID when it is none. */
+MUST_USE enum err httpd_listen_is_loopback(const char *listen, bool *ret, struct why *reterr);
 uint16_t httpd_port(const struct httpd *h);
 bool httpd_is_loopback(const struct httpd *h);
+bool httpd_is_tls(const struct httpd *h);
 const char *httpd_url(const struct httpd *h);
 unsigned httpd_requests(const struct httpd *h); /* alive now */
 /* Open connections whose other side is still there, idle ones included. */
@@ -65,7 +72,9 @@ const char *http_body_path(const struct http_req *rq); /* of http_accept_file; r
 void http_set_user(struct http_req *rq, void *user);
 void *http_user(const struct http_req *rq);
 
-/* Before the answer: a header of it. Values with line ends are dropped. */
+/* Before the answer: a header of it. Values with line ends are dropped. Headers that make any answer harmless in a
+ * browser (no script, no frame, no guessing of types) are added by themselves; one of the same name given here stands
+ * instead. */
 void http_add(struct http_req *rq, const char *name, const char *value);
 void http_addf(struct http_req *rq, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -13,15 +13,32 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/tls.h"
 #include "server/server.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:3000"
 
-enum { OPT_DATA = 1, OPT_LISTEN, OPT_PRIVATE, OPT_AGENT, OPT_LOG_LEVEL, OPT_LOG_JSON, OPT_HELP };
+enum {
+    OPT_DATA = 1,
+    OPT_LISTEN,
+    OPT_REDIRECT,
+    OPT_PUBLIC_HOST,
+    OPT_INSECURE,
+    OPT_PER_ADDRESS,
+    OPT_PRIVATE,
+    OPT_AGENT,
+    OPT_LOG_LEVEL,
+    OPT_LOG_JSON,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
     {"data", required_argument, NULL, OPT_DATA},
     {"listen", required_argument, NULL, OPT_LISTEN},
+    {"redirect", required_argument, NULL, OPT_REDIRECT},
+    {"public-host", required_argument, NULL, OPT_PUBLIC_HOST},
+    {"insecure-listen", no_argument, NULL, OPT_INSECURE},
+    {"connections-per-address", required_argument, NULL, OPT_PER_ADDRESS},
     {"private", required_argument, NULL, OPT_PRIVATE},
     {"agent", required_argument, NULL, OPT_AGENT},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -83,6 +100,17 @@ static int parse_fd(const char *text, int *ret)
     return 0;
 }
 
+static int parse_per_address(const char *text, unsigned *ret)
+{
+    char *end;
+    long v = strtol(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || v < 1 || v > 100000)
+        return usage_error("--connections-per-address takes a number from 1 to 100000, not", text);
+    *ret = (unsigned)v;
+    return 0;
+}
+
 /* returns -1 to go on, else the exit code. */
 static int parse(int argc, char **argv, struct server_opts *o, char *data, size_t data_size)
 {
@@ -98,6 +126,18 @@ static int parse(int argc, char **argv, struct server_opts *o, char *data, size_
             break;
         case OPT_LISTEN:
             o->listen = optarg;
+            break;
+        case OPT_REDIRECT:
+            o->redirect = optarg;
+            break;
+        case OPT_PUBLIC_HOST:
+            o->public_host = optarg;
+            break;
+        case OPT_INSECURE:
+            o->may_be_insecure = true;
+            break;
+        case OPT_PER_ADDRESS:
+            rc = parse_per_address(optarg, &o->connections_per_address);
             break;
         case OPT_PRIVATE:
             rc = parse_fd(optarg, &o->private_fd);
@@ -166,9 +206,12 @@ static enum err make_folders(char *path, struct why *reterr)
     }
 }
 
-/* DATA/serve.json tells the command line where this server is. Written whole or not at all. */
-static enum err announce(const char *data, const char *url, struct why *reterr)
+/* DATA/serve.json tells the command line where this server is, and by which key it is known: its certificate is for
+ * a name, and this is an address. Written whole or not at all. */
+static enum err announce(const struct server *s, struct why *reterr)
 {
+    const char *data = s->opts.data_dir;
+    const char *url = api_url(s->api);
     char path[PATH_MAX + 32];
     char temp[PATH_MAX + 32];
     FILE *f;
@@ -179,12 +222,23 @@ static enum err announce(const char *data, const char *url, struct why *reterr)
     f = fopen(temp, "we");
     if (f == NULL)
         return why_errno(reterr, ERR_IO, errno, "%s cannot be written", temp);
-    ok = fprintf(f, "{\"url\":\"%s\",\"pid\":%ld}\n", url, (long)getpid()) > 0;
+    ok = fprintf(f, "{\"url\":\"%s\",\"pid\":%ld", url, (long)getpid()) > 0;
+    if (s->tls != NULL)
+        ok = fprintf(f, ",\"pin\":\"%s\"", tls_info(s->tls)->pin) > 0 && ok;
+    ok = fputs("}\n", f) >= 0 && ok;
     ok = fclose(f) == 0 && ok;
     if (!ok || rename(temp, path) != 0)
         return why_errno(reterr, ERR_IO, errno, "%s cannot be written", path);
     LOG_INFO("listening", "url=%s", url);
     return ERR_OK;
+}
+
+static void on_renewed(struct server *s)
+{
+    struct why why;
+
+    if (!s->is_stopping && announce(s, &why) != ERR_OK)
+        LOG_ERROR("server.announce", "why=\"%s\"", why.text);
 }
 
 void serve_unannounce(const char *data)
@@ -210,7 +264,7 @@ static void raise_file_limit(void)
 int serve_main(int argc, char **argv)
 {
     static struct server s; /* large, one a process */
-    struct server_opts o = {.listen = DEFAULT_LISTEN, .private_fd = -1};
+    struct server_opts o = {.listen = DEFAULT_LISTEN, .private_fd = -1, .on_renewed = on_renewed};
     char data[PATH_MAX] = "";
     struct why why = {0};
     enum err err;
@@ -227,7 +281,7 @@ int serve_main(int argc, char **argv)
     if (err == ERR_OK)
         err = server_open(&s, &o, &why);
     if (err == ERR_OK)
-        err = announce(data, api_url(s.api), &why);
+        err = announce(&s, &why);
     if (err != ERR_OK) {
         (void)fprintf(stderr, "wrata: serve: %s\n", why.text);
         return err == ERR_INVALID ? 2 : 3;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/tls.h"
 #include "server/serve.h"
 
 #define STOP_LINKS_MS 300 /* for the last goals and goodbyes to reach the agents */
@@ -247,6 +248,18 @@ static void on_starter(uv_poll_t *h, int status, int events)
     s->starter_is_gone = true;
 }
 
+void server_reload(struct server *s)
+{
+    if (s->tls != NULL)
+        tls_reload(s->tls);
+}
+
+static void on_hangup(uv_signal_t *h, int signum)
+{
+    LOG_INFO("server.signal", "signal=%d", signum);
+    server_reload(h->data);
+}
+
 /* ---- begin ---- */
 
 static void on_api_post(void *ctx, const struct event *ev)
@@ -329,11 +342,13 @@ static void open_loop(struct server *s)
     CHECK(uv_signal_init(&s->loop, &s->sigint) == 0);
     CHECK(uv_signal_init(&s->loop, &s->sigterm) == 0);
     s->store_wake.data = s->before_poll.data = s->after_poll.data = s->engine_timer.data = s;
-    s->stop_timer.data = s->sigint.data = s->sigterm.data = s->starter.data = s;
+    s->stop_timer.data = s->sigint.data = s->sigterm.data = s->starter.data = s->sighup.data = s;
+    CHECK(uv_signal_init(&s->loop, &s->sighup) == 0);
     CHECK(uv_prepare_start(&s->before_poll, on_before_poll) == 0);
     CHECK(uv_check_start(&s->after_poll, on_after_poll) == 0);
     CHECK(uv_signal_start(&s->sigint, on_signal, SIGINT) == 0);
     CHECK(uv_signal_start(&s->sigterm, on_signal, SIGTERM) == 0);
+    CHECK(uv_signal_start(&s->sighup, on_hangup, SIGHUP) == 0);
 }
 
 static enum err open_edges(struct server *s, struct why *reterr)
@@ -349,6 +364,9 @@ static enum err open_edges(struct server *s, struct why *reterr)
     struct api_opts api = {.loop = &s->loop,
                            .store = s->store,
                            .listen = s->opts.listen,
+                           .tls = s->tls,
+                           .public_host = s->opts.public_host,
+                           .connections_per_address = s->opts.connections_per_address,
                            .version = WRATA_VERSION,
                            .data_dir = s->opts.data_dir,
                            .started_at = s->started_at,
@@ -366,6 +384,8 @@ static enum err open_edges(struct server *s, struct why *reterr)
     api.projects = s->projects;
     if (err == ERR_OK)
         err = api_open(&api, &s->api, reterr);
+    if (err == ERR_OK)
+        err = listen_redirect(s, reterr);
     return err;
 }
 
@@ -379,7 +399,9 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
 
     *s = (struct server){.opts = *opts, .started_at = wall_now()};
     open_loop(s);
-    err = store_open(&store, &s->store, reterr);
+    err = listen_prepare(s, reterr);
+    if (err == ERR_OK)
+        err = store_open(&store, &s->store, reterr);
     if (err != ERR_OK)
         return err;
     s->engine = engine_new(
@@ -423,6 +445,7 @@ void server_close(struct server *s)
     store_close(s->store);
     api_close(s->api);
     projects_free(s->projects);
+    listen_close(s);
     streams_free(s->streams);
     engine_free(s->engine);
     if (s->open != NULL)

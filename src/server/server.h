@@ -15,13 +15,21 @@
 #include "project/project.h"
 #include "store/store.h"
 
+struct http_redirect;
+struct server;
 struct streams;
+struct tls;
 
 struct server_opts {
     const char *data_dir;
     const char *listen;
-    const char *agent_path; /* NULL: the embedded one */
-    int private_fd;         /* -1, or a pipe whose end means: the starter is gone */
+    const char *redirect;    /* a plain listener that points to the TLS one; NULL: the preset, "none": none */
+    const char *public_host; /* the Host of requests that a proxy in front passes on; NULL: none */
+    unsigned connections_per_address;     /* 0: the preset */
+    bool may_be_insecure;                 /* plain HTTP on an address that other machines reach */
+    const char *agent_path;               /* NULL: the embedded one */
+    int private_fd;                       /* -1, or a pipe whose end means: the starter is gone */
+    void (*on_renewed)(struct server *s); /* the certificate is another one; NULL: never mind */
 };
 
 struct turn {
@@ -40,6 +48,7 @@ struct server {
     uv_timer_t stop_timer;
     uv_signal_t sigint;
     uv_signal_t sigterm;
+    uv_signal_t sighup;
     uv_poll_t starter; /* watches private_fd */
     bool has_starter_watch;
 
@@ -49,6 +58,8 @@ struct server {
     struct links *links;
     struct streams *streams;
     struct api *api;
+    struct tls *tls;                /* NULL: plain HTTP */
+    struct http_redirect *redirect; /* NULL: none */
 
     struct now now; /* of the open turn */
     bool now_is_read;
@@ -69,8 +80,17 @@ void server_close(struct server *s);
 void server_post(struct server *s, const struct event *ev);
 /* Begin to end: leases are extended, agents told; the loop ends soon after. */
 void server_stop(struct server *s);
+/* Read again what may change while the server runs (SIGHUP). */
+void server_reload(struct server *s);
 /* Memory is ahead of disk: the only safe way on is a restart from the store. */
 _Noreturn void server_die(const char *what, const struct why *why);
+
+/* ---- listen.c: TLS or not, and on which addresses ---- */
+/* Fills s->tls when there is a certificate. Refuses plain HTTP where others could listen. */
+MUST_USE enum err listen_prepare(struct server *s, struct why *reterr);
+/* After the API listens: the redirect, when there is to be one. */
+MUST_USE enum err listen_redirect(struct server *s, struct why *reterr);
+void listen_close(struct server *s);
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */
