@@ -8,7 +8,9 @@ import { memo } from '../parts/memo';
 import { replace, say, url, useKey, useTitle } from '../nav';
 import { BoardStore } from '../stores';
 
-export const launchName = (l: Launch): string => visible(l.name || `${l.project.name} ${l.ref}`);
+/** The branch or tag that was asked for; nothing when it was the default branch, or the commit itself. */
+export const refText = (l: Launch): string => l.ref && l.ref !== l.commit ? visible(l.ref) : '';
+export const launchName = (l: Launch): string => visible(l.name || l.project.name) + (!l.name && refText(l) ? ` ${refText(l)}` : '');
 
 const Tile = memo(({ s }: { s: Server }) => {
   const face = serverFace(s), free = s.slots - s.running.length;
@@ -38,7 +40,7 @@ const LaunchRow = memo(({ l }: { l: Launch }) => {
       <a class="launch" href={`/launches/${l.id}`}>
         <Glyph face={face} label />
         <span class="name"><b>{launchName(l)}</b> <span class="faint">#{l.id}</span></span>
-        <span class="sub">{visible(l.project.name)} · {visible(l.ref)} · <code>{l.commit.slice(0, 7)}</code></span>
+        <span class="sub">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code>{l.commit.slice(0, 7)}</code></span>
         <span class="counts">
           <span class={wrong ? 't-fail' : 'faint'}>{num(wrong)} failed</span>
           <span>{num(ended(t))} of {plural(t.total, 'file')}</span>

@@ -10,7 +10,7 @@ import { memo } from '../parts/memo';
 import { VList } from '../parts/vlist';
 import { go, replace, say, url, useKey, useTitle } from '../nav';
 import { failureKey, LaunchStore } from '../stores';
-import { launchName } from './board';
+import { launchName, refText } from './board';
 
 /** A button that asks once, then shows what the server made of it. */
 export function Stop({ path, what, busy }: { path: string; what: string; busy: boolean }) {
@@ -137,7 +137,7 @@ export function Launch({ id }: { id: number }) {
         <div class="titles">
           <h1>{launchName(l)} <span class="faint">#{l.id}</span></h1>
           <p class="sub"><Badge face={face} />{l.reason && <span>{visible(l.reason)}</span>}
-            <span class="faint">{visible(l.project.name)} · {visible(l.ref)} · <code title={l.commit}>{l.commit.slice(0, 10)}</code> · <span title={exact(l.created_at)}>started <Ago at={l.started_at ?? l.created_at} /></span></span></p>
+            <span class="faint">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code title={l.commit}>{l.commit.slice(0, 10)}</code> · <span title={exact(l.created_at)}>started <Ago at={l.started_at ?? l.created_at} /></span></span></p>
         </div>
         {l.state !== 'done' && <div class="acts"><Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /></div>}
         <dl class="kpirow">
