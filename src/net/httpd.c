@@ -1,17 +1,13 @@
 #include "net/httpd.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
 #include <uv.h>
@@ -20,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_guard.h"
+#include "net/http_listen.h"
 #include "net/tls.h"
 
 #define CONNECTIONS_MAX 2000u
@@ -29,8 +26,7 @@
 #define HSTS "max-age=31536000"
 #define IDLE_TIMEOUT_S 60u
 #define CONNECTION_BYTES KIB(32) /* of the library's pool; the head of a request must fit */
-#define BACKLOG 511
-#define ROUNDS_MAX 16 /* of MHD_run() before the rest of the loop has its turn */
+#define ROUNDS_MAX 16            /* of MHD_run() before the rest of the loop has its turn */
 #define CLOSE_ROUNDS 8
 #define REPLY_HEADERS_MAX 20
 #define STREAM_BLOCK_BYTES KIB(4)
@@ -520,110 +516,17 @@ static void on_log(void *ctx, const char *fmt, va_list ap)
 
 /* ---- open and close ---- */
 
-static enum err parse_listen(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len,
-                             struct why *reterr)
-{
-    struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-    const char *colon = strrchr(text, ':');
-    char host[64];
-    char *end;
-    unsigned long port;
-    size_t n;
-
-    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
-        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s' is not ADDRESS:PORT", text);
-    port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || port > 65535)
-        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s': the port is not 0..65535", text);
-    n = (size_t)(colon - text);
-    if (n >= sizeof(host))
-        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s': the address is too long", text);
-    if (n > 2 && text[0] == '[' && text[n - 1] == ']')
-        (void)snprintf(host, sizeof(host), "%.*s", (int)n - 2, text + 1);
-    else
-        (void)snprintf(host, sizeof(host), "%.*s", (int)n, text);
-    if (strcmp(host, "localhost") == 0)
-        (void)snprintf(host, sizeof(host), "127.0.0.1");
-    if (host[0] == '\0' || strcmp(host, "*") == 0)
-        (void)snprintf(host, sizeof(host), "0.0.0.0");
-    memset(ret, 0, sizeof(*ret));
-    if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
-        in4->sin_family = AF_INET;
-        in4->sin_port = htons((uint16_t)port);
-        *ret_len = sizeof(*in4);
-    } else if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)port);
-        *ret_len = sizeof(*in6);
-    } else {
-        return why_set(reterr, ERR_INVALID, "listen", "listen: '%s' is not the address of an interface",
-                       host);
-    }
-    return ERR_OK;
-}
-
-enum err httpd_listen_is_loopback(const char *listen, bool *ret, struct why *reterr)
-{
-    struct sockaddr_storage addr;
-    socklen_t len = 0;
-    enum err err = parse_listen(listen, &addr, &len, reterr);
-    const struct sockaddr_in *in4 = (const struct sockaddr_in *)&addr;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr;
-
-    if (err == ERR_OK)
-        *ret = addr.ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr)
-                                          : (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
-    return err;
-}
-
-static void learn_address(struct httpd *h, int fd)
-{
-    struct sockaddr_storage addr = {0};
-    socklen_t len = sizeof(addr);
-    char host[64] = "";
-
-    CHECK(getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
-    if (addr.ss_family == AF_INET6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
-
-        h->port = ntohs(in6->sin6_port);
-        h->is_loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-        host[0] = '[';
-        (void)inet_ntop(AF_INET6, &in6->sin6_addr, host + 1, sizeof(host) - 2);
-        (void)snprintf(host + strlen(host), 2, "]");
-    } else {
-        struct sockaddr_in *in4 = (struct sockaddr_in *)&addr;
-
-        h->port = ntohs(in4->sin_port);
-        h->is_loopback = (ntohl(in4->sin_addr.s_addr) >> 24) == 127;
-        (void)inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host));
-    }
-    (void)snprintf(h->url, sizeof(h->url), "%s://%s:%u", httpd_is_tls(h) ? "https" : "http", host, h->port);
-}
-
 static enum err listen_on(struct httpd *h, int *ret_fd, struct why *reterr)
 {
-    struct sockaddr_storage addr;
-    socklen_t len = 0;
-    int on = 1;
-    enum err err = parse_listen(h->opts.listen, &addr, &len, reterr);
-    int fd;
+    struct http_address at;
+    enum err err = http_listen(h->opts.listen, ret_fd, &at, reterr);
 
     if (err != ERR_OK)
         return err;
-    fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return why_errno(reterr, ERR_IO, errno, "listen on %s", h->opts.listen);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&addr, len) != 0 || listen(fd, BACKLOG) != 0) {
-        err = why_errno(reterr, errno == EADDRINUSE ? ERR_CONFLICT : ERR_IO, errno, "listen on %s",
-                        h->opts.listen);
-        (void)close(fd);
-        return err;
-    }
-    learn_address(h, fd);
-    *ret_fd = fd;
+    h->port = at.port;
+    h->is_loopback = at.is_loopback;
+    (void)snprintf(h->url, sizeof(h->url), "%s://%s:%u", httpd_is_tls(h) ? "https" : "http", at.host,
+                   at.port);
     return ERR_OK;
 }
 

@@ -44,8 +44,6 @@ MUST_USE enum err httpd_open(const struct httpd_opts *opts, struct httpd **ret, 
 /* Ends streams, answers what waits with 503, stops listening, frees. Needs no more turns of the loop except to
  * close handles: run the loop once more before closing it. NULL is fine. */
 void httpd_close(struct httpd *h);
-/* Would this `listen` be heard on this machine alone? ERR_INVALID when it is none. */
-MUST_USE enum err httpd_listen_is_loopback(const char *listen, bool *ret, struct why *reterr);
 uint16_t httpd_port(const struct httpd *h);
 bool httpd_is_loopback(const struct httpd *h);
 bool httpd_is_tls(const struct httpd *h);

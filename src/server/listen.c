@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/http_listen.h"
 #include "net/http_redirect.h"
-#include "net/httpd.h"
 #include "net/tls.h"
 #include "server/server.h"
 
@@ -55,7 +55,7 @@ static enum err open_pair(struct server *s, struct why *reterr)
 enum err listen_prepare(struct server *s, struct why *reterr)
 {
     bool is_loopback = false;
-    enum err err = httpd_listen_is_loopback(s->opts.listen, &is_loopback, reterr);
+    enum err err = http_listen_is_loopback(s->opts.listen, &is_loopback, reterr);
 
     if (err == ERR_OK && s->opts.private_fd < 0)
         err = open_pair(s, reterr);
