@@ -33,6 +33,7 @@ static const struct {
     {"wire", {"base"}},
     {"model", {"base", "wire"}},
     {"engine", {"base", "model"}},
+    {"config", {"base"}},
     {"store", {"base", "model"}},
     {"net", {"base"}},
     {"link", {"base", "wire", "model", "net"}},
@@ -41,7 +42,7 @@ static const struct {
     {"notify", {"base", "wire", "model", "net"}},
     {"api", {"base", "wire", "model", "net", "project", "store", "engine/event.h", "engine/outbox.h"}},
     {"agent", {"base", "wire"}},
-    {"cli", {"base", "wire", "model", "net"}},
+    {"cli", {"base", "wire", "model", "net", "config"}},
     {"server", {"*"}},
 };
 

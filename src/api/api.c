@@ -307,6 +307,8 @@ enum err api_open(const struct api_opts *opts, struct api **ret, struct why *ret
                             .listen = opts->listen,
                             .tls = opts->tls,
                             .connections_per_ip_max = opts->connections_per_address,
+                            .connections_max = opts->connections_max,
+                            .idle_timeout_s = opts->idle_timeout_s,
                             .tmp_dir = tmp,
                             .ctx = a,
                             .on_head = on_head,
@@ -364,6 +366,11 @@ void api_unhold(struct api *a)
     free(a->data_dir);
     free(a->version);
     free(a);
+}
+
+void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults)
+{
+    a->opts.launches = *defaults;
 }
 
 uint16_t api_port(const struct api *a)

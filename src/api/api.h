@@ -15,6 +15,14 @@ struct store;
 struct projects;
 struct tls;
 
+/* What a launch has that does not say itself. */
+struct api_launch_defaults {
+    int64_t retries;
+    int64_t time_limit_s;
+    int64_t silence_limit_s;
+    int64_t lease_s;
+};
+
 struct api_opts {
     struct uv_loop_s *loop;
     struct store *store;
@@ -27,6 +35,9 @@ struct api_opts {
     /* The Host of requests that a proxy in front passes on ("ci.example.org"); NULL: none. Kept, not copied.
      * On a loopback address only this and the names of the machine itself are answered. */
     const char *public_host;
+    unsigned connections_max; /* 0: as net/httpd.h says */
+    unsigned idle_timeout_s;  /* the same */
+    struct api_launch_defaults launches;
     struct wall started_at;
     /* Hand an event to the engine; it is borrowed for the call. */
     void (*post)(void *ctx, const struct event *ev);
@@ -55,6 +66,9 @@ uint16_t api_port(const struct api *a);   /* where it listens really */
 const char *api_url(const struct api *a); /* "http://127.0.0.1:3000" */
 unsigned api_watchers(struct api *a);     /* clients that are connected: pages, command lines */
 void api_stopping(struct api *a);         /* from now on /healthz says no: nobody shall come anew */
+
+/* For launches that are started from now on. */
+void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults);
 
 /* After the commit: answer the request that waits with this ticket; one that died is passed over. */
 void api_reply(struct api *a, const struct reply *r);

@@ -9,9 +9,7 @@
 #include "api/api_private.h"
 #include "base/log.h"
 
-#define LEASE_S 120
 #define LEASE_S_MIN 10 /* twice what the agent takes off for itself */
-#define RETRIES 2
 /* A branch means what was pushed last: a mirror older than this is fetched before a launch. */
 #define FRESH_MS 10000
 #define NAME_TRIES 20
@@ -144,26 +142,26 @@ static const struct field launch_fields[] = {
      .offset = offsetof(struct launch_body, retries),
      .max = 10,
      .help = "how often a test is tried again when a machine or the way to it failed",
-     .preset = "2"},
+     .preset = "the server's, usually 2"},
     {.name = "time_limit_s",
      .type = FIELD_INT,
      .offset = offsetof(struct launch_body, time_limit_s),
      .max = 30 * 86400,
      .help = "a run that takes longer is ended; 0: no limit",
-     .preset = "3600"},
+     .preset = "the server's, usually 3600"},
     {.name = "silence_limit_s",
      .type = FIELD_INT,
      .offset = offsetof(struct launch_body, silence_limit_s),
      .max = 30 * 86400,
      .help = "a run that prints nothing for longer is ended; 0: no limit",
-     .preset = "0"},
+     .preset = "the server's, usually 0"},
     {.name = "lease_s",
      .type = FIELD_INT,
      .offset = offsetof(struct launch_body, lease_s),
      .min = LEASE_S_MIN,
      .max = 3600,
      .help = "a server that is silent for so long has lost its runs; they go to another one",
-     .preset = "120"},
+     .preset = "the server's, usually 120"},
     {.name = "servers",
      .type = FIELD_TEXTS,
      .offset = offsetof(struct launch_body, servers),
@@ -182,12 +180,19 @@ static const struct field launch_fields[] = {
      .help = "lines NAME=value"},
     {.type = FIELD_END},
 };
+/* -1: not given */
 static const struct launch_body launch_preset = {.ref = "",
                                                  .name = "",
                                                  .order = ORDER_AS_GIVEN,
-                                                 .retries = RETRIES,
-                                                 .time_limit_s = 3600,
-                                                 .lease_s = LEASE_S};
+                                                 .retries = -1,
+                                                 .time_limit_s = -1,
+                                                 .silence_limit_s = -1,
+                                                 .lease_s = -1};
+
+static int64_t given_or(int64_t given, int64_t preset)
+{
+    return given >= 0 ? given : preset;
+}
 
 struct predicted {
     UT_hash_handle hh;
@@ -482,27 +487,29 @@ static void on_predicted(struct req *rq)
     const struct launch_body *in = s->in;
     struct event ev = {.kind = EV_LAUNCH_CREATE};
     struct launch_row *row = &ev.launch_create.launch;
+    const struct api_launch_defaults *preset = &rq->api->opts.launches;
 
     if (rq->err != ERR_OK) {
         req_error(rq, &rq->why);
         return;
     }
-    *row = (struct launch_row){.user = {1},
-                               .project = s->project->id,
-                               .project_name = s->project->name,
-                               .name = in->name,
-                               .ref = in->ref,
-                               .commit = s->commit,
-                               .order = (enum launch_order)in->order,
-                               .retries = (uint32_t)in->retries,
-                               .time_limit_ms = in->time_limit_s * 1000,
-                               .silence_limit_ms = in->silence_limit_s * 1000,
-                               .lease_ms = (uint32_t)in->lease_s * 1000,
-                               .env = in->env.at,
-                               .n_env = in->env.n,
-                               .servers = s->servers,
-                               .n_servers = in->servers.n,
-                               .created_at = wall_now()};
+    *row =
+        (struct launch_row){.user = {1},
+                            .project = s->project->id,
+                            .project_name = s->project->name,
+                            .name = in->name,
+                            .ref = in->ref,
+                            .commit = s->commit,
+                            .order = (enum launch_order)in->order,
+                            .retries = (uint32_t)given_or(in->retries, preset->retries),
+                            .time_limit_ms = given_or(in->time_limit_s, preset->time_limit_s) * 1000,
+                            .silence_limit_ms = given_or(in->silence_limit_s, preset->silence_limit_s) * 1000,
+                            .lease_ms = (uint32_t)given_or(in->lease_s, preset->lease_s) * 1000,
+                            .env = in->env.at,
+                            .n_env = in->env.n,
+                            .servers = s->servers,
+                            .n_servers = in->servers.n,
+                            .created_at = wall_now()};
     ev.launch_create.tests = s->tests;
     ev.launch_create.n_tests = s->n_tests;
     req_post(rq, &ev, on_commanded);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/cli_private.h"
 
 const char *js_text(const json_t *o, const char *key)

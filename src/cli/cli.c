@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/cli_private.h"
 #include "cli/discover.h"
 
@@ -112,32 +113,12 @@ static enum err data_folder(const char *given, char *out, size_t size, struct wh
     return ERR_OK;
 }
 
-/* `wrata serve` reads its own arguments; it gets the data folder that every command would use in front of them. */
-static int run_serve(struct cli *cli, int argc, char **argv, int (*serve)(int argc, char **argv))
+int cmd_serve(struct cli *cli)
 {
-    char **args = xcalloc((size_t)argc + 3, sizeof(*args));
-    int n = 0;
-    int rc;
+    struct serve_args args = {.config = {.data = cli->data, .file = cli->o.config, .flags = cli->o.settings},
+                              .private_fd = (int)cli->o.private_fd};
 
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            free(args);
-            cli->args = NULL;
-            cli->n_args = 0;
-            cli->o.help = true;
-            return -1;
-        }
-    }
-    args[n++] = argv[0];
-    args[n++] = xstrdup("--data");
-    args[n++] = xstrdup(cli->data);
-    for (int i = 1; i < argc; i++)
-        args[n++] = argv[i];
-    rc = serve(n, args);
-    free(args[1]);
-    free(args[2]);
-    free(args);
-    return rc;
+    return cli->serve(&args);
 }
 
 static int show_help(const struct command *cmd)
@@ -202,12 +183,11 @@ static int end_of_output(const struct cli *cli, int rc)
     return rc;
 }
 
-static int parse_and_run(struct cli *cli, int argc, char **argv, int (*serve)(int argc, char **argv))
+static int parse_and_run(struct cli *cli, int argc, char **argv)
 {
     char data[PATH_MAX];
     struct why why = {0};
     int first = 0;
-    int rc;
 
     if (options_defaults(&cli->o, global_options, n_global_options, &why) != ERR_OK ||
         options_parse(&cli->o, NULL, argc, argv, &first, &why) != ERR_OK)
@@ -218,18 +198,11 @@ static int parse_and_run(struct cli *cli, int argc, char **argv, int (*serve)(in
         cli->cmd = command_find(argv[0]);
         if (cli->cmd == NULL)
             return unknown_command(argv[0]);
-        if (cli->cmd->options != NULL && !cli->cmd->reads_itself &&
+        if (cli->cmd->options != NULL &&
             options_defaults(&cli->o, cli->cmd->options, cli->cmd->n_options, &why) != ERR_OK)
             return cli_fail_why(&why);
     }
-    if (cli->cmd != NULL && cli->cmd->reads_itself && !cli->o.help) {
-        if (data_folder(cli->o.data, data, sizeof(data), &why) != ERR_OK)
-            return cli_fail_why(&why);
-        cli->data = data;
-        rc = run_serve(cli, argc, argv, serve);
-        if (rc >= 0)
-            return rc;
-    } else if (cli->cmd != NULL) {
+    if (cli->cmd != NULL) {
         if (options_parse(&cli->o, cli->cmd, argc, argv, &first, &why) != ERR_OK)
             return cli_fail_why(&why);
         cli->args = argv + first;
@@ -248,13 +221,13 @@ static int parse_and_run(struct cli *cli, int argc, char **argv, int (*serve)(in
     return run_command(cli);
 }
 
-int cli_main(int argc, char **argv, int (*serve)(int argc, char **argv))
+int cli_main(int argc, char **argv, serve_fn *serve)
 {
-    struct cli cli = {0};
+    struct cli cli = {.serve = serve};
     int rc;
 
     (void)signal(SIGPIPE, SIG_IGN);
-    rc = parse_and_run(&cli, argc, argv, serve);
+    rc = parse_and_run(&cli, argc, argv);
     options_done(&cli.o);
     return end_of_output(&cli, rc);
 }

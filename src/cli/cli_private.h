@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <signal.h>
 
+#include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/term.h"
 #include "net/client.h"
@@ -27,6 +28,7 @@ struct cli {
     struct client *client;
     struct discovery *discovery;
     struct term out; /* standard output */
+    serve_fn *serve;
 };
 
 /* ---- commands, one file each ---- */
@@ -40,6 +42,9 @@ int cmd_stop(struct cli *cli);
 int cmd_servers(struct cli *cli);
 int cmd_projects(struct cli *cli);
 int cmd_openapi(struct cli *cli);
+int cmd_serve(struct cli *cli);
+int cmd_config(struct cli *cli);
+int cmd_credentials(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_man(struct cli *cli);
 int cmd_version(struct cli *cli);

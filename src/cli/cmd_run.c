@@ -136,9 +136,12 @@ static void make_body(const struct cli *cli, const json_t *files, int64_t projec
     jo_arr_end(&j);
     jo_ktext(&j, "name", o->name != NULL ? o->name : "");
     jo_ktext(&j, "order", o->order);
-    jo_kint(&j, "retries", o->retries);
-    jo_kint(&j, "time_limit_s", (o->timeout_ms + 999) / 1000);
-    jo_kint(&j, "silence_limit_s", (o->silence_ms + 999) / 1000);
+    if (o->retries >= 0) /* else the server's */
+        jo_kint(&j, "retries", o->retries);
+    if (o->timeout_ms >= 0)
+        jo_kint(&j, "time_limit_s", (o->timeout_ms + 999) / 1000);
+    if (o->silence_ms >= 0)
+        jo_kint(&j, "silence_limit_s", (o->silence_ms + 999) / 1000);
     if (servers != NULL) {
         jo_karr(&j, "servers");
         json_array_foreach(servers, i, item)

@@ -36,12 +36,13 @@ static const struct option_row run_options[] = {
      "run on these servers only"},
     {"order",     0, "finish-soonest|as-given", OPTION_CHOICE, AT(order), "finish-soonest", 0, 0, NULL,
      "which file goes first: the one that took longest the last time, or the first one named"},
-    {"timeout",   't', "DURATION", OPTION_DURATION, AT(timeout_ms), "1h", 0, 0, NULL,
-     "stop a file that runs longer; 0: no limit"},
-    {"silence",   0, "DURATION", OPTION_DURATION, AT(silence_ms), "0", 0, 0, NULL,
-     "stop a file that prints nothing for so long; 0: no limit"},
-    {"retries",   0, "N", OPTION_NUMBER, AT(retries), "2", 0, LAUNCH_RETRIES_MAX, NULL,
-     "how often a file is run again when its machine was lost; a failed test is never run again by itself"},
+    {"timeout",   't', "DURATION", OPTION_DURATION, AT(timeout_ms), NULL, 0, 0, NULL,
+     "stop a file that runs longer; 0: no limit; default: the server's, usually 1h"},
+    {"silence",   0, "DURATION", OPTION_DURATION, AT(silence_ms), NULL, 0, 0, NULL,
+     "stop a file that prints nothing for so long; 0: no limit; default: the server's, usually none"},
+    {"retries",   0, "N", OPTION_NUMBER, AT(retries), NULL, 0, LAUNCH_RETRIES_MAX, NULL,
+     "how often a file is run again when its machine was lost; default: the server's, usually 2; a failed test is never"
+     " run again by itself"},
     {"env",       'e', "NAME=VALUE", OPTION_LIST, AT(env), NULL, 0, 0, NULL,
      "set a variable for every file; may be repeated"},
     {"name",      'n', "TEXT", OPTION_TEXT, AT(name), NULL, 0, 0, NULL,
@@ -80,23 +81,27 @@ static const struct option_row servers_options[] = {
 static const struct option_row help_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "everything, as docs/cli.md"},
 };
+#define CONFIG_OPTION \
+    {"config", 0, "FILE", OPTION_TEXT, AT(config), NULL, 0, 0, "WRATA_CONFIG", \
+     "read this file instead of config.yml in the data folder"}
+/* The settings, as flags. A setting that is on or off is a switch. */
+#define ROW_TEXT OPTION_SETTING
+#define ROW_PATH OPTION_SETTING
+#define ROW_ADDRESS OPTION_SETTING
+#define ROW_CHOICE OPTION_SETTING
+#define ROW_NUMBER OPTION_SETTING
+#define ROW_BOOL OPTION_SWITCH
 static const struct option_row serve_options[] = {
-    {"listen",    0, "ADDRESS:PORT", OPTION_TEXT, AT(listen), "127.0.0.1:3000", 0, 0, NULL,
-     "where the API and the page answer; port 0: any free one. With certs/tls.crt and certs/tls.key in the data folder"
-     " they answer by TLS, without them in plain HTTP"},
-    {"redirect",  0, "ADDRESS:PORT|none", OPTION_TEXT, AT(redirect), NULL, 0, 0, NULL,
-     "with TLS: answer here in plain HTTP, and only to send browsers to https; default: port 80 of the same address when"
-     " --listen has port 443, else none"},
-    {"public-host", 0, "NAME", OPTION_TEXT, AT(public_host), NULL, 0, 0, NULL,
-     "the name by which a proxy in front passes requests on, as browsers send it: ci.example.org"},
-    {"insecure-listen", 0, NULL, OPTION_FLAG, AT(insecure_listen), NULL, 0, 0, NULL,
-     "plain HTTP on an address that other machines reach: whoever is on the way can read it"},
-    {"connections-per-address", 0, "N", OPTION_NUMBER, AT(connections_per_address), NULL, 1, 100000, NULL,
-     "how many connections one address may have; default: 256, and 1000 when --listen is a loopback address, since behind"
-     " a proxy everybody has one address"},
-    {"log-level", 0, "debug|info|warn|error", OPTION_CHOICE, AT(log_level), "info", 0, 0, NULL,
-     "the least important line of the log on standard error"},
-    {"log-json",  0, NULL, OPTION_FLAG, AT(json), NULL, 0, 0, NULL, "write the log as JSON"},
+    CONFIG_OPTION,
+    {"private", 0, "FD", OPTION_NUMBER, AT(private_fd), NULL, 3, 1023, NULL, NULL},
+#define SETTING(name, kind, preset, unit, min, max, arg, env, flag, reload, help) \
+    {flag, 0, arg, ROW_##kind, AT(settings[SETTING_##name]), preset, 0, 0, env, help},
+#include "config/settings.def"
+#undef SETTING
+};
+static const struct option_row config_options[] = {
+    CONFIG_OPTION,
+    {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "every setting, as docs/configuration.md"},
 };
 
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
@@ -110,7 +115,9 @@ static const char *const servers_synopsis[] = {
     "remove NAME [--force]",
 };
 static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refresh NAME", "remove NAME"};
-static const char *const serve_synopsis[] = {"[--data DIR] [--listen ADDRESS:PORT]"};
+static const char *const serve_synopsis[] = {"[--data DIR] [--config FILE] [--listen ADDRESS:PORT]"};
+static const char *const config_synopsis[] = {"[show] [--config FILE]", "check [FILE]"};
+static const char *const credentials_synopsis[] = {"[show [KEY]]", "edit", "set KEY", "rotate"};
 static const char *const help_synopsis[] = {"[COMMAND]"};
 
 const struct command commands[] = {
@@ -134,37 +141,52 @@ const struct command commands[] = {
      "    wrata run spec/\n"
      "    wrata run -s 4 --timeout 10m 'spec/**/*_spec.rb'\n"
      "    wrata run --project https://example.org/docs.git --ref develop --junit out.xml spec/\n",
-     LINES(run_options), 0, -1, NEEDS_START, false, false, cmd_run},
+     LINES(run_options), 0, -1, NEEDS_START, false, cmd_run},
     {"status", LINES(none_synopsis), "what the server does just now", NULL,
-     NULL, 0, 0, 0, NEEDS_SERVER, false, false, cmd_status},
+     NULL, 0, 0, 0, NEEDS_SERVER, false, cmd_status},
     {"launches", LINES(launches_synopsis), "the newest launches", NULL,
-     LINES(launches_options), 0, 0, NEEDS_START, false, false, cmd_launches},
+     LINES(launches_options), 0, 0, NEEDS_START, false, cmd_launches},
     {"show", LINES(show_synopsis), "one launch: its files, its failures", NULL,
-     LINES(show_options), 1, 1, NEEDS_START, false, false, cmd_show},
+     LINES(show_options), 1, 1, NEEDS_START, false, cmd_show},
     {"log", LINES(log_synopsis), "the output of a run",
      "Prints the bytes as the program wrote them. On a terminal colours are kept and every other control sequence is"
      " shown instead of obeyed.\n",
-     LINES(log_options), 1, 1, NEEDS_START, false, false, cmd_log},
+     LINES(log_options), 1, 1, NEEDS_START, false, cmd_log},
     {"stop", LINES(stop_synopsis), "stop a launch, or one run of it",
      "What runs is stopped, what waits is cancelled.\n",
-     NULL, 0, 1, 1, NEEDS_SERVER, false, false, cmd_stop},
+     NULL, 0, 1, 1, NEEDS_SERVER, false, cmd_stop},
     {"servers", LINES(servers_synopsis), "list, add and remove the machines that run files",
      "A server of fleet `local` is this computer; one of fleet `ssh` is reached with your own ssh and its configuration,"
      " and needs nothing installed but git and what your tests need.\n",
-     LINES(servers_options), 0, 2, NEEDS_START, false, false, cmd_servers},
+     LINES(servers_options), 0, 2, NEEDS_START, false, cmd_servers},
     {"projects", LINES(projects_synopsis), "list, add, refresh and remove git repositories", NULL,
-     NULL, 0, 0, 3, NEEDS_START, false, false, cmd_projects},
+     NULL, 0, 0, 3, NEEDS_START, false, cmd_projects},
     {"serve", LINES(serve_synopsis), "run the server with its page and its API",
-     "Everything is kept in the data folder; an empty one works.\n",
-     LINES(serve_options), 0, -1, NEEDS_NOTHING, false, true, NULL},
+     "Everything is kept in the data folder; an empty one works. Each option may also stand in config.yml there, or in"
+     " the environment; `wrata config show` says what is in force.\n",
+     LINES(serve_options), 0, 0, NEEDS_NOTHING, false, cmd_serve},
+    {"config", LINES(config_synopsis), "show and check the settings of the server",
+     "`show` prints each setting with its value and where that comes from: the default, the file, the environment."
+     " `check` says what is wrong in a file, with its line; without FILE it looks at the one that `wrata serve` would"
+     " read. The exit code is 0 when all is right, 2 when not.\n",
+     LINES(config_options), 0, 2, NEEDS_NOTHING, false, cmd_config},
+    {"credentials", LINES(credentials_synopsis), "the secrets of the server, kept encrypted",
+     "They are in credentials.yml.enc in the data folder; the key is in master.key beside it, or in WRATA_MASTER_KEY."
+     " `edit` opens them with $EDITOR, `set` reads the value of one from standard input, or asks for it unseen; both"
+     " make file and key when there are none. `show` lists what is set, `show KEY` prints that value. `rotate` makes a"
+     " new key.\n"
+     "\n"
+     "    wrata credentials edit\n"
+     "    wrata credentials set git_token < token.txt\n",
+     NULL, 0, 0, 3, NEEDS_NOTHING, false, cmd_credentials},
     {"openapi", LINES(none_synopsis), "the API's description as OpenAPI JSON", NULL,
-     NULL, 0, 0, 0, NEEDS_START, false, false, cmd_openapi},
+     NULL, 0, 0, 0, NEEDS_START, false, cmd_openapi},
     {"help", LINES(help_synopsis), "this, or the help of a command", NULL,
-     LINES(help_options), 0, 1, NEEDS_NOTHING, false, false, cmd_help},
+     LINES(help_options), 0, 1, NEEDS_NOTHING, false, cmd_help},
     {"version", LINES(none_synopsis), "the version", NULL,
-     NULL, 0, 0, 0, NEEDS_NOTHING, false, false, cmd_version},
+     NULL, 0, 0, 0, NEEDS_NOTHING, false, cmd_version},
     {"man", LINES(none_synopsis), "the manual page, as roff", NULL,
-     NULL, 0, 0, 0, NEEDS_NOTHING, true, false, cmd_man},
+     NULL, 0, 0, 0, NEEDS_NOTHING, true, cmd_man},
 };
 /* clang-format on */
 const size_t n_commands = ARRAY_LEN(commands);

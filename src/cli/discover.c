@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli_private.h"
+#include "config/whole_file.h"
 
 #define START_MS 20000
 #define HEALTH_MS 3000
@@ -132,26 +133,6 @@ static enum err find_announced(const struct discovery *d, struct client **ret)
 
 /* ---- a private one ---- */
 
-static enum err make_folders(const char *data, struct why *reterr)
-{
-    char path[PATH_MAX];
-
-    if (snprintf(path, sizeof(path), "%s", data) >= (int)sizeof(path) - 32)
-        return why_set(reterr, ERR_INVALID, "data", "data: the path is too long");
-    for (char *p = path + 1;; p++) {
-        char c = *p;
-
-        if (c != '/' && c != '\0')
-            continue;
-        *p = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return why_errno(reterr, ERR_IO, errno, "the folder %s cannot be made", path);
-        *p = c;
-        if (c == '\0')
-            return ERR_OK;
-    }
-}
-
 static enum err spawn_server(struct discovery *d, struct why *reterr)
 {
     char log[PATH_MAX];
@@ -252,7 +233,7 @@ static enum err await_server(struct discovery *d, struct client **ret, struct wh
 static enum err start_private(struct discovery *d, struct client **ret, struct why *reterr)
 {
     char path[PATH_MAX];
-    enum err err = make_folders(d->data, reterr);
+    enum err err = folders_make(d->data, reterr);
     int fd;
 
     if (err != ERR_OK)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cli/cli_private.h"
 
 #define WRAP 96
@@ -65,7 +66,8 @@ static void option_help(struct buf *out, const struct option_row *row)
     buf_puts(out, row->help);
     if (row->env != NULL)
         buf_printf(out, " (also by $%s)", row->env);
-    if (row->value != NULL && strcmp(row->value, "0") != 0)
+    if (row->value != NULL && row->value[0] != '\0' && strcmp(row->value, "0") != 0 &&
+        row->kind != OPTION_SWITCH)
         buf_printf(out, " (default: %s)", row->value);
 }
 
@@ -86,6 +88,8 @@ static void text_options(struct buf *out, const struct option_row *rows, size_t 
         struct buf head;
         struct buf help;
 
+        if (rows[i].help == NULL)
+            continue;
         buf_init(&head, KIB(4));
         buf_init(&help, KIB(4));
         buf_puts(&head, rows[i].letter != '\0' ? "  " : "      ");
@@ -181,6 +185,8 @@ static void roff_options(struct buf *out, const struct option_row *rows, size_t 
     for (size_t i = 0; i < n; i++) {
         struct buf b;
 
+        if (rows[i].help == NULL)
+            continue;
         buf_init(&b, KIB(4));
         option_head(&b, &rows[i]);
         buf_puts(out, ".TP\n.B ");
@@ -257,6 +263,8 @@ static void md_options(struct buf *out, const struct option_row *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct buf b;
 
+        if (rows[i].help == NULL)
+            continue;
         buf_init(&b, KIB(4));
         option_head(&b, &rows[i]);
         buf_puts(out, "| `");

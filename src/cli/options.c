@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #define ROWS_MAX 64
 #define FIRST_VAL 256 /* getopt's value of row i; above any letter */
-#define NAME_FAR 3    /* names further apart than this are not suggested */
 
 static const struct {
     const char *name;
@@ -62,58 +62,6 @@ enum err duration_parse(const char *text, int64_t *ret_ms, struct why *reterr)
                        text);
     *ret_ms = sum;
     return ERR_OK;
-}
-
-/* ---- similar names ---- */
-
-/* Insertions, deletions, replacements and swaps of neighbours that make b out of a. */
-static unsigned distance(const char *a, const char *b)
-{
-    enum { N = 40 };
-    unsigned d[N + 1][N + 1];
-    size_t la = strlen(a);
-    size_t lb = strlen(b);
-
-    if (la > N || lb > N)
-        return N;
-    for (size_t i = 0; i <= la; i++)
-        d[i][0] = (unsigned)i;
-    for (size_t j = 0; j <= lb; j++)
-        d[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= la; i++) {
-        for (size_t j = 1; j <= lb; j++) {
-            unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-
-            if (d[i - 1][j] + 1 < best)
-                best = d[i - 1][j] + 1;
-            if (d[i][j - 1] + 1 < best)
-                best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
-                best = d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    }
-    return d[la][lb];
-}
-
-const char *nearest_name(const char *name, const char *(*next)(const void *ctx, size_t i), const void *ctx)
-{
-    const char *best = NULL;
-    unsigned best_far = NAME_FAR;
-    const char *other;
-
-    for (size_t i = 0; (other = next(ctx, i)) != NULL; i++) {
-        unsigned far = distance(name, other);
-
-        if (strlen(name) >= 2 && strncmp(name, other, strlen(name)) == 0)
-            far = 1;
-        /* two of three letters wrong is another word */
-        if (far < best_far && far <= strlen(name) / 2) {
-            best = other;
-            best_far = far;
-        }
-    }
-    return best;
 }
 
 /* ---- values ---- */
@@ -168,7 +116,11 @@ static enum err value_set(struct cli_opts *o, const struct option_row *row, cons
         *(const char **)field_of(o, row) = text;
         break;
     case OPTION_TEXT:
+    case OPTION_SETTING:
         *(const char **)field_of(o, row) = text;
+        break;
+    case OPTION_SWITCH:
+        *(const char **)field_of(o, row) = "true";
         break;
     case OPTION_LIST:
         list = field_of(o, row);
@@ -194,6 +146,8 @@ enum err options_defaults(struct cli_opts *o, const struct option_row *rows, siz
         const char *env = rows[i].env != NULL ? getenv(rows[i].env) : NULL;
         enum err err;
 
+        if (rows[i].kind == OPTION_SETTING || rows[i].kind == OPTION_SWITCH)
+            continue; /* config_load() knows them */
         if (rows[i].kind == OPTION_NUMBER || rows[i].kind == OPTION_DURATION)
             *(int64_t *)field_of(o, &rows[i]) = -1;
         if (env != NULL && env[0] != '\0')
@@ -226,7 +180,8 @@ static void rows_add(struct all_rows *all, const struct option_row *rows, size_t
 {
     for (size_t i = 0; i < n; i++) {
         const struct option_row *row = &rows[i];
-        int has_arg = row->kind == OPTION_FLAG ? no_argument : required_argument;
+        bool is_alone = row->kind == OPTION_FLAG || row->kind == OPTION_SWITCH;
+        int has_arg = is_alone ? no_argument : required_argument;
         size_t len = strlen(all->shorts);
 
         CHECK(all->n < ROWS_MAX);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/config.h"
 
 struct text_list {
     const char **items; /* borrowed texts */
@@ -18,13 +19,15 @@ struct text_list {
 
 /* All values of all commands; "not given" is false, NULL or, for a number without a default, -1. */
 struct cli_opts {
-    bool help, json, markdown, follow, no_follow, force, all, insecure_listen;
-    const char *url, *ca, *data, *color;
+    bool help, json, markdown, follow, no_follow, force, all;
+    const char *url, *data, *color;
     const char *project, *dir, *ref, *servers, *order, *name, *junit;
     const char *fleet, *address, *user, *identity;
-    const char *listen, *log_level, *redirect, *public_host;
+    const char *config;
+    const char *settings[N_SETTINGS]; /* flags of `wrata serve`, not yet looked at */
+    const char *ca;
     struct text_list env;
-    int64_t slots, retries, port, from, limit, connections_per_address;
+    int64_t slots, retries, port, from, limit, private_fd;
     int64_t timeout_ms, silence_ms;
 };
 
@@ -35,6 +38,8 @@ enum option_kind {
     OPTION_LIST,     /* struct text_list; may be repeated */
     OPTION_NUMBER,   /* int64_t, min..max */
     OPTION_DURATION, /* int64_t of milliseconds, written 90s, 10m, 1h30m */
+    OPTION_SETTING,  /* const char *; a row of config/settings.def, which knows its default and what fits */
+    OPTION_SWITCH,   /* the same without an argument: "true" */
 };
 
 struct option_row {
@@ -46,7 +51,7 @@ struct option_row {
     const char *value; /* the default, written as on the command line; NULL: none */
     int64_t min, max;  /* of a number */
     const char *env;   /* a variable that replaces the default; NULL: none */
-    const char *help;
+    const char *help;  /* NULL: not for people */
 };
 
 struct cli;
@@ -68,7 +73,6 @@ struct command {
     int args_min, args_max; /* -1: any number */
     enum command_needs needs;
     bool is_hidden;
-    bool reads_itself; /* its arguments are parsed elsewhere: the table is only for help */
     int (*run)(struct cli *cli);
 };
 
@@ -92,9 +96,6 @@ void options_done(struct cli_opts *o);
 
 /* "90s", "10m", "1h30m", "500ms", "2d": milliseconds. ERR_INVALID says what would be right. */
 MUST_USE enum err duration_parse(const char *text, int64_t *ret_ms, struct why *reterr);
-
-/* The most similar of the names, or NULL when none is near. `next(ctx, i)` gives name i, NULL ends. */
-const char *nearest_name(const char *name, const char *(*next)(const void *ctx, size_t i), const void *ctx);
 
 /* Help: for a terminal, as the manual page, as docs/cli.md. cmd NULL: the overview. */
 void help_text(struct buf *out, const struct command *cmd);

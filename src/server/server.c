@@ -11,14 +11,10 @@
 #include "server/serve.h"
 
 #define STOP_LINKS_MS 300 /* for the last goals and goodbyes to reach the agents */
-#define STOP_IDLE_MS 50
-#define LOCK_MS 2000 /* for the server before this one to finish its last writes */
+#define LOCK_MS 2000      /* for the server before this one to finish its last writes */
 #define PRIVATE_LOCK_MS 10000
-#define BEAT_MS 1000
+#define STOP_IDLE_MS 50
 #define GRACE_MS 5000
-#define WINDOW_BYTES MIB(1)
-#define CONNECT_MS 30000
-#define AHEAD_MS 50 /* a goal's way to the agent takes some milliseconds: a commit lies on it */
 
 #ifndef WRATA_VERSION
 #define WRATA_VERSION "0.0.0"
@@ -250,6 +246,7 @@ static void on_starter(uv_poll_t *h, int status, int events)
 
 void server_reload(struct server *s)
 {
+    settings_reload(s);
     if (s->tls != NULL)
         tls_reload(s->tls);
 }
@@ -353,13 +350,14 @@ static void open_loop(struct server *s)
 
 static enum err open_edges(struct server *s, struct why *reterr)
 {
+    const struct settings *set = &s->opts.config->set;
     struct link_opts links = {.data_dir = s->opts.data_dir,
                               .instance = store_instance(s->store),
                               .agent_path = s->opts.agent_path,
-                              .beat_ms = BEAT_MS,
+                              .beat_ms = (uint32_t)set->beat_ms,
                               .grace_ms = GRACE_MS,
-                              .window_bytes = WINDOW_BYTES,
-                              .connect_ms = CONNECT_MS,
+                              .window_bytes = (uint64_t)set->window_bytes,
+                              .connect_ms = (uint32_t)set->connect_timeout_ms,
                               .mirror_path = on_mirror_path};
     struct api_opts api = {.loop = &s->loop,
                            .store = s->store,
@@ -367,6 +365,8 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .tls = s->tls,
                            .public_host = s->opts.public_host,
                            .connections_per_address = s->opts.connections_per_address,
+                           .connections_max = (unsigned)set->connections_max,
+                           .idle_timeout_s = (unsigned)set->idle_timeout_s,
                            .version = WRATA_VERSION,
                            .data_dir = s->opts.data_dir,
                            .started_at = s->started_at,
@@ -382,6 +382,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
     if (err == ERR_OK)
         err = links_new(&s->loop, &links, &server_link_ops, s, &s->links, reterr);
     api.projects = s->projects;
+    settings_of_launches(s->opts.config, &api.launches);
     if (err == ERR_OK)
         err = api_open(&api, &s->api, reterr);
     if (err == ERR_OK)
@@ -395,6 +396,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
                                .lock_wait_ms = opts->private_fd >= 0 ? PRIVATE_LOCK_MS : LOCK_MS,
                                .wake = wake_loop,
                                .wake_ctx = s};
+    const struct settings *set = &opts->config->set;
     enum err err;
 
     *s = (struct server){.opts = *opts, .started_at = wall_now()};
@@ -404,8 +406,12 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
         err = store_open(&store, &s->store, reterr);
     if (err != ERR_OK)
         return err;
-    s->engine = engine_new(
-        &(struct engine_opts){.seed = (uint64_t)wall_now().ms, .ahead_ms = AHEAD_MS, .trace = true});
+    s->engine = engine_new(&(struct engine_opts){.seed = (uint64_t)wall_now().ms,
+                                                 .silence_shown_ms = (uint32_t)set->silence_shown_ms,
+                                                 .reconnect_min_ms = (uint32_t)set->reconnect_min_ms,
+                                                 .reconnect_max_ms = (uint32_t)set->reconnect_max_ms,
+                                                 .ahead_ms = (uint32_t)set->ahead_ms,
+                                                 .trace = true});
     s->streams = streams_new(s);
     err = boot(s, reterr);
     if (err == ERR_OK)

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "api/api.h"
+#include "config/config.h"
 #include "engine/engine.h"
 #include "link/link.h"
 #include "project/project.h"
@@ -22,6 +23,8 @@ struct tls;
 
 struct server_opts {
     const char *data_dir;
+    struct config *config;                /* in force; what can be reloaded changes with SIGHUP */
+    const struct config_sources *sources; /* where it came from */
     const char *listen;
     const char *redirect;    /* a plain listener that points to the TLS one; NULL: the preset, "none": none */
     const char *public_host; /* the Host of requests that a proxy in front passes on; NULL: none */
@@ -91,6 +94,11 @@ MUST_USE enum err listen_prepare(struct server *s, struct why *reterr);
 /* After the API listens: the redirect, when there is to be one. */
 MUST_USE enum err listen_redirect(struct server *s, struct why *reterr);
 void listen_close(struct server *s);
+
+/* ---- settings.c: config.yml, again on SIGHUP ---- */
+void settings_apply(const struct config *c); /* to what is the same for the whole process: the log */
+void settings_of_launches(const struct config *c, struct api_launch_defaults *ret);
+void settings_reload(struct server *s);
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */

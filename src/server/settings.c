@@ -1,0 +1,87 @@
+/* settings.c - bringing settings into force: at the start, and again on SIGHUP.
+ *
+ * A file with a mistake changes nothing: the log says what is wrong, the server goes on with what it has. Of a good
+ * one, what can be changed at once is; for the rest the log says that a restart is needed, and the running server
+ * goes on showing and using the old value. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/server.h"
+
+void settings_apply(const struct config *c)
+{
+    log_set_level((enum log_level)c->set.log_level);
+    log_set_json(c->set.log_json);
+}
+
+void settings_of_launches(const struct config *c, struct api_launch_defaults *ret)
+{
+    *ret = (struct api_launch_defaults){.retries = c->set.retries,
+                                        .time_limit_s = c->set.time_limit_s,
+                                        .silence_limit_s = c->set.silence_limit_s,
+                                        .lease_s = c->set.lease_s};
+}
+
+/* A line of the log for each line of the problems. */
+static void log_problems(const struct buf *problems)
+{
+    const char *p = buf_str(problems);
+    char line[600];
+    char quoted[700];
+
+    while (*p != '\0') {
+        size_t n = strcspn(p, "\n");
+
+        (void)snprintf(line, sizeof(line), "%.*s", (int)n, p);
+        LOG_WARN("config.wrong", "why=%s", log_quote(quoted, sizeof(quoted), line));
+        p += n + (p[n] == '\n');
+    }
+}
+
+/* returns whether anything changed that is in force now */
+static bool log_changes(const struct config *old, const struct config *new)
+{
+    bool any = false;
+
+    for (int i = 0; i < N_SETTINGS; i++) {
+        enum setting_id id = (enum setting_id)i;
+        const struct setting_row *row = &setting_rows[i];
+        char text[2][256];
+        char quoted[2][300];
+
+        if (config_is_equal(old, new, id))
+            continue;
+        (void)log_quote(quoted[0], sizeof(quoted[0]), config_text(old, id, text[0], sizeof(text[0])));
+        (void)log_quote(quoted[1], sizeof(quoted[1]), config_text(new, id, text[1], sizeof(text[1])));
+        if (row->reload == RELOAD_NOW)
+            LOG_INFO("config.changed", "name=%s from=%s to=%s", row->name, quoted[0], quoted[1]);
+        else
+            LOG_WARN("config.needs_restart", "name=%s from=%s to=%s", row->name, quoted[0], quoted[1]);
+        any = any || row->reload == RELOAD_NOW;
+    }
+    return any;
+}
+
+void settings_reload(struct server *s)
+{
+    struct config new;
+    struct buf problems;
+    struct api_launch_defaults launches;
+
+    buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+    if (config_load(s->opts.sources, &new, &problems) != ERR_OK) {
+        log_problems(&problems);
+    } else {
+        bool any = log_changes(s->opts.config, &new);
+
+        config_take_reloadable(s->opts.config, &new);
+        settings_apply(s->opts.config);
+        settings_of_launches(s->opts.config, &launches);
+        api_set_launch_defaults(s->api, &launches);
+        LOG_INFO("config.reloaded", "changed=%s", any ? "yes" : "no");
+    }
+    config_done(&new);
+    buf_done(&problems);
+}
