@@ -246,6 +246,8 @@ void eta_clear(struct api *a);
 void project_refresh(struct api *a, const struct project_row *row, project_done_fn *done, void *ctx);
 /* Was the last fetch that went well less than `ms` ago (in this process)? */
 bool project_is_fresh(const struct api *a, struct project_id id, int64_t ms);
+/* Its row is gone: so is its mirror, and what is known of it here. */
+void project_forget(struct api *a, struct project_id id);
 void projects_start(struct api *a); /* the background refresh */
 void projects_stop(struct api *a);
 void projects_clear(struct api *a);

@@ -417,11 +417,33 @@ static const char *url_shown(struct arena *arena, const char *url)
     return at == NULL ? url : arena_printf(arena, "%.*s%s", (int)(host - url), url, at + 1);
 }
 
+static void on_unmade(void *ctx, enum err err, const struct why *why)
+{
+    struct req *rq = ctx;
+    const struct start *s = rq->state;
+
+    (void)why; /* somebody else uses it already, or removed it */
+    if (err == ERR_OK)
+        project_forget(rq->api, (struct project_id){s->new_id});
+    req_release(rq);
+}
+
+/* The project was made for this launch alone, and there is nothing to fetch at its URL: nothing half-done stays. */
+static void unmake_project(struct req *rq)
+{
+    const struct start *s = rq->state;
+
+    req_hold(rq);
+    store_project_delete(rq->api->opts.store, (struct project_id){s->new_id}, on_unmade, rq);
+}
+
 static void on_fresh(void *ctx, enum err err, const struct why *why)
 {
     struct req *rq = ctx;
     struct start *s = rq->state;
 
+    if (err != ERR_OK && s->new_id != 0 && !rq->api->is_closed)
+        unmake_project(rq);
     if (rq->http != NULL && !rq->api->is_closed) {
         /* A mirror that cannot be refreshed is used as it is; one that was never made cannot. */
         if (err != ERR_OK && s->project->refreshed_at.ms == 0)

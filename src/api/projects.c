@@ -372,20 +372,26 @@ static bool has_row(struct req *rq)
     return false;
 }
 
+void project_forget(struct api *a, struct project_id id)
+{
+    struct project_state *ps = state_get(a, id);
+
+    if (a->is_closed)
+        return;
+    projects_remove(a->opts.projects, id);
+    if (ps != NULL && ps->is_busy)
+        ps->is_deleted = true;
+    else if (ps != NULL)
+        state_free(a, ps);
+}
+
 static void on_deleted(void *ctx, enum err err, const struct why *why)
 {
     struct req *rq = ctx;
-    struct project_id id = {rq->ids[0]};
-    struct project_state *ps = state_get(rq->api, id);
     struct buf out;
 
-    if (err == ERR_OK && !rq->api->is_closed) {
-        projects_remove(rq->api->opts.projects, id);
-        if (ps != NULL && ps->is_busy)
-            ps->is_deleted = true;
-        else if (ps != NULL)
-            state_free(rq->api, ps);
-    }
+    if (err == ERR_OK)
+        project_forget(rq->api, (struct project_id){rq->ids[0]});
     if (err != ERR_OK) {
         req_error(rq, why);
     } else {

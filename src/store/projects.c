@@ -47,10 +47,28 @@ enum err project_put(struct writer *w, const struct project_row *row, uint64_t *
     return ERR_OK;
 }
 
+/* A launch of the project that still takes code from its mirror; 0: none. */
+static uint64_t living_launch(struct writer *w, struct project_id id)
+{
+    struct db_stmt *s =
+        db_sql(w->db, "SELECT id FROM launches WHERE state <> 'done' AND project = ? ORDER BY id LIMIT 1");
+    uint64_t launch = 0;
+
+    db_uint(s, id.v);
+    while (db_row(s))
+        launch = db_get_uint(s);
+    return launch;
+}
+
 enum err project_delete(struct writer *w, struct project_id id, struct why *reterr)
 {
-    struct db_stmt *s = db_sql(w->db, "DELETE FROM projects WHERE id = ?");
+    uint64_t launch = living_launch(w, id);
+    struct db_stmt *s;
 
+    if (launch != 0)
+        return why_set(reterr, ERR_CONFLICT, NULL, "launch %llu of this project is not done; stop it first",
+                       (unsigned long long)launch);
+    s = db_sql(w->db, "DELETE FROM projects WHERE id = ?");
     db_uint(s, id.v);
     if (db_run(s) != 1 && !db_failed(w->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no project %llu", (unsigned long long)id.v);

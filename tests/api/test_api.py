@@ -338,6 +338,28 @@ class ApiTest(unittest.TestCase):
         answer = self.call("POST", "/api/v1/launches", {"project": "absent", "files": ["a.sh"]})
         self.refused(answer, 422, "INVALID", "project")
 
+    def test_a_launch_of_a_url_that_cannot_be_fetched_leaves_no_project(self):
+        url = os.path.join(self.folder, "mistyped.git")
+        for _ in range(2):
+            answer = self.call("POST", "/api/v1/launches", {"project": url, "files": ["a.sh"]})
+            self.refused(answer, 422, "INVALID", "project")
+        wrata.wait_for("the project is gone again",
+                       lambda: url not in [p["url"] for p in self.get("/api/v1/projects")["items"]])
+
+    def test_a_project_stays_while_a_launch_needs_it(self):
+        answer = self.call("POST", "/api/v1/servers", {"name": "away", "fleet": "ssh", "address": "192.0.2.7"})
+        away = "/api/v1/servers/%d" % answer.json["id"]
+        path = "/api/v1/projects/%d" % self.call("POST", "/api/v1/projects",
+                                                 {"name": "needed", "url": self.repo}).json["id"]
+        launch = self.call("POST", "/api/v1/launches",
+                           {"project": "needed", "files": ["ok.sh"], "servers": ["away"]}).json
+        self.refused(self.call("DELETE", path), 409, "CONFLICT")
+        self.assertEqual(self.call("POST", "/api/v1/launches/%d/stop" % launch["id"], {}).status, 200)
+        wrata.wait_for("the launch is done",
+                       lambda: self.get("/api/v1/launches/%d" % launch["id"])["state"] == "done")
+        self.assertEqual(self.call("DELETE", path).status, 200)
+        self.assertEqual(self.call("DELETE", away).status, 200)
+
     def test_bundle(self):
         clone = os.path.join(self.folder, "clone")
         subprocess.run([*GIT, "clone", "-q", self.repo, clone], check=True)
