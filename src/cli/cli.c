@@ -221,9 +221,9 @@ static int parse_and_run(struct cli *cli, int argc, char **argv)
     return run_command(cli);
 }
 
-int cli_main(int argc, char **argv, serve_fn *serve)
+int cli_main(int argc, char **argv, serve_fn *serve, look_fn *look)
 {
-    struct cli cli = {.serve = serve};
+    struct cli cli = {.serve = serve, .look = look};
     int rc;
 
     (void)signal(SIGPIPE, SIG_IGN);

@@ -2,6 +2,7 @@
 #ifndef WRATA_CLI_CLI_H
 #define WRATA_CLI_CLI_H
 
+#include "cli/doctor.h"
 #include "config/config.h"
 
 /* What `wrata serve` was told. Borrowed for the call. */
@@ -14,6 +15,6 @@ struct serve_args {
 typedef int serve_fn(const struct serve_args *args);
 
 /* Do what the arguments say. returns the exit code: 0 passed, 1 failed, 2 usage, 3 infrastructure. */
-int cli_main(int argc, char **argv, serve_fn *serve);
+int cli_main(int argc, char **argv, serve_fn *serve, look_fn *look);
 
 #endif

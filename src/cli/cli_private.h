@@ -29,6 +29,7 @@ struct cli {
     struct discovery *discovery;
     struct term out; /* standard output */
     serve_fn *serve;
+    look_fn *look;
 };
 
 /* ---- commands, one file each ---- */
@@ -45,6 +46,7 @@ int cmd_openapi(struct cli *cli);
 int cmd_serve(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_credentials(struct cli *cli);
+int cmd_doctor(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_man(struct cli *cli);
 int cmd_version(struct cli *cli);

@@ -179,6 +179,13 @@ const struct command commands[] = {
      "    wrata credentials edit\n"
      "    wrata credentials set git_token < token.txt\n",
      NULL, 0, 0, 3, NEEDS_NOTHING, false, cmd_credentials},
+    {"doctor", LINES(none_synopsis), "look whether all is well here, and say which command mends what is not",
+     "Checks the data folder and its space, the files that hold secrets, the certificate, the server, the database, each"
+     " machine's reachability (asking the server that runs, else by ssh), git, ssh, tar and what tests need on this machine,"
+     " and the clock. Nothing is changed.\n"
+     "\n"
+     "The exit code is 0 when nothing is wrong, warnings or not; 1 when something is.\n",
+     NULL, 0, 0, 0, NEEDS_NOTHING, false, cmd_doctor},
     {"openapi", LINES(none_synopsis), "the API's description as OpenAPI JSON", NULL,
      NULL, 0, 0, 0, NEEDS_START, false, cmd_openapi},
     {"help", LINES(help_synopsis), "this, or the help of a command", NULL,

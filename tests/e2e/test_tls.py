@@ -425,7 +425,8 @@ class Slow(wrata.Case):
         wrata.wait_for("its place is free again", lambda: not self.is_closed_at_once(port))
         for s in held[1:]:
             s.close()
-        wrata.wait_for("all is well", lambda: server.call("GET", "/healthz", raw=True) == b"ok\n")
+        wrata.wait_for("all is well", lambda: not self.is_closed_at_once(port))
+        self.assertEqual(server.call("GET", "/healthz", raw=True), b"ok\n")
 
     def is_closed_at_once(self, port):
         with socket.create_connection(("127.0.0.1", port), timeout=1.0) as s:
