@@ -8,10 +8,17 @@ void checks_step(struct world *w)
     (void)w; /* engine_check() after each turn, agent_check() after each event: world.c, node.c */
 }
 
-/* S1: no test executes twice at the same time. S2: a run is executed once. */
+/* S1: no test executes twice at the same time. S2: a run does not begin again once anything of it was told: the output of
+ * two executions would be one log. */
 void checks_spawn(struct world *w, const struct node *n, const struct node_run *r)
 {
+    const struct stored_run *stored = sim_store_run(&w->store, r->run);
+    const struct edge_run *told;
     const struct node_run *other;
+
+    HASH_FIND(hh, w->edges, &r->run, sizeof(r->run), told);
+    if ((told != NULL && told->have[0] > 0) || (stored != NULL && stored->row.state == RUN_RUNNING))
+        world_fail(w, "run %llu begins again on %s", (unsigned long long)r->run, n->name);
 
     for (uint32_t i = 0; i < w->n_nodes; i++) {
         DL_FOREACH(w->nodes[i].runs, other) {

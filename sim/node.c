@@ -167,8 +167,15 @@ static void act_record(struct node *n, const struct agent_action *act)
 static void act_stream(struct world *w, struct node *n, const struct agent_action *act)
 {
     struct frame f = {.type = FRAME_STREAM};
-    char *bytes = xmalloc(act->len);
+    char *bytes;
 
+    if ((w->opts.faults & FAULT_DISK) && !w->calm && rng_chance(&w->rng, 1, 200)) {
+        n->lost_run = act->run; /* a bad sector; only logs are written here */
+        n->lost_from = act->from;
+    }
+    if (n->lost_run == act->run)
+        return;
+    bytes = xmalloc(act->len);
     for (uint64_t i = 0; i < act->len; i++)
         bytes[i] = (char)stream_byte(act->run, act->stream, act->from + i);
     f.stream = (struct frame_stream){act->run, act->stream, act->from, {bytes, act->len}};
@@ -236,9 +243,18 @@ static void act_do(struct world *w, struct node *n, const struct agent_action *a
 
 static void actions_do(struct world *w, struct node *n)
 {
+    struct agent_event lost = {.kind = AG_EV_LOST, .wall = world_wall(w)};
+
     for (uint32_t i = 0; i < n->out.count; i++)
         act_do(w, n, &n->out.actions[i]);
     agent_out_clear(&n->out);
+    if (n->lost_run == 0)
+        return;
+    lost.run = n->lost_run;
+    lost.len = n->lost_from;
+    n->lost_run = 0;
+    agent_step(n->agent, node_clock(w, n), &lost, &n->out);
+    actions_do(w, n);
 }
 
 /* A turn of the agent: the event, then what may be sent, then the journal is made durable. */
@@ -323,9 +339,14 @@ static void on_exit_job(struct world *w, struct node *n, struct node_run *r)
 static void on_synced(struct world *w, struct node *n, const struct job *j)
 {
     struct agent_event ev = {.kind = AG_EV_SYNCED, .seq = j->arg, .wall = world_wall(w)};
+    bool is_durable = n->agent_conn == 0 || (w->opts.faults & FAULT_MACHINE) == 0 ||
+                      rng_chance(&w->rng, 1, 8); /* with a link only now and then */
     struct node_run *r;
 
     DL_FOREACH(n->runs, r) {
+        if (!is_durable)
+            break;
+        r->started_synced = r->started;
         r->spec_synced = r->spec.len > 0;
         r->finished_synced = r->finished.len > 0;
         r->synced[0] = r->len[0];
@@ -410,6 +431,10 @@ static void agent_begin(struct world *w, struct node *n)
     n->agent = agent_new(&opts, node_clock(w, n));
     n->n_agents++;
     DL_FOREACH_SAFE(n->runs, r, next) {
+        if (n->lost_power && !r->started && r->finished.len == 0) {
+            run_free(n, r);
+            continue;
+        }
         back = (struct agent_restored){.run = r->run,
                                        .was_started = r->started,
                                        .finished = buf_slice(&r->finished),
@@ -422,6 +447,7 @@ static void agent_begin(struct world *w, struct node *n)
         }
         node_agent_event(w, n, &ev);
     }
+    n->lost_power = false;
     if (n->is_disk_full)
         node_disk(w, n, true);
 }
@@ -458,6 +484,7 @@ void node_power_off(struct world *w, struct node *n, int64_t back_in_us)
     struct node_run *r, *next;
 
     n->is_up = false;
+    n->lost_power = true;
     node_agent_kill(w, n);
     DL_FOREACH_SAFE(n->runs, r, next) {
         for (uint32_t i = 0; i < STREAM_COUNT; i++) {
@@ -471,6 +498,12 @@ void node_power_off(struct world *w, struct node *n, int64_t back_in_us)
             r->finished.len = rng_below(&w->rng, r->finished.len + 1);
         if (!r->finished_synced && r->finished.len > 0 && r->finished.data != NULL)
             r->finished.len--; /* torn */
+        if (r->started && !r->started_synced && rng_chance(&w->rng, 1, 2)) {
+            r->started = false; /* and with this record all that came behind it */
+            r->len[0] = r->len[1] = 0;
+            r->acked[0] = r->acked[1] = 0;
+            buf_clear(&r->finished);
+        }
         if (!r->spec_synced && rng_chance(&w->rng, 1, 2))
             run_free(n, r);
     }

@@ -51,6 +51,7 @@ struct node_run {
     bool spec_synced;
     bool finished_synced;
     bool started;
+    bool started_synced;
     uint64_t acked[STREAM_COUNT];
     uint64_t len[STREAM_COUNT];
     uint64_t synced[STREAM_COUNT];
@@ -81,6 +82,9 @@ struct node {
     struct node_run *runs;
     uint64_t unsynced; /* newest record number written and not synced */
     bool sync_due;
+    bool lost_power; /* since its agent died: what its journal does not tell may have happened all the same */
+    uint64_t lost_run; /* bytes of it could not be read back in this step; 0 none */
+    uint64_t lost_from;
 
     bool is_up; /* the machine has power */
     bool is_cut;

@@ -12,6 +12,7 @@
 
 #define BEAT_MS_DEFAULT 1000
 #define BEAT_MS_MAX 600000
+#define WINDOW_MAX MIB(64) /* bounds what the edge holds for a client */
 
 /* ---- actions ---- */
 
@@ -157,7 +158,6 @@ static bool stream_can_send(const struct agent *a, const struct stream *s)
     return s->sent < s->len && s->sent - s->acked < a->window_bytes;
 }
 
-/* Streams share the link in turns of one chunk, from where the last pump stopped. */
 /* Only now, not at once: of a script that is over before the link takes anything, the end tells it all. */
 static void tell_started(struct agent *a, struct agent_out *out)
 {
@@ -171,6 +171,7 @@ static void tell_started(struct agent *a, struct agent_out *out)
     }
 }
 
+/* Streams share the link in turns of one chunk, from where the last pump stopped. */
 static void pump(struct agent *a, uint64_t room, struct agent_out *out)
 {
     bool progress = true;
@@ -235,7 +236,9 @@ static void on_welcome(struct agent *a, struct mono now, const struct frame_welc
     a->n_slots = w->slots;
     a->beat_ms = w->beat_ms == 0 ? BEAT_MS_DEFAULT : w->beat_ms > BEAT_MS_MAX ? BEAT_MS_MAX : w->beat_ms;
     a->grace_ms = w->grace_ms;
-    a->window_bytes = w->window_bytes > 0 ? w->window_bytes : AGENT_STREAM_CHUNK_BYTES;
+    a->window_bytes = w->window_bytes == 0           ? AGENT_STREAM_CHUNK_BYTES
+                      : w->window_bytes > WINDOW_MAX ? WINDOW_MAX
+                                                     : w->window_bytes;
     a->next_beat = mono_add_ms(now, a->beat_ms);
     for (struct run *r = a->first; r != NULL; r = r->next) {
         for (uint32_t i = 0; i < STREAM_COUNT; i++)
@@ -554,8 +557,38 @@ static void on_grew(struct agent *a, struct mono now, const struct agent_event *
         return;
     CHECK(ev->stream < STREAM_COUNT);
     CHECK(ev->len >= r->stream[ev->stream].len);
-    r->stream[ev->stream].len = ev->len;
+    if (!r->stream[ev->stream].is_cut)
+        r->stream[ev->stream].len = ev->len;
     r->last_output = now;
+}
+
+/* The controller waits for bytes that nobody has any more: the run ends where they are missing, and elsewhere it may
+ * succeed. Its end, when that was told already, is told again. */
+static void on_lost(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
+{
+    struct run *r = run_get(a, ev->run);
+    struct stream *s;
+
+    CHECK(ev->stream < STREAM_COUNT);
+    if (r == NULL || r->state == RUN_DROPPED)
+        return;
+    s = &r->stream[ev->stream];
+    if (ev->len < s->acked || ev->len >= s->len)
+        return;
+    if (ev->stream == STREAM_LOG)
+        r->finished.log_dropped += s->len - ev->len;
+    s->len = ev->len;
+    s->sent = ev->len;
+    s->is_cut = true;
+    run_reason(r, finish_how_sentence(FINISH_DISK_LOST), SLICE(": its spool cannot be read back"));
+    if (r->state == RUN_RUNNING) {
+        run_stop(a, r, now, ON_LOST, FINISH_DISK_LOST, true, out);
+    } else if (r->state == RUN_STOPPING) {
+        r->cause = FINISH_DISK_LOST;
+    } else if (run_can(r, ON_LOST)) {
+        run_end(a, r, ON_LOST, FINISH_DISK_LOST, ev->wall, out);
+    }
+    a->want_beat = true;
 }
 
 static void on_no_disk(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
@@ -601,7 +634,8 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
     CHECK(x != NULL);
     for (uint32_t i = 0; i < STREAM_COUNT; i++) {
         CHECK(x->len[i] >= r->stream[i].len);
-        r->stream[i].len = x->len[i];
+        if (!r->stream[i].is_cut)
+            r->stream[i].len = x->len[i];
     }
     slot_leave(a, r, x->at);
     if (r->state == RUN_DROPPED) {
@@ -620,7 +654,7 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
         limit_reason(r, x->text);
     r->finished.exit_code = x->is_signal ? 0 : x->code;
     r->finished.signal = x->is_signal ? x->code : 0;
-    r->finished.log_dropped = x->log_dropped;
+    r->finished.log_dropped = x->log_dropped + (x->len[STREAM_LOG] - r->stream[STREAM_LOG].len);
     r->finished.duration_us = x->at.us > r->started_at.us ? (uint64_t)(x->at.us - r->started_at.us) : 1;
     r->finished.user_us = x->user_us;
     r->finished.system_us = x->system_us;
@@ -833,6 +867,9 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
     case AG_EV_DISK_OK:
         a->is_disk_full = false;
         runs_start(a, now, out);
+        break;
+    case AG_EV_LOST:
+        on_lost(a, now, ev, out);
         break;
     case AG_EV_EXITED:
         on_exited(a, now, ev, out);

@@ -72,14 +72,15 @@ enum agent_event_kind {
     AG_EV_GREW,         /* run, stream, len: so much is spooled in all */
     AG_EV_NO_DISK,      /* run: its output can no longer be recorded; run 0: nothing can */
     AG_EV_DISK_OK,      /* there is room again */
-    AG_EV_EXITED,       /* run, exit: the process, its streams and all it left behind are gone */
-    AG_EV_SYNCED,       /* seq: records up to this one are safe (A6) */
-    AG_EV_RESTORED,     /* restored: a run read back from the journal; before anything else */
-    AG_EV_CHAN_OPEN,    /* local, chan: a local client wants a channel to the controller */
-    AG_EV_CHAN_BYTES,   /* local, text: bytes from the client; never more than AG_ACT_CHAN_READ allowed */
-    AG_EV_CHAN_TAKEN,   /* local, len: the client has read so many bytes more */
-    AG_EV_CHAN_EOF,     /* local: the client sends no more */
-    AG_EV_CHAN_GONE,    /* local: the client is gone */
+    AG_EV_LOST, /* run, stream, len, wall: bytes from len on, asked for by AG_ACT_STREAM, cannot be read back */
+    AG_EV_EXITED,     /* run, exit: the process, its streams and all it left behind are gone */
+    AG_EV_SYNCED,     /* seq: records up to this one are safe (A6) */
+    AG_EV_RESTORED,   /* restored: a run read back from the journal; before anything else */
+    AG_EV_CHAN_OPEN,  /* local, chan: a local client wants a channel to the controller */
+    AG_EV_CHAN_BYTES, /* local, text: bytes from the client; never more than AG_ACT_CHAN_READ allowed */
+    AG_EV_CHAN_TAKEN, /* local, len: the client has read so many bytes more */
+    AG_EV_CHAN_EOF,   /* local: the client sends no more */
+    AG_EV_CHAN_GONE,  /* local: the client is gone */
 };
 
 /* A run from the journal of an agent that died. Borrowed for the call. */
@@ -112,8 +113,8 @@ struct agent_event {
 };
 
 enum agent_action_kind {
-    AG_ACT_SEND,       /* frame; the edge fills what only it knows: wall, disk and load of HELLO and BEAT */
-    AG_ACT_STREAM,     /* run, stream, from, len: send these spooled bytes as one STREAM frame */
+    AG_ACT_SEND,   /* frame; the edge fills what only it knows: wall, disk and load of HELLO and BEAT */
+    AG_ACT_STREAM, /* run, stream, from, len: send these spooled bytes as one STREAM frame; or AG_EV_LOST */
     AG_ACT_CLOSE_LINK, /* text: why */
     AG_ACT_RECORD,     /* run, record, spec or frame: append it to the journal as record number seq */
     AG_ACT_ACKED,      /* run, stream, from: bytes before `from` are not needed any more */

@@ -45,6 +45,7 @@ enum run_why {
     ON_TIME,
     ON_SILENCE,
     ON_NO_DISK,
+    ON_LOST,
     ON_DURABLE,
 };
 
@@ -52,6 +53,7 @@ struct stream {
     uint64_t len;   /* spooled */
     uint64_t sent;  /* on this link */
     uint64_t acked; /* durable at the controller */
+    bool is_cut;    /* what came behind len is lost: it grows no more */
 };
 
 struct run {

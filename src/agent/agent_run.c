@@ -57,13 +57,16 @@ static const struct run_edge run_edges[] = {
     {RUN_RUNNING,   ON_SILENCE,      RUN_STOPPING,  "it wrote nothing for longer than its silence limit"},
     {RUN_RUNNING,   ON_LEASE,        RUN_STOPPING,  "its lease ended"},
     {RUN_RUNNING,   ON_NO_DISK,      RUN_STOPPING,  "its output cannot be kept, the disk is full"},
+    {RUN_RUNNING,   ON_LOST,         RUN_STOPPING,  "the disk lost what it wrote"},
     {RUN_RUNNING,   ON_DROP,         RUN_DROPPED,   "no longer wanted"},
     {RUN_STOPPING,  ON_EXITED,       RUN_ENDED,     "its process ended"},
     {RUN_STOPPING,  ON_DROP,         RUN_DROPPED,   "no longer wanted"},
     {RUN_DROPPED,   ON_EXITED,       RUN_GONE,      "its process ended, nobody asks"},
     {RUN_DROPPED,   ON_SPAWN_FAILED, RUN_GONE,      "its command could not be started, nobody asks"},
     {RUN_ENDED,     ON_DURABLE,      RUN_FINISHED,  "its end is on the disk"},
+    {RUN_ENDED,     ON_LOST,         RUN_ENDED,     "the disk lost what it wrote"},
     {RUN_ENDED,     ON_DROP,         RUN_GONE,      "no longer wanted"},
+    {RUN_FINISHED,  ON_LOST,         RUN_ENDED,     "the disk lost what it wrote: another end is told"},
     {RUN_FINISHED,  ON_DROP,         RUN_GONE,      "the controller knows its end"},
 };
 /* clang-format on */

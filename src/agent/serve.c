@@ -319,7 +319,7 @@ static void send_frame(struct serve *s, struct mono now, const struct agent_acti
     frame_encode(&f, &s->link->out);
 }
 
-static void send_stream(struct serve *s, const struct agent_action *a)
+static void send_stream(struct serve *s, struct mono now, const struct agent_action *a)
 {
     struct frame f = {.type = FRAME_STREAM};
 
@@ -329,6 +329,9 @@ static void send_stream(struct serve *s, const struct agent_action *a)
     if (spool_read(s->spool, a->run, a->stream, a->from, (size_t)a->len, &s->scratch) != ERR_OK) {
         LOG_ERROR("spool.gap", "run=%" PRIu64 " stream=%u from=%" PRIu64 " len=%" PRIu64, a->run, a->stream,
                   a->from, a->len);
+        post(s, now,
+             &(struct agent_event){
+                 .kind = AG_EV_LOST, .run = a->run, .stream = a->stream, .len = a->from, .wall = wall_now()});
         return;
     }
     f.stream.run = a->run;
@@ -398,7 +401,7 @@ static void act(struct serve *s, struct mono now, const struct agent_action *a)
         send_frame(s, now, a);
         break;
     case AG_ACT_STREAM:
-        send_stream(s, a);
+        send_stream(s, now, a);
         break;
     case AG_ACT_CLOSE_LINK:
         LOG_WARN("link.close", "why=\"%.*s\"", (int)a->text.len, a->text.ptr);
@@ -811,6 +814,7 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
 
 struct restoring {
     struct serve *s;
+    bool is_same_boot;
     struct spool_started *started;
     size_t n;
     size_t runs;
@@ -833,23 +837,51 @@ static void restore_run(void *ctx, const struct agent_restored *r, const struct 
     struct agent_restored re = *r;
 
     (void)started;
+    /* What was not synced is gone with the power, and with a link nothing is synced: it may have begun, and the controller
+     * may have its output. Whoever gave it learns that it is lost. */
+    if (!x->is_same_boot && !r->was_started && r->finished.len == 0) {
+        spool_release(x->s->spool, r->run);
+        return;
+    }
     re.wall = wall_now();
     step(x->s, mono_now(), &(struct agent_event){.kind = AG_EV_RESTORED, .wall = re.wall, .restored = &re});
 }
 
-/* What an agent that died held: first its processes end, then the core is told. */
+/* Was the last agent here one of this boot of the machine? From now on this one is. */
+static bool boot_note(void)
+{
+    char was[24] = "";
+    char is[24];
+    ssize_t n;
+    int fd = open("boot", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool same;
+
+    (void)snprintf(is, sizeof(is), "%016" PRIx64 "\n", proc_boot_id());
+    n = fd < 0 ? -1 : read(fd, was, sizeof(was) - 1);
+    same = n == (ssize_t)strlen(is) && strcmp(was, is) == 0 && proc_boot_id() != 0;
+    if (!same && fd >= 0 && pwrite(fd, is, strlen(is), 0) != (ssize_t)strlen(is))
+        LOG_WARN("agent.boot", "errno=%d", errno); /* then the next one is careful for nothing */
+    if (fd >= 0)
+        (void)close(fd);
+    return same;
+}
+
+/* What an agent that died held: first its processes end, then the core is told. Processes are looked for even when the
+ * journal names none: the agent may have died before it was written. */
 static void restore(struct serve *s)
 {
     struct restoring x = {.s = s};
 
     spool_each(s->spool, restore_note, &x);
-    if (x.runs == 0)
-        return;
-    LOG_INFO("restore", "runs=%zu running=%zu", x.runs, x.n);
-    if (x.n > 0)
-        exec_kill_leftovers(s->exec, x.started, x.n);
+    exec_kill_leftovers(s->exec, x.started, x.n);
     free(x.started);
-    spool_each(s->spool, restore_run, &x);
+    if (x.runs > 0) {
+        x.is_same_boot = boot_note();
+        LOG_INFO("restore", "runs=%zu running=%zu same_boot=%d", x.runs, x.n, x.is_same_boot);
+        spool_each(s->spool, restore_run, &x);
+    } else {
+        (void)boot_note();
+    }
 }
 
 static enum err listen_open(struct serve *s, struct why *reterr)

@@ -324,6 +324,8 @@ static enum err read_journal(struct spool *s, uint64_t run, uint32_t stream, con
         }
         n = get32(h + 4);
         at = get64(h + 20);
+        if (n > RECORD_MAX) /* what was good when it was written need not be now */
+            return ERR_NOTFOUND;
         is_ours = get32(h + 8) == (REC_STREAM | stream << 8) && get64(h + 12) == run;
         if (is_ours && at <= from && from < at + n) {
             size_t part = (size_t)(at + n - from) < len ? (size_t)(at + n - from) : len;

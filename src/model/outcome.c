@@ -147,6 +147,7 @@ static const struct outcome_rule {
     {FINISH_NO_CODE,       ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the code could not be brought to the server"},
     {FINISH_AGENT_DIED,    ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the agent was killed while the script ran"},
     {FINISH_NO_DISK,       ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server is full"},
+    {FINISH_DISK_LOST,     ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server lost what the run wrote"},
     {FINISH_MEMORY_LIMIT,  ANY,    always,        OUTCOME_ERROR,          NO_DETAIL,   "it used more memory than its limit"},
     {FINISH_SIGNALLED,     RSPEC,  always,        OUTCOME_ERROR,          SIGNAL,      "a signal that wrata did not send ended it"},
     {FINISH_SIGNALLED,     SCRIPT, always,        OUTCOME_FAILED,         SIGNAL,      "a signal that wrata did not send ended it"},

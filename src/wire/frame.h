@@ -51,7 +51,8 @@ enum held_state {
     X(NO_CODE,       7, "the code could not be brought to the server")             \
     X(AGENT_DIED,    8, "the agent was killed while the script ran")               \
     X(NO_DISK,       9, "the disk of the server is full")                          \
-    X(MEMORY_LIMIT, 10, "it used more memory than its limit")
+    X(MEMORY_LIMIT, 10, "it used more memory than its limit")                      \
+    X(DISK_LOST,    11, "the disk of the server lost what the run wrote")
 
 enum finish_how {
 #define X(name, number, text) FINISH_##name = number,

@@ -563,6 +563,43 @@ STORY(test_agent__sends_from_the_acknowledged_offset_after_a_reconnect)
     expect(w, "[  1000] send HELLO 1:2:90\n[  1000] stream 1.0 20+70\n");
 }
 
+STORY(test_agent__what_the_disk_lost_ends_a_run)
+{
+    start_one(w);
+    grew(w, 1, STREAM_LOG, 60);
+    buf_clear(&w->story);
+    event(w,
+          &(struct agent_event){.kind = AG_EV_LOST, .run = 1, .stream = STREAM_LOG, .len = 20, .wall = {5}});
+    grew(w, 1, STREAM_LOG, 80);
+    exited(w, 1, 90);
+    expect(w,
+           "[  1000] run 1: RUNNING to STOPPING: the disk lost what it wrote\n"
+           "[  1000] KILL 1\n"
+           "[  1000] send BEAT 1:3\n"
+           "[  1000] run 1: STOPPING to ENDED: its process ended\n"
+           "[  1000] run 1: ENDED to FINISHED: its end is on the disk\n"
+           "[  1000] send FINISHED 1 how 11 log 20 the disk of the server lost what the run wrote: its spool "
+           "cannot be read back\n");
+}
+
+STORY(test_agent__what_the_disk_lost_of_a_finished_run_is_told_again)
+{
+    start_one(w);
+    grew(w, 1, STREAM_LOG, 60);
+    exited(w, 1, 60);
+    buf_clear(&w->story);
+    event(w,
+          &(struct agent_event){.kind = AG_EV_LOST, .run = 1, .stream = STREAM_LOG, .len = 20, .wall = {5}});
+    event(w, &(struct agent_event){
+                 .kind = AG_EV_LOST, .run = 1, .stream = STREAM_LOG, .len = 20, .wall = {5}}); /* old news */
+    expect(w,
+           "[  1000] run 1: FINISHED to ENDED: the disk lost what it wrote: another end is told\n"
+           "[  1000] send BEAT 1:3\n"
+           "[  1000] run 1: ENDED to FINISHED: its end is on the disk\n"
+           "[  1000] send FINISHED 1 how 11 log 20 the disk of the server lost what the run wrote: its spool "
+           "cannot be read back\n");
+}
+
 STORY(test_agent__skips_what_the_controller_has)
 {
     start_one(w);
@@ -974,6 +1011,8 @@ int main(void)
         cmocka_unit_test(test_agent__keeps_the_order_of_the_goals),
         cmocka_unit_test(test_agent__sends_from_the_acknowledged_offset_after_a_reconnect),
         cmocka_unit_test(test_agent__skips_what_the_controller_has),
+        cmocka_unit_test(test_agent__what_the_disk_lost_ends_a_run),
+        cmocka_unit_test(test_agent__what_the_disk_lost_of_a_finished_run_is_told_again),
         cmocka_unit_test(test_agent__respects_the_window),
         cmocka_unit_test(test_agent__shares_a_full_link_between_streams),
         cmocka_unit_test(test_agent__stops_at_time_and_silence_limits),
