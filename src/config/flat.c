@@ -276,7 +276,8 @@ static bool put_block(struct buf *out, const char *s)
 {
     size_t n = strlen(s);
 
-    if (strchr(s, '\n') == NULL || s[0] == ' ' || s[0] == '\n' || (n > 1 && s[n - 2] == '\n'))
+    if (strchr(s, '\n') == NULL || s[0] == ' ' || s[0] == '\n' ||
+        (n > 1 && s[n - 1] == '\n' && s[n - 2] == '\n'))
         return false;
     for (const char *p = s; *p != '\0'; p++) {
         if ((*p < 0x20 && *p != '\n') || *p == 0x7f)
