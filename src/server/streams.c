@@ -110,13 +110,6 @@ void streams_resume(struct streams *st, const struct stream_pos *pos, struct lau
     results_init(&rs->results, pos->run, pos->results_bytes, &pos->tally, pos->next_seq);
 }
 
-/* A log that gets no more bytes is closed in the same transaction that ends its run. */
-static void end_log(struct streams *st, struct run_stream *rs)
-{
-    store_log_end(st->server->store, (struct run_id){rs->run}, NULL, NULL);
-    drop(st, rs);
-}
-
 void streams_note_changes(struct streams *st, const struct change *changes, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -131,7 +124,7 @@ void streams_note_changes(struct streams *st, const struct change *changes, uint
         case CHANGE_RUN_SET:
             rs = run->state == RUN_DONE || run->state == RUN_LOST ? find(st, run->id.v) : NULL;
             if (rs != NULL)
-                end_log(st, rs);
+                drop(st, rs); /* its log ends in the transaction that ends it */
             break;
         default:
             break;

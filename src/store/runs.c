@@ -91,6 +91,7 @@ void run_row_set(struct writer *w, const struct run_row *row)
 {
     struct live_run *live = live_run_get(w, row->id.v);
     struct db_stmt *s;
+    struct why why;
 
     if (live == NULL) {
         db_fail(w->db, "run %llu should change and is not in the database: something else wrote to it",
@@ -105,8 +106,11 @@ void run_row_set(struct writer *w, const struct run_row *row)
     live->state = row->state;
     live->outcome = row->outcome;
     live->said = row->tally;
-    if (row->state == RUN_DONE || row->state == RUN_LOST)
+    if (row->state == RUN_DONE || row->state == RUN_LOST) {
+        if (log_end(w, row->id, &why) != ERR_OK)
+            db_fail(w->db, "%s", why.text);
         live_run_forget(w, live);
+    }
     s = db_sql(w->db,
                "UPDATE runs SET slot = ?, state = ?, outcome = ?, reason = ?, started_at = ?, ended_at = ?, "
                "how = ?, exit_code = ?, signal = ?, duration_us = ?, user_us = ?, system_us = ?, "

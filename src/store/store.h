@@ -72,7 +72,8 @@ void store_changes(struct store *st, const struct change *changes, uint32_t n, s
 void store_log_append(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes, uint32_t len,
                       store_done_fn *done, void *ctx);
 
-/* No more bytes will come: the tail is compressed and the log marked complete. */
+/* No more bytes will come: the tail is compressed and the log marked complete. The change that ends a run does this by
+ * itself, in its transaction. */
 void store_log_end(struct store *st, struct run_id run, store_done_fn *done, void *ctx);
 
 /* Examples of a run that have arrived, with the position in the results channel up to which they account and the

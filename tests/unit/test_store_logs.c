@@ -114,6 +114,28 @@ static void test_store_logs__an_unknown_run_has_no_log_and_a_new_run_an_empty_on
     expect_range(w, 1, &model, 0, 100, true);
 }
 
+static void test_store_logs__a_run_that_ends_ends_its_log_with_it(void **state)
+{
+    struct world *w = *state;
+    struct change end = a_run(1, 1, 1, "spec/t0_spec.rb");
+    struct buf model;
+
+    put_launch_of(w, 2);
+    buf_init(&model, KIB(1));
+    append_model(w, 1, &model, "bye\n", 4);
+    end.kind = CHANGE_RUN_SET;
+    end.run.state = RUN_DONE;
+    end.run.outcome = OUTCOME_PASSED;
+    put(w, &end, 1);
+    expect_range(w, 1, &model, 0, 100, true);
+    buf_done(&model);
+    end.run.id.v = 2;
+    end.run.state = RUN_LOST; /* and one that never wrote a byte */
+    put(w, &end, 1);
+    buf_init(&model, 1);
+    expect_range(w, 2, &model, 0, 100, true);
+}
+
 static void test_store_logs__what_comes_twice_is_kept_once(void **state)
 {
     struct world *w = *state;
@@ -483,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_store_logs__##name, setup, teardown)
         TEST(an_unknown_run_has_no_log_and_a_new_run_an_empty_one),
+        TEST(a_run_that_ends_ends_its_log_with_it),
         TEST(what_comes_twice_is_kept_once),
         TEST(small_logs_need_no_file_and_large_ones_are_gzip),
         TEST(any_range_is_what_was_written),
