@@ -58,8 +58,8 @@ struct http_req {
     struct buf body;
     bool to_file;
     uint64_t body_max;
-    uint64_t body_bytes; /* received, also what was dropped */
-    bool is_writing;     /* a chunk is on its way to the file; the connection is suspended */
+    uint64_t body_bytes;      /* received, also what was dropped */
+    struct file_job *writing; /* a chunk is on its way to the file; the connection is suspended */
     enum err body_err;
     int fd;
     uint64_t file_bytes;
@@ -102,6 +102,8 @@ struct file_job {
     struct httpd *h;
     uint64_t id;
     char *data;
+    size_t len;
+    int fd; /* to be closed at its end: the request is over; -1 none */
 };
 
 /* ---- turning the library's crank ---- */
@@ -195,12 +197,14 @@ static void on_file_done(uv_fs_t *fs)
     struct http_req *rq = http_find(h, job->id);
 
     if (rq != NULL && job->data != NULL) {
-        rq->is_writing = false;
+        rq->writing = NULL;
         http_conn_set(rq->hc, CONN_BODY, now_ms());
-        if (fs->result < 0)
+        if (fs->result < 0 || (size_t)fs->result < job->len) /* less: the disk is full */
             rq->body_err = ERR_IO;
         resume(rq);
     }
+    if (job->fd >= 0)
+        (void)close(job->fd);
     uv_fs_req_cleanup(fs);
     free(job->data);
     free(job);
@@ -213,6 +217,7 @@ static struct file_job *file_job(struct http_req *rq)
 
     job->h = rq->h;
     job->id = rq->id;
+    job->fd = -1;
     job->fs.data = job;
     rq->h->holds++;
     return job;
@@ -227,7 +232,8 @@ static void file_flush(struct http_req *rq)
 
     job->data = buf_take(&rq->body, &len);
     b = uv_buf_init(job->data, (unsigned)len);
-    rq->is_writing = true;
+    job->len = len;
+    rq->writing = job;
     http_conn_set(rq->hc, CONN_OURS, now_ms());
     suspend(rq);
     if (uv_fs_write(rq->h->opts.loop, &job->fs, rq->fd, &b, 1, (int64_t)rq->file_bytes, on_file_done) < 0) {
@@ -242,7 +248,9 @@ static void file_remove(struct http_req *rq)
 {
     struct file_job *job;
 
-    if (rq->fd >= 0)
+    if (rq->writing != NULL)
+        rq->writing->fd = rq->fd; /* a thread may be writing to it just now */
+    else if (rq->fd >= 0)
         (void)close(rq->fd);
     rq->fd = -1;
     if (rq->file_path == NULL)
