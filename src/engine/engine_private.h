@@ -290,6 +290,7 @@ enum run_cause {
     RUN_BY_GONE,
     RUN_BY_BACK,
     RUN_BY_NEVER_ARRIVED,
+    RUN_BY_NOT_BEGUN,
     RUN_BY_REMOVED,
     RUN_CAUSE_COUNT
 };

@@ -2,6 +2,8 @@
  *
  * The rule about a run that an agent does not hold, when its link comes up or in a beat:
  *   it was asked back and had not started  it is queued again, uncounted
+ *   the agent had it, never began it       its lease ended there first: it is queued again, uncounted (what the same
+ *                                          agent had begun it holds until it is told otherwise)
  *   the agent had it once                  certain loss: queued again at once, counted
  *   loaded at boot, never seen running     it is queued again, uncounted, as a new run: an earlier controller may
  *                                          have stored output of it, and output of one run is never written twice
@@ -126,6 +128,15 @@ static void run_gone(struct engine *e, struct run *r, bool other_incarnation)
     retry_after_loss(e, r, r->server->removed ? RUN_BY_REMOVED : RUN_BY_GONE, &end);
 }
 
+/* The agent that held it does not: what it had begun it would hold. */
+static void run_missing(struct engine *e, struct run *r)
+{
+    if (r->seen && r->state == RUN_ASSIGNED && !r->server->removed)
+        retry_uncounted(e, r, RUN_BY_NOT_BEGUN);
+    else
+        run_gone(e, r, false);
+}
+
 static void link_up_runs(struct engine *e, struct server *s, bool other_incarnation)
 {
     struct run *r;
@@ -138,7 +149,10 @@ static void link_up_runs(struct engine *e, struct server *s, bool other_incarnat
                 continue;
             }
             if (r->seen || (other_incarnation && !r->loaded)) {
-                run_gone(e, r, other_incarnation);
+                if (other_incarnation)
+                    run_gone(e, r, true);
+                else
+                    run_missing(e, r);
                 continue;
             }
             if (r->loaded) {
@@ -222,7 +236,7 @@ static void beat_without(struct engine *e, struct run *r, uint64_t goals_seq)
     if (was_asked_back(r) && goals_seq >= r->back_seq)
         retry_uncounted(e, r, RUN_BY_BACK);
     else
-        run_gone(e, r, false);
+        run_missing(e, r);
 }
 
 void on_beat(struct engine *e, const struct event *ev)

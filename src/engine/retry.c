@@ -107,6 +107,8 @@ void retry_uncounted(struct engine *e, struct run *r, enum run_cause cause)
     CHECK(run_state_set(e, r, cause, &none));
     CHECK(t->attempts > 0);
     t->attempts--;
+    if (cause == RUN_BY_NOT_BEGUN) /* its link is slower than a lease: not this server again at once */
+        rest_begin(e, r->server, edge_find(&run_table, RUN_ASSIGNED, cause)->sentence);
     CHECK(test_state_set(e, t, TEST_BY_BACK, OUTCOME_NONE));
     run_leave(e, r);
 }

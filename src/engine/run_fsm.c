@@ -11,6 +11,7 @@ static const struct edge edges[] = {
     {RUN_ASSIGNED, RUN_BY_GONE,          RUN_LOST,     "the agent no longer has it"},
     {RUN_ASSIGNED, RUN_BY_BACK,          RUN_LOST,     "taken back before it started"},
     {RUN_ASSIGNED, RUN_BY_NEVER_ARRIVED, RUN_LOST,     "it never reached the server"},
+    {RUN_ASSIGNED, RUN_BY_NOT_BEGUN,     RUN_LOST,     "its lease ended there before it started"},
     {RUN_ASSIGNED, RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
     {RUN_RUNNING,  RUN_BY_FINISHED,      RUN_DONE,     "it is over"},
     {RUN_RUNNING,  RUN_BY_STOP,          RUN_STOPPING, "somebody stopped it"},
@@ -26,8 +27,8 @@ static const struct edge edges[] = {
 };
 
 static const char *const states[] = {"ASSIGNED", "RUNNING", "STOPPING", "DONE", "LOST"};
-static const char *const causes[] = {"started", "finished", "stop",          "lease end",
-                                     "gone",    "back",     "never arrived", "server removed"};
+static const char *const causes[] = {"started", "finished",      "stop",      "lease end",     "gone",
+                                     "back",    "never arrived", "not begun", "server removed"};
 _Static_assert(ARRAY_LEN(states) == RUN_STATE_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == RUN_CAUSE_COUNT, "a name for each");
 

@@ -233,6 +233,34 @@ static void test_lease__is_renewed_by_the_answer_to_a_beat(void **state)
     fleet_end(&f);
 }
 
+/* The agent dropped it at its lease's end: it never ran, so it is no loss of the test. */
+static void test_lease__a_run_that_never_began_is_no_loss(void **state)
+{
+    struct event ev = {.kind = EV_BEAT};
+    struct test *t;
+    struct fleet f;
+    uint64_t a;
+
+    (void)state;
+    fleet_begin(&f);
+    a = server_up(&f, "a", 1);
+    (void)launch(&f, 1, NULL, NULL);
+    beat(&f, a, 1);
+    t = server_by_id(f.e, (struct server_id){a})->runs->test;
+    ev.beat.server.v = a;
+    ev.beat.link = server_by_id(f.e, (struct server_id){a})->link;
+    ev.beat.seq = 2;
+    ev.beat.goals_seq = server_by_id(f.e, (struct server_id){a})->goals_seq;
+    turn(&f, &ev);
+    assert_int_equal(t->losses, 0);
+    assert_int_equal(t->attempts, 0);
+    assert_int_equal(runs_of(&f, a), 0); /* it rests */
+    tick(&f, 1000);
+    assert_int_equal(runs_of(&f, a), 1);
+    assert_int_equal(t->attempts, 1);
+    fleet_end(&f);
+}
+
 static void test_lease__nothing_said_after_its_end_counts(void **state)
 {
     struct fleet f;
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_timers__equal_deadlines_go_off_in_the_order_set),
         cmocka_unit_test(test_lease__ends_when_the_server_is_silent_and_not_before),
         cmocka_unit_test(test_lease__is_renewed_by_the_answer_to_a_beat),
+        cmocka_unit_test(test_lease__a_run_that_never_began_is_no_loss),
         cmocka_unit_test(test_lease__nothing_said_after_its_end_counts),
         cmocka_unit_test(test_queue__longest_predicted_first_unknown_as_the_mean),
         cmocka_unit_test(test_place__launches_share_servers_fairly),
