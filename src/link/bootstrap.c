@@ -9,6 +9,8 @@
  *     wrata-link 1 missing x86_64    the binary is wanted
  *     wrata-link 1 <fault> <detail>  see faults[]
  *
+ * A new agent takes the place of older ones that nobody runs any more.
+ *
  * The text holds no single quote, backslash, exclamation mark or newline: so it passes as one quoted word through
  * every login shell (sh, bash, zsh, dash, ksh, csh, fish).
  *
@@ -52,6 +54,9 @@ static const char remote_script[] =
     "chmod 700 \"$t\"; "
     "if \"./$t\" version >/dev/null; then :; else rm -f \"$t\"; echo \"$m noexec $d\"; exit 0; fi; "
     "if mv -f \"$t\" \"$f\"; then :; else rm -f \"$t\"; echo \"$m nohome $d\"; exit 0; fi; "
+    "for o in agent-*; do test \"$o\" = \"$f\" || ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF \"/$o\" || "
+    "rm -f \"$o\"; "
+    "done; "
     "fi; cd /; umask \"$u\"; echo \"$m attach\"; exec \"$d/$f\" attach --instance \"$5\"";
 
 /* What the script may complain of; # is the detail. Its standard error follows. */

@@ -464,8 +464,13 @@ static void test_link__ssh_brings_the_agent_once(void **state)
        w->dir); /* not written again */
     link_disconnect(w->links, w->row.id);
     sh("for f in %s/home/.wrata/agent-*; do echo short >$f; done", w->dir); /* as after a power cut */
+    sh("cd %s/home/.wrata && echo old >agent-00 && cp $(command -v sleep) agent-11 && { ./agent-11 5 "
+       ">/dev/null 2>&1 & }",
+       w->dir);
     link_connect(w->links, &w->row);
     until(w, &w->beats, 3);
+    sh("cd %s/home/.wrata && test -e agent-11 && test \"$(ls agent-* | wc -l)\" = 2",
+       w->dir); /* a new one was written: of the others, the one that runs stays */
     assert_int_equal(w->downs, 0);
     world_free(w);
 }
