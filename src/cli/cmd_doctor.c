@@ -332,7 +332,7 @@ static void check_database(struct doctor *d)
     err = d->cli->look(d->cli->data, &look, on_row, d, &why);
     if (err != ERR_OK || look.damage[0] != '\0') {
         d->all[at].level = LEVEL_WRONG;
-        (void)snprintf(d->all[at].text, sizeof(d->all[at].text), "%s: %s", path,
+        (void)snprintf(d->all[at].text, sizeof(d->all[at].text), "wrata.db: %s",
                        err != ERR_OK ? why.text : look.damage);
         mend(&d->all[at], "mv '%s' '%s.broken' && cp BACKUP/wrata.db '%s'", path, path, path);
     } else if (look.schema > look.schema_known) {
