@@ -41,6 +41,7 @@
 #include "agent/procs.h"
 #include "agent/setup.h"
 #include "agent/sha256.h"
+#include "agent/signals.h"
 #include "agent/spool.h"
 #include "base/log.h"
 
@@ -118,27 +119,6 @@ struct serve {
     bool is_done;
     char read_buf[READ_BYTES];
 };
-
-static volatile sig_atomic_t child_ended;
-static volatile sig_atomic_t told_to_end;
-
-static void on_signal(int sig)
-{
-    if (sig == SIGCHLD)
-        child_ended = 1;
-    else if (sig != SIGPIPE) /* SIGPIPE has a handler, not "ignore", which children would inherit */
-        told_to_end = 1;
-}
-
-/* Those that are blocked outside of ppoll. */
-static void signals_used(sigset_t *set)
-{
-    static const int used[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
-
-    (void)sigemptyset(set);
-    for (size_t i = 0; i < ARRAY_LEN(used); i++)
-        (void)sigaddset(set, used[i]);
-}
 
 /* ---- events ---- */
 
@@ -593,7 +573,7 @@ static void reap(struct serve *s)
     int status;
     pid_t pid;
 
-    child_ended = 0;
+    signals.child_ended = 0;
     while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
         struct mono now = mono_now();
 
@@ -741,18 +721,6 @@ static void turn_out(struct serve *s, struct mono now)
     step(s, now, NULL); /* what was taken by clients */
 }
 
-/* Beside a script that never stops writing, ppoll never sleeps. */
-static void take_signals(void)
-{
-    static const struct timespec none = {0};
-    sigset_t set;
-    int sig;
-
-    signals_used(&set);
-    while ((sig = sigtimedwait(&set, NULL, &none)) > 0)
-        on_signal(sig);
-}
-
 static void turn(struct serve *s, const sigset_t *sleep_mask)
 {
     static struct pollfd fds[POLL_MAX];
@@ -770,12 +738,12 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
     left_us = end.us == INT64_MAX ? -1 : end.us > now.us ? end.us - now.us : 0;
     if (left_us > 0)
         ts = (struct timespec){left_us / 1000000, left_us % 1000000 * 1000};
-    if (child_ended)
+    if (signals.child_ended)
         ts = (struct timespec){0};
-    got = ppoll(fds, n, left_us < 0 && !child_ended ? NULL : &ts, sleep_mask);
+    got = ppoll(fds, n, left_us < 0 && !signals.child_ended ? NULL : &ts, sleep_mask);
     if (got > 0)
-        take_signals();
-    if (child_ended) {
+        signals_take();
+    if (signals.child_ended) {
         reap(s); /* first of all: a slot may be free */
         got = poll(fds, n, 0);
     }
@@ -847,25 +815,6 @@ static void restore_run(void *ctx, const struct agent_restored *r, const struct 
     step(x->s, mono_now(), &(struct agent_event){.kind = AG_EV_RESTORED, .wall = re.wall, .restored = &re});
 }
 
-/* Was the last agent here one of this boot of the machine? From now on this one is. */
-static bool boot_note(void)
-{
-    char was[24] = "";
-    char is[24];
-    ssize_t n;
-    int fd = open("boot", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    bool same;
-
-    (void)snprintf(is, sizeof(is), "%016" PRIx64 "\n", proc_boot_id());
-    n = fd < 0 ? -1 : read(fd, was, sizeof(was) - 1);
-    same = n == (ssize_t)strlen(is) && strcmp(was, is) == 0 && proc_boot_id() != 0;
-    if (!same && fd >= 0 && pwrite(fd, is, strlen(is), 0) != (ssize_t)strlen(is))
-        LOG_WARN("agent.boot", "errno=%d", errno); /* then the next one is careful for nothing */
-    if (fd >= 0)
-        (void)close(fd);
-    return same;
-}
-
 /* What an agent that died held: first its processes end, then the core is told. Processes are looked for even when the
  * journal names none: the agent may have died before it was written. */
 static void restore(struct serve *s)
@@ -876,11 +825,11 @@ static void restore(struct serve *s)
     exec_kill_leftovers(s->exec, x.started, x.n);
     free(x.started);
     if (x.runs > 0) {
-        x.is_same_boot = boot_note();
+        x.is_same_boot = setup_is_same_boot();
         LOG_INFO("restore", "runs=%zu running=%zu same_boot=%d", x.runs, x.n, x.is_same_boot);
         spool_each(s->spool, restore_run, &x);
     } else {
-        (void)boot_note();
+        (void)setup_is_same_boot();
     }
 }
 
@@ -894,19 +843,6 @@ static enum err listen_open(struct serve *s, struct why *reterr)
         chmod(AGENT_SOCKET, 0600) != 0 || listen(s->listen_fd, 64) != 0)
         return why_errno(reterr, ERR_IO, errno, "the agent's socket");
     return ERR_OK;
-}
-
-static void signals_init(sigset_t *sleep_mask)
-{
-    struct sigaction sa = {.sa_handler = on_signal};
-    sigset_t block;
-
-    signals_used(&block);
-    for (int sig = 1; sig < 32; sig++)
-        if (sig == SIGPIPE || sigismember(&block, sig) == 1)
-            (void)sigaction(sig, &sa, NULL);
-    (void)sigprocmask(SIG_BLOCK, &block, NULL);
-    (void)sigemptyset(sleep_mask);
 }
 
 static enum err serve_init(struct serve *s, const struct serve_opts *opts, struct why *reterr)
@@ -1026,7 +962,7 @@ enum err serve(const struct serve_opts *opts, struct why *reterr)
             LOG_WARN("ready", "errno=%d", errno);
         (void)close(ready_fd);
     }
-    while (e == ERR_OK && !s->is_done && !told_to_end)
+    while (e == ERR_OK && !s->is_done && !signals.told_to_end)
         turn(s, &sleep_mask);
     if (e == ERR_OK)
         LOG_INFO("agent.end", "why=%s", s->is_done ? "idle" : "signal");

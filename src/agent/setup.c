@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,7 +19,9 @@
 #include "agent/crc32.h"
 #include "agent/exec.h"
 #include "agent/launch.h"
+#include "agent/procs.h"
 #include "agent/serve.h"
+#include "base/log.h"
 
 #if defined(__has_include)
 #if __has_include("embed_adapters.h")
@@ -148,4 +151,22 @@ enum err setup_lock(struct why *reterr)
         (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
     return ERR_OK; /* fd stays open: it is the lock */
+}
+
+bool setup_is_same_boot(void)
+{
+    char was[24] = "";
+    char is[24];
+    ssize_t n;
+    int fd = open("boot", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool same;
+
+    (void)snprintf(is, sizeof(is), "%016" PRIx64 "\n", proc_boot_id());
+    n = fd < 0 ? -1 : read(fd, was, sizeof(was) - 1);
+    same = n == (ssize_t)strlen(is) && strcmp(was, is) == 0 && proc_boot_id() != 0;
+    if (!same && fd >= 0 && pwrite(fd, is, strlen(is), 0) != (ssize_t)strlen(is))
+        LOG_WARN("agent.boot", "errno=%d", errno); /* then the next one is careful for nothing */
+    if (fd >= 0)
+        (void)close(fd);
+    return same;
 }

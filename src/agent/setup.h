@@ -2,6 +2,7 @@
 #ifndef WRATA_AGENT_SETUP_H
 #define WRATA_AGENT_SETUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -14,5 +15,8 @@ MUST_USE enum err setup_adapter(const char *dir, char *ret, size_t size, struct 
 
 /* "Linux x86_64, 4 cores, cgroup v2 (kill memory pids), git 2.39.5" */
 void setup_facts(const char *groups, char *out, size_t size);
+
+/* Was the last agent of this folder one of this boot of the machine? From now on this one is. */
+bool setup_is_same_boot(void);
 
 #endif
