@@ -93,7 +93,7 @@ struct event {
             struct server_id server;
             uint64_t link;
             struct run_id run;
-            uint32_t slot;      /* where it ran; UINT32_MAX: nowhere, or not known */
+            uint32_t slot; /* where it ran; UINT32_MAX: nowhere, or not known */
             struct finish finish;
             struct tally tally;
             const char *reason; /* the agent's sentence; "" none */
