@@ -169,8 +169,9 @@ static void act_stream(struct world *w, struct node *n, const struct agent_actio
     struct frame f = {.type = FRAME_STREAM};
     char *bytes;
 
-    if ((w->opts.faults & FAULT_DISK) && !w->calm && rng_chance(&w->rng, 1, 200)) {
-        n->lost_run = act->run; /* a bad sector; only logs are written here */
+    /* A bad sector, one in a step: a second one would hide where the first was. Only logs are written here. */
+    if ((w->opts.faults & FAULT_DISK) && !w->calm && n->lost_run == 0 && rng_chance(&w->rng, 1, 200)) {
+        n->lost_run = act->run;
         n->lost_from = act->from;
     }
     if (n->lost_run == act->run)
