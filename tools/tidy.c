@@ -27,7 +27,7 @@
  * one header. A folder without a row may not exist. */
 static const struct {
     const char *folder;
-    const char *may[9];
+    const char *may[12];
 } directions[] = {
     {"base", {NULL}},
     {"wire", {"base"}},
@@ -40,7 +40,8 @@ static const struct {
     {"fleet", {"base", "wire", "model", "net"}},
     {"project", {"base", "wire", "model", "net"}},
     {"notify", {"base", "wire", "model", "net"}},
-    {"api", {"base", "wire", "model", "net", "project", "store", "engine/event.h", "engine/outbox.h"}},
+    {"api", {"base", "wire", "model", "net", "project", "store", "accounts", "config/seal.h", "config/secret.h", "engine/event.h", "engine/outbox.h"}},
+    {"accounts", {"base", "model"}},
     {"agent", {"base", "wire"}},
     {"cli", {"base", "wire", "model", "net", "config"}},
     {"server", {"*"}},
@@ -69,6 +70,10 @@ static const struct {
     {"src/engine/", "fcntl.h", "write what must happen in the outbox"},
     {"src/engine/", "signal.h", "write what must happen in the outbox"},
     {"src/engine/", "uv.h", "write what must happen in the outbox"},
+    {"src/accounts/", "time.h", "\"now\" comes with the call"},
+    {"src/accounts/", "pthread.h", "accounts have one thread"},
+    {"src/accounts/", "unistd.h", "append a change; the caller acts"},
+    {"src/accounts/", "sodium.h", "secrets come as digests, passwords as what argon2id made"},
     {"src/engine/", "jansson.h", "the engine sees structs of model/"},
     {"src/engine/", "sqlite3.h", "write a change in the outbox"},
     {"src/wire/", "sys/socket.h", "wire/ turns bytes into structs; link/ moves them"},

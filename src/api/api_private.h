@@ -12,6 +12,7 @@
 #include <uthash.h>
 #include <uv.h>
 
+#include "accounts/accounts.h"
 #include "api/api.h"
 #include "base/mem.h"
 #include "net/httpd.h"
@@ -35,8 +36,36 @@ struct req;
 enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_DELETE };
 enum route_body { BODY_NONE, BODY_JSON, BODY_FILE };
 
+/* Who may use a route: the rows of access_rules[] (auth.c), which docs/security.md shows and tests/api/test_access.py
+ * walks as everybody. */
+enum access {
+    ACCESS_UNSET, /* of no route: a test looks */
+    ACCESS_ANYONE,
+    ACCESS_ACCOUNT_LOOK, /* one's own account */
+    ACCESS_ACCOUNT,      /* change it: signed in, or at the host; no token can */
+    ACCESS_LOOK,
+    ACCESS_WORK,
+    ACCESS_OWN_LAUNCH, /* {launch} is the caller's, or the caller an admin */
+    ACCESS_OWN_RUN,
+    ACCESS_ADMIN_LOOK,
+    ACCESS_ADMIN,
+    ACCESS_COUNT
+};
+
+struct access_rule {
+    const char *name; /* "own launch" */
+    enum role role;   /* at least */
+    enum token_scope scope; /* of a token, at least */
+    bool no_token;
+    enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN } owner;
+    const char *doc;
+};
+extern const struct access_rule access_rules[ACCESS_COUNT];
+
 struct route {
     enum route_method method;
+    enum access access;
+    const char *audit; /* what the audit log calls it: "launch.start"; NULL: not there (every read) */
     const char *path; /* "/api/v1/runs/{run}" */
     void (*handle)(struct req *rq);
     const char *doc; /* one line */
@@ -54,8 +83,9 @@ struct route {
 };
 
 /* The columns that every row has. */
-#define ROUTE(METHOD, path_, handle_, doc_, reply_) \
-    .method = ROUTE_##METHOD, .path = path_, .handle = handle_, .doc = doc_, .reply = reply_
+#define ROUTE(METHOD, ACCESS_, path_, handle_, doc_, reply_)                                                    \
+    .method = ROUTE_##METHOD, .access = ACCESS_##ACCESS_, .path = path_, .handle = handle_, .doc = doc_, \
+    .reply = reply_
 #define ROUTES_END   \
     {                \
         .path = NULL \
@@ -73,6 +103,13 @@ extern const struct route status_routes[];
 extern const struct route health_routes[];
 extern const struct route stream_routes[];
 extern const struct route openapi_routes[];
+extern const struct route me_routes[];      /* me.c: sign in and out, the own account */
+extern const struct route user_routes[];    /* users.c: sign up; other people's accounts */
+extern const struct route session_routes[]; /* sessions.c */
+extern const struct route token_routes[];   /* tokens.c */
+extern const struct route link_routes[];    /* links.c: one-time links */
+extern const struct route env_routes[];     /* env.c: the variables of a user */
+extern const struct route audit_routes[];   /* audit.c */
 extern const struct route *const all_routes[]; /* the tables, ends with NULL */
 
 /* The row for a request. NULL: none; then *ret_allowed holds bits 1 << method of the rows that have this path.
@@ -145,6 +182,12 @@ struct req {
     unsigned refs;         /* loop thread only */
     const struct route *route;
     char name[24]; /* "r-7f": in answers and logs */
+    struct principal who; /* set when the head is in */
+    char address[64];     /* of the client; behind a proxy that is trusted: as the proxy says */
+    bool is_secure;       /* came by https, here or to that proxy */
+    uint64_t audit;       /* its row in the audit log; 0 none */
+    char audit_object[160]; /* a handler may say better what it was about: "server web-1" */
+    char audit_detail[256]; /* and what was asked; no secrets */
     uint64_t ids[ROUTE_IDS_MAX];
     void *query; /* as the route's table read it */
     void *body;
@@ -173,6 +216,10 @@ struct api {
     struct hub *hub;
     struct req *tickets;
     struct eta *etas;
+    struct auth *auth; /* auth.c */
+    struct accounts *accounts;
+    struct hasher *hasher;
+    struct throttle *throttle;
     struct project_state *projects;
     uv_timer_t refresh_timer;
     unsigned holds; /* requests, jobs and handles that point here */
@@ -205,6 +252,40 @@ void req_finish(struct req *rq); /* the default `after` */
 
 /* Hand a command to the engine; `ev` gets the ticket. `on_reply` runs when it succeeded; a refusal is answered. */
 void req_post(struct req *rq, struct event *ev, void (*on_reply)(struct req *rq, uint64_t id));
+
+/* ---- who it is (auth.c) ---- */
+
+MUST_USE enum err auth_open(struct api *a, struct why *reterr); /* loads the accounts */
+void auth_close(struct api *a);
+/* Fills rq->who, rq->address, rq->is_secure; false: answered already (a token or cookie that is none). */
+bool auth_head(struct req *rq);
+/* May it use its route? false: answered. The owner rule comes later, in auth_owner(). */
+bool auth_route(struct req *rq);
+/* Check the route's owner rule, then handle. */
+void auth_owner(struct req *rq, void (*then)(struct req *rq));
+/* Is what opened this stream still allowed to? */
+bool auth_again(struct req *rq);
+
+/* A command of accounts: changes are collected in `out`; req_save() saves them, then `then` answers. `then` runs also
+ * when the client is gone (answers are dropped by themselves). With no changes it runs at once. */
+void req_save(struct req *rq, struct accounts_out *out, void (*then)(struct req *rq));
+/* The same for what no request waits for. */
+void auth_save(struct api *a, struct accounts_out *out);
+
+#define SECRET_TEXT_BYTES 64u
+/* A fresh secret of 256 bits as text ("wrt_" in front of a token's, "" of a cookie's), and its digest. */
+void secret_text(const char *prefix, char out[SECRET_TEXT_BYTES], struct digest *ret);
+void secret_digest(const char *text, struct digest *ret);
+/* The cookie of a session; "" takes it away. */
+void auth_cookie(struct req *rq, const char *secret);
+/* For pages: what X-CSRF-Token must be. Of the request's own cookie, or of a new session's secret. */
+void auth_csrf(const char *secret, char out[SECRET_TEXT_BYTES]);
+const char *auth_cookie_of(struct req *rq); /* in the request's arena; NULL none */
+/* "https://host/PATH#secret", as the client sees this server, into the request's arena. */
+const char *auth_link_url(struct req *rq, const char *path, const char *secret);
+
+/* A handler names what it did for the audit log. */
+void audit_say(struct req *rq, const char *object, const char *detail_fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- shared by resources ---- */
 

@@ -42,6 +42,10 @@ const char *store_instance(const struct store *st);
 MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
                              struct why *reterr);
 
+/* The accounts: ACCOUNT_IDS, then users (deleted ones, too), sessions, tokens, one-time links, variables. */
+MUST_USE enum err store_boot_accounts(struct store *st, void (*each)(void *ctx, const struct change *c),
+                                      void *ctx, struct why *reterr);
+
 /* How far the streams of the living runs are durable, so that agents can go on from there. */
 struct stream_pos {
     struct run_id run;
@@ -181,6 +185,35 @@ MUST_USE enum err read_project(struct reader *r, struct project_id id, project_f
                                struct why *reterr);
 MUST_USE enum err read_project_named(struct reader *r, const char *name_or_url, project_fn *each, void *ctx,
                                      struct why *reterr);
+
+/* Who owns it, and what it is called: for owner rules and the audit log. ERR_NOTFOUND. */
+MUST_USE enum err read_launch_user(struct reader *r, struct launch_id id, struct user_id *ret,
+                                   struct why *reterr);
+MUST_USE enum err read_run_user(struct reader *r, struct run_id id, struct user_id *ret, struct why *reterr);
+
+/* What an account has, for the question before it is deleted. */
+struct user_sums {
+    uint64_t launches;
+    uint64_t launches_living;
+};
+MUST_USE enum err read_user_sums(struct reader *r, struct user_id id, struct user_sums *ret,
+                                 struct why *reterr);
+
+/* The audit log, newest first. */
+struct audit_filter {
+    struct user_id user;  /* 0 any */
+    const char *action;   /* "launch.start", or "launch" for all that begin so; NULL any */
+    const char *object;   /* exactly; NULL any */
+    struct wall from, to; /* [from, to); 0 open */
+    bool refused;         /* only answers of 400 and more */
+};
+typedef void audit_fn(void *ctx, const struct audit_row *row);
+MUST_USE enum err read_audit(struct reader *r, const struct audit_filter *f, struct page *p, audit_fn *each,
+                             void *ctx, struct why *reterr);
+
+/* Retention of the audit log: delete at most `max` rows older than `before`, in one commit. */
+void store_audit_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
+                       store_done_fn *done, void *ctx);
 
 /* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
 MUST_USE enum err read_predictions(struct reader *r, struct project_id project,
