@@ -52,9 +52,9 @@ struct principal {
 #define SECRET_BYTES_MIN 6u /* shorter ones would turn every other word of a log into stars */
 
 struct accounts_opts {
-    int64_t session_idle_ms; /* a session not used for so long is over */
-    int64_t session_max_ms;  /* and any one after so long */
-    int64_t link_ms;         /* how long a one-time link can be used */
+    int64_t session_idle_ms;         /* a session not used for so long is over */
+    int64_t session_max_ms;          /* and any one after so long */
+    int64_t link_ms;                 /* how long a one-time link can be used */
     const char *const *admin_emails; /* copied */
     uint32_t n_admin_emails;
 };
@@ -96,9 +96,10 @@ enum role accounts_role(const struct accounts *a, const struct user_row *u);
 const struct user_row *accounts_user(const struct accounts *a, struct user_id id);
 const struct user_row *accounts_by_login(const struct accounts *a, const char *login);
 const struct user_row *accounts_by_email(const struct accounts *a, const char *email); /* a confirmed one */
-bool accounts_has_admin(const struct accounts *a); /* beside the operator, able to sign in */
+bool accounts_has_admin(const struct accounts *a);   /* beside the operator, able to sign in */
 uint32_t accounts_pending(const struct accounts *a); /* who wait to be verified */
-void accounts_each_user(const struct accounts *a, void (*each)(void *ctx, const struct user_row *u), void *ctx);
+void accounts_each_user(const struct accounts *a, void (*each)(void *ctx, const struct user_row *u),
+                        void *ctx);
 void accounts_each_session(const struct accounts *a, struct user_id user,
                            void (*each)(void *ctx, const struct session_row *s), void *ctx);
 void accounts_each_token(const struct accounts *a, struct user_id user,
@@ -157,7 +158,8 @@ MUST_USE enum err accounts_sign_in(struct accounts *a, struct wall now, struct u
 /* Of this user only. ERR_NOTFOUND. */
 MUST_USE enum err accounts_end_session(struct accounts *a, struct user_id user, uint64_t session,
                                        struct accounts_out *out, struct why *reterr);
-uint32_t accounts_end_sessions(struct accounts *a, struct user_id user, uint64_t keep, struct accounts_out *out);
+uint32_t accounts_end_sessions(struct accounts *a, struct user_id user, uint64_t keep,
+                               struct accounts_out *out);
 
 /* Sessions, tokens and links that are over: at most `max` of them a call. Returns how many. */
 uint32_t accounts_expire(struct accounts *a, struct wall now, uint32_t max, struct accounts_out *out);
@@ -177,7 +179,8 @@ MUST_USE enum err accounts_remove_token(struct accounts *a, struct user_id user,
 /* A link that can be used once. An older one of the same purpose and user is void. */
 MUST_USE enum err accounts_add_link(struct accounts *a, struct wall now, struct user_id user,
                                     enum link_purpose purpose, const struct digest *digest,
-                                    struct accounts_out *out, struct wall *ret_expires_at, struct why *reterr);
+                                    struct accounts_out *out, struct wall *ret_expires_at,
+                                    struct why *reterr);
 /* Look, without using it. ERR_NOTFOUND: never was, used, over, or its user is gone: one sentence for all. */
 MUST_USE enum err accounts_look_link(const struct accounts *a, struct wall now, const struct digest *digest,
                                      enum link_purpose *ret_purpose, struct user_id *ret_user,

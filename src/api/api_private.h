@@ -53,8 +53,8 @@ enum access {
 };
 
 struct access_rule {
-    const char *name; /* "own launch" */
-    enum role role;   /* at least */
+    const char *name;       /* "own launch" */
+    enum role role;         /* at least */
     enum token_scope scope; /* of a token, at least */
     bool no_token;
     enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN } owner;
@@ -66,7 +66,7 @@ struct route {
     enum route_method method;
     enum access access;
     const char *audit; /* what the audit log calls it: "launch.start"; NULL: not there (every read) */
-    const char *path; /* "/api/v1/runs/{run}" */
+    const char *path;  /* "/api/v1/runs/{run}" */
     void (*handle)(struct req *rq);
     const char *doc; /* one line */
     const char
@@ -83,7 +83,7 @@ struct route {
 };
 
 /* The columns that every row has. */
-#define ROUTE(METHOD, ACCESS_, path_, handle_, doc_, reply_)                                                    \
+#define ROUTE(METHOD, ACCESS_, path_, handle_, doc_, reply_)                                             \
     .method = ROUTE_##METHOD, .access = ACCESS_##ACCESS_, .path = path_, .handle = handle_, .doc = doc_, \
     .reply = reply_
 #define ROUTES_END   \
@@ -103,13 +103,13 @@ extern const struct route status_routes[];
 extern const struct route health_routes[];
 extern const struct route stream_routes[];
 extern const struct route openapi_routes[];
-extern const struct route me_routes[];      /* me.c: sign in and out, the own account */
-extern const struct route user_routes[];    /* users.c: sign up; other people's accounts */
-extern const struct route session_routes[]; /* sessions.c */
-extern const struct route token_routes[];   /* tokens.c */
-extern const struct route link_routes[];    /* links.c: one-time links */
-extern const struct route env_routes[];     /* env.c: the variables of a user */
-extern const struct route audit_routes[];   /* audit.c */
+extern const struct route me_routes[];         /* me.c: sign in and out, the own account */
+extern const struct route user_routes[];       /* users.c: sign up; other people's accounts */
+extern const struct route session_routes[];    /* sessions.c */
+extern const struct route token_routes[];      /* tokens.c */
+extern const struct route link_routes[];       /* links.c: one-time links */
+extern const struct route env_routes[];        /* env.c: the variables of a user */
+extern const struct route audit_routes[];      /* audit.c */
 extern const struct route *const all_routes[]; /* the tables, ends with NULL */
 
 /* The row for a request. NULL: none; then *ret_allowed holds bits 1 << method of the rows that have this path.
@@ -181,11 +181,11 @@ struct req {
     struct http_req *http; /* NULL: the client is gone. Loop thread only */
     unsigned refs;         /* loop thread only */
     const struct route *route;
-    char name[24]; /* "r-7f": in answers and logs */
-    struct principal who; /* set when the head is in */
-    char address[64];     /* of the client; behind a proxy that is trusted: as the proxy says */
-    bool is_secure;       /* came by https, here or to that proxy */
-    uint64_t audit;       /* its row in the audit log; 0 none */
+    char name[24];          /* "r-7f": in answers and logs */
+    struct principal who;   /* set when the head is in */
+    char address[64];       /* of the client; behind a proxy that is trusted: as the proxy says */
+    bool is_secure;         /* came by https, here or to that proxy */
+    uint64_t audit;         /* its row in the audit log; 0 none */
     char audit_object[160]; /* a handler may say better what it was about: "server web-1" */
     char audit_detail[256]; /* and what was asked; no secrets */
     uint64_t ids[ROUTE_IDS_MAX];

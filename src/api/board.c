@@ -96,6 +96,6 @@ static void board_get(struct req *rq)
 }
 
 const struct route board_routes[] = {
-    {ROUTE(GET, "/api/v1/board", board_get, "One snapshot for the page.", "board")},
+    {ROUTE(GET, LOOK, "/api/v1/board", board_get, "One snapshot for the page.", "board")},
     ROUTES_END,
 };

@@ -52,11 +52,11 @@ static void examples_list(struct req *rq)
     .query = query_fields, .query_bytes = sizeof(struct examples_query), .query_preset = &query_preset
 
 const struct route example_routes[] = {
-    {ROUTE(GET, "/api/v1/launches/{launch}/examples", examples_list, "The examples of a launch.",
+    {ROUTE(GET, LOOK, "/api/v1/launches/{launch}/examples", examples_list, "The examples of a launch.",
            "page of example"),
      EXAMPLES_QUERY},
-    {ROUTE(GET, "/api/v1/runs/{run}/examples", examples_list, "The examples of a run, in the order they ran.",
-           "page of example"),
+    {ROUTE(GET, LOOK, "/api/v1/runs/{run}/examples", examples_list,
+           "The examples of a run, in the order they ran.", "page of example"),
      EXAMPLES_QUERY},
     ROUTES_END,
 };

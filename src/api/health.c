@@ -54,8 +54,9 @@ static void ready_get(struct req *rq)
 }
 
 const struct route health_routes[] = {
-    {ROUTE(GET, "/healthz", health_get, "200 while the loop turns, 503 when the server is about to end.",
+    {ROUTE(GET, ANYONE, "/healthz", health_get,
+           "200 while the loop turns, 503 when the server is about to end.", "text")},
+    {ROUTE(GET, ANYONE, "/readyz", ready_get, "200 when requests can be served, else 503 with the reason.",
            "text")},
-    {ROUTE(GET, "/readyz", ready_get, "200 when requests can be served, else 503 with the reason.", "text")},
     ROUTES_END,
 };

@@ -586,14 +586,15 @@ static void launches_start(struct req *rq)
 }
 
 const struct route launch_routes[] = {
-    {ROUTE(GET, "/api/v1/launches", launches_list, "Launches, newest first.", "page of launch"),
+    {ROUTE(GET, LOOK, "/api/v1/launches", launches_list, "Launches, newest first.", "page of launch"),
      .query = launches_query_fields, .query_bytes = sizeof(struct launches_query),
      .query_preset = &launches_query_preset},
-    {ROUTE(POST, "/api/v1/launches", launches_start, "Start a launch.", "launch"), .status = 201,
-     .body_kind = BODY_JSON, .body = launch_fields, .body_bytes = sizeof(struct launch_body),
-     .body_preset = &launch_preset, .body_max = BODY_LAUNCH_BYTES},
-    {ROUTE(GET, "/api/v1/launches/{launch}", launches_one, "One launch.", "launch")},
-    {ROUTE(POST, "/api/v1/launches/{launch}/stop", launches_stop, "Stop what runs of it, cancel what waits.",
-           "launch")},
+    {ROUTE(POST, WORK, "/api/v1/launches", launches_start, "Start a launch.", "launch"),
+     .audit = "launch.start", .status = 201, .body_kind = BODY_JSON, .body = launch_fields,
+     .body_bytes = sizeof(struct launch_body), .body_preset = &launch_preset, .body_max = BODY_LAUNCH_BYTES},
+    {ROUTE(GET, LOOK, "/api/v1/launches/{launch}", launches_one, "One launch.", "launch")},
+    {ROUTE(POST, OWN_LAUNCH, "/api/v1/launches/{launch}/stop", launches_stop,
+           "Stop what runs of it, cancel what waits.", "launch"),
+     .audit = "launch.stop"},
     ROUTES_END,
 };

@@ -191,7 +191,8 @@ static void log_get(struct req *rq)
 }
 
 const struct route log_routes[] = {
-    {ROUTE(GET, "/api/v1/runs/{run}/log", log_get, "The log of a run, as the script wrote it.", "bytes"),
+    {ROUTE(GET, LOOK, "/api/v1/runs/{run}/log", log_get, "The log of a run, as the script wrote it.",
+           "bytes"),
      .query = query_fields, .query_bytes = sizeof(struct log_query), .query_preset = &query_preset},
     ROUTES_END,
 };

@@ -404,6 +404,6 @@ static void openapi_get(struct req *rq)
 }
 
 const struct route openapi_routes[] = {
-    {ROUTE(GET, "/api/v1/openapi.json", openapi_get, "This API, generated.", "openapi")},
+    {ROUTE(GET, ANYONE, "/api/v1/openapi.json", openapi_get, "This API, generated.", "openapi")},
     ROUTES_END,
 };

@@ -105,10 +105,11 @@ static void runs_stop(struct req *rq)
 }
 
 const struct route run_routes[] = {
-    {ROUTE(GET, "/api/v1/runs", runs_list, "Runs, newest first.", "page of run"), .query = query_fields,
+    {ROUTE(GET, LOOK, "/api/v1/runs", runs_list, "Runs, newest first.", "page of run"), .query = query_fields,
      .query_bytes = sizeof(struct runs_query), .query_preset = &query_preset},
-    {ROUTE(GET, "/api/v1/runs/{run}", runs_one, "One run.", "run")},
-    {ROUTE(POST, "/api/v1/runs/{run}/stop", runs_stop,
-           "Stop this run; its test is done with the outcome stopped.", "run")},
+    {ROUTE(GET, LOOK, "/api/v1/runs/{run}", runs_one, "One run.", "run")},
+    {ROUTE(POST, OWN_RUN, "/api/v1/runs/{run}/stop", runs_stop,
+           "Stop this run; its test is done with the outcome stopped.", "run"),
+     .audit = "run.stop"},
     ROUTES_END,
 };

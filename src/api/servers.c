@@ -167,13 +167,13 @@ static void servers_remove(struct req *rq)
 }
 
 const struct route server_routes[] = {
-    {ROUTE(GET, "/api/v1/servers", servers_list, "All servers, by name.", "page of server")},
-    {ROUTE(POST, "/api/v1/servers", servers_add, "Add a server.", "server"), .status = 201,
-     .body_kind = BODY_JSON, .body = body_fields, .body_bytes = sizeof(struct server_body),
+    {ROUTE(GET, LOOK, "/api/v1/servers", servers_list, "All servers, by name.", "page of server")},
+    {ROUTE(POST, ADMIN, "/api/v1/servers", servers_add, "Add a server.", "server"), .audit = "server.add",
+     .status = 201, .body_kind = BODY_JSON, .body = body_fields, .body_bytes = sizeof(struct server_body),
      .body_preset = &body_preset},
-    {ROUTE(GET, "/api/v1/servers/{server}", servers_one, "One server.", "server")},
-    {ROUTE(DELETE, "/api/v1/servers/{server}", servers_remove, "Remove a server; 409 while it holds runs.",
-           "nothing"),
-     .query = remove_fields, .query_bytes = sizeof(struct remove_query)},
+    {ROUTE(GET, LOOK, "/api/v1/servers/{server}", servers_one, "One server.", "server")},
+    {ROUTE(DELETE, ADMIN, "/api/v1/servers/{server}", servers_remove,
+           "Remove a server; 409 while it holds runs.", "nothing"),
+     .audit = "server.remove", .query = remove_fields, .query_bytes = sizeof(struct remove_query)},
     ROUTES_END,
 };

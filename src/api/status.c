@@ -13,6 +13,6 @@ static void status_get(struct req *rq)
 }
 
 const struct route status_routes[] = {
-    {ROUTE(GET, "/api/v1/status", status_get, "Numbers of the whole.", "status")},
+    {ROUTE(GET, LOOK, "/api/v1/status", status_get, "Numbers of the whole.", "status")},
     ROUTES_END,
 };

@@ -64,7 +64,7 @@ static void tests_list(struct req *rq)
 }
 
 const struct route test_routes[] = {
-    {ROUTE(GET, "/api/v1/launches/{launch}/tests", tests_list, "The tests of a launch, in its order.",
+    {ROUTE(GET, LOOK, "/api/v1/launches/{launch}/tests", tests_list, "The tests of a launch, in its order.",
            "page of test"),
      .query = query_fields, .query_bytes = sizeof(struct tests_query), .query_preset = &query_preset},
     ROUTES_END,

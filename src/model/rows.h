@@ -178,8 +178,8 @@ struct session_row {
 
 /* What a token may do: look; start, stop and whatever its user may daily; everything its user may. */
 enum token_scope { SCOPE_READ, SCOPE_RUN, SCOPE_ADMIN, SCOPE_COUNT };
-const char *token_scope_name(enum token_scope s);       /* "read" "run" "admin" */
-enum token_scope token_scope_parse(const char *name);   /* SCOPE_COUNT: none of that name */
+const char *token_scope_name(enum token_scope s);     /* "read" "run" "admin" */
+enum token_scope token_scope_parse(const char *name); /* SCOPE_COUNT: none of that name */
 
 struct token_row {
     uint64_t id;

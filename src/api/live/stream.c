@@ -474,7 +474,7 @@ static void stream_get(struct req *rq)
 }
 
 const struct route stream_routes[] = {
-    {ROUTE(GET, "/api/v1/stream", stream_get, "Live, server-sent events.", "events"), .query = query_fields,
-     .query_bytes = sizeof(struct stream_query)},
+    {ROUTE(GET, LOOK, "/api/v1/stream", stream_get, "Live, server-sent events.", "events"),
+     .query = query_fields, .query_bytes = sizeof(struct stream_query)},
     ROUTES_END,
 };
