@@ -3,7 +3,7 @@
  * A small engine of its own, as pure as the large one: no clock, I/O, thread or random source is reachable from
  * here. Time comes with the call, secrets come as digests, passwords as what argon2id made of them. Everything
  * that lives is in memory; a command changes memory at once and appends to a list of changes, which the caller
- * saves before it says anything to anybody (store_changes()). Boot replays the rows as the changes that made them.
+ * saves before it says anything to anybody (store_account_changes()). Boot replays the rows as the changes that made them.
  *
  * It is not in src/engine, because nothing of it meets the queue: launches know their user by its id alone. */
 #ifndef WRATA_ACCOUNTS_ACCOUNTS_H
@@ -11,7 +11,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "model/change.h"
+#include "model/account.h"
+#include "model/rows.h"
 
 struct accounts;
 
@@ -62,7 +63,7 @@ struct accounts_opts {
 /* The changes of one command, in an arena of their own; saved as one piece. */
 struct accounts_out {
     struct arena arena;
-    struct change *at;
+    struct account_change *at;
     uint32_t n;
     uint32_t cap;
 };
@@ -73,7 +74,7 @@ OWNED struct accounts *accounts_new(const struct accounts_opts *opts);
 void accounts_free(struct accounts *a);
 void accounts_set_opts(struct accounts *a, const struct accounts_opts *opts); /* reloaded */
 /* Boot: rows of the store, as changes (store_boot_accounts()). */
-void accounts_load(struct accounts *a, const struct change *c);
+void accounts_load(struct accounts *a, const struct account_change *c);
 /* Invariants, for tests: every session, token, link has its user; indexes agree; limits hold. CHECK()s. */
 void accounts_check(const struct accounts *a);
 

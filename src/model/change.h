@@ -15,18 +15,6 @@ enum change_kind {
     CHANGE_TEST_SET, /* state, outcome, attempts, losses, run */
     CHANGE_RUN_ADD,
     CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at */
-    /* accounts/ makes these; the engine never sees them */
-    CHANGE_ACCOUNT_IDS, /* boot only */
-    CHANGE_USER_PUT,    /* insert or replace the whole row */
-    CHANGE_SESSION_PUT,
-    CHANGE_SESSION_DELETE, /* id only */
-    CHANGE_TOKEN_PUT,
-    CHANGE_TOKEN_DELETE, /* id only */
-    CHANGE_LINK_PUT,
-    CHANGE_LINK_DELETE, /* id only */
-    CHANGE_USER_ENV,    /* all lines of a user */
-    CHANGE_AUDIT_ADD,
-    CHANGE_AUDIT_SET, /* id, status; object and detail unless NULL */
     CHANGE_KIND_COUNT
 };
 
@@ -43,23 +31,6 @@ struct change {
         struct launch_row launch; /* SET: id and the named fields only, texts may be NULL */
         struct test_row test;
         struct run_row run;
-        struct {
-            uint64_t user;
-            uint64_t session;
-            uint64_t token;
-            uint64_t link;
-            uint64_t audit;
-        } account_ids; /* the next one of each */
-        struct user_row user;
-        struct session_row session;
-        struct token_row token;
-        struct one_time_link_row link;
-        struct {
-            struct user_id user;
-            const struct user_env_row *at;
-            uint32_t n;
-        } user_env;
-        struct audit_row audit;
     };
 };
 

@@ -10,6 +10,7 @@
 #define WRATA_STORE_STORE_H
 
 #include "base/buf.h"
+#include "model/account.h"
 #include "model/change.h"
 
 struct store;
@@ -43,8 +44,9 @@ MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const str
                              struct why *reterr);
 
 /* The accounts: ACCOUNT_IDS, then users (deleted ones, too), sessions, tokens, one-time links, variables. */
-MUST_USE enum err store_boot_accounts(struct store *st, void (*each)(void *ctx, const struct change *c),
-                                      void *ctx, struct why *reterr);
+MUST_USE enum err store_boot_accounts(struct store *st,
+                                      void (*each)(void *ctx, const struct account_change *c), void *ctx,
+                                      struct why *reterr);
 
 /* How far the streams of the living runs are durable, so that agents can go on from there. */
 struct stream_pos {
@@ -70,6 +72,10 @@ typedef void store_done_fn(void *ctx, enum err err, const struct why *why);
  * in its turn. */
 void store_changes(struct store *st, const struct change *changes, uint32_t n, store_done_fn *done,
                    void *ctx);
+
+/* The same for accounts; in one order with all others. */
+void store_account_changes(struct store *st, const struct account_change *changes, uint32_t n,
+                           store_done_fn *done, void *ctx);
 
 /* Append to a run's log. `offset` must be the log's present length, or less: bytes that are there already are
  * passed over. The bytes (malloc'ed) are taken. */
