@@ -83,8 +83,8 @@ struct route {
 };
 
 /* The columns that every row has. */
-#define ROUTE(METHOD, ACCESS_, path_, handle_, doc_, reply_)                                             \
-    .method = ROUTE_##METHOD, .access = ACCESS_##ACCESS_, .path = path_, .handle = handle_, .doc = doc_, \
+#define ROUTE(METHOD, who_, path_, handle_, doc_, reply_)                                             \
+    .method = ROUTE_##METHOD, .access = ACCESS_##who_, .path = path_, .handle = handle_, .doc = doc_, \
     .reply = reply_
 #define ROUTES_END   \
     {                \
