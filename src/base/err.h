@@ -13,7 +13,9 @@
 #define ERR_MAP(X)                                                \
     /* name      HTTP exit  sentence for a person */              \
     X(INVALID,   422, 2,    "the request does not make sense")    \
+    X(SIGN_IN,   401, 2,    "sign in first")                      \
     X(DENIED,    403, 2,    "you may not do this")                \
+    X(CSRF,      403, 2,    "the page's token is missing")        \
     X(NOTFOUND,  404, 2,    "there is no such thing")             \
     X(CONFLICT,  409, 2,    "it does not fit the present state")  \
     X(LIMIT,     429, 2,    "a limit was reached")                \
