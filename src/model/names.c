@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "model/account.h"
 #include "model/goal.h"
 #include "model/rows.h"
 #include "wire/frame.h"
@@ -52,6 +53,14 @@ static const char *const example_statuses[] = {[EXAMPLE_PASSED] = "passed",
                                                [EXAMPLE_PENDING] = "pending",
                                                [EXAMPLE_ERROR] = "error"};
 _Static_assert(ARRAY_LEN(example_statuses) == EXAMPLE_STATUS_COUNT, "a name for each");
+
+static const char *const token_scopes[] = {
+    [SCOPE_READ] = "read", [SCOPE_RUN] = "run", [SCOPE_ADMIN] = "admin"};
+_Static_assert(ARRAY_LEN(token_scopes) == SCOPE_COUNT, "a name for each");
+
+static const char *const link_purposes[] = {
+    [LINK_INVITE] = "invite", [LINK_RESET] = "reset", [LINK_CONFIRM] = "confirm"};
+_Static_assert(ARRAY_LEN(link_purposes) == LINK_PURPOSE_COUNT, "a name for each");
 
 /* n when there is none of that name */
 static unsigned find(const char *const *names, unsigned n, const char *name)
@@ -126,4 +135,26 @@ const char *example_status_name(enum example_status s)
 enum example_status example_status_parse(const char *name)
 {
     return (enum example_status)find(example_statuses, EXAMPLE_STATUS_COUNT, name);
+}
+
+const char *token_scope_name(enum token_scope s)
+{
+    CHECK(s < SCOPE_COUNT);
+    return token_scopes[s];
+}
+
+enum token_scope token_scope_parse(const char *name)
+{
+    return (enum token_scope)find(token_scopes, SCOPE_COUNT, name);
+}
+
+const char *link_purpose_name(enum link_purpose p)
+{
+    CHECK(p < LINK_PURPOSE_COUNT);
+    return link_purposes[p];
+}
+
+enum link_purpose link_purpose_parse(const char *name)
+{
+    return (enum link_purpose)find(link_purposes, LINK_PURPOSE_COUNT, name);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "model/account.h"
 #include "model/rules.h"
 
 static const struct server_row good_server = {
@@ -138,6 +139,15 @@ static void test_model__names_go_both_ways(void **state)
     assert_int_equal(launch_order_parse(""), ORDER_COUNT);
     assert_string_equal(test_state_name(TEST_ACTIVE), "running");
     assert_string_equal(adapter_name(ADAPTER_RSPEC), "rspec");
+    for (int i = 0; i < SCOPE_COUNT; i++)
+        assert_int_equal(token_scope_parse(token_scope_name((enum token_scope)i)), i);
+    for (int i = 0; i < LINK_PURPOSE_COUNT; i++)
+        assert_int_equal(link_purpose_parse(link_purpose_name((enum link_purpose)i)), i);
+    assert_int_equal(token_scope_parse("Admin"), SCOPE_COUNT);
+    assert_int_equal(token_scope_parse(NULL), SCOPE_COUNT);
+    assert_int_equal(link_purpose_parse(""), LINK_PURPOSE_COUNT);
+    assert_string_equal(token_scope_name(SCOPE_RUN), "run");
+    assert_string_equal(link_purpose_name(LINK_RESET), "reset");
 }
 
 int main(void)
