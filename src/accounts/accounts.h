@@ -124,7 +124,7 @@ struct new_user {
 MUST_USE enum err accounts_add(struct accounts *a, struct wall now, const struct new_user *in,
                                struct accounts_out *out, struct user_id *ret, struct why *reterr);
 
-/* What is NULL stays. A new email is an unconfirmed one. */
+/* What is NULL stays. A new email is an unconfirmed one, and links that were mailed to the old one are void. */
 struct profile {
     const char *email;
     const char *first_name;
@@ -133,8 +133,8 @@ struct profile {
 };
 MUST_USE enum err accounts_edit(struct accounts *a, struct user_id id, const struct profile *in,
                                 struct accounts_out *out, struct why *reterr);
-/* A locked user's sessions end at once; the last admin who could sign in is neither locked, unmade nor deleted
- * (ERR_CONFLICT). */
+/* A locked user's sessions and one-time links end at once; the last admin who could sign in is neither locked, unmade
+ * (also by another email) nor deleted (ERR_CONFLICT). User 1 is nobody's to change (ERR_DENIED). */
 MUST_USE enum err accounts_set_verified(struct accounts *a, struct wall now, struct user_id id, bool on,
                                         struct accounts_out *out, struct why *reterr);
 MUST_USE enum err accounts_set_locked(struct accounts *a, struct wall now, struct user_id id, bool on,
@@ -146,6 +146,9 @@ MUST_USE enum err accounts_confirm_email(struct accounts *a, struct wall now, st
 /* Ends every session of the user but `keep` (0: none is kept), and its one-time links. */
 MUST_USE enum err accounts_set_password(struct accounts *a, struct user_id id, const char *password,
                                         uint64_t keep, struct accounts_out *out, struct why *reterr);
+/* The same password, made anew with today's parameters: nothing ends. */
+MUST_USE enum err accounts_renew_password(struct accounts *a, struct user_id id, const char *password,
+                                          struct accounts_out *out, struct why *reterr);
 /* The row stays, without names, address and password, so that history can say who it was; sessions, tokens, links
  * and variables go. */
 MUST_USE enum err accounts_delete(struct accounts *a, struct wall now, struct user_id id,
@@ -177,9 +180,11 @@ MUST_USE enum err accounts_add_token(struct accounts *a, struct wall now, struct
 MUST_USE enum err accounts_remove_token(struct accounts *a, struct user_id user, uint64_t token,
                                         struct accounts_out *out, struct why *reterr);
 
-/* A link that can be used once. An older one of the same purpose and user is void. */
+/* A link that can be used once. An older one of the same purpose and user is void. `by_mail`: it goes to the user's
+ * address and nowhere else, so whoever uses it has shown that the address is theirs (always so with CONFIRM). One that
+ * an admin hands over shows nothing. ERR_CONFLICT: no address, or locked. */
 MUST_USE enum err accounts_add_link(struct accounts *a, struct wall now, struct user_id user,
-                                    enum link_purpose purpose, const struct digest *digest,
+                                    enum link_purpose purpose, bool by_mail, const struct digest *digest,
                                     struct accounts_out *out, struct wall *ret_expires_at,
                                     struct why *reterr);
 /* Look, without using it. ERR_NOTFOUND: never was, used, over, or its user is gone: one sentence for all. */
@@ -187,7 +192,7 @@ MUST_USE enum err accounts_look_link(const struct accounts *a, struct wall now, 
                                      enum link_purpose *ret_purpose, struct user_id *ret_user,
                                      struct why *reterr);
 /* Use it up: CONFIRM confirms the address it was made for; RESET and INVITE take a password (as argon2id wrote it)
- * and confirm the address, too, when `by_mail`; all sessions end. */
+ * and confirm the address, too, when the link went `by_mail`; all sessions end. */
 MUST_USE enum err accounts_use_link(struct accounts *a, struct wall now, const struct digest *digest,
                                     const char *password, struct accounts_out *out, struct user_id *ret,
                                     struct why *reterr);
