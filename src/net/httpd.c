@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/address.h"
 #include "net/http_guard.h"
 #include "net/http_listen.h"
 #include "net/tls.h"
@@ -52,6 +53,7 @@ struct http_req {
     bool is_suspect; /* the guard refused it: nothing of it is read any more */
     char *target;
     char method[16];
+    char peer[ADDRESS_BYTES];
     void *user;
 
     /* the body */
@@ -390,6 +392,15 @@ static enum MHD_Result queue(struct http_req *rq)
     return ret;
 }
 
+static void take_peer(struct http_req *rq)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    CHECK(info != NULL);
+    address_of_socket(info->client_addr, rq->peer);
+}
+
 static void take_head(struct http_req *rq, const char *method, const char *version)
 {
     struct http_guard guard = {0};
@@ -397,6 +408,7 @@ static void take_head(struct http_req *rq, const char *method, const char *versi
     const char *length;
 
     rq->phase = REQ_BODY;
+    take_peer(rq);
     (void)snprintf(rq->method, sizeof(rq->method), "%s", method);
     (void)MHD_get_connection_values_n(rq->conn, MHD_HEADER_KIND, on_head_value, &guard);
     bad = http_guard_verdict(&guard, version, rq->target);
@@ -733,6 +745,41 @@ const char *http_target(const struct http_req *rq)
 const char *http_header(const struct http_req *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, name);
+}
+
+struct header_list {
+    const char *name;
+    char *out;
+    size_t size;
+    size_t len;
+};
+
+static enum MHD_Result on_list_value(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct header_list *list = ctx;
+    size_t at = list->len < list->size ? list->len : list->size - 1;
+
+    (void)kind;
+    if (value == NULL || value[0] == '\0' || strcasecmp(key, list->name) != 0)
+        return MHD_YES;
+    (void)snprintf(list->out + at, list->size - at, "%s%s", list->len > 0 ? ", " : "", value);
+    list->len += strlen(value) + (list->len > 0 ? 2 : 0);
+    return MHD_YES;
+}
+
+size_t http_header_list(const struct http_req *rq, const char *name, char *out, size_t size)
+{
+    struct header_list list = {.name = name, .out = out, .size = size};
+
+    CHECK(size > 0);
+    out[0] = '\0';
+    (void)MHD_get_connection_values(rq->conn, MHD_HEADER_KIND, on_list_value, &list);
+    return list.len;
+}
+
+const char *http_peer(const struct http_req *rq)
+{
+    return rq->peer;
 }
 
 bool http_has_body(const struct http_req *rq)

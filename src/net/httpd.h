@@ -59,6 +59,12 @@ struct http_req *http_find(struct httpd *h, uint64_t id); /* NULL: it is over */
 const char *http_method(const struct http_req *rq);
 const char *http_target(const struct http_req *rq);                   /* as sent: path and query */
 const char *http_header(const struct http_req *rq, const char *name); /* NULL: not there */
+/* All headers of this name, in order, as one list ("a, b"). Returns how long that is: `size` or more was cut, and
+ * must not be believed. 0: not there, or empty. */
+size_t http_header_list(const struct http_req *rq, const char *name, char *out, size_t size);
+/* The address of the connection's other side, without port: "192.0.2.1", "2001:db8::1"; an IPv4 one never as IPv6.
+ * That is the proxy, where one stands in front (net/forwarded.h). Lives as long as rq. */
+const char *http_peer(const struct http_req *rq);
 bool http_has_body(const struct http_req *rq); /* the head announces one, and not an empty one */
 
 void http_accept_memory(struct http_req *rq, size_t max_bytes); /* in on_head */
