@@ -107,12 +107,28 @@ static enum err set_int(const struct field *f, int64_t v, void *ret, struct why 
     return ERR_OK;
 }
 
+static enum err check_secret(const struct field *f, const char *s, size_t n, struct why *reterr)
+{
+    if ((int64_t)n > f->max)
+        return why_set(reterr, ERR_INVALID, f->name, "%s: it has %zu bytes; at most %" PRId64 " are allowed",
+                       f->name, n, f->max);
+    if ((int64_t)n < f->min)
+        return why_set(reterr, ERR_INVALID, f->name, "%s: it has %zu bytes; there must be at least %" PRId64,
+                       f->name, n, f->min);
+    if (!field_text_is_clean(s, n, (f->flags & FIELD_LINES) != 0))
+        return why_set(reterr, ERR_INVALID, f->name, "%s: it holds a control character or is not UTF-8",
+                       f->name);
+    return ERR_OK;
+}
+
 /* `item`: its index in a list, -1 for a single text. */
 static enum err check_text(const struct field *f, const char *s, size_t n, long item, struct why *reterr)
 {
     char name[80];
     char bad[SHOWN_BYTES + 16];
 
+    if (f->flags & FIELD_SECRET)
+        return check_secret(f, s, n, reterr);
     (void)snprintf(name, sizeof(name), item < 0 ? "%s" : "%s[%ld]", f->name, item);
     if ((int64_t)n > f->max)
         return why_set(reterr, ERR_INVALID, f->name,
@@ -221,6 +237,32 @@ static enum err set_list(const struct field *f, const json_t *v, struct arena *a
     return ERR_OK;
 }
 
+static enum err read_object(const struct field *table, json_t *root, struct arena *arena, void *ret,
+                            struct why *reterr);
+
+static enum err set_rows(const struct field *f, const json_t *v, struct arena *arena, void *ret,
+                         struct why *reterr)
+{
+    struct field_rows rows = {.n = (uint32_t)json_array_size(v)};
+
+    if (json_array_size(v) > f->items_max)
+        return why_set(reterr, ERR_INVALID, f->name, "%s: %zu items; at most %u are allowed", f->name,
+                       json_array_size(v), f->items_max);
+    rows.at = arena_alloc(arena, (rows.n + 1) * f->row_bytes);
+    for (uint32_t i = 0; i < rows.n; i++) {
+        json_t *item = json_array_get(v, i);
+        struct why why = {0};
+
+        if (!json_is_object(item))
+            return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: it is %s and must be an object", f->name, i,
+                           kind_name(json_typeof(item)));
+        if (read_object(f->rows, item, arena, (char *)rows.at + i * f->row_bytes, &why) != ERR_OK)
+            return why_set(reterr, why.code, f->name, "%s[%u]: %s", f->name, i, why.text);
+    }
+    memcpy((char *)ret + f->offset, &rows, sizeof(rows));
+    return ERR_OK;
+}
+
 static enum err set_json(const struct field *f, const json_t *v, struct arena *arena, void *ret,
                          struct why *reterr)
 {
@@ -228,6 +270,7 @@ static enum err set_json(const struct field *f, const json_t *v, struct arena *a
     size_t n = s == NULL ? 0 : json_string_length(v);
     struct field_int_or_text either = {0};
     bool yes = json_is_true(v);
+    int maybe = yes;
 
     switch (f->type) {
     case FIELD_INT:
@@ -262,6 +305,14 @@ static enum err set_json(const struct field *f, const json_t *v, struct arena *a
         }
         memcpy((char *)ret + f->offset, &either, sizeof(either));
         return ERR_OK;
+    case FIELD_MAYBE:
+        if (!json_is_boolean(v))
+            return wrong_kind(f, v, "true or false", reterr);
+        memcpy((char *)ret + f->offset, &maybe, sizeof(maybe));
+        return ERR_OK;
+    case FIELD_ROWS:
+        return !json_is_array(v) ? wrong_kind(f, v, "a list of objects", reterr)
+                                 : set_rows(f, v, arena, ret, reterr);
     case FIELD_END:
         break;
     }
@@ -307,6 +358,15 @@ static enum err read_object(const struct field *table, json_t *root, struct aren
     return ERR_OK;
 }
 
+static bool has_secret(const struct field *table)
+{
+    for (const struct field *f = table; f->type != FIELD_END; f++) {
+        if ((f->flags & FIELD_SECRET) || (f->type == FIELD_ROWS && has_secret(f->rows)))
+            return true;
+    }
+    return false;
+}
+
 enum err field_read_json(const struct field *table, const char *text, size_t len, struct arena *arena,
                          void *ret, struct why *reterr)
 {
@@ -323,8 +383,9 @@ enum err field_read_json(const struct field *table, const char *text, size_t len
         if (json_error_code(&e) == json_error_duplicate_key)
             return why_set(reterr, ERR_INVALID, NULL, "line %d, column %d: %s; a field may stand once",
                            e.line, e.column, shown(e.text, bad, sizeof(bad)));
-        return why_set(reterr, ERR_PROTO, NULL, "the body is not JSON: line %d, column %d: %s", e.line,
-                       e.column, shown(e.text, bad, sizeof(bad)));
+        return why_set(reterr, ERR_PROTO, NULL, "the body is not JSON: line %d, column %d%s%s", e.line,
+                       e.column, has_secret(table) ? "" : ": ",
+                       has_secret(table) ? "" : shown(e.text, bad, sizeof(bad)));
     }
     err = read_object(table, root, arena, ret, reterr);
     json_decref(root);
@@ -422,6 +483,8 @@ static enum err set_query(const struct field *f, const char *s, struct arena *ar
         memcpy((char *)ret + f->offset, &either, sizeof(either));
         return ERR_OK;
     case FIELD_TEXTS:
+    case FIELD_MAYBE:
+    case FIELD_ROWS:
     case FIELD_END:
         break;
     }
@@ -484,6 +547,7 @@ static void schema_body(const struct field *f, struct json_out *j)
         schema_range(j, "minimum", "maximum", f);
         break;
     case FIELD_BOOL:
+    case FIELD_MAYBE:
         jo_ktext(j, "type", "boolean");
         break;
     case FIELD_ENUM_SET:
@@ -514,6 +578,12 @@ static void schema_body(const struct field *f, struct json_out *j)
         jo_text(j, "integer");
         jo_text(j, "string");
         jo_arr_end(j);
+        break;
+    case FIELD_ROWS:
+        jo_ktext(j, "type", "array");
+        jo_kint(j, "maxItems", f->items_max);
+        jo_key(j, "items");
+        field_schema(f->rows, j);
         break;
     case FIELD_END:
         break;

@@ -23,11 +23,15 @@ enum field_type {
     FIELD_ENUM,        /* int: index in names */
     FIELD_ENUM_SET,    /* uint32_t: bits 1 << index; in a query "a,b" */
     FIELD_INT_OR_TEXT, /* struct field_int_or_text */
+    FIELD_MAYBE,       /* int: 0 or 1, whatever the preset is (-1) when it is not given; JSON only */
+    FIELD_ROWS,        /* struct field_rows; 0..items_max objects of the table `rows`; JSON only */
 };
 
 enum {
     FIELD_REQUIRED = 1,
     FIELD_LINES = 2, /* a text may hold line ends and tabs */
+    /* Of a text that nobody else may read: no sentence shows it, also not the one about a body that is not JSON. */
+    FIELD_SECRET = 4,
 };
 
 struct field_texts {
@@ -40,6 +44,11 @@ struct field_int_or_text {
     int64_t number;
 };
 
+struct field_rows {
+    void *at; /* n structs of row_bytes each */
+    uint32_t n;
+};
+
 struct field {
     const char *name;
     enum field_type type;
@@ -49,6 +58,8 @@ struct field {
     int64_t max;
     uint32_t items_max;
     const char *const *names; /* ENUM, ENUM_SET: ends with NULL */
+    const struct field *rows; /* ROWS: the table of one */
+    size_t row_bytes;         /* and its struct, which begins as zeros */
     const char *help;
     const char *preset; /* the default as a person reads it; NULL none */
 };

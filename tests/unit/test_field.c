@@ -137,6 +137,120 @@ static void test_field__a_refusal_names_field_value_and_what_is_right(void **sta
     arena_done(&arena);
 }
 
+struct line {
+    const char *name;
+    const char *value;
+};
+struct account {
+    int locked;
+    const char *password;
+    struct field_rows lines;
+};
+
+static const struct field line_table[] = {
+    {.name = "name",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct line, name),
+     .flags = FIELD_REQUIRED,
+     .min = 1,
+     .max = 8,
+     .help = "a name"},
+    {.name = "value",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct line, value),
+     .flags = FIELD_SECRET,
+     .max = 8,
+     .help = "a value"},
+    {.type = FIELD_END},
+};
+static const struct field account_table[] = {
+    {.name = "locked",
+     .type = FIELD_MAYBE,
+     .offset = offsetof(struct account, locked),
+     .help = "yes, no, or as it is"},
+    {.name = "password",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct account, password),
+     .flags = FIELD_SECRET,
+     .min = 4,
+     .max = 8,
+     .help = "a password"},
+    {.name = "lines",
+     .type = FIELD_ROWS,
+     .offset = offsetof(struct account, lines),
+     .rows = line_table,
+     .row_bytes = sizeof(struct line),
+     .items_max = 2,
+     .help = "objects"},
+    {.type = FIELD_END},
+};
+
+static void test_field__objects_in_a_list_and_flags_that_may_be_left_out(void **state)
+{
+    static const char body[] =
+        "{\"lines\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\",\"value\":null}]}";
+    struct account a = {.locked = -1};
+    const struct line *lines;
+    struct arena arena;
+    struct why why;
+
+    (void)state;
+    arena_init(&arena);
+    assert_int_equal(field_read_json(account_table, body, strlen(body), &arena, &a, &why), ERR_OK);
+    assert_int_equal(a.locked, -1);
+    assert_int_equal(a.lines.n, 2);
+    lines = a.lines.at;
+    assert_string_equal(lines[0].value, "1");
+    assert_string_equal(lines[1].name, "B");
+    assert_null(lines[1].value);
+    assert_int_equal(field_read_json(account_table, "{\"locked\":false}", 16, &arena, &a, &why), ERR_OK);
+    assert_int_equal(a.locked, 0);
+    assert_int_equal(field_read_json(account_table, "{\"locked\":true}", 15, &arena, &a, &why), ERR_OK);
+    assert_int_equal(a.locked, 1);
+    arena_done(&arena);
+}
+
+static void test_field__a_refused_row_is_named_and_a_secret_is_never_shown(void **state)
+{
+    static const struct {
+        const char *body;
+        enum err err;
+        const char *field;
+        const char *words;
+    } rows[] = {
+        {"{\"locked\":1}", ERR_INVALID, "locked", "true or false"},
+        {"{\"lines\":{}}", ERR_INVALID, "lines", "a list of objects"},
+        {"{\"lines\":[7]}", ERR_INVALID, "lines", "lines[0]: it is a number"},
+        {"{\"lines\":[{\"name\":\"A\"},{\"value\":\"x\"}]}", ERR_INVALID, "lines",
+         "lines[1]: name: it is missing"},
+        {"{\"lines\":[{\"name\":\"A\",\"x\":1}]}", ERR_INVALID, "lines", "lines[0]: there is no field 'x'"},
+        {"{\"lines\":[{\"name\":\"A\"},{\"name\":\"B\"},{\"name\":\"C\"}]}", ERR_INVALID, "lines",
+         "at most 2"},
+        {"{\"lines\":[{\"name\":\"A\",\"value\":\"hush hush\"}]}", ERR_INVALID, "lines",
+         "lines[0]: value: it has 9 bytes"},
+        {"{\"password\":\"hus\"}", ERR_INVALID, "password", "it has 3 bytes; there must be at least 4"},
+        {"{\"password\":\"hush\\n\"}", ERR_INVALID, "password", "control character"},
+        {"{\"password\":\"hush\" hush}", ERR_PROTO, NULL, "not JSON: line 1"},
+    };
+    struct account a = {0};
+    struct arena arena;
+    struct why why;
+
+    (void)state;
+    arena_init(&arena);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        why = (struct why){0};
+        if (field_read_json(account_table, rows[i].body, strlen(rows[i].body), &arena, &a, &why) !=
+            rows[i].err)
+            fail_msg("%s: %s %s", rows[i].body, err_name(why.code), why.text);
+        if (rows[i].field != NULL)
+            assert_string_equal(why.field, rows[i].field);
+        if (strstr(why.text, rows[i].words) == NULL || strstr(why.text, "hus") != NULL)
+            fail_msg("%s: '%s' does not say '%s', or too much", rows[i].body, why.text, rows[i].words);
+    }
+    arena_done(&arena);
+}
+
 static void test_field__a_query_fills_the_struct(void **state)
 {
     struct sample s = {0};
@@ -218,6 +332,8 @@ int main(void)
         cmocka_unit_test(test_field__a_body_fills_the_struct),
         cmocka_unit_test(test_field__what_is_absent_or_null_keeps_its_preset),
         cmocka_unit_test(test_field__a_refusal_names_field_value_and_what_is_right),
+        cmocka_unit_test(test_field__objects_in_a_list_and_flags_that_may_be_left_out),
+        cmocka_unit_test(test_field__a_refused_row_is_named_and_a_secret_is_never_shown),
         cmocka_unit_test(test_field__a_query_fills_the_struct),
         cmocka_unit_test(test_field__a_bad_query_is_refused),
         cmocka_unit_test(test_field__the_schema_is_json),
