@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "engine/event.h"
 #include "engine/outbox.h"
+#include "model/account.h"
 
 struct uv_loop_s;
 struct api;
@@ -21,6 +22,14 @@ struct api_launch_defaults {
     int64_t time_limit_s;
     int64_t silence_limit_s;
     int64_t lease_s;
+};
+
+/* A letter to somebody about the own account; borrowed for the call. */
+struct api_mail {
+    const char *to;      /* an address that keeps to email_check() */
+    const char *subject; /* one line */
+    const char *text;    /* lines end with \n; holds a link that can be used once, so: in no log */
+    enum link_purpose purpose;
 };
 
 struct api_opts {
@@ -45,6 +54,12 @@ struct api_opts {
     void (*stats)(void *ctx, struct wall *ret_now, uint32_t counts[8]);
     /* Why a test waits: engine_why(). */
     void (*why)(void *ctx, struct test_id test, char *out, uint32_t size);
+    bool sign_up; /* may anybody make an account (an admin lets it in afterwards) */
+    /* Hand over a letter: returns at once, it is sent later. NULL: no mail is configured. */
+    void (*mail)(void *ctx, const struct api_mail *m);
+    /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
+     * it will lie: "user_env 7 NAME" (config/seal.h). NULL: secrets are refused. */
+    enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
     void *ctx;
 };
 
