@@ -5,26 +5,22 @@
  * item that asks for the impossible (a run that does not exist) is refused alone, before anything of it is written;
  * a database that fails is final for the process, because the caller's memory is ahead of it from then on.
  *
- * Files of the data folder: `lock` (flock, holds the pid), `instance` (16 hex digits), `wrata.db`, `blobs/`. */
+ * Files of the data folder: `lock` and `instance` (folder.c), `wrata.db`, `blobs/`. */
 #include "store/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "store/blob.h"
+#include "store/folder.h"
 #include "store/store_private.h"
 
 #define BATCH_ITEMS_MAX 5000u
@@ -33,8 +29,6 @@
 #define BATCH_ARENA_KEEP MIB(1)
 #define READERS 2
 #define COMMAND_BYTES_MAX MIB(32) /* of a test's command: 256 words of 64 KiB, and their marks */
-#define INSTANCE_DIGITS 16
-#define LOCK_NAP_MS 10
 
 enum item_kind {
     ITEM_CHANGES,
@@ -407,109 +401,7 @@ static void *reader_main(void *arg)
     return NULL;
 }
 
-/* ---- the data folder ------------------------------------------------------------------------------------- */
-
-/* dir and the folders above it that are not there. */
-static enum err make_folder(const char *dir, struct why *reterr)
-{
-    char path[PATH_MAX];
-    size_t i;
-
-    if (strlen(dir) == 0 || strlen(dir) >= sizeof(path) - 64)
-        return why_set(reterr, ERR_INVALID, "data", "data: '%.100s' is not the name of a folder", dir);
-    for (i = 1; i <= strlen(dir); i++) {
-        if (dir[i] != '/' && dir[i] != '\0')
-            continue;
-        memcpy(path, dir, i);
-        path[i] = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return why_errno(reterr, ERR_IO, errno, "cannot make the data folder %s", path);
-    }
-    return ERR_OK;
-}
-
-/* flock(), patient for a while. */
-static int take_lock(int fd, int64_t wait_ms)
-{
-    const struct mono end = mono_add_ms(mono_now(), wait_ms);
-    const struct timespec nap = {0, LOCK_NAP_MS * 1000000L};
-
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if ((errno != EWOULDBLOCK && errno != EINTR) || !mono_before(mono_now(), end))
-            return -1;
-        (void)nanosleep(&nap, NULL);
-    }
-    return 0;
-}
-
-static enum err lock_folder(struct store *st, int64_t wait_ms, struct why *reterr)
-{
-    char path[PATH_MAX];
-    char pid[32] = "";
-    ssize_t n;
-
-    (void)snprintf(path, sizeof(path), "%s/lock", st->dir);
-    st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (st->lock_fd < 0)
-        return why_errno(reterr, ERR_IO, errno, "cannot open %s", path);
-    if (take_lock(st->lock_fd, wait_ms) != 0) {
-        if (errno != EWOULDBLOCK)
-            return why_errno(reterr, ERR_IO, errno, "cannot lock %s", path);
-        n = pread(st->lock_fd, pid, sizeof(pid) - 1, 0);
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-        return why_set(reterr, ERR_CONFLICT, "data", "data: %.150s is in use by another wrata (pid %s)",
-                       st->dir, pid[0] != '\0' ? pid : "unknown");
-    }
-    n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-    if (ftruncate(st->lock_fd, 0) != 0 || pwrite(st->lock_fd, pid, (size_t)n, 0) != n)
-        return why_errno(reterr, ERR_IO, errno, "cannot write %s", path);
-    return ERR_OK;
-}
-
-/* Written beside and renamed, so that a crash leaves it whole or absent. */
-static enum err make_instance(struct store *st, const char *path, struct why *reterr)
-{
-    unsigned char bytes[INSTANCE_DIGITS / 2];
-    char tmp[PATH_MAX + 8];
-    enum err err = ERR_OK;
-    size_t i;
-    int fd;
-
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        return why_errno(reterr, ERR_IO, errno, "cannot get random bytes");
-    for (i = 0; i < sizeof(bytes); i++)
-        (void)snprintf(st->instance + 2 * i, 3, "%02x", bytes[i]);
-    (void)snprintf(tmp, sizeof(tmp), "%s.new", path);
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return why_errno(reterr, ERR_IO, errno, "cannot make %s", tmp);
-    if (write(fd, st->instance, INSTANCE_DIGITS) != INSTANCE_DIGITS || write(fd, "\n", 1) != 1 ||
-        fsync(fd) != 0 || rename(tmp, path) != 0)
-        err = why_errno(reterr, ERR_IO, errno, "cannot make %s", path);
-    (void)close(fd);
-    return err;
-}
-
-static enum err load_instance(struct store *st, struct why *reterr)
-{
-    char path[PATH_MAX];
-    ssize_t n;
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s/instance", st->dir);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return make_instance(st, path, reterr);
-    if (fd < 0)
-        return why_errno(reterr, ERR_IO, errno, "cannot read %s", path);
-    n = read(fd, st->instance, INSTANCE_DIGITS);
-    (void)close(fd);
-    st->instance[INSTANCE_DIGITS] = '\0';
-    if (n != INSTANCE_DIGITS || strspn(st->instance, "0123456789abcdef") != INSTANCE_DIGITS)
-        return why_set(reterr, ERR_IO, NULL,
-                       "%.150s does not hold 16 hex digits: remove it to get a new identity", path);
-    return ERR_OK;
-}
+/* ---- connections --------------------------------------------------------------------------------------- */
 
 static enum err open_db(const struct store *st, enum db_mode mode, struct db **ret, struct why *reterr)
 {
@@ -550,7 +442,7 @@ static enum err open_writer(struct store *st, struct why *reterr)
     enum err err;
 
     (void)snprintf(path, sizeof(path), "%s/blobs", st->dir);
-    err = make_folder(path, reterr);
+    err = folder_make(path, reterr);
     if (err == ERR_OK)
         err = open_db(st, DB_WRITE, &w->db, reterr);
     if (err != ERR_OK)
@@ -608,11 +500,11 @@ enum err store_open(const struct store_opts *opts, struct store **ret, struct wh
     queue_init(&st->writes);
     queue_init(&st->reads);
     CHECK(pthread_mutex_init(&st->done_lock, NULL) == 0);
-    err = make_folder(st->dir, reterr);
+    err = folder_make(st->dir, reterr);
     if (err == ERR_OK)
-        err = lock_folder(st, opts->lock_wait_ms, reterr);
+        err = folder_lock(st->dir, opts->lock_wait_ms, &st->lock_fd, reterr);
     if (err == ERR_OK)
-        err = load_instance(st, reterr);
+        err = folder_instance(st->dir, st->instance, reterr);
     if (err == ERR_OK)
         err = open_writer(st, reterr);
     for (i = 0; err == ERR_OK && i < READERS; i++)
