@@ -1,7 +1,8 @@
 /* ids.c - the next id of each kind, so that no id is ever given twice, whatever was deleted meanwhile.
  *
- * The engine chooses the ids of servers, launches, tests and runs; the store those of projects and paths. Both
- * are seen here as they are written, and the rows of `ids` move once per batch. */
+ * The engine chooses the ids of servers, launches, tests and runs, accounts/ those of accounts and of the audit log,
+ * the store those of projects and paths. All are seen here as they are written, and the rows of `ids` move once per
+ * batch. */
 #include "store/store_private.h"
 
 static const struct {
@@ -14,6 +15,11 @@ static const struct {
     [ID_RUN] = {"run", "SELECT COALESCE(MAX(id), 0) FROM runs"},
     [ID_PROJECT] = {"project", "SELECT COALESCE(MAX(id), 0) FROM projects"},
     [ID_PATH] = {"path", "SELECT COALESCE(MAX(id), 0) FROM paths"},
+    [ID_USER] = {"user", "SELECT COALESCE(MAX(id), 0) FROM users"},
+    [ID_SESSION] = {"session", "SELECT COALESCE(MAX(id), 0) FROM sessions"},
+    [ID_TOKEN] = {"token", "SELECT COALESCE(MAX(id), 0) FROM api_tokens"},
+    [ID_LINK] = {"link", "SELECT COALESCE(MAX(id), 0) FROM one_time_links"},
+    [ID_AUDIT] = {"audit", "SELECT COALESCE(MAX(id), 0) FROM audit"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 
@@ -77,4 +83,14 @@ void ids_boot(struct db *db, struct change *ret)
     ret->ids.launch = next_id(db, ID_LAUNCH);
     ret->ids.test = next_id(db, ID_TEST);
     ret->ids.run = next_id(db, ID_RUN);
+}
+
+void ids_boot_accounts(struct db *db, struct account_change *ret)
+{
+    *ret = (struct account_change){.kind = ACCOUNT_IDS};
+    ret->ids.user = next_id(db, ID_USER);
+    ret->ids.session = next_id(db, ID_SESSION);
+    ret->ids.token = next_id(db, ID_TOKEN);
+    ret->ids.link = next_id(db, ID_LINK);
+    ret->ids.audit = next_id(db, ID_AUDIT);
 }

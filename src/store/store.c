@@ -14,13 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "store/blob.h"
 #include "store/folder.h"
+#include "store/pace.h"
 #include "store/store_private.h"
 
 #define BATCH_ITEMS_MAX 5000u
@@ -32,6 +32,8 @@
 
 enum item_kind {
     ITEM_CHANGES,
+    ITEM_ACCOUNTS,
+    ITEM_AUDIT_PRUNE,
     ITEM_LOG,
     ITEM_LOG_END,
     ITEM_EXAMPLES,
@@ -53,6 +55,15 @@ struct item {
             const struct change *rows;
             uint32_t n;
         } changes;
+        struct {
+            const struct account_change *rows;
+            uint32_t n;
+        } accounts;
+        struct {
+            struct wall before;
+            uint32_t max;
+            uint64_t *ret_deleted;
+        } prune;
         struct {
             struct run_id run;
             uint64_t offset;
@@ -236,6 +247,11 @@ static void write_change(struct writer *w, const struct change *c)
         CHECK(!"a change that only boot makes");
         break;
     }
+}
+
+/* Between two changes nothing is borrowed from the arena. */
+static void trim_arena(struct writer *w)
+{
     if (w->batch.total_bytes > BATCH_ARENA_KEEP) {
         arena_done(&w->batch);
         arena_init(&w->batch);
@@ -248,8 +264,19 @@ static enum err write_item(struct writer *w, struct item *it, struct why *reterr
 
     switch (it->kind) {
     case ITEM_CHANGES:
-        for (i = 0; i < it->changes.n; i++)
+        for (i = 0; i < it->changes.n; i++) {
             write_change(w, &it->changes.rows[i]);
+            trim_arena(w);
+        }
+        return ERR_OK;
+    case ITEM_ACCOUNTS:
+        for (i = 0; i < it->accounts.n; i++) {
+            account_change_write(w, &it->accounts.rows[i]);
+            trim_arena(w);
+        }
+        return ERR_OK;
+    case ITEM_AUDIT_PRUNE:
+        *it->prune.ret_deleted = audit_prune(w, it->prune.before, it->prune.max);
         return ERR_OK;
     case ITEM_LOG:
         return log_append(w, it->log.run, it->log.offset, it->log.bytes, it->log.len, reterr);
@@ -313,38 +340,6 @@ static void break_store(struct store *st, const struct why *why)
     *st->broken = *why;
     st->broken->code = ERR_IO;
     LOG_ERROR("store.broken", "why=%s", log_quote(text, sizeof(text), why->text));
-}
-
-/* Each commit has a fixed cost: a sync, an interrupt, two changes of thread. A lone commit never waits. But when many
- * follow each other closely, one that waits a little takes more with it: PACE_COUNT commits within PACE_WINDOW_MS
- * are a sign that nobody stands waiting for the next one alone (short scripts lie ahead on their servers), and then they
- * begin at least PACE_MS apart. Measured: a third less CPU per short script. */
-#define PACE_COUNT 8u
-#define PACE_WINDOW_MS 50
-#define PACE_MS 6
-
-struct pace {
-    struct mono began[PACE_COUNT]; /* a ring */
-    unsigned next;
-};
-
-static void pace_wait(struct pace *p)
-{
-    struct mono now = mono_now();
-    struct mono oldest = p->began[p->next];
-    struct mono due = mono_add_ms(p->began[(p->next + PACE_COUNT - 1) % PACE_COUNT], PACE_MS);
-    struct timespec ts;
-
-    if (oldest.us == 0 || mono_ms_between(oldest, now) >= PACE_WINDOW_MS || !mono_before(now, due))
-        return;
-    ts = (struct timespec){.tv_nsec = (due.us - now.us) * 1000};
-    (void)nanosleep(&ts, NULL); /* cut short by a signal it only commits a little earlier */
-}
-
-static void pace_note(struct pace *p)
-{
-    p->began[p->next] = mono_now();
-    p->next = (p->next + 1) % PACE_COUNT;
 }
 
 static void *writer_main(void *arg)
@@ -639,6 +634,28 @@ void store_changes(struct store *st, const struct change *changes, uint32_t n, s
     submit(st, it);
 }
 
+void store_account_changes(struct store *st, const struct account_change *changes, uint32_t n,
+                           store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_ACCOUNTS, done, ctx);
+
+    it->accounts.rows = changes;
+    it->accounts.n = n;
+    submit(st, it);
+}
+
+void store_audit_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
+                       store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_AUDIT_PRUNE, done, ctx);
+
+    *ret_deleted = 0;
+    it->prune.before = before;
+    it->prune.max = max;
+    it->prune.ret_deleted = ret_deleted;
+    submit(st, it);
+}
+
 void store_log_append(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes, uint32_t len,
                       store_done_fn *done, void *ctx)
 {
@@ -728,6 +745,21 @@ enum err store_boot(struct store *st, void (*each)(void *ctx, const struct chang
     launches_boot(&r, each, ctx);
     tests_boot(&r, each, ctx);
     runs_boot(&r, each, ctx);
+    err = db_commit(r.db, reterr);
+    reader_close(&r);
+    return err;
+}
+
+enum err store_boot_accounts(struct store *st, void (*each)(void *ctx, const struct account_change *c),
+                             void *ctx, struct why *reterr)
+{
+    struct reader r = {0};
+    enum err err = reader_open(st, &r, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    db_begin(r.db);
+    accounts_boot(&r, each, ctx);
     err = db_commit(r.db, reterr);
     reader_close(&r);
     return err;

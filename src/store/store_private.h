@@ -14,7 +14,20 @@
 
 /* ---- the writer: everything the storage thread holds between two batches ---------------------------------- */
 
-enum id_kind { ID_SERVER, ID_LAUNCH, ID_TEST, ID_RUN, ID_PROJECT, ID_PATH, ID_KIND_COUNT };
+enum id_kind {
+    ID_SERVER,
+    ID_LAUNCH,
+    ID_TEST,
+    ID_RUN,
+    ID_PROJECT,
+    ID_PATH,
+    ID_USER,
+    ID_SESSION,
+    ID_TOKEN,
+    ID_LINK,
+    ID_AUDIT,
+    ID_KIND_COUNT
+};
 
 struct sums_delta; /* launches.c: counters changed in this batch */
 struct live_test;  /* live.c: what is known of tests and runs at work */
@@ -68,6 +81,7 @@ void ids_used(struct writer *w, enum id_kind kind, uint64_t id);
 uint64_t ids_take(struct writer *w, enum id_kind kind);
 void ids_flush(struct writer *w); /* at the end of a batch */
 void ids_boot(struct db *db, struct change *ret);
+void ids_boot_accounts(struct db *db, struct account_change *ret);
 
 /* ---- changes: one function per kind ---- */
 void server_row_put(struct writer *w, const struct server_row *row);
@@ -86,6 +100,12 @@ MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct
 MUST_USE enum err project_put(struct writer *w, const struct project_row *row, uint64_t *ret_id,
                               struct why *reterr);
 MUST_USE enum err project_delete(struct writer *w, struct project_id id, struct why *reterr);
+
+/* ---- accounts.c, audit.c ---- */
+void account_change_write(struct writer *w, const struct account_change *c);
+void audit_add(struct writer *w, const struct audit_row *row);
+void audit_set(struct writer *w, const struct audit_row *row);
+uint64_t audit_prune(struct writer *w, struct wall before, uint32_t max); /* how many it deleted */
 
 /* ---- live.c: what the writer would read again and again of tests and runs at work ----
  * NULL: there is no such row, or the connection has failed. Borrowed until the row is over or the batch ends. */
@@ -143,6 +163,8 @@ void servers_boot(struct reader *r, change_fn *each, void *ctx);
 void launches_boot(struct reader *r, change_fn *each, void *ctx);
 void tests_boot(struct reader *r, change_fn *each, void *ctx);
 void runs_boot(struct reader *r, change_fn *each, void *ctx);
+typedef void account_change_fn(void *ctx, const struct account_change *c);
+void accounts_boot(struct reader *r, account_change_fn *each, void *ctx); /* in the order of store.h */
 void streams_boot(struct reader *r, void (*each)(void *ctx, const struct stream_pos *p), void *ctx);
 
 /* ---- words.c: lists of texts as bytes, names as enums, pages ---- */
@@ -159,6 +181,8 @@ enum fleet_kind fleet_of(const char *name);
 enum launch_order order_of(const char *name);
 enum adapter_kind adapter_of(const char *name);
 enum example_status example_status_of(const char *name);
+enum token_scope scope_of(const char *name);
+enum link_purpose purpose_of(const char *name);
 
 void bind_tally(struct db_stmt *s, const struct tally *t); /* 7 parameters */
 struct tally get_tally(struct db_stmt *s);                 /* 7 columns */

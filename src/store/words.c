@@ -79,6 +79,8 @@ NAME_PARSER(fleet_of, enum fleet_kind, fleet_kind_name, FLEET_COUNT)
 NAME_PARSER(order_of, enum launch_order, launch_order_name, ORDER_COUNT)
 NAME_PARSER(adapter_of, enum adapter_kind, adapter_name, ADAPTER_COUNT)
 NAME_PARSER(example_status_of, enum example_status, example_status_name, EXAMPLE_STATUS_COUNT)
+NAME_PARSER(scope_of, enum token_scope, token_scope_name, SCOPE_COUNT) /* the first is the smallest */
+NAME_PARSER(purpose_of, enum link_purpose, link_purpose_name, LINK_PURPOSE_COUNT)
 
 /* ---- tallies --------------------------------------------------------------------------------------------- */
 
