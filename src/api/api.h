@@ -12,6 +12,7 @@
 
 struct uv_loop_s;
 struct api;
+struct forwarded;
 struct store;
 struct projects;
 struct tls;
@@ -44,6 +45,8 @@ struct api_opts {
     /* The Host of requests that a proxy in front passes on ("ci.example.org"); NULL: none. Kept, not copied.
      * On a loopback address only this and the names of the machine itself are answered. */
     const char *public_host;
+    /* Whose X-Forwarded-For and -Proto are believed; borrowed until api_close(); NULL: nobody's. */
+    const struct forwarded *trusted;
     unsigned connections_max; /* 0: as net/httpd.h says */
     unsigned idle_timeout_s;  /* the same */
     struct api_launch_defaults launches;

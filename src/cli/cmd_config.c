@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli_private.h"
+#include "net/forwarded.h"
 #include "wire/json_out.h"
 
 static int wrong(const struct buf *problems)
@@ -113,6 +114,21 @@ static int markdown(void)
     return EXIT_PASSED;
 }
 
+/* What needs more than the table to be read. */
+static bool check_values(const struct config *c, struct buf *problems)
+{
+    struct forwarded *trusted = NULL;
+    struct why why = {0};
+
+    if (strcmp(c->set.trusted_proxies, "none") != 0 &&
+        forwarded_parse(c->set.trusted_proxies, &trusted, &why) != ERR_OK) {
+        buf_printf(problems, "trusted_proxies: %s\n", why.text);
+        return false;
+    }
+    forwarded_free(trusted);
+    return true;
+}
+
 int cmd_config(struct cli *cli)
 {
     const char *verb = cli->n_args > 0 ? cli->args[0] : "show";
@@ -133,7 +149,7 @@ int cmd_config(struct cli *cli)
         sources.no_env = true;
     }
     buf_init(&problems, CONFIG_PROBLEMS_BYTES);
-    if (config_load(&sources, &config, &problems) != ERR_OK) {
+    if (config_load(&sources, &config, &problems) != ERR_OK || !check_values(&config, &problems)) {
         rc = wrong(&problems);
     } else if (is_check) {
         (void)printf(config.has_file ? "%s is right\n" : "%s is not there: the defaults are used\n",

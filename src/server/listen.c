@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/forwarded.h"
 #include "net/http_listen.h"
 #include "net/http_redirect.h"
 #include "net/tls.h"
@@ -52,11 +53,28 @@ static enum err open_pair(struct server *s, struct why *reterr)
     return err;
 }
 
+/* Whoever names the host that a proxy passes on has a proxy, and most often on this machine. */
+static enum err trust_proxies(struct server *s, struct why *reterr)
+{
+    const char *list = s->opts.config->set.trusted_proxies;
+    struct why why = {0};
+
+    if (list[0] == '\0' && s->opts.public_host != NULL)
+        list = "127.0.0.1,::1";
+    else if (strcmp(list, "none") == 0)
+        list = "";
+    if (forwarded_parse(list, &s->trusted, &why) != ERR_OK)
+        return why_set(reterr, ERR_INVALID, "trusted_proxies", "trusted_proxies: %s", why.text);
+    return ERR_OK;
+}
+
 enum err listen_prepare(struct server *s, struct why *reterr)
 {
     bool is_loopback = false;
     enum err err = http_listen_is_loopback(s->opts.listen, &is_loopback, reterr);
 
+    if (err == ERR_OK)
+        err = trust_proxies(s, reterr);
     if (err == ERR_OK && s->opts.private_fd < 0)
         err = open_pair(s, reterr);
     if (err != ERR_OK || s->tls != NULL || is_loopback || s->opts.may_be_insecure)
@@ -111,6 +129,8 @@ void listen_close(struct server *s)
 {
     http_redirect_close(s->redirect);
     tls_close(s->tls);
+    forwarded_free(s->trusted);
+    s->trusted = NULL;
     s->redirect = NULL;
     s->tls = NULL;
 }

@@ -364,6 +364,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .listen = s->opts.listen,
                            .tls = s->tls,
                            .public_host = s->opts.public_host,
+                           .trusted = s->trusted,
                            .connections_per_address = s->opts.connections_per_address,
                            .connections_max = (unsigned)set->connections_max,
                            .idle_timeout_s = (unsigned)set->idle_timeout_s,

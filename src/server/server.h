@@ -16,6 +16,7 @@
 #include "project/project.h"
 #include "store/store.h"
 
+struct forwarded;
 struct http_redirect;
 struct server;
 struct streams;
@@ -63,6 +64,7 @@ struct server {
     struct api *api;
     struct tls *tls;                /* NULL: plain HTTP */
     struct http_redirect *redirect; /* NULL: none */
+    struct forwarded *trusted;      /* proxies in front */
 
     struct now now; /* of the open turn */
     bool now_is_read;

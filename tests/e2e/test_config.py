@@ -64,6 +64,9 @@ class Config(Base):
         self.assertIn("is not there", self.wrata("serve", "--config", path, expect=2)[1])
         self.assertIn("--beat-ms: 'x' is not a number", self.wrata("serve", "--beat-ms", "x", expect=2)[1])
         self.assertIn("WRATA_LOG_JSON: 'perhaps' is neither", self.wrata("serve", env=clean_env(WRATA_LOG_JSON="perhaps"), expect=2)[1])
+        for command in (["serve"], ["config", "check"]):
+            err = self.wrata(*command, env=clean_env(WRATA_TRUSTED_PROXIES="::1,10.0.0.1/8"), expect=2)[1]
+            self.assertIn("trusted_proxies: '10.0.0.1/8' goes on after its prefix: the network begins at 10.0.0.0", err)
         self.assertIn("is not there: the defaults are used", self.wrata("config", "check")[0])
 
     def test_another_file_can_be_named(self):
