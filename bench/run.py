@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "lib"))
@@ -144,9 +143,9 @@ class WrataContender(Contender):
 
 def wait_done(server, launch_id):
     """By the live stream, as the command line does: no polling that would distort what is measured."""
-    url = "%s/api/v1/stream?topics=launch:%d" % (server.url, launch_id)
+    path = "/api/v1/stream?topics=launch:%d" % launch_id
     event = None
-    with urllib.request.urlopen(url, timeout=600) as stream:
+    with server.open(path, timeout=600) as stream:
         for raw in stream:
             line = raw.decode("utf-8", "replace").rstrip("\n")
             if line.startswith("event: "):
@@ -233,8 +232,7 @@ def bench_latency(options, folder):
         launch = server.launch(repo, ["tick.sh"])
         run = wrata.wait_for("the run", lambda: server.get("/api/v1/runs?launch=%d" % launch["id"])["items"])[0]["id"]
         delays = []
-        url = "%s/api/v1/stream?topics=log:%d@0" % (server.url, run)
-        with urllib.request.urlopen(url, timeout=60) as stream:
+        with server.open("/api/v1/stream?topics=log:%d@0" % run) as stream:
             for raw in stream:
                 now = time.time()
                 line = raw.decode("utf-8", "replace")

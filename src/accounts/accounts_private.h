@@ -99,7 +99,7 @@ struct accounts {              /* NOLINT(clang-analyzer-optin.performance.Paddin
 
 /* ---- texts (texts.c) ---- */
 
-const char *text_keep(const char *s); /* a copy, to be freed by text_free; NULL as "" */
+const char *text_copy(const char *s); /* a copy, to be freed by text_free; NULL as "" */
 void text_free(const char *s);
 const char *text_lower(const char *s);               /* a copy; ASCII letters only */
 const char *text_clean(const char *s, uint32_t max); /* a copy that is short and harmless to show */

@@ -23,7 +23,7 @@ void env_put(struct user *u, const struct user_env_row *at, uint32_t n)
     u->env = n == 0 ? NULL : xcalloc(n, sizeof(*u->env));
     u->n_env = n;
     for (i = 0; i < n; i++)
-        u->env[i] = (struct user_env_row){text_keep(at[i].name), text_keep(at[i].value), at[i].is_secret};
+        u->env[i] = (struct user_env_row){text_copy(at[i].name), text_copy(at[i].value), at[i].is_secret};
     lines_free(old, n_old); /* not before: lines may keep the value they had */
 }
 

@@ -20,7 +20,7 @@ struct once *once_put(struct accounts *a, const struct one_time_link_row *row)
         return NULL;
     l = xcalloc(1, sizeof(*l));
     l->row = *row;
-    l->row.email = text_keep(row->email);
+    l->row.email = text_copy(row->email);
     l->user = u;
     HASH_ADD(hh, a->links, row.id, sizeof(l->row.id), l);
     HASH_ADD(hh_digest, a->link_digests, row.digest, sizeof(l->row.digest), l);

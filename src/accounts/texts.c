@@ -2,7 +2,7 @@
 #include "accounts/accounts_private.h"
 #include "model/rules.h"
 
-const char *text_keep(const char *s)
+const char *text_copy(const char *s)
 {
     return xstrdup(s == NULL ? "" : s);
 }

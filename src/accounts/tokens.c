@@ -43,7 +43,7 @@ struct token *token_put(struct accounts *a, const struct token_row *row)
         return NULL;
     t = xcalloc(1, sizeof(*t));
     t->row = *row;
-    t->row.name = text_keep(row->name);
+    t->row.name = text_copy(row->name);
     t->row.used_from = text_clean(row->used_from, ADDRESS_BYTES_MAX);
     t->user = u;
     HASH_ADD(hh, a->tokens, row.id, sizeof(t->row.id), t);

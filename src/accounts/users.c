@@ -135,12 +135,12 @@ void user_apply(struct accounts *a, struct user *u, const struct user_row *row)
     bool is_living = row->deleted_at.ms == 0;
 
     u->row = *row;
-    u->row.login = text_keep(row->login);
-    u->row.email = text_keep(row->email);
-    u->row.first_name = text_keep(row->first_name);
-    u->row.last_name = text_keep(row->last_name);
-    u->row.position = text_keep(row->position);
-    u->row.password = text_keep(row->password);
+    u->row.login = text_copy(row->login);
+    u->row.email = text_copy(row->email);
+    u->row.first_name = text_copy(row->first_name);
+    u->row.last_name = text_copy(row->last_name);
+    u->row.position = text_copy(row->position);
+    u->row.password = text_copy(row->password);
     texts_free(&old); /* not before: `row` may borrow them */
     if (was_living != is_living)
         a->n_living = is_living ? a->n_living + 1 : a->n_living - 1;

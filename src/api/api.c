@@ -1,7 +1,7 @@
 /* api.c - the route table, what every request passes before its handler, and the life of the whole.
  *
- * Order of refusals: the guard of net/ (400), the host (403), the route (404, 405), the origin (403), the type of
- * the body (400), its size (413), its fields (422). */
+ * Order of refusals: the guard of net/ (400), the host and the origin (403), the route (404, 405), who sends it (401),
+ * whether that one may (403), the type of the body (400), its size (413), its fields (422), its owner (403). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +163,7 @@ static void on_head(void *ctx, struct http_req *http)
 
     if (!is_ours(rq))
         return;
+    /* the page itself is for everybody: what it shows, it asks for */
     rq->route = route_find(http_method(http), target, path_len, rq->ids, &allowed);
     if (rq->route == NULL) {
         if (allowed != 0)
@@ -173,7 +174,7 @@ static void on_head(void *ctx, struct http_req *http)
             refuse_method(rq, 1u << ROUTE_GET);
         return; /* the page, once the request is whole */
     }
-    if (!type_is_right(rq))
+    if (!auth_head(rq) || !auth_route(rq) || !type_is_right(rq))
         return;
     if (rq->route->body_kind == BODY_FILE)
         http_accept_file(http, rq->route->body_max);
@@ -204,6 +205,13 @@ static void read_body(struct req *rq)
     buf_done(&rq->raw);
 }
 
+static void handle(struct req *rq)
+{
+    if (rq->route->audit != NULL)
+        audit_begin(rq);
+    rq->route->handle(rq);
+}
+
 static void dispatch(struct req *rq)
 {
     if (rq->http == NULL)
@@ -211,7 +219,7 @@ static void dispatch(struct req *rq)
     if (rq->err != ERR_OK)
         req_error(rq, &rq->why);
     else
-        rq->route->handle(rq);
+        auth_owner(rq, handle);
 }
 
 struct body_work {
@@ -324,14 +332,18 @@ enum err api_open(const struct api_opts *opts, struct api **ret, struct why *ret
     (void)snprintf(tmp, sizeof(tmp), "%s/tmp", opts->data_dir);
     err = upload_dir_prepare(tmp, reterr);
     if (err == ERR_OK)
+        err = auth_open(a, reterr);
+    if (err == ERR_OK)
         err = httpd_open(&ho, &a->http, reterr);
     if (err != ERR_OK) {
+        auth_free(a);
         free(a->data_dir);
         free(a->version);
         free(a);
         return err;
     }
     a->hub = hub_new(a);
+    auth_start(a);
     projects_start(a);
     *ret = a;
     return ERR_OK;
@@ -343,6 +355,7 @@ void api_close(struct api *a)
         return;
     a->is_closed = true;
     projects_stop(a);
+    auth_stop(a);
     hub_stop(a->hub);
     httpd_close(a->http);
     a->http = NULL;
@@ -363,6 +376,7 @@ void api_unhold(struct api *a)
     hub_free(a->hub);
     eta_clear(a);
     projects_clear(a);
+    auth_free(a);
     free(a->data_dir);
     free(a->version);
     free(a);

@@ -5,6 +5,7 @@
 #ifndef WRATA_API_API_H
 #define WRATA_API_API_H
 
+#include "accounts/accounts.h"
 #include "base/buf.h"
 #include "engine/event.h"
 #include "engine/outbox.h"
@@ -16,6 +17,7 @@ struct forwarded;
 struct store;
 struct projects;
 struct tls;
+struct forwarded;
 
 /* What a launch has that does not say itself. */
 struct api_launch_defaults {
@@ -31,6 +33,12 @@ struct api_mail {
     const char *subject; /* one line */
     const char *text;    /* lines end with \n; holds a link that can be used once, so: in no log */
     enum link_purpose purpose;
+};
+
+struct api_account_settings {
+    bool sign_up;       /* anybody may make an account, to be let in by an admin */
+    int64_t audit_days; /* rows of the audit log that are older go */
+    struct accounts_opts rules;
 };
 
 struct api_opts {
@@ -50,14 +58,18 @@ struct api_opts {
     unsigned connections_max; /* 0: as net/httpd.h says */
     unsigned idle_timeout_s;  /* the same */
     struct api_launch_defaults launches;
+    bool accounts_off;                    /* everybody is the operator */
+    struct api_account_settings accounts; /* its texts are borrowed for api_open() */
+    const struct forwarded
     struct wall started_at;
+    /* The store has failed for good: memory is ahead of disk. Does not come back. */
+    void (*broken)(void *ctx, const struct why *why);
     /* Hand an event to the engine; it is borrowed for the call. */
     void (*post)(void *ctx, const struct event *ev);
     /* Numbers of the engine, for /status and /metrics. */
     void (*stats)(void *ctx, struct wall *ret_now, uint32_t counts[8]);
     /* Why a test waits: engine_why(). */
     void (*why)(void *ctx, struct test_id test, char *out, uint32_t size);
-    bool sign_up; /* may anybody make an account (an admin lets it in afterwards) */
     /* Hand over a letter: returns at once, it is sent later. NULL: no mail is configured. */
     void (*mail)(void *ctx, const struct api_mail *m);
     /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
@@ -84,6 +96,12 @@ uint16_t api_port(const struct api *a);   /* where it listens really */
 const char *api_url(const struct api *a); /* "http://127.0.0.1:3000" */
 unsigned api_watchers(struct api *a);     /* clients that are connected: pages, command lines */
 void api_stopping(struct api *a);         /* from now on /healthz says no: nobody shall come anew */
+
+/* What the command line on this host shows to be believed: written to serve.json, mode 0600. */
+const char *api_host_token(const struct api *a);
+/* The secret of the address that makes the first admin; NULL: there is one. */
+const char *api_first_admin_secret(const struct api *a);
+void api_set_accounts(struct api *a, const struct api_account_settings *set); /* reloaded */
 
 /* For launches that are started from now on. */
 void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults);

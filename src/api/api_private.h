@@ -121,9 +121,9 @@ const char *route_method_name(enum route_method m);
 
 /* ---- rendering (render.c) ---- */
 
-/* Some members are known on the loop only (why a test waits, when a launch will be done), while rows are
+/* Some members are known on the loop only (why a test waits, when a launch will be done, a login), while rows are
  * rendered on a reader thread: their places are kept and filled at the end. */
-enum gap_kind { GAP_WHY, GAP_ETA };
+enum gap_kind { GAP_WHY, GAP_ETA, GAP_LOGIN };
 
 struct render {
     struct buf out;
@@ -256,7 +256,12 @@ void req_post(struct req *rq, struct event *ev, void (*on_reply)(struct req *rq,
 /* ---- who it is (auth.c) ---- */
 
 MUST_USE enum err auth_open(struct api *a, struct why *reterr); /* loads the accounts */
-void auth_close(struct api *a);
+void auth_start(struct api *a);                                 /* what is done from time to time */
+void auth_stop(struct api *a);
+void auth_free(struct api *a);
+/* Nobody can sign in as an admin yet; the address that `wrata serve` prints makes the first one. */
+bool auth_needs_admin(const struct api *a);
+bool auth_is_first_admin(const struct api *a, const struct digest *digest);
 /* Fills rq->who, rq->address, rq->is_secure; false: answered already (a token or cookie that is none). */
 bool auth_head(struct req *rq);
 /* May it use its route? false: answered. The owner rule comes later, in auth_owner(). */
@@ -284,7 +289,10 @@ const char *auth_cookie_of(struct req *rq); /* in the request's arena; NULL none
 /* "https://host/PATH#secret", as the client sees this server, into the request's arena. */
 const char *auth_link_url(struct req *rq, const char *path, const char *secret);
 
-/* A handler names what it did for the audit log. */
+/* The audit log: a row before anything is done, completed with the answer. */
+void audit_begin(struct req *rq);
+void audit_end(struct req *rq, int status);
+/* A handler names what it did for the audit log; object NULL: as the path says. */
 void audit_say(struct req *rq, const char *object, const char *detail_fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- shared by resources ---- */

@@ -503,6 +503,15 @@ static void predict_job(struct reader *r, struct req *rq)
     HASH_CLEAR(hh, s->predictions);
 }
 
+static void on_started(struct req *rq, uint64_t id)
+{
+    const struct start *s = rq->state;
+
+    audit_say(rq, arena_printf(&rq->arena, "launch %llu", (unsigned long long)id),
+              "%u files of %.80s at %.40s", s->n_tests, s->project->name, s->commit);
+    on_commanded(rq, id);
+}
+
 static void on_predicted(struct req *rq)
 {
     const struct start *s = rq->state;
@@ -516,7 +525,7 @@ static void on_predicted(struct req *rq)
         return;
     }
     *row =
-        (struct launch_row){.user = {1},
+        (struct launch_row){.user = rq->who.user,
                             .project = s->project->id,
                             .project_name = s->project->name,
                             .name = in->name,
@@ -534,7 +543,7 @@ static void on_predicted(struct req *rq)
                             .created_at = wall_now()};
     ev.launch_create.tests = s->tests;
     ev.launch_create.n_tests = s->n_tests;
-    req_post(rq, &ev, on_commanded);
+    req_post(rq, &ev, on_started);
 }
 
 static void predict(struct req *rq)
@@ -550,10 +559,14 @@ static void on_resolved(struct req *rq)
 
     if (rq->err != ERR_OK)
         req_error(rq, &rq->why);
-    else if (s->project == NULL)
+    else if (s->project != NULL)
+        make_fresh(rq);
+    else if (rq->who.role == ROLE_ADMIN)
         make_project(rq);
     else
-        make_fresh(rq);
+        req_fail(
+            rq, ERR_DENIED, "project",
+            "project: there is none with this URL, and only an admin may add one; ask for it to be added");
 }
 
 static bool env_is_fine(struct req *rq, const struct field_texts *env)

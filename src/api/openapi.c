@@ -45,6 +45,7 @@ static const struct shape shapes[] = {
     {"fleet", "", .words = WORDS("local", "ssh")},
     {"order", "", .words = WORDS("as-given", "finish-soonest")},
     {"named", "An id with its name.", MEMBERS({"id", "int"}, {"name", "text"})},
+    {"who", "A user, as others see it.", MEMBERS({"id", "int"}, {"login", "text"})},
     {"example_counts", "",
      MEMBERS({"discovered", "int"}, {"passed", "int"}, {"failed", "int"}, {"pending", "int"},
              {"errors", "int"})},
@@ -54,7 +55,7 @@ static const struct shape shapes[] = {
              {"infrastructure", "int"})},
     {"launch", "Some tests of a project at a commit, run together.",
      MEMBERS({"id", "int"}, {"name", "text"}, {"state", "launch_state"}, {"outcome", "outcome?"},
-             {"reason", "text"}, {"project", "named"}, {"ref", "text"}, {"commit", "text"},
+             {"reason", "text"}, {"project", "named"}, {"user", "who"}, {"ref", "text"}, {"commit", "text"},
              {"order", "order"}, {"created_at", "time"}, {"started_at", "time?"}, {"ended_at", "time?"},
              {"tests", "test_counts"}, {"examples", "example_counts"}, {"eta_ms", "int?"})},
     {"test", "One file of a launch.",
@@ -318,6 +319,9 @@ static void operation(struct json_out *j, const struct route *r)
 
     jo_kobj(j, methods[r->method]);
     jo_ktext(j, "summary", r->doc);
+    jo_ktext(j, "x-access", access_rules[r->access].name);
+    if (r->audit != NULL)
+        jo_ktext(j, "x-audit", r->audit);
     jo_karr(j, "parameters");
     path_parameters(j, r->path);
     query_parameters(j, r->query);
@@ -369,6 +373,24 @@ static void path_items(struct json_out *j, const struct route *table)
     }
 }
 
+static void access_schema(struct json_out *j)
+{
+    static const char *const owners[] = {[OWNER_NONE] = NULL, [OWNER_LAUNCH] = "launch", [OWNER_RUN] = "run"};
+
+    jo_kobj(j, "x-access-rules");
+    for (int i = ACCESS_UNSET + 1; i < ACCESS_COUNT; i++) {
+        const struct access_rule *rule = &access_rules[i];
+
+        jo_kobj(j, rule->name);
+        jo_ktext(j, "doc", rule->doc);
+        jo_ktext(j, "role", role_name(rule->role));
+        jo_ktext(j, "token", rule->no_token ? NULL : token_scope_name(rule->scope));
+        jo_ktext(j, "owner", owners[rule->owner]);
+        jo_obj_end(j);
+    }
+    jo_obj_end(j);
+}
+
 void api_openapi(struct buf *out)
 {
     struct json_out j;
@@ -391,6 +413,7 @@ void api_openapi(struct buf *out)
     error_schema(&j);
     jo_obj_end(&j);
     jo_obj_end(&j);
+    access_schema(&j);
     jo_obj_end(&j);
 }
 

@@ -37,6 +37,7 @@ static void add_gap(struct render *r, enum gap_kind kind, uint64_t id)
 
 static void fill_gap(struct api *a, const struct gap *g, struct buf *out)
 {
+    const struct user_row *user;
     struct json_out j;
     char why[240];
     int64_t eta;
@@ -54,6 +55,10 @@ static void fill_gap(struct api *a, const struct gap *g, struct buf *out)
             jo_null(&j);
         else
             jo_int(&j, eta);
+        break;
+    case GAP_LOGIN:
+        user = accounts_user(a->accounts, (struct user_id){g->id});
+        jo_text(&j, user == NULL ? "" : user->login);
         break;
     }
 }
@@ -108,6 +113,11 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_kobj(j, "project");
     jo_kuint(j, "id", row->project.v);
     jo_ktext(j, "name", row->project_name);
+    jo_obj_end(j);
+    jo_kobj(j, "user");
+    jo_kuint(j, "id", row->user.v);
+    jo_key(j, "login");
+    add_gap(r, GAP_LOGIN, row->user.v);
     jo_obj_end(j);
     jo_ktext(j, "ref", row->ref);
     jo_ktext(j, "commit", row->commit);

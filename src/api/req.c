@@ -7,6 +7,8 @@
 #include "api/api_private.h"
 #include "base/log.h"
 
+#define GONE_STATUS 499 /* in the audit log: its client went before the answer */
+
 void req_hold(struct req *rq)
 {
     rq->refs++;
@@ -21,6 +23,7 @@ void req_release(struct req *rq)
         return;
     CHECK(rq->http == NULL);
     CHECK(!rq->has_ticket);
+    audit_end(rq, GONE_STATUS);
     render_done(&rq->render);
     buf_done(&rq->raw);
     if (rq->owned != NULL)
@@ -40,6 +43,7 @@ static void reply(struct req *rq, int status, struct buf *body)
     http_add(http, "Cache-Control", "no-store");
     http_add(http, "X-Content-Type-Options", "nosniff");
     http_add(http, "X-Request-Id", rq->name);
+    audit_end(rq, status);
     http_reply(http, status, body);
 }
 

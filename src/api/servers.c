@@ -111,6 +111,10 @@ static const struct server_body body_preset = {.address = "", .user = "", .slots
 
 static void on_added(struct req *rq, uint64_t id)
 {
+    const struct server_body *in = rq->body;
+
+    audit_say(rq, arena_printf(&rq->arena, "server %s", in->name), "%s %s",
+              fleet_kind_name((enum fleet_kind)in->fleet), in->address);
     rq->ids[0] = id;
     req_read(rq, server_job, NULL);
 }

@@ -75,6 +75,13 @@ enum err listen_prepare(struct server *s, struct why *reterr)
 
     if (err == ERR_OK)
         err = trust_proxies(s, reterr);
+    if (err == ERR_OK && s->opts.config->set.accounts != 0 &&
+        (!is_loopback || s->opts.public_host != NULL || s->opts.redirect != NULL))
+        return why_set(
+            reterr, ERR_INVALID, "accounts",
+            "accounts: 'off' makes everybody who reaches the server its operator; that is for a server on "
+            "127.0.0.1 without public_host and redirect, not for %s",
+            s->opts.public_host != NULL ? s->opts.public_host : s->opts.listen);
     if (err == ERR_OK && s->opts.private_fd < 0)
         err = open_pair(s, reterr);
     if (err != ERR_OK || s->tls != NULL || is_loopback || s->opts.may_be_insecure)

@@ -15,22 +15,27 @@
 #include "server/server.h"
 
 /* DATA/serve.json tells the command line where this server is, and by which key it is known: its certificate is for
- * a name, and this is an address. Written whole or not at all. */
+ * a name, and this is an address. The token makes whoever can read it the operator: it is for the owner of the data folder
+ * alone. Written whole or not at all. */
 static enum err announce(const struct server *s, struct why *reterr)
 {
     const char *data = s->opts.data_dir;
     const char *url = api_url(s->api);
     char path[PATH_MAX + 32];
     char temp[PATH_MAX + 32];
-    FILE *f;
+    FILE *f = NULL;
+    int fd;
     bool ok;
 
     (void)snprintf(path, sizeof(path), "%s/serve.json", data);
     (void)snprintf(temp, sizeof(temp), "%s/serve.json.new", data);
-    f = fopen(temp, "we");
+    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        f = fdopen(fd, "w");
     if (f == NULL)
         return why_errno(reterr, ERR_IO, errno, "%s cannot be written", temp);
-    ok = fprintf(f, "{\"url\":\"%s\",\"pid\":%ld", url, (long)getpid()) > 0;
+    ok = fprintf(f, "{\"url\":\"%s\",\"pid\":%ld,\"token\":\"%s\"", url, (long)getpid(),
+                 api_host_token(s->api)) > 0;
     if (s->tls != NULL)
         ok = fprintf(f, ",\"pin\":\"%s\"", tls_info(s->tls)->pin) > 0 && ok;
     ok = fputs("}\n", f) >= 0 && ok;
@@ -39,6 +44,20 @@ static enum err announce(const struct server *s, struct why *reterr)
         return why_errno(reterr, ERR_IO, errno, "%s cannot be written", path);
     LOG_INFO("listening", "url=%s", url);
     return ERR_OK;
+}
+
+/* Nobody can sign in as an admin yet. Not through the log: what is there is kept and sent about. */
+static void say_first_admin(const struct server *s)
+{
+    const char *secret = api_first_admin_secret(s->api);
+    const char *host = s->opts.public_host;
+
+    if (secret == NULL || s->opts.private_fd >= 0)
+        return;
+    (void)fprintf(stderr,
+                  "\nThere is no admin yet. Make the first account here:\n\n    %s%s/welcome#%s\n\n"
+                  "or on this host: wrata user add NAME --admin\n\n",
+                  host != NULL ? "https://" : "", host != NULL ? host : api_url(s->api), secret);
 }
 
 static void on_renewed(struct server *s)
@@ -105,6 +124,7 @@ static int run(struct server *s, const struct serve_args *args, struct config *c
         (void)fprintf(stderr, "wrata: serve: %s\n", why.text);
         return err == ERR_INVALID ? 2 : 3;
     }
+    say_first_admin(s);
     server_run(s);
     serve_unannounce(data);
     server_close(s);

@@ -264,6 +264,12 @@ static void on_api_post(void *ctx, const struct event *ev)
     server_post(ctx, ev);
 }
 
+static void on_api_broken(void *ctx, const struct why *why)
+{
+    (void)ctx;
+    server_die("accounts.commit", why);
+}
+
 static void on_api_stats(void *ctx, struct wall *ret_now, uint32_t counts[API_COUNTS])
 {
     struct server *s = ctx;
@@ -364,13 +370,15 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .listen = s->opts.listen,
                            .tls = s->tls,
                            .public_host = s->opts.public_host,
-                           .trusted = s->trusted,
                            .connections_per_address = s->opts.connections_per_address,
                            .connections_max = (unsigned)set->connections_max,
                            .idle_timeout_s = (unsigned)set->idle_timeout_s,
                            .version = WRATA_VERSION,
                            .data_dir = s->opts.data_dir,
                            .started_at = s->started_at,
+                           .accounts_off = set->accounts != 0,
+                           .trusted = s->trusted,
+                           .broken = on_api_broken,
                            .post = on_api_post,
                            .stats = on_api_stats,
                            .why = on_api_why,
@@ -384,6 +392,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
         err = links_new(&s->loop, &links, &server_link_ops, s, &s->links, reterr);
     api.projects = s->projects;
     settings_of_launches(s->opts.config, &api.launches);
+    settings_of_accounts(s, &api.accounts);
     if (err == ERR_OK)
         err = api_open(&api, &s->api, reterr);
     if (err == ERR_OK)
@@ -403,6 +412,8 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     *s = (struct server){.opts = *opts, .started_at = wall_now()};
     open_loop(s);
     err = listen_prepare(s, reterr);
+    if (err == ERR_OK)
+        err = settings_credentials(s, reterr);
     if (err == ERR_OK)
         err = store_open(&store, &s->store, reterr);
     if (err != ERR_OK)
@@ -455,6 +466,7 @@ void server_close(struct server *s)
     listen_close(s);
     streams_free(s->streams);
     engine_free(s->engine);
+    credentials_done(&s->credentials);
     if (s->open != NULL)
         turn_put(s, s->open);
     while ((t = s->free_turns) != NULL) {

@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "config/config.h"
+#include "config/credentials.h"
 #include "engine/engine.h"
 #include "link/link.h"
 #include "project/project.h"
@@ -21,6 +22,8 @@ struct http_redirect;
 struct server;
 struct streams;
 struct tls;
+
+#define ADMIN_EMAILS_MAX 64u
 
 struct server_opts {
     const char *data_dir;
@@ -62,6 +65,9 @@ struct server {
     struct links *links;
     struct streams *streams;
     struct api *api;
+    struct credentials credentials; /* in force; read again on SIGHUP */
+    char admin_emails_text[ADMIN_EMAILS_MAX * 256];
+    const char *admin_emails[ADMIN_EMAILS_MAX];
     struct tls *tls;                /* NULL: plain HTTP */
     struct http_redirect *redirect; /* NULL: none */
     struct forwarded *trusted;      /* proxies in front */
@@ -100,6 +106,8 @@ void listen_close(struct server *s);
 /* ---- settings.c: config.yml, again on SIGHUP ---- */
 void settings_apply(const struct config *c); /* to what is the same for the whole process: the log */
 void settings_of_launches(const struct config *c, struct api_launch_defaults *ret);
+void settings_of_accounts(struct server *s, struct api_account_settings *ret); /* texts live in s */
+MUST_USE enum err settings_credentials(struct server *s, struct why *reterr);  /* read them (again) */
 void settings_reload(struct server *s);
 
 /* ---- translate.c: frames of agents -> events ---- */

@@ -24,8 +24,65 @@ void settings_of_launches(const struct config *c, struct api_launch_defaults *re
                                         .lease_s = c->set.lease_s};
 }
 
+#define HOUR_MS INT64_C(3600000)
+
+static uint32_t lines_of(const char *text, char *copy, size_t size, const char **ret, uint32_t max)
+{
+    uint32_t n = 0;
+    char *rest = copy;
+
+    (void)snprintf(copy, size, "%s", text);
+    for (char *line = strsep(&rest, "\n"); line != NULL && n < max; line = strsep(&rest, "\n"))
+        if (line[0] != '\0')
+            ret[n++] = line;
+    return n;
+}
+
+void settings_of_accounts(struct server *s, struct api_account_settings *ret)
+{
+    const struct settings *set = &s->opts.config->set;
+    const struct secret *emails = s->credentials.at[CREDENTIAL_admin_emails];
+
+    *ret = (struct api_account_settings){.sign_up = set->sign_up == 0,
+                                         .audit_days = set->audit_days,
+                                         .rules = {.session_idle_ms = set->session_idle_h * HOUR_MS,
+                                                   .session_max_ms = set->session_max_h * HOUR_MS,
+                                                   .link_ms = set->link_h * HOUR_MS,
+                                                   .admin_emails = s->admin_emails}};
+    if (emails != NULL)
+        ret->rules.n_admin_emails =
+            lines_of(secret_reveal(emails), s->admin_emails_text, sizeof(s->admin_emails_text),
+                     s->admin_emails, ARRAY_LEN(s->admin_emails));
+}
+
+static void log_problems(const char *event, const struct buf *problems);
+
+/* Credentials with a mistake: at the start they are a reason not to start, later the old ones stay. */
+enum err settings_credentials(struct server *s, struct why *reterr)
+{
+    struct credentials new;
+    struct buf problems;
+    struct buf warnings;
+    enum err err;
+
+    buf_init(&problems, CREDENTIALS_PROBLEMS_BYTES);
+    buf_init(&warnings, CREDENTIALS_PROBLEMS_BYTES);
+    err = credentials_load(s->opts.data_dir, &new, &problems, &warnings);
+    log_problems("credentials.odd", &warnings);
+    if (err == ERR_OK) {
+        credentials_done(&s->credentials);
+        s->credentials = new;
+    } else {
+        credentials_done(&new);
+        (void)why_set(reterr, ERR_INVALID, NULL, "the credentials cannot be used: %s", buf_str(&problems));
+    }
+    buf_done(&problems);
+    buf_done(&warnings);
+    return err == ERR_OK ? ERR_OK : ERR_INVALID;
+}
+
 /* A line of the log for each line of the problems. */
-static void log_problems(const struct buf *problems)
+static void log_problems(const char *event, const struct buf *problems)
 {
     const char *p = buf_str(problems);
     char line[600];
@@ -35,7 +92,7 @@ static void log_problems(const struct buf *problems)
         size_t n = strcspn(p, "\n");
 
         (void)snprintf(line, sizeof(line), "%.*s", (int)n, p);
-        LOG_WARN("config.wrong", "why=%s", log_quote(quoted, sizeof(quoted), line));
+        LOG_WARN(event, "why=%s", log_quote(quoted, sizeof(quoted), line));
         p += n + (p[n] == '\n');
     }
 }
@@ -69,10 +126,14 @@ void settings_reload(struct server *s)
     struct config new;
     struct buf problems;
     struct api_launch_defaults launches;
+    struct api_account_settings accounts;
+    struct why why;
 
+    if (settings_credentials(s, &why) != ERR_OK)
+        LOG_WARN("credentials.wrong", "why=\"%s\"", why.text);
     buf_init(&problems, CONFIG_PROBLEMS_BYTES);
     if (config_load(s->opts.sources, &new, &problems) != ERR_OK) {
-        log_problems(&problems);
+        log_problems("config.wrong", &problems);
     } else {
         bool any = log_changes(s->opts.config, &new);
 
@@ -80,6 +141,8 @@ void settings_reload(struct server *s)
         settings_apply(s->opts.config);
         settings_of_launches(s->opts.config, &launches);
         api_set_launch_defaults(s->api, &launches);
+        settings_of_accounts(s, &accounts);
+        api_set_accounts(s->api, &accounts);
         LOG_INFO("config.reloaded", "changed=%s", any ? "yes" : "no");
     }
     config_done(&new);

@@ -41,11 +41,11 @@ class Answer:
 class Stream(threading.Thread):
     """Reads server-sent events until it is closed."""
 
-    def __init__(self, url, headers=None):
+    def __init__(self, url, token, headers=None):
         super().__init__(daemon=True)
         self.events = []
         self.comments = 0
-        self.answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=40)
+        self.answer = urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": "Bearer " + token, **(headers or {})}), timeout=40)
         self.start()
 
     def run(self):
@@ -109,7 +109,7 @@ class ApiTest(unittest.TestCase):
 
     def call(self, method, path, body=None, headers=None, check=True):
         data = None
-        headers = dict(headers or {})
+        headers = {"Authorization": "Bearer " + self.server.token, **(headers or {})}
         if isinstance(body, bytes):
             data = body
         elif body is not None:
@@ -466,7 +466,7 @@ class ApiTest(unittest.TestCase):
     def stream(self, topics, **more):
         headers = more.pop("headers", None)
         query = urllib.parse.urlencode({"topics": topics, **more})
-        stream = Stream(self.url + "/api/v1/stream?" + query, headers)
+        stream = Stream(self.url + "/api/v1/stream?" + query, self.server.token, headers)
         self.addCleanup(stream.close)
         return stream
 

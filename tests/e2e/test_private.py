@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import unittest
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import wrata  # noqa: E402
@@ -64,10 +63,10 @@ class Private(wrata.Case):
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, code, out + err)
 
-    def url(self):
+    def announced(self):
         try:
             with open(os.path.join(self.data, "serve.json"), encoding="utf-8") as f:
-                return json.load(f)["url"]
+                return json.load(f)
         except OSError:
             return None
 
@@ -83,13 +82,13 @@ class Private(wrata.Case):
 
     def test_it_stays_while_somebody_looks(self):
         run = self.start("b.sh")
-        url = wrata.wait_for("the private server", self.url)
-        page = urllib.request.urlopen(url + "/api/v1/stream?topics=servers", timeout=30)
+        found = wrata.wait_for("the private server", self.announced)
+        page = wrata.open_with_token(found["url"] + "/api/v1/stream?topics=servers", found["token"])
         self.ends(run, 0)
-        with urllib.request.urlopen(url + "/api/v1/launches", timeout=10) as answer:
+        with wrata.open_with_token(found["url"] + "/api/v1/launches", found["token"]) as answer:
             self.assertEqual(len(json.load(answer)["items"]), 1)
         page.close()
-        wrata.wait_for("its end", lambda: self.url() is None, 40)
+        wrata.wait_for("its end", lambda: self.announced() is None, 40)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ class ApiError(Exception):
         super().__init__("%d %s" % (status, body))
 
 
+def open_with_token(url, token, timeout=60):
+    return urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": "Bearer " + token}), timeout=timeout)
+
+
 class Server:
     """One `wrata serve` on a data folder. May be killed and started again."""
 
@@ -47,6 +51,7 @@ class Server:
         self.env = env
         self.process = None
         self.url = None
+        self.token = None  # the host's own: whoever has it is the operator
         self.log_path = os.path.join(folder, "serve.log")
 
     def start(self, expect_fail=False):
@@ -64,7 +69,8 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError("the server ended with %s:\n%s" % (self.process.returncode, self.log_tail()))
         with open(announce, encoding="utf-8") as f:
-            self.url = json.load(f)["url"]
+            announced = json.load(f)
+        self.url, self.token = announced["url"], announced["token"]
         return self
 
     def log_tail(self, size=6000):
@@ -93,6 +99,7 @@ class Server:
     def call(self, method, path, body=None, raw=False, timeout=60):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method=method)
+        request.add_header("Authorization", "Bearer " + self.token)
         if data is not None:
             request.add_header("Content-Type", "application/json")
         try:
@@ -103,6 +110,10 @@ class Server:
         if raw:
             return content
         return json.loads(content) if content else None
+
+    def open(self, path, timeout=60):
+        """A GET whose answer is read piece by piece: a stream, a large log."""
+        return open_with_token(self.url + path, self.token, timeout)
 
     def get(self, path):
         return self.call("GET", path)

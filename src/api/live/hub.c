@@ -249,6 +249,17 @@ static void on_ping(uv_timer_t *t)
     }
 }
 
+void hub_look_again(struct hub *h)
+{
+    struct sub *s;
+    struct sub *next;
+
+    HASH_ITER(hh, h->subs, s, next) {
+        if (!s->is_over && !auth_again(s->rq))
+            sub_end(s);
+    }
+}
+
 /* ---- life ---- */
 
 struct hub *hub_new(struct api *a)

@@ -26,6 +26,9 @@ void hub_free(struct hub *h);
 /* The present rev as text, for a snapshot that is read from now on; out has HUB_REV_BYTES. */
 void hub_rev(struct hub *h, char *out);
 
+/* Accounts have changed: end the streams of those who may not look any more. */
+void hub_look_again(struct hub *h);
+
 void hub_note(struct hub *h, const struct note *n);
 void hub_examples(struct hub *h, struct launch_id launch, const struct example_row *rows, uint32_t n);
 void hub_log(struct hub *h, struct run_id run, uint64_t from, const char *bytes, uint32_t len);

@@ -81,6 +81,7 @@ struct sub {
     uint64_t rev;    /* of the last event written to `out` */
     bool is_loading; /* its first state is being read; events wait in the queue */
     bool is_slow;
+    bool is_over; /* who opened it may not see this any more */
     struct first_event *first;
     uint32_t n_first;
 };
@@ -122,6 +123,7 @@ void hub_wake_at(struct hub *h, struct mono when);
 void sub_queue(struct sub *s, struct live_event *e);
 void sub_wake(struct sub *s);
 void sub_ping(struct sub *s);
+void sub_end(struct sub *s);
 /* "servers,launch:12,log:345@0" -> topics in the arena. */
 MUST_USE enum err topics_parse(const char *text, struct arena *arena, struct topic **ret, uint32_t *ret_n,
                                struct why *reterr);

@@ -178,6 +178,12 @@ void sub_ping(struct sub *s)
     sub_wake(s);
 }
 
+void sub_end(struct sub *s)
+{
+    s->is_over = true;
+    sub_wake(s);
+}
+
 static void put_id(struct sub *s)
 {
     buf_printf(&s->out, "id: %s-%llu", s->hub->epoch, (unsigned long long)s->rev);
@@ -211,7 +217,7 @@ static ssize_t on_take(void *user, char *out, size_t max)
     struct sub *s = rq->state;
     size_t n;
 
-    if (s->is_slow)
+    if (s->is_slow || s->is_over)
         return HTTP_END;
     if (s->out_taken == s->out.len) {
         buf_clear(&s->out);
