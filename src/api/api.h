@@ -60,7 +60,6 @@ struct api_opts {
     struct api_launch_defaults launches;
     bool accounts_off;                    /* everybody is the operator */
     struct api_account_settings accounts; /* its texts are borrowed for api_open() */
-    const struct forwarded
     struct wall started_at;
     /* The store has failed for good: memory is ahead of disk. Does not come back. */
     void (*broken)(void *ctx, const struct why *why);
