@@ -73,7 +73,8 @@ typedef void store_done_fn(void *ctx, enum err err, const struct why *why);
 void store_changes(struct store *st, const struct change *changes, uint32_t n, store_done_fn *done,
                    void *ctx);
 
-/* The same for accounts; in one order with all others. */
+/* The same for accounts; in one order with all others. What the tables refuse (a login that a living user has, a
+ * session of a user that is not there) says that the caller's memory is wrong: final, and nothing of it is kept. */
 void store_account_changes(struct store *st, const struct account_change *changes, uint32_t n,
                            store_done_fn *done, void *ctx);
 
@@ -205,10 +206,10 @@ struct user_sums {
 MUST_USE enum err read_user_sums(struct reader *r, struct user_id id, struct user_sums *ret,
                                  struct why *reterr);
 
-/* The audit log, newest first. */
+/* The audit log, newest first: by time, then id. page->after is an id. */
 struct audit_filter {
     struct user_id user;  /* 0 any */
-    const char *action;   /* "launch.start", or "launch" for all that begin so; NULL any */
+    const char *action;   /* "launch.start"; without a dot all of that area: "launch"; NULL any */
     const char *object;   /* exactly; NULL any */
     struct wall from, to; /* [from, to); 0 open */
     bool refused;         /* only answers of 400 and more */
@@ -217,7 +218,8 @@ typedef void audit_fn(void *ctx, const struct audit_row *row);
 MUST_USE enum err read_audit(struct reader *r, const struct audit_filter *f, struct page *p, audit_fn *each,
                              void *ctx, struct why *reterr);
 
-/* Retention of the audit log: delete at most `max` rows older than `before`, in one commit. */
+/* Retention of the audit log: delete at most `max` rows older than `before`, the oldest first, in one commit.
+ * *ret_deleted is written before `done` is called and must live until then. */
 void store_audit_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
                        store_done_fn *done, void *ctx);
 
