@@ -15,7 +15,8 @@ struct hasher;
 #define HASHER_QUEUE_MAX 64u
 
 MUST_USE enum err hasher_new(struct uv_loop_s *loop, struct hasher **ret, struct why *reterr);
-/* What waits is dropped, `done` is not called for it; what is being worked on is waited for. */
+/* What waits is dropped, `done` is not called for it; what is being worked on is waited for. Also from inside a `done`.
+ * The loop must run once more: its handle closes there. */
 void hasher_free(struct hasher *h);
 
 /* Password -> "$argon2id$v=19$m=...". `done` gets NULL when memory is short. Password is copied, and overwritten after
