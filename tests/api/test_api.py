@@ -291,8 +291,8 @@ class ApiTest(unittest.TestCase):
             answer = self.call("POST", "/api/v1/servers", {"name": "x" * size, "fleet": "local"})
             self.refused(answer, 413, "LIMIT")
         self.refused(self.call("POST", "/api/v1/none", {"name": "x" * 900000}, check=False), 404, "NOTFOUND")
-        head = (b"POST /api/v1/launches HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                b"Content-Length: 99000000\r\n\r\n" % self.host.encode())
+        head = (b"POST /api/v1/launches HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 99000000\r\n\r\n" % (self.host.encode(), self.server.token.encode()))
         self.assertTrue(self.raw(head).startswith(b"HTTP/1.1 413 "))
 
     # ---- servers, projects ----
@@ -615,9 +615,9 @@ class ApiTest(unittest.TestCase):
     def test_a_plain_request_by_hand(self):
         answer = self.raw(b"GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % self.host.encode())
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
-        chunked = self.raw(b"POST /api/v1/servers HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                           b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-                           % self.host.encode())
+        chunked = self.raw(b"POST /api/v1/servers HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"
+                           b"Content-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           b"2\r\n{}\r\n0\r\n\r\n" % (self.host.encode(), self.server.token.encode()))
         self.assertTrue(chunked.startswith(b"HTTP/1.1 422 "), chunked)
 
     def test_zz_most_routes_were_held_against_the_document(self):
