@@ -522,8 +522,11 @@ enum err auth_open(struct api *a, struct why *reterr)
     if (sodium_init() < 0)
         return why_set(reterr, ERR_IO, NULL, "the crypto library does not start");
     a->accounts = accounts_new(&a->opts.accounts.rules);
+    a->throttle = throttle_new();
     secret_text("", au->host_token, &au->host);
     err = store_boot_accounts(a->opts.store, load, a, reterr);
+    if (err == ERR_OK)
+        err = hasher_new(a->opts.loop, &a->hasher, reterr);
     if (err != ERR_OK)
         return err;
     if (!a->opts.accounts_off && !accounts_has_admin(a->accounts))
@@ -553,12 +556,16 @@ void auth_stop(struct api *a)
     if (a->auth->has_timer)
         uv_close((uv_handle_t *)&a->auth->timer, on_timer_closed);
     a->auth->has_timer = false;
+    hasher_free(a->hasher);
+    a->hasher = NULL;
 }
 
 void auth_free(struct api *a)
 {
     if (a->auth == NULL)
         return;
+    hasher_free(a->hasher);
+    throttle_free(a->throttle);
     accounts_free(a->accounts);
 
     sodium_memzero(a->auth, sizeof(*a->auth));
