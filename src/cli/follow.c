@@ -235,7 +235,7 @@ static void pause_ms(int ms)
 /* Is this an answer that trying again will not change? */
 static bool is_final(enum err err)
 {
-    return err == ERR_NOTFOUND || err == ERR_DENIED || err == ERR_INVALID;
+    return err == ERR_NOTFOUND || err == ERR_SIGN_IN || err == ERR_DENIED || err == ERR_INVALID;
 }
 
 /* Find the server again after the connection was lost. */

@@ -1,7 +1,10 @@
 #include "net/client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <ifaddrs.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,7 @@
 #define DEADLINE_MS 60000
 #define REPLY_BYTES_MAX MIB(64)
 #define HEADER_BYTES_MAX KIB(256)
+#define URL_BYTES_MAX 2048
 /* The server sends a comment every 15 s: three of them missing is a dead connection. */
 #define STREAM_SILENCE_S 45L
 
@@ -22,6 +26,12 @@ struct client {
     char *pin; /* NULL: whatever they vouch for */
     CURL *easy;
     bool is_local; /* this computer: no proxy stands in between */
+    bool is_https;
+    /* headers, whole; NULL: none */
+    char *bearer;
+    char *cookie;
+    char *csrf;
+    char *hint;
     const volatile sig_atomic_t *cancel;
 };
 
@@ -35,37 +45,117 @@ struct client_stream {
     char error[CURL_ERROR_SIZE];
 };
 
+/* ---- whom it talks to ---- */
+
+static enum err url_parse(const char *url, CURLU **ret, char **ret_host, struct why *reterr)
+{
+    CURLU *u = curl_url();
+
+    CHECK(u != NULL);
+    *ret_host = NULL;
+    if (strlen(url) > URL_BYTES_MAX) {
+        curl_url_cleanup(u);
+        return why_set(reterr, ERR_INVALID, "url", "url: it has more than %d characters", URL_BYTES_MAX);
+    }
+    if ((strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) ||
+        curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(u, CURLUPART_HOST, ret_host, 0) != CURLUE_OK) {
+        curl_url_cleanup(u);
+        return why_set(reterr, ERR_INVALID, "url", "url: '%s' is not a URL like http://localhost:3000", url);
+    }
+    *ret = u;
+    return ERR_OK;
+}
+
+/* The bytes of a numeric address, as a host of a URL; 0: it is a name. */
+static int host_address(const char *host, struct in6_addr *ret)
+{
+    char bare[INET6_ADDRSTRLEN + 2];
+    size_t n = strlen(host);
+
+    if (n > 2 && host[0] == '[' && host[n - 1] == ']' && n < sizeof(bare)) {
+        (void)snprintf(bare, sizeof(bare), "%.*s", (int)n - 2, host + 1);
+        return inet_pton(AF_INET6, bare, ret) == 1 ? AF_INET6 : 0;
+    }
+    return inet_pton(AF_INET, host, ret) == 1 ? AF_INET : 0;
+}
+
+/* A name that begins with "127." is no loopback address. */
+static bool is_loopback(const char *host)
+{
+    struct in6_addr at = {0};
+    int family = host_address(host, &at);
+
+    if (family == AF_INET)
+        return at.s6_addr[0] == 127;
+    return family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&at) != 0 : strcasecmp(host, "localhost") == 0;
+}
+
+static bool is_own_address(const char *host)
+{
+    struct in6_addr at = {0};
+    int family = host_address(host, &at);
+    struct ifaddrs *all = NULL;
+    bool found = false;
+
+    if (family == 0 || getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next) {
+        if (i->ifa_addr == NULL || i->ifa_addr->sa_family != family)
+            continue;
+        if (family == AF_INET)
+            found = memcmp(&((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr, &at, 4) == 0;
+        else
+            found =
+                memcmp(&((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, &at, 16) == 0;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
 enum err client_new(const char *url, struct client **ret, struct why *reterr)
 {
     static bool is_ready;
     struct client *c;
     CURLU *u;
-    char *host = NULL;
+    char *host;
     size_t n = strlen(url);
+    enum err err;
 
     if (!is_ready && curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return why_set(reterr, ERR_IO, NULL, "libcurl cannot be initialised");
     is_ready = true;
-    u = curl_url();
-    CHECK(u != NULL);
-    if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) ||
-        curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
-        curl_url_cleanup(u);
-        return why_set(reterr, ERR_INVALID, "url", "url: '%s' is not a URL like http://localhost:3000", url);
-    }
+    err = url_parse(url, &u, &host, reterr);
+    if (err != ERR_OK)
+        return err;
     c = xcalloc(1, sizeof(*c));
     while (n > 0 && url[n - 1] == '/')
         n--;
     c->url = xstrndup(url, n);
-    c->is_local =
-        strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
+    c->is_local = is_loopback(host);
+    c->is_https = strncasecmp(url, "https:", 6) == 0;
     curl_free(host);
     curl_url_cleanup(u);
     c->easy = curl_easy_init();
     CHECK(c->easy != NULL);
     *ret = c;
     return ERR_OK;
+}
+
+static void forget(char **text)
+{
+    if (*text != NULL)
+        explicit_bzero(*text, strlen(*text));
+    free(*text);
+    *text = NULL;
+}
+
+static void forget_auth(struct client *c)
+{
+    forget(&c->bearer);
+    forget(&c->cookie);
+    forget(&c->csrf);
+    forget(&c->hint);
 }
 
 void client_free(struct client *c)
@@ -76,7 +166,119 @@ void client_free(struct client *c)
     free(c->url);
     free(c->ca);
     free(c->pin);
+    forget_auth(c);
     free(c);
+}
+
+enum err client_url_normal(const char *url, struct buf *out, struct why *reterr)
+{
+    char *host;
+    char *port = NULL;
+    char *path = NULL;
+    bool is_https = strncasecmp(url, "https:", 6) == 0;
+    CURLU *u;
+    enum err err = url_parse(url, &u, &host, reterr);
+    size_t n;
+
+    if (err != ERR_OK)
+        return err;
+    buf_puts(out, is_https ? "https://" : "http://");
+    for (const char *p = host; *p != '\0'; p++)
+        buf_putc(out, *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p);
+    if (curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT) == CURLUE_OK)
+        buf_printf(out, ":%s", port);
+    if (curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK) {
+        n = strlen(path);
+        while (n > 0 && path[n - 1] == '/')
+            n--;
+        buf_put(out, path, n);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_url_cleanup(u);
+    return ERR_OK;
+}
+
+bool client_is_here(const struct client *c)
+{
+    struct why ignored;
+    CURLU *u;
+    char *host;
+    bool is_here = c->is_local;
+
+    if (!is_here && url_parse(c->url, &u, &host, &ignored) == ERR_OK) {
+        is_here = is_own_address(host);
+        curl_free(host);
+        curl_url_cleanup(u);
+    }
+    return is_here;
+}
+
+bool client_is_secret(const struct client *c)
+{
+    return c->is_https || client_is_here(c);
+}
+
+/* ---- as whom ---- */
+
+/* "NAME: VALUE", or NULL for none. A secret that could begin another header is not sent. */
+static enum err auth_header(const char *name, const char *value, char **ret, struct why *reterr)
+{
+    size_t n = value != NULL ? strlen(value) : 0;
+
+    *ret = NULL;
+    if (n == 0)
+        return ERR_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] <= ' ' || value[i] >= 127 || n > CLIENT_SECRET_BYTES_MAX)
+            return why_set(
+                reterr, ERR_INVALID, NULL,
+                "the secret for this server cannot be sent: it is longer than %u characters, or has some "
+                "that no secret has (blanks, line ends)",
+                CLIENT_SECRET_BYTES_MAX);
+    }
+    *ret = xmalloc(strlen(name) + n + 1);
+    memcpy(*ret, name, strlen(name));
+    memcpy(*ret + strlen(name), value, n + 1);
+    return ERR_OK;
+}
+
+enum err client_authorize(struct client *c, const struct client_auth *auth, struct why *reterr)
+{
+    enum err err;
+
+    forget_auth(c);
+    err = auth_header("Authorization: Bearer ", auth->bearer, &c->bearer, reterr);
+    if (err == ERR_OK)
+        err = auth_header("Cookie: ", auth->cookie, &c->cookie, reterr);
+    if (err == ERR_OK)
+        err = auth_header("X-CSRF-Token: ", auth->csrf, &c->csrf, reterr);
+    if (err == ERR_OK)
+        c->hint = auth->hint != NULL ? xstrdup(auth->hint) : NULL;
+    else
+        forget_auth(c);
+    return err;
+}
+
+/* Appended to the headers of a transfer. */
+static struct curl_slist *auth_headers(const struct client *c, struct curl_slist *headers)
+{
+    const char *const all[] = {c->bearer, c->cookie, c->csrf};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i] != NULL)
+            headers = curl_slist_append(headers, all[i]);
+    }
+    return headers;
+}
+
+/* libcurl's copies. */
+static void free_headers(struct curl_slist *headers)
+{
+    for (struct curl_slist *h = headers; h != NULL; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    curl_slist_free_all(headers);
 }
 
 void client_trust(struct client *c, const char *ca, const char *pin)
@@ -214,6 +416,8 @@ static enum err server_error(const struct client *c, const struct client_reply *
                       c->url, r->status);
     else if (field != NULL && field[0] != '\0' && strncmp(message, field, strlen(field)) != 0)
         (void)why_set(reterr, code, NULL, "%s: %s", field, message);
+    else if (code == ERR_SIGN_IN && c->hint != NULL)
+        (void)why_set(reterr, code, NULL, "%s; %s", message, c->hint);
     else
         (void)why_set(reterr, code, NULL, "%s", message);
     if (message == NULL)
@@ -268,7 +472,6 @@ enum err client_call(struct client *c, const struct client_request *rq, struct c
                        rq->body_type != NULL ? rq->body_type : "application/json");
         headers = curl_slist_append(headers, type);
         headers = curl_slist_append(headers, "Expect:");
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         if (rq->body_file != NULL) {
             err = open_body_file(easy, rq->body_file, &file, reterr);
@@ -277,6 +480,8 @@ enum err client_call(struct client *c, const struct client_request *rq, struct c
             curl_easy_setopt(easy, CURLOPT_POSTFIELDS, rq->body != NULL ? rq->body : "");
         }
     }
+    headers = auth_headers(c, headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     if (rq->method != NULL)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, rq->method);
     if (err == ERR_OK) {
@@ -288,7 +493,8 @@ enum err client_call(struct client *c, const struct client_request *rq, struct c
         else if (status < 200 || status > 299)
             err = server_error(c, ret, reterr);
     }
-    curl_slist_free_all(headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    free_headers(headers);
     if (file != NULL)
         (void)fclose(file);
     return err;
@@ -298,6 +504,24 @@ void client_reply_done(struct client_reply *r)
 {
     buf_done(&r->body);
     buf_done(&r->headers);
+}
+
+bool client_reply_cookie(const struct client_reply *r, struct buf *out)
+{
+    static const char name[] = "set-cookie:";
+    const char *line = buf_str(&r->headers);
+
+    while (line != NULL && *line != '\0') {
+        if (strncasecmp(line, name, sizeof(name) - 1) == 0) {
+            line += sizeof(name) - 1;
+            line += strspn(line, " ");
+            return buf_add(out, line, strcspn(line, ";\r\n")) == ERR_OK;
+        }
+        line = strchr(line, '\n');
+        if (line != NULL)
+            line++;
+    }
+    return false;
 }
 
 uint64_t client_reply_number(const struct client_reply *r, const char *name, uint64_t fallback)
@@ -342,6 +566,7 @@ struct client_stream *client_stream_open(struct client *c, const char *path, con
         if (buf_add(&s->sse.id, last_id, strlen(last_id)) != ERR_OK)
             buf_clear(&s->sse.id); /* it goes out, but is not ours to keep */
     }
+    s->headers = auth_headers(c, s->headers);
     curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
     curl_easy_setopt(s->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(s->easy, CURLOPT_LOW_SPEED_TIME, STREAM_SILENCE_S);
@@ -356,7 +581,7 @@ void client_stream_close(struct client_stream *s)
     (void)curl_multi_remove_handle(s->multi, s->easy);
     curl_easy_cleanup(s->easy);
     (void)curl_multi_cleanup(s->multi);
-    curl_slist_free_all(s->headers);
+    free_headers(s->headers);
     sse_done(&s->sse);
     buf_done(&s->got);
     free(s);

@@ -7,6 +7,7 @@
 #define WRATA_NET_CLIENT_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -22,6 +23,27 @@ void client_free(struct client *c); /* NULL is fine */
  * a PEM file, or exactly one public key ("sha256//BASE64"), whatever its name. NULL: as usual. Copied. */
 void client_trust(struct client *c, const char *ca, const char *pin);
 const char *client_url(const struct client *c);
+/* Is it this computer that answers there: localhost, a loopback address, or the address of an interface of ours? */
+bool client_is_here(const struct client *c);
+
+#define CLIENT_SECRET_BYTES_MAX 512u
+
+/* How the client shows who asks, on every request and stream. Texts are copied, and overwritten at their end. */
+struct client_auth {
+    const char *bearer; /* NULL or "": none */
+    const char *cookie; /* "name=value" */
+    const char *csrf;   /* goes with the cookie */
+    const char *hint;   /* what a person can do about an answer of 401; added to the server's sentence */
+};
+/* ERR_INVALID: one of them cannot stand in a header (its text is not repeated). Whether the way there is safe enough
+ * for a secret is the caller's to decide: client_is_secret(). */
+MUST_USE enum err client_authorize(struct client *c, const struct client_auth *auth, struct why *reterr);
+/* Can nobody on the way read along: https, or this computer? */
+bool client_is_secret(const struct client *c);
+
+/* The form under which a URL is known: scheme and host in lower case, no user, no port that goes without saying, no
+ * slash at the end. ERR_INVALID. */
+MUST_USE enum err client_url_normal(const char *url, struct buf *out, struct why *reterr);
 
 /* While *flag is not 0, requests end with ERR_TIMEOUT. NULL: none. The flag may be set by a signal handler. */
 void client_cancel_by(struct client *c, const volatile sig_atomic_t *flag);
@@ -48,6 +70,9 @@ struct client_reply {
 MUST_USE enum err client_call(struct client *c, const struct client_request *rq, struct client_reply *ret,
                               struct why *reterr);
 void client_reply_done(struct client_reply *r);
+
+/* "name=value" of the first cookie that the reply sets; false: none. */
+bool client_reply_cookie(const struct client_reply *r, struct buf *out);
 
 /* A numeric header; fallback when it is absent or no number. */
 uint64_t client_reply_number(const struct client_reply *r, const char *name, uint64_t fallback);
