@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "cli/caller.h"
 #include "cli/cli_private.h"
 #include "cli/discover.h"
 
@@ -162,6 +163,7 @@ static int run_command(struct cli *cli)
         rc = cli_fail_why(&why);
     else
         rc = cli->cmd->run(cli);
+    caller_session_end(cli);
     client_free(cli->client);
     discovery_free(cli->discovery);
     return rc;
@@ -227,7 +229,9 @@ int cli_main(int argc, char **argv, serve_fn *serve, look_fn *look)
     int rc;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    caller_init();
     rc = parse_and_run(&cli, argc, argv);
+    caller_done();
     options_done(&cli.o);
     return end_of_output(&cli, rc);
 }

@@ -26,6 +26,7 @@ struct cli {
     int n_args;
     const char *data; /* absolute */
     struct client *client;
+    bool in_session; /* client shows a session that ends with the command (caller.h) */
     struct discovery *discovery;
     struct term out; /* standard output */
     serve_fn *serve;
@@ -43,6 +44,15 @@ int cmd_stop(struct cli *cli);
 int cmd_servers(struct cli *cli);
 int cmd_projects(struct cli *cli);
 int cmd_openapi(struct cli *cli);
+int cmd_login(struct cli *cli);
+int cmd_logout(struct cli *cli);
+int cmd_whoami(struct cli *cli);
+int cmd_password(struct cli *cli);
+int cmd_sessions(struct cli *cli);
+int cmd_user(struct cli *cli);
+int cmd_token(struct cli *cli);
+int cmd_env(struct cli *cli);
+int cmd_audit(struct cli *cli);
 int cmd_serve(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_credentials(struct cli *cli);

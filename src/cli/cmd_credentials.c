@@ -5,18 +5,17 @@
  * editor or to us, the old one is there until the new one is. */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cli/cli_private.h"
 #include "cli/private_folder.h"
+#include "cli/prompt.h"
 #include "config/credentials.h"
 #include "config/vault.h"
 #include "config/whole_file.h"
@@ -286,66 +285,9 @@ static enum err show(struct cli *cli, struct why *reterr)
 
 /* ---- set ---- */
 
-static volatile sig_atomic_t caught;
-
-static void on_signal(int sig)
-{
-    caught = sig;
-}
-
-/* A line of the terminal, unseen. A signal gives the terminal back its echo before it does what it does. */
-static enum err ask_unseen(const char *name, struct buf *out, struct why *reterr)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    struct sigaction ours = {.sa_handler = on_signal};
-    struct sigaction old[ARRAY_LEN(signals)];
-    struct termios was;
-    struct termios quiet;
-    char c = '\0';
-    ssize_t n = 0;
-
-    if (tcgetattr(STDIN_FILENO, &was) != 0)
-        return why_errno(reterr, ERR_IO, errno, "the terminal cannot be asked");
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        (void)sigaction(signals[i], &ours, &old[i]);
-    quiet = was;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    (void)fprintf(stderr, "%s: ", name);
-    (void)fflush(stderr);
-    while (caught == 0 && (n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n') {
-        if (buf_add(out, &c, 1) != ERR_OK)
-            break;
-    }
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-    (void)fputc('\n', stderr);
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        (void)sigaction(signals[i], &old[i], NULL);
-    if (caught != 0) {
-        buf_wipe(out);
-        (void)raise(caught);
-        return why_set(reterr, ERR_INVALID, NULL, "interrupted");
-    }
-    return ERR_OK;
-}
-
 static enum err read_value(const char *name, struct buf *out, struct why *reterr)
 {
-    char piece[4096];
-    ssize_t n;
-
-    if (isatty(STDIN_FILENO) == 1)
-        return ask_unseen(name, out, reterr);
-    while ((n = read(STDIN_FILENO, piece, sizeof(piece))) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return why_errno(reterr, ERR_IO, errno, "standard input cannot be read");
-        if (buf_add(out, piece, (size_t)n) != ERR_OK)
-            return why_set(reterr, ERR_LIMIT, NULL, "the value has more than %zu bytes", out->max);
-    }
-    explicit_bzero(piece, sizeof(piece));
-    return ERR_OK;
+    return isatty(STDIN_FILENO) == 1 ? prompt_unseen(name, out, reterr) : stdin_rest(name, out, reterr);
 }
 
 struct values {

@@ -231,6 +231,8 @@ static void check_server(struct doctor *d)
     d->is_served = err == ERR_OK;
     if (d->is_served)
         (void)find(d, "server", LEVEL_OK, "it answers at %s", client_url(d->cli->client));
+    else if (err_exit(err) == EXIT_USAGE) /* it is there; our token for it is what is wrong */
+        (void)find(d, "server", LEVEL_WRONG, "%s", why.text);
     else if (pid != 0)
         mend(find(d, "server", LEVEL_WRONG, "process %ld has the data folder and does not answer: %s", pid,
                   why.text),

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/caller.h"
 #include "cli/cli_private.h"
 #include "config/whole_file.h"
 
@@ -41,6 +42,7 @@ struct discovery {
     char *url;
     char *ca;
     char *data;
+    char *host_token; /* of serve.json; NULL: none */
     bool may_start;
     pid_t child; /* 0: none of ours */
     int pipe_fd; /* write end; -1 */
@@ -56,6 +58,14 @@ struct discovery *discovery_new(const struct discovery_opts *opts)
     d->may_start = opts->may_start;
     d->pipe_fd = -1;
     return d;
+}
+
+static void forget_host_token(struct discovery *d)
+{
+    if (d->host_token != NULL)
+        explicit_bzero(d->host_token, strlen(d->host_token));
+    free(d->host_token);
+    d->host_token = NULL;
 }
 
 static void nap(void)
@@ -76,6 +86,7 @@ void discovery_free(struct discovery *d)
     free(d->url);
     free(d->ca);
     free(d->data);
+    forget_host_token(d);
     free(d);
 }
 
@@ -110,7 +121,7 @@ static enum err is_healthy(const char *url, const char *ca, const char *pin, str
 }
 
 /* DATA/serve.json and whoever it names. */
-static enum err find_announced(const struct discovery *d, struct client **ret)
+static enum err find_announced(struct discovery *d, struct client **ret)
 {
     char path[PATH_MAX];
     struct why ignored; /* a stale file, a port that somebody else has now: there is just no server */
@@ -127,6 +138,10 @@ static enum err find_announced(const struct discovery *d, struct client **ret)
     pid = (pid_t)js_int(doc, "pid");
     if (url[0] != '\0' && (pid <= 0 || kill(pid, 0) == 0 || errno == EPERM))
         err = is_healthy(url, NULL, pin[0] != '\0' ? pin : NULL, ret, &ignored);
+    if (err == ERR_OK) {
+        forget_host_token(d);
+        d->host_token = xstrdup(js_text(doc, "token"));
+    }
     json_decref(doc);
     return err;
 }
@@ -254,7 +269,7 @@ static enum err start_private(struct discovery *d, struct client **ret, struct w
     return err;
 }
 
-enum err discovery_find(struct discovery *d, struct client **ret, struct why *reterr)
+static enum err find(struct discovery *d, struct client **ret, struct why *reterr)
 {
     enum err err;
 
@@ -266,4 +281,19 @@ enum err discovery_find(struct discovery *d, struct client **ret, struct why *re
                        "no server is running on %s; start one with `wrata serve`, or name one with --url",
                        d->data);
     return err != ERR_OK ? start_private(d, ret, reterr) : ERR_OK;
+}
+
+/* What answers is a wrata server before it is shown who asks. */
+enum err discovery_find(struct discovery *d, struct client **ret, struct why *reterr)
+{
+    struct client *c = NULL;
+    enum err err = find(d, &c, reterr);
+
+    if (err == ERR_OK)
+        err = caller_authorize(c, d->url != NULL ? NULL : d->host_token, reterr);
+    if (err != ERR_OK)
+        client_free(c);
+    else
+        *ret = c;
+    return err;
 }

@@ -20,15 +20,17 @@ struct text_list {
 /* All values of all commands; "not given" is false, NULL or, for a number without a default, -1. */
 struct cli_opts {
     bool help, json, markdown, follow, no_follow, force, all;
+    bool password_stdin, yes, admin, unverified, refused;
     const char *url, *data, *color;
     const char *project, *dir, *ref, *servers, *order, *name, *junit;
     const char *fleet, *address, *user, *identity;
     const char *config;
     const char *settings[N_SETTINGS]; /* flags of `wrata serve`, not yet looked at */
     const char *ca;
+    const char *login, *email, *scope, *action, *object, *export_as;
     struct text_list env;
-    int64_t slots, retries, port, from, limit, private_fd;
-    int64_t timeout_ms, silence_ms;
+    int64_t slots, retries, port, from, limit, private_fd, days;
+    int64_t timeout_ms, silence_ms, since_ms;
 };
 
 enum option_kind {
