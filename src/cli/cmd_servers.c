@@ -4,59 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/nearest.h"
 #include "cli/cli_private.h"
+#include "cli/verbs.h"
 #include "wire/json_out.h"
-
-struct verb {
-    const char *name;
-    int args; /* after the verb */
-    int (*run)(struct cli *cli);
-};
-
-static bool collect(void *ctx, const json_t *item)
-{
-    json_array_append_new(ctx, json_deep_copy(item));
-    return true;
-}
-
-static void print_table(const struct cli *cli, struct table *t)
-{
-    struct buf out;
-
-    buf_init(&out, MIB(256));
-    table_print(t, &cli->out, &out);
-    (void)fwrite(buf_str(&out), 1, out.len, stdout);
-    buf_done(&out);
-    table_done(t);
-}
-
-/* Send a command; say what was done, or print the answer. */
-static int change(struct cli *cli, const char *method, const char *path, const char *body, const char *done,
-                  const char *name)
-{
-    struct why why = {0};
-    json_t *answer = NULL;
-    bool has_answer = strcmp(method, "DELETE") != 0;
-
-    if (ask(cli, method, path, body, has_answer ? &answer : NULL, &why) != ERR_OK)
-        return cli_fail_why(&why);
-    if (cli->o.json && has_answer) {
-        char *text = json_dumps(answer, JSON_COMPACT);
-
-        (void)puts(text != NULL ? text : "null");
-        free(text);
-    } else if (!cli->o.json) {
-        struct buf b;
-
-        buf_init(&b, MIB(1));
-        text_escape(&b, name);
-        (void)printf("%s %s\n", buf_str(&b), done);
-        buf_done(&b);
-    }
-    json_decref(answer);
-    return EXIT_PASSED;
-}
 
 /* ---- servers ---- */
 
@@ -73,13 +23,11 @@ static int servers_list(struct cli *cli)
         json_decref(all);
         return ask_raw(cli, API "/servers");
     }
-    if (ask_all(cli, API "/servers", collect, all, &why) != ERR_OK) {
+    if (ask_all(cli, API "/servers", list_collect, all, &why) != ERR_OK) {
         json_decref(all);
         return cli_fail_why(&why);
     }
-    table_init(&t, ARRAY_LEN(heads));
-    for (i = 0; i < ARRAY_LEN(heads); i++)
-        table_cell(&t, heads[i]);
+    list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, s)
     {
         const json_t *running = js_obj(s, "running");
@@ -97,7 +45,7 @@ static int servers_list(struct cli *cli)
                     js_text(json_array_get(running, 0), "path"));
     }
     if (json_array_size(all) > 0)
-        print_table(cli, &t);
+        list_print(cli, &t);
     else
         (void)puts("No servers yet. This computer: wrata servers add local --slots 2\n"
                    "Another one, by ssh: wrata servers add NAME --address HOST");
@@ -141,8 +89,8 @@ static int servers_add(struct cli *cli)
         jo_ktext(&j, "identity", identity);
     jo_kint(&j, "slots", o->slots > 0 ? o->slots : 1);
     jo_obj_end(&j);
-    rc = change(cli, "POST", API "/servers", buf_str(&body), "is added; `wrata servers` shows its connection",
-                cli->args[1]);
+    rc = send_change(cli, "POST", API "/servers", buf_str(&body),
+                     "is added; `wrata servers` shows its connection", cli->args[1]);
     buf_done(&body);
     return rc;
 }
@@ -166,7 +114,7 @@ static int servers_remove(struct cli *cli)
     if (path_of(cli, API "/servers", "server", cli->o.force ? "?force=1" : "", path, sizeof(path), &why) !=
         ERR_OK)
         return cli_fail_why(&why);
-    return change(cli, "DELETE", path, NULL, "is removed", cli->args[1]);
+    return send_change(cli, "DELETE", path, NULL, "is removed", cli->args[1]);
 }
 
 /* ---- projects ---- */
@@ -184,13 +132,11 @@ static int projects_list(struct cli *cli)
         json_decref(all);
         return ask_raw(cli, API "/projects");
     }
-    if (ask_all(cli, API "/projects", collect, all, &why) != ERR_OK) {
+    if (ask_all(cli, API "/projects", list_collect, all, &why) != ERR_OK) {
         json_decref(all);
         return cli_fail_why(&why);
     }
-    table_init(&t, ARRAY_LEN(heads));
-    for (i = 0; i < ARRAY_LEN(heads); i++)
-        table_cell(&t, heads[i]);
+    list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, p)
     {
         table_cell(&t, js_text(p, "name"));
@@ -199,7 +145,7 @@ static int projects_list(struct cli *cli)
         table_cell(&t, js_text(p, "error"));
     }
     if (json_array_size(all) > 0)
-        print_table(cli, &t);
+        list_print(cli, &t);
     else
         (void)puts("No projects yet. Add one: wrata projects add NAME URL\n"
                    "Or run a folder of yours, which needs none: wrata run spec/");
@@ -220,8 +166,8 @@ static int projects_add(struct cli *cli)
     jo_ktext(&j, "name", cli->args[1]);
     jo_ktext(&j, "url", cli->args[2]);
     jo_obj_end(&j);
-    rc = change(cli, "POST", API "/projects", buf_str(&body), "is added; its branches are being fetched",
-                cli->args[1]);
+    rc = send_change(cli, "POST", API "/projects", buf_str(&body), "is added; its branches are being fetched",
+                     cli->args[1]);
     buf_done(&body);
     return rc;
 }
@@ -233,7 +179,7 @@ static int projects_refresh(struct cli *cli)
 
     if (path_of(cli, API "/projects", "project", "/refresh", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
-    return change(cli, "POST", path, NULL, "is up to date", cli->args[1]);
+    return send_change(cli, "POST", path, NULL, "is up to date", cli->args[1]);
 }
 
 static int projects_remove(struct cli *cli)
@@ -243,54 +189,30 @@ static int projects_remove(struct cli *cli)
 
     if (path_of(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
-    return change(cli, "DELETE", path, NULL, "is removed; its history stays", cli->args[1]);
+    return send_change(cli, "DELETE", path, NULL, "is removed; its history stays", cli->args[1]);
 }
 
 /* ---- which ---- */
 
-static const struct verb server_verbs[] = {
-    {"list", 0, servers_list}, {"add", 1, servers_add}, {"remove", 1, servers_remove}, {NULL, 0, NULL}};
+static const struct verb server_verbs[] = {{"list", 0, 0, servers_list},
+                                           {"add", 1, 1, servers_add},
+                                           {"remove", 1, 1, servers_remove},
+                                           {NULL, 0, 0, NULL}};
 
-static const struct verb project_verbs[] = {{"list", 0, projects_list},
-                                            {"add", 2, projects_add},
-                                            {"refresh", 1, projects_refresh},
-                                            {"remove", 1, projects_remove},
-                                            {NULL, 0, NULL}};
-
-static const char *verb_name(const void *ctx, size_t i)
-{
-    return ((const struct verb *)ctx)[i].name;
-}
-
-static int run_verb(struct cli *cli, const struct verb *verbs)
-{
-    const char *word = cli->n_args > 0 ? cli->args[0] : "list";
-    const struct verb *v = verbs;
-    const char *near;
-
-    while (v->name != NULL && strcmp(v->name, word) != 0)
-        v++;
-    if (v->name == NULL) {
-        near = nearest_name(word, verb_name, verbs);
-        return near != NULL ? cli_fail(EXIT_USAGE, "there is no '%s %s'; did you mean '%s'?", cli->cmd->name,
-                                       word, near)
-                            : cli_fail(EXIT_USAGE, "there is no '%s %s'; `wrata help %s` shows what there is",
-                                       cli->cmd->name, word, cli->cmd->name);
-    }
-    if (cli->n_args > 0 && cli->n_args - 1 != v->args)
-        return cli_fail(EXIT_USAGE, "`wrata %s %s` takes %d argument%s; `wrata help %s` shows which",
-                        cli->cmd->name, word, v->args, v->args == 1 ? "" : "s", cli->cmd->name);
-    return v->run(cli);
-}
+static const struct verb project_verbs[] = {{"list", 0, 0, projects_list},
+                                            {"add", 2, 2, projects_add},
+                                            {"refresh", 1, 1, projects_refresh},
+                                            {"remove", 1, 1, projects_remove},
+                                            {NULL, 0, 0, NULL}};
 
 int cmd_servers(struct cli *cli)
 {
-    return run_verb(cli, server_verbs);
+    return verbs_run(cli, server_verbs);
 }
 
 int cmd_projects(struct cli *cli)
 {
-    return run_verb(cli, project_verbs);
+    return verbs_run(cli, project_verbs);
 }
 
 int cmd_openapi(struct cli *cli)

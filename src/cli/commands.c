@@ -5,6 +5,7 @@
 
 #define AT(member) offsetof(struct cli_opts, member)
 #define LINES(a) (a), ARRAY_LEN(a)
+#define TOKEN_DAYS_MAX 3650
 
 /* clang-format off */
 const struct option_row global_options[] = {
@@ -78,6 +79,47 @@ static const struct option_row servers_options[] = {
     {"force",    0, NULL, OPTION_FLAG, AT(force), NULL, 0, 0, NULL,
      "remove: even while files run there; they are run again elsewhere"},
 };
+#define PASSWORD_STDIN(what) \
+    {"password-stdin", 0, NULL, OPTION_FLAG, AT(password_stdin), NULL, 0, 0, NULL, what}
+#define ACCOUNT_PASSWORD \
+    PASSWORD_STDIN("the account's password is the first line of standard input, instead of being asked for")
+#define TOKEN_OPTIONS(for_) \
+    {"scope", 0, "read|run|admin", OPTION_CHOICE, AT(scope), "run", 0, 0, NULL, \
+     for_ "what the token may do: look; start and stop launches; all that its account may"}, \
+    {"days",  0, "N", OPTION_NUMBER, AT(days), "90", 0, TOKEN_DAYS_MAX, NULL, \
+     for_ "how long it is valid; 0: without an end"}
+static const struct option_row login_options[] = {
+    {"login", 0, "NAME", OPTION_TEXT, AT(login), NULL, 0, 0, NULL, "who you are; default: you are asked"},
+    PASSWORD_STDIN("the password is the first line of standard input, instead of being asked for"),
+    TOKEN_OPTIONS(""),
+};
+static const struct option_row password_options[] = {
+    PASSWORD_STDIN("the first line of standard input is the present password, the second one the new one"),
+};
+static const struct option_row account_options[] = {ACCOUNT_PASSWORD};
+static const struct option_row user_options[] = {
+    {"email",      0, "ADDRESS", OPTION_TEXT, AT(email), NULL, 0, 0, NULL, "add: its address"},
+    {"admin",      0, NULL, OPTION_FLAG, AT(admin), NULL, 0, 0, NULL, "add: an admin"},
+    {"unverified", 0, NULL, OPTION_FLAG, AT(unverified), NULL, 0, 0, NULL,
+     "add: it may not do anything until `wrata user verify`"},
+    PASSWORD_STDIN("add: its password is the first line of standard input; without it a link is printed where one is"
+                   " chosen"),
+    {"yes",        'y', NULL, OPTION_FLAG, AT(yes), NULL, 0, 0, NULL, "delete: do not ask"},
+};
+static const struct option_row token_options[] = {
+    TOKEN_OPTIONS("add: "),
+    ACCOUNT_PASSWORD,
+};
+static const struct option_row audit_options[] = {
+    {"user",    0, "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "what this one did"},
+    {"action",  0, "ACTION", OPTION_TEXT, AT(action), NULL, 0, 0, NULL, "this action: launch.start, token.add, …"},
+    {"object",  0, "OBJECT", OPTION_TEXT, AT(object), NULL, 0, 0, NULL, "what was done to this: 'launch 12', 'user mira'"},
+    {"since",   0, "DURATION", OPTION_DURATION, AT(since_ms), NULL, 0, 0, NULL, "not longer ago than this: 2h, 7d"},
+    {"refused", 0, NULL, OPTION_FLAG, AT(refused), NULL, 0, 0, NULL, "only what was refused"},
+    {"limit",   'l', "N", OPTION_NUMBER, AT(limit), "50", 1, 10000, NULL, "how many, newest first"},
+    {"export",  0, "csv|json", OPTION_CHOICE, AT(export_as), NULL, 0, 0, NULL,
+     "print the whole, at most 100,000 rows, whatever --limit says"},
+};
 static const struct option_row help_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "everything, as docs/cli.md"},
 };
@@ -118,6 +160,20 @@ static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refre
 static const char *const serve_synopsis[] = {"[--data DIR] [--config FILE] [--listen ADDRESS:PORT]"};
 static const char *const config_synopsis[] = {"[show] [--config FILE]", "check [FILE]"};
 static const char *const credentials_synopsis[] = {"[show [KEY]]", "edit", "set KEY", "rotate"};
+static const char *const login_synopsis[] = {"[--url URL] [--login NAME] [--scope read|run|admin] [--days N]"};
+static const char *const account_synopsis[] = {""};
+static const char *const sessions_synopsis[] = {"[list]", "end SESSION", "end-others"};
+static const char *const user_synopsis[] = {
+    "[list]", "add LOGIN [--email ADDRESS] [--admin] [--unverified] [--password-stdin]", "show LOGIN", "verify LOGIN",
+    "unverify LOGIN", "lock LOGIN", "unlock LOGIN", "admin LOGIN", "unadmin LOGIN", "reset LOGIN", "delete LOGIN [--yes]",
+    "sessions-end LOGIN",
+};
+static const char *const token_synopsis[] = {"[list]", "add NAME [--scope read|run|admin] [--days N]", "remove NAME|ID"};
+static const char *const env_synopsis[] = {"[list]", "set NAME=VALUE...", "secret NAME", "unset NAME"};
+static const char *const audit_synopsis[] = {
+    "[--user LOGIN] [--action ACTION] [--object OBJECT] [--since DURATION] [--refused]", "[...] --limit N",
+    "[...] --export csv|json",
+};
 static const char *const help_synopsis[] = {"[COMMAND]"};
 
 const struct command commands[] = {
@@ -161,6 +217,51 @@ const struct command commands[] = {
      LINES(servers_options), 0, 2, NEEDS_START, false, cmd_servers},
     {"projects", LINES(projects_synopsis), "list, add, refresh and remove git repositories", NULL,
      NULL, 0, 0, 3, NEEDS_START, false, cmd_projects},
+    {"login", LINES(login_synopsis), "sign in to a server, so that further commands are asked as you",
+     "Asks for login and password, and keeps an API token for this server in $XDG_CONFIG_HOME/wrata/tokens.json, else"
+     " ~/.config/wrata/tokens.json, which nobody else can read. The password is not kept. A token that was kept before is"
+     " revoked.\n"
+     "\n"
+     "A command shows the first of these: WRATA_TOKEN in the environment (of the server in WRATA_URL, when that is set);"
+     " the token kept for the server's URL; on the data folder of a server, to whoever can read it, the host's own, which"
+     " is an admin's. Neither token nor password is sent over plain http to another computer, unless WRATA_INSECURE=1.\n"
+     "\n"
+     "    wrata login --url https://wrata.example.org --login mira\n"
+     "    WRATA_URL=https://wrata.example.org WRATA_TOKEN=... wrata run spec/\n",
+     LINES(login_options), 0, 0, NEEDS_SERVER, false, cmd_login},
+    {"logout", LINES(account_synopsis), "forget the token that `wrata login` keeps, here and on the server",
+     "When the server cannot be asked it says so, and forgets the token here all the same.\n",
+     LINES(account_options), 0, 0, NEEDS_NOTHING, false, cmd_logout},
+    {"whoami", LINES(account_synopsis), "as whom commands are asked", NULL,
+     NULL, 0, 0, 0, NEEDS_START, false, cmd_whoami},
+    {"password", LINES(account_synopsis), "change your password",
+     "Other sessions end, tokens stay.\n",
+     LINES(password_options), 0, 0, NEEDS_SERVER, false, cmd_password},
+    {"sessions", LINES(sessions_synopsis), "the browsers that are signed in to your account",
+     "A token may look. To end sessions your password is asked for.\n",
+     LINES(account_options), 0, 2, NEEDS_START, false, cmd_sessions},
+    {"token", LINES(token_synopsis), "list, make and remove the API tokens of your account",
+     "`add` prints the token, this once, alone on standard output. A token may look at the list; to change it your"
+     " password is asked for.\n"
+     "\n"
+     "    wrata token add nightly --scope run --days 30 > token.txt\n",
+     LINES(token_options), 0, 2, NEEDS_START, false, cmd_token},
+    {"env", LINES(env_synopsis), "the variables that every run of yours gets",
+     "The value of a `secret` is asked unseen, or read from standard input; it is kept encrypted, never shown again, and"
+     " starred out in logs. A token may look; to change them your password is asked for (with --password-stdin it is the"
+     " first line of standard input, the secret's value what follows).\n",
+     LINES(account_options), 0, -1, NEEDS_START, false, cmd_env},
+    {"user", LINES(user_synopsis), "list, add, verify, lock and delete accounts, as an admin",
+     "On the host of the server, on its data folder, this needs no account: that is how the first admin is made. With no"
+     " server running there, a private one is started for the time of the command.\n"
+     "\n"
+     "`add` without a password, and `reset`, print an address that works once, where the person chooses one. `delete`"
+     " says what goes and what stays, and asks.\n"
+     "\n"
+     "    wrata user add mira --email mira@example.org --admin\n",
+     LINES(user_options), 0, 2, NEEDS_START, false, cmd_user},
+    {"audit", LINES(audit_synopsis), "who did what, from where, and how it ended, as an admin", NULL,
+     LINES(audit_options), 0, 0, NEEDS_START, false, cmd_audit},
     {"serve", LINES(serve_synopsis), "run the server with its page and its API",
      "Everything is kept in the data folder; an empty one works. Each option may also stand in config.yml there, or in"
      " the environment; `wrata config show` says what is in force.\n",

@@ -1,0 +1,115 @@
+/* cmd_audit.c - `wrata audit`: who did what, when, from where, and how it ended. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/verbs.h"
+#include "wire/json_out.h"
+
+struct wanted {
+    json_t *items;
+    size_t max;
+};
+
+static bool take(void *ctx, const json_t *item)
+{
+    struct wanted *w = ctx;
+
+    (void)json_array_append_new(w->items, json_deep_copy(item));
+    return json_array_size(w->items) < w->max;
+}
+
+static void add_text(struct buf *path, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    buf_printf(path, "&%s=", name);
+    client_escape(path, value);
+}
+
+/* "?FIRST" and the filters that were given. */
+static void make_path(const struct cli *cli, const char *base, struct buf *path)
+{
+    const struct cli_opts *o = &cli->o;
+    char from[JSON_TIME_BYTES];
+
+    buf_puts(path, base);
+    add_text(path, "user", o->user);
+    add_text(path, "action", o->action);
+    add_text(path, "object", o->object);
+    if (o->since_ms > 0) {
+        jo_time_text((struct wall){wall_now().ms - o->since_ms}, from);
+        add_text(path, "from", from);
+    }
+    if (o->refused)
+        buf_puts(path, "&refused=1");
+}
+
+static void print_rows(const struct cli *cli, const json_t *items)
+{
+    static const char *const heads[] = {"TIME (UTC)", "WHO",    "BY",     "FROM",
+                                        "ACTION",     "OBJECT", "ANSWER", "DETAIL"};
+    const json_t *row;
+    struct table t;
+    size_t i;
+
+    list_heads(&t, heads, ARRAY_LEN(heads));
+    json_array_foreach(items, i, row)
+    {
+        const char *at = js_text(row, "at");
+
+        table_cellf(&t, "%.10s %.8s", at, strlen(at) > 11 ? at + 11 : "");
+        table_cell(&t, js_text(row, "login"));
+        table_cell(&t, js_text(row, "via"));
+        table_cell(&t, js_text(row, "address"));
+        table_cell(&t, js_text(row, "action"));
+        table_cell(&t, js_text(row, "object"));
+        if (js_int(row, "status") == 0)
+            table_cell(&t, "none: the server ended");
+        else
+            table_cellf(&t, "%lld", (long long)js_int(row, "status"));
+        table_cell(&t, js_text(row, "detail"));
+    }
+    list_print(cli, &t);
+}
+
+static int audit_list(struct cli *cli)
+{
+    struct wanted w = {.items = json_array(), .max = (size_t)cli->o.limit};
+    struct why why = {0};
+    struct buf path;
+    char base[64];
+    enum err err;
+
+    (void)snprintf(base, sizeof(base), API "/audit?limit=%lld",
+                   (long long)(cli->o.limit < 500 ? cli->o.limit : 500));
+    buf_init(&path, MIB(2));
+    make_path(cli, base, &path);
+    err = ask_all(cli, buf_str(&path), take, &w, &why);
+    buf_done(&path);
+    if (err == ERR_OK && cli->o.json)
+        print_json_page(w.items);
+    else if (err == ERR_OK && json_array_size(w.items) > 0)
+        print_rows(cli, w.items);
+    else if (err == ERR_OK)
+        (void)puts("Nothing like that is in the audit log. It has every change that somebody asked for,\n"
+                   "and every sign-in that was refused.");
+    json_decref(w.items);
+    return err == ERR_OK ? EXIT_PASSED : cli_fail_why(&why);
+}
+
+int cmd_audit(struct cli *cli)
+{
+    struct buf path;
+    char base[64];
+    int rc;
+
+    if (cli->o.export_as == NULL)
+        return audit_list(cli);
+    (void)snprintf(base, sizeof(base), API "/audit/export?format=%s", cli->o.export_as);
+    buf_init(&path, MIB(2));
+    make_path(cli, base, &path);
+    rc = ask_raw(cli, buf_str(&path));
+    buf_done(&path);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* verbs.h - commands of the form `wrata THINGS VERB …`: which verb, what a list prints, what a change says. */
+#ifndef WRATA_CLI_VERBS_H
+#define WRATA_CLI_VERBS_H
+
+#include "cli/cli_private.h"
+
+struct verb {
+    const char *name;
+    int args_min; /* after the verb */
+    int args_max; /* -1: any number */
+    int (*run)(struct cli *cli);
+};
+
+/* Run what the first argument names, "list" without one; the table ends with a NULL name. */
+int verbs_run(struct cli *cli, const struct verb *verbs);
+
+/* For ask_all(): a copy of the item, to the json array `ctx`. */
+bool list_collect(void *ctx, const json_t *item);
+void list_heads(struct table *t, const char *const *heads, size_t n);
+/* Print the table, and free it. */
+void list_print(const struct cli *cli, struct table *t);
+/* "2026-11-23 02:49" (UTC) of the time at `key`, `none` when it is null. */
+void list_time(struct table *t, const json_t *o, const char *key, const char *none);
+
+/* Print a document as one line of JSON. */
+void print_json(const json_t *doc);
+/* The same of what a list answered, all its pages, as one page. */
+void print_json_page(json_t *items);
+
+/* Send a change; print "NAME DONE", or with --json what the server answered. */
+int send_change(struct cli *cli, const char *method, const char *path, const char *body, const char *done,
+                const char *name);
+/* "TEXT\n" to standard output, control characters escaped. */
+void say_out(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+#endif
