@@ -18,7 +18,7 @@ static const char *const schemes[] = {"https://", "http://", "ssh://", "git://",
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define WORD_CHARS LETTERS "0123456789._-"
 
-/* "owner/name", as GitHub writes it. */
+/* "owner/name", as GitHub and others write it. */
 static bool is_short_name(const char *url)
 {
     size_t owner = strspn(url, LETTERS "0123456789-");
@@ -39,7 +39,7 @@ static bool is_scp_like(const char *url)
            strspn(host, WORD_CHARS) >= (size_t)(url + n - host);
 }
 
-enum err project_url(const char *url, char *out, size_t size, struct why *reterr)
+enum err project_url(const char *url, const char *git_host, char *out, size_t size, struct why *reterr)
 {
     size_t n = strlen(url);
     int len;
@@ -53,7 +53,7 @@ enum err project_url(const char *url, char *out, size_t size, struct why *reterr
     if (is_short_name(url)) {
         if (n > 4 && strcmp(url + n - 4, ".git") == 0)
             n -= 4;
-        len = snprintf(out, size, "https://github.com/%.*s.git", (int)n, url);
+        len = snprintf(out, size, "https://%s/%.*s.git", git_host, (int)n, url);
         return len > 0 && (size_t)len < size ? ERR_OK
                                              : why_set(reterr, ERR_LIMIT, "url", "url: it is too long");
     }
@@ -72,7 +72,7 @@ enum err project_url(const char *url, char *out, size_t size, struct why *reterr
     return why_set(
         reterr, ERR_INVALID, "url",
         "url: '%.100s' is none of: https://…, http://…, ssh://…, git://…, file:///…, user@host:path, "
-        "/path on this computer, owner/name of GitHub",
+        "/path on this computer, owner/name of the git host",
         url);
 }
 
@@ -120,7 +120,7 @@ static void refresh_ask(struct job *j)
     const char *const words[] = {"ls-remote", "--quiet", "--symref", "--", j->url, "HEAD", NULL};
 
     j->step = REFRESH_ASKED;
-    job_git(j, refresh_dir(j), words, NULL, GIT_ASK_MS);
+    job_git_remote(j, refresh_dir(j), words, GIT_ASK_MS);
 }
 
 static void refresh_begin(struct job *j)
@@ -129,7 +129,7 @@ static void refresh_begin(struct job *j)
     char url[URL_BYTES_MAX + 64];
     struct why why;
 
-    if (project_url(j->url, url, sizeof(url), &why) != ERR_OK) {
+    if (project_url(j->url, projects_login(j->mirror->ps)->host, url, sizeof(url), &why) != ERR_OK) {
         job_end(j, why.code, &why);
         return;
     }
@@ -178,7 +178,7 @@ static void refresh_fetch(struct job *j)
                                  NULL};
 
     j->step = REFRESH_FETCHED;
-    job_git(j, refresh_dir(j), words, NULL, GIT_FETCH_MS);
+    job_git_remote(j, refresh_dir(j), words, GIT_FETCH_MS);
 }
 
 static void refresh_set_head(struct job *j)

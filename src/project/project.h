@@ -16,6 +16,17 @@ struct projects;
 /* dir: where the mirrors live; made when absent. Owned by the caller. */
 MUST_USE enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret,
                                struct why *reterr);
+/* Name and token for https at one host, and the host that "owner/name" means. */
+#define GIT_HOST_DEFAULT "github.com"
+#define GIT_HOST_BYTES 256
+struct git_login {
+    const char *host;  /* "github.com", "git.example.org:8443" */
+    const char *user;  /* never NULL */
+    const char *token; /* NULL: none */
+};
+/* From now on. All borrowed, until the next call or projects_free(). ERR_INVALID: no host (then nothing changes). */
+MUST_USE enum err projects_set_login(struct projects *ps, const struct git_login *login, struct why *reterr);
+
 /* Kill its children; callbacks owed get ERR_BUSY. Whoever asks later gets that answer from projects_free(). */
 void projects_halt(struct projects *ps);
 void projects_free(struct projects *ps); /* halts it first; NULL is fine */
@@ -91,9 +102,10 @@ struct arena;
 MUST_USE enum err command_for(const char *path, bool is_executable, bool has_gemfile_lock,
                               struct arena *arena, struct plan_file *ret, struct why *reterr);
 
-/* What git is given for a url: itself, or GitHub's for "owner/name". ERR_INVALID with reterr for what is none (a
+/* What git is given for a url: itself, or that of git_host for "owner/name". ERR_INVALID with reterr for what is none (a
  * relative path, `ext::…`, a blank in it). projects_refresh() and projects_plan() do this by themselves. */
-MUST_USE enum err project_url(const char *url, char *out, size_t size, struct why *reterr);
+MUST_USE enum err project_url(const char *url, const char *git_host, char *out, size_t size,
+                              struct why *reterr);
 
 /* Does a slash-separated path match a glob: * and ? within a segment, ** over segments, [a-z] classes. */
 bool glob_match(const char *glob, const char *path);

@@ -1,6 +1,7 @@
 /* project_private.h - what the files of project/ share.
  *
  *   projects.c   mirrors, their queues of jobs, the children that do them
+ *   login.c      name and token for https, and what git says of them; askpass.c gives them to git
  *   mirror.c     the jobs that change a mirror: refresh, bundle, remove; urls
  *   refs.c       branches and tags; a ref to a commit
  *   tree.c       the files of a commit, read from git and kept
@@ -29,6 +30,32 @@ uint32_t text_rune(const char *p, size_t n, size_t *retlen);
 bool text_is_utf8(const char *p, size_t n);
 /* The last lines of what git wrote to standard error, as one clean line without passwords of URLs. */
 const char *text_of_git(struct slice err, char *out, size_t size);
+
+/* ---- login.c ---- */
+
+#define LOGIN_TOKEN_BYTES KIB(64)
+
+bool login_is_host(const char *host); /* "name", "name:port", "[::1]:port" */
+/* The host of an https url without a login of its own, port included, as it is written there. */
+bool login_host_of(const char *url, char *out, size_t size);
+/* Is the token for this url? */
+bool login_fits(const struct git_login *login, const char *url);
+
+/* Changes to the environment of a git that may ask for it; the token is overwritten at their end. */
+struct login_env {
+    char askpass[64];
+    char host[GIT_HOST_BYTES + 32];
+    char user[512];
+    struct buf token;
+};
+void login_env(const struct git_login *login, const char *url, struct login_env *ret);
+void login_env_done(struct login_env *e);
+
+/* What was said, each token in it as ***; appended to out. token NULL: as it is. */
+void login_mask(const char *token, struct slice said, struct buf *out);
+/* Did it fail for want of a name and token that are taken? Then the sentence for that. */
+bool login_explains(const struct git_login *login, const char *url, struct slice said, char *out,
+                    size_t size);
 
 /* ---- command.c ---- */
 
@@ -118,7 +145,8 @@ struct job {
     const char **commits; /* of a bundle */
     uint32_t n_commits;
     struct child *child;
-    char *input; /* for the child of this step */
+    char *input;    /* for the child of this step */
+    bool is_remote; /* this step asks the remote at `url` */
     void *ctx;
     union {
         project_done_fn *done;
@@ -139,7 +167,10 @@ job_step_fn refresh_step, remove_step, bundle_step, refs_step, tree_step;
 /* Start `git --git-dir=DIR words…` (NULL-ended) with input (taken; NULL: none). Its end is the next step. */
 void job_git(struct job *j, const char *git_dir, const char *const *words, TAKES char *input,
              int64_t deadline_ms);
+/* The same for a step that asks the remote at j->url: with name and token, if they are for it. */
+void job_git_remote(struct job *j, const char *git_dir, const char *const *words, int64_t deadline_ms);
 void job_run(struct job *j, const char *const *argv, int64_t deadline_ms); /* any program */
+const struct git_login *projects_login(const struct projects *ps);
 /* The job is over: its callback, then it is freed. */
 void job_end(struct job *j, enum err err, const struct why *why);
 /* The same after a child failed: "cannot <what>: <what git said>". `code` unless it took too long. */

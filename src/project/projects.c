@@ -31,6 +31,7 @@ struct projects {
     struct mirror *mirrors[MIRROR_BUCKETS];
     struct tree *trees; /* newest use first */
     uint32_t n_refreshing;
+    struct git_login login; /* borrowed */
 };
 
 static const struct {
@@ -167,11 +168,17 @@ bool job_failed(const struct child_exit *e)
 
 void job_end_git(struct job *j, const struct child_exit *e, enum err code, const char *what)
 {
+    const struct git_login *login = &j->mirror->ps->login;
     char said[200];
     char how[96];
     struct why why;
+    struct buf err;
 
-    (void)text_of_git(e->err, said, sizeof(said));
+    buf_init(&err, (e->err.len + 1) * 4); /* a mask may be longer than a token */
+    login_mask(login->token, e->err, &err);
+    if (!j->is_remote || !login_explains(login, j->url, buf_slice(&err), said, sizeof(said)))
+        (void)text_of_git(buf_slice(&err), said, sizeof(said));
+    buf_done(&err);
     (void)why_set(&why, e->timed_out ? ERR_TIMEOUT : code, NULL, "cannot %s: %s", what,
                   said[0] != '\0' && !e->timed_out ? said : child_exit_text(e, how, sizeof(how)));
     job_end(j, why.code, &why);
@@ -190,7 +197,6 @@ static void on_child_exit(void *ctx, const struct child_exit *e)
 /* Nothing of a shell we were started from, no questions, and no ways but these to a remote (`ext::` runs commands). */
 static const char *const git_env[] = {
     "GIT_TERMINAL_PROMPT=0",
-    "GIT_ASKPASS=",
     "SSH_ASKPASS_REQUIRE=never",
     "GIT_ALLOW_PROTOCOL=https:http:ssh:git:file",
     "GIT_OPTIONAL_LOCKS=0",
@@ -204,13 +210,43 @@ static const char *const git_env[] = {
     "GIT_NAMESPACE",
     "GIT_PREFIX",
     "GIT_CEILING_DIRECTORIES",
-    NULL,
+    /* These write what is sent, and where it is sent to. */
+    "GIT_TRACE",
+    "GIT_TRACE_CURL",
+    "GIT_TRACE_REDACT",
+    "GIT_CURL_VERBOSE",
+    "GIT_TRACE2",
+    "GIT_TRACE2_EVENT",
+    "GIT_TRACE2_PERF",
 };
+
+#define LOGIN_ENV_MAX 6
+
+/* Into all (NULL-ended). Nobody answers for what is not for this login. */
+static void job_env(const struct job *j, struct login_env *login, const char **all)
+{
+    size_t n = ARRAY_LEN(git_env);
+
+    memcpy(all, git_env, sizeof(git_env));
+    *login = (struct login_env){0};
+    if (j->is_remote && login_fits(&j->mirror->ps->login, j->url)) {
+        login_env(&j->mirror->ps->login, j->url, login);
+        all[n++] = "GIT_SSL_NO_VERIFY";
+        all[n++] = login->askpass;
+        all[n++] = login->host;
+        all[n++] = login->user;
+        all[n++] = buf_str(&login->token);
+    } else {
+        all[n++] = "GIT_ASKPASS=";
+    }
+    all[n] = NULL;
+}
 
 void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
 {
+    const char *env[ARRAY_LEN(git_env) + LOGIN_ENV_MAX];
     struct child_opts opts = {.argv = argv,
-                              .env = git_env,
+                              .env = env,
                               .in = j->input != NULL ? CHILD_PIPE : CHILD_NULL,
                               .out = CHILD_PIPE,
                               .err = CHILD_PIPE,
@@ -219,12 +255,17 @@ void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
                               .out_max = GIT_OUT_MAX,
                               .on_exit = on_child_exit,
                               .ctx = j};
+    struct login_env login;
     struct why why;
     char *input = j->input;
+    enum err err;
 
     CHECK(j->child == NULL);
     j->input = NULL;
-    if (child_start(j->mirror->ps->children, &opts, &j->child, &why) != ERR_OK) {
+    job_env(j, &login, env);
+    err = child_start(j->mirror->ps->children, &opts, &j->child, &why);
+    login_env_done(&login);
+    if (err != ERR_OK) {
         free(input);
         job_end(j, why.code, &why);
         return;
@@ -235,7 +276,10 @@ void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
     child_close_in(j->child);
 }
 
-void job_git(struct job *j, const char *git_dir, const char *const *words, char *input, int64_t deadline_ms)
+static const char *const login_config[] = {"credential.helper=", "http.sslVerify=true",
+                                           "http.followRedirects=initial", "credential.useHttpPath=false"};
+
+static void start_git(struct job *j, const char *git_dir, const char *const *words, int64_t deadline_ms)
 {
     const char *argv[ARGV_MAX] = {"git",       "-c", "core.hooksPath=/dev/null",    "-c",
                                   "gc.auto=0", "-c", "fetch.writeCommitGraph=false"};
@@ -243,14 +287,33 @@ void job_git(struct job *j, const char *git_dir, const char *const *words, char 
 
     argv[n++] = "-c";
     argv[n++] = arena_printf(&j->arena, "safe.directory=%s", git_dir);
+    if (j->is_remote && login_fits(&j->mirror->ps->login, j->url)) {
+        /* No helper is asked or told, TLS is checked, and only the first request may be sent elsewhere. */
+        for (unsigned i = 0; i < ARRAY_LEN(login_config); i++) {
+            argv[n++] = "-c";
+            argv[n++] = login_config[i];
+        }
+    }
     argv[n++] = arena_printf(&j->arena, "--git-dir=%s", git_dir);
     for (unsigned i = 0; words[i] != NULL; i++) {
         CHECK(n + 1 < ARGV_MAX);
         argv[n++] = words[i];
     }
     argv[n] = NULL;
-    j->input = input;
     job_run(j, argv, deadline_ms);
+}
+
+void job_git(struct job *j, const char *git_dir, const char *const *words, char *input, int64_t deadline_ms)
+{
+    j->input = input;
+    j->is_remote = false;
+    start_git(j, git_dir, words, deadline_ms);
+}
+
+void job_git_remote(struct job *j, const char *git_dir, const char *const *words, int64_t deadline_ms)
+{
+    j->is_remote = true;
+    start_git(j, git_dir, words, deadline_ms);
 }
 
 /* ---- who may start ---- */
@@ -482,12 +545,30 @@ enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects *
     ps = xcalloc(1, sizeof(*ps));
     ps->loop = loop;
     ps->dir = xstrdup(path);
+    ps->login = (struct git_login){.host = GIT_HOST_DEFAULT, .user = ""};
     ps->children = children_new(loop);
     ps->kick = xcalloc(1, sizeof(*ps->kick));
     CHECK(uv_timer_init(loop, ps->kick) == 0);
     ps->kick->data = ps;
     *ret = ps;
     return ERR_OK;
+}
+
+enum err projects_set_login(struct projects *ps, const struct git_login *login, struct why *reterr)
+{
+    if (!login_is_host(login->host))
+        return why_set(reterr, ERR_INVALID, "git_host",
+                       "git_host: '%.80s' is not a host like github.com or git.example.org:8443",
+                       login->host);
+    if (strlen(login->user) > 255 || (login->token != NULL && strlen(login->token) > KIB(32)))
+        return why_set(reterr, ERR_INVALID, "git_user", "git_user, git_token: too long");
+    ps->login = *login;
+    return ERR_OK;
+}
+
+const struct git_login *projects_login(const struct projects *ps)
+{
+    return &ps->login;
 }
 
 static void on_kick_closed(uv_handle_t *h)

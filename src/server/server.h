@@ -62,6 +62,7 @@ struct server {
     struct store *store;
     struct engine *engine;
     struct projects *projects;
+    struct credentials credentials; /* projects borrow from them */
     struct links *links;
     struct streams *streams;
     struct api *api;
@@ -109,6 +110,13 @@ void settings_of_launches(const struct config *c, struct api_launch_defaults *re
 void settings_of_accounts(struct server *s, struct api_account_settings *ret); /* texts live in s */
 MUST_USE enum err settings_credentials(struct server *s, struct why *reterr);  /* read them (again) */
 void settings_reload(struct server *s);
+
+/* ---- secrets.c ---- */
+/* When there are projects to hand them to. ERR_INVALID, ERR_IO: nothing changed. */
+MUST_USE enum err secrets_load(struct server *s, struct why *reterr);
+void secrets_reload(struct server *s);
+const char *secrets_text(const struct server *s,
+                         enum credential_id id); /* NULL: not set. Until the next load */
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */

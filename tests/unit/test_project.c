@@ -212,7 +212,7 @@ static void test_project__urls_are_known_forms_or_refused(void **state)
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(urls); i++) {
-        enum err err = project_url(urls[i].url, out, sizeof(out), &why);
+        enum err err = project_url(urls[i].url, GIT_HOST_DEFAULT, out, sizeof(out), &why);
 
         if ((err == ERR_OK) != (urls[i].result != NULL))
             fail_msg("url '%s' gave %d", urls[i].url, (int)err);
