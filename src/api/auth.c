@@ -143,10 +143,14 @@ const char *auth_link_url(struct req *rq, const char *path, const char *secret)
 
 static void find_address(struct req *rq)
 {
+    char xff[FORWARDED_BYTES_MAX + 2]; /* one that does not fit is too long to be believed */
+    char xfp[32];
     bool is_https = false;
 
-    forwarded_client(rq->api->opts.trusted, http_peer(rq->http), http_header(rq->http, "X-Forwarded-For"),
-                     http_header(rq->http, "X-Forwarded-Proto"), rq->address, &is_https);
+    /* All lines of them: a proxy may have added its own below the client's. */
+    (void)http_header_list(rq->http, "X-Forwarded-For", xff, sizeof(xff));
+    (void)http_header_list(rq->http, "X-Forwarded-Proto", xfp, sizeof(xfp));
+    forwarded_client(rq->api->opts.trusted, http_peer(rq->http), xff, xfp, rq->address, &is_https);
     rq->is_secure = is_https || httpd_is_tls(rq->api->http);
 }
 

@@ -18,6 +18,7 @@ MUST_USE enum err projects_new(struct uv_loop_s *loop, const char *dir, struct p
                                struct why *reterr);
 /* Name and token for https at one host, and the host that "owner/name" means. */
 #define GIT_HOST_DEFAULT "github.com"
+#define GIT_USER_DEFAULT "x-access-token" /* GitHub and others look at the token alone then */
 #define GIT_HOST_BYTES 256
 struct git_login {
     const char *host;  /* "github.com", "git.example.org:8443" */

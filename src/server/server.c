@@ -247,7 +247,6 @@ static void on_starter(uv_poll_t *h, int status, int events)
 void server_reload(struct server *s)
 {
     settings_reload(s);
-    secrets_reload(s);
     if (s->tls != NULL)
         tls_reload(s->tls);
 }
@@ -390,7 +389,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
     (void)snprintf(mirrors, sizeof(mirrors), "%s/projects", s->opts.data_dir);
     err = projects_new(&s->loop, mirrors, &s->projects, reterr);
     if (err == ERR_OK)
-        err = secrets_load(s, reterr);
+        err = settings_of_git(s->projects, &s->credentials, reterr);
     if (err == ERR_OK)
         err = links_new(&s->loop, &links, &server_link_ops, s, &s->links, reterr);
     api.projects = s->projects;
@@ -466,7 +465,6 @@ void server_close(struct server *s)
     store_close(s->store);
     api_close(s->api);
     projects_free(s->projects);
-    credentials_done(&s->credentials);
     listen_close(s);
     streams_free(s->streams);
     engine_free(s->engine);

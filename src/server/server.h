@@ -62,11 +62,10 @@ struct server {
     struct store *store;
     struct engine *engine;
     struct projects *projects;
-    struct credentials credentials; /* projects borrow from them */
     struct links *links;
     struct streams *streams;
     struct api *api;
-    struct credentials credentials; /* in force; read again on SIGHUP */
+    struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */
     char admin_emails_text[ADMIN_EMAILS_MAX * 256];
     const char *admin_emails[ADMIN_EMAILS_MAX];
     struct tls *tls;                /* NULL: plain HTTP */
@@ -108,15 +107,10 @@ void listen_close(struct server *s);
 void settings_apply(const struct config *c); /* to what is the same for the whole process: the log */
 void settings_of_launches(const struct config *c, struct api_launch_defaults *ret);
 void settings_of_accounts(struct server *s, struct api_account_settings *ret); /* texts live in s */
-MUST_USE enum err settings_credentials(struct server *s, struct why *reterr);  /* read them (again) */
+/* Who may fetch by https. Borrows the texts of c. */
+MUST_USE enum err settings_of_git(struct projects *ps, const struct credentials *c, struct why *reterr);
+MUST_USE enum err settings_credentials(struct server *s, struct why *reterr); /* read them (again) */
 void settings_reload(struct server *s);
-
-/* ---- secrets.c ---- */
-/* When there are projects to hand them to. ERR_INVALID, ERR_IO: nothing changed. */
-MUST_USE enum err secrets_load(struct server *s, struct why *reterr);
-void secrets_reload(struct server *s);
-const char *secrets_text(const struct server *s,
-                         enum credential_id id); /* NULL: not set. Until the next load */
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */

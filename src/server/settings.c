@@ -55,6 +55,19 @@ void settings_of_accounts(struct server *s, struct api_account_settings *ret)
                      s->admin_emails, ARRAY_LEN(s->admin_emails));
 }
 
+enum err settings_of_git(struct projects *ps, const struct credentials *c, struct why *reterr)
+{
+    struct git_login login = {.host = GIT_HOST_DEFAULT, .user = GIT_USER_DEFAULT};
+
+    if (c->at[CREDENTIAL_git_host] != NULL)
+        login.host = secret_reveal(c->at[CREDENTIAL_git_host]);
+    if (c->at[CREDENTIAL_git_user] != NULL)
+        login.user = secret_reveal(c->at[CREDENTIAL_git_user]);
+    if (c->at[CREDENTIAL_git_token] != NULL)
+        login.token = secret_reveal(c->at[CREDENTIAL_git_token]);
+    return projects_set_login(ps, &login, reterr);
+}
+
 static void log_problems(const char *event, const struct buf *problems);
 
 /* Credentials with a mistake: at the start they are a reason not to start, later the old ones stay. */
@@ -69,12 +82,15 @@ enum err settings_credentials(struct server *s, struct why *reterr)
     buf_init(&warnings, CREDENTIALS_PROBLEMS_BYTES);
     err = credentials_load(s->opts.data_dir, &new, &problems, &warnings);
     log_problems("credentials.odd", &warnings);
+    if (err != ERR_OK)
+        (void)why_set(reterr, ERR_INVALID, NULL, "the credentials cannot be used: %s", buf_str(&problems));
+    else if (s->projects != NULL)
+        err = settings_of_git(s->projects, &new, reterr);
     if (err == ERR_OK) {
         credentials_done(&s->credentials);
         s->credentials = new;
     } else {
         credentials_done(&new);
-        (void)why_set(reterr, ERR_INVALID, NULL, "the credentials cannot be used: %s", buf_str(&problems));
     }
     buf_done(&problems);
     buf_done(&warnings);
@@ -128,9 +144,10 @@ void settings_reload(struct server *s)
     struct api_launch_defaults launches;
     struct api_account_settings accounts;
     struct why why;
+    char quoted[300];
 
     if (settings_credentials(s, &why) != ERR_OK)
-        LOG_WARN("credentials.wrong", "why=\"%s\"", why.text);
+        LOG_WARN("credentials.wrong", "why=%s", log_quote(quoted, sizeof(quoted), why.text));
     buf_init(&problems, CONFIG_PROBLEMS_BYTES);
     if (config_load(s->opts.sources, &new, &problems) != ERR_OK) {
         log_problems("config.wrong", &problems);

@@ -179,7 +179,7 @@ class GitLogin(wrata.Case):
         # renewed while the server runs
         self.login()
         server.process.send_signal(signal.SIGHUP)
-        wait_for("the credentials are read", lambda: "event=credentials.reloaded" in server.log_tail())
+        wait_for("the credentials are read", lambda: "event=config.reloaded" in server.log_tail())
         self.assertIsNone(self.fetch(server, self.site.url + "/team/app.git"))
 
     def test_without_a_token_it_says_what_is_missing(self):
