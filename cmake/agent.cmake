@@ -94,7 +94,7 @@ add_custom_command(OUTPUT ${GEN}/embed_agents.S
 set_source_files_properties(${GEN}/embed_agents.S PROPERTIES OBJECT_DEPENDS "${AGENT_FILES}")
 
 add_library(wrata_embed STATIC ${GEN}/embed_migrations.c ${GEN}/embed_web.c ${GEN}/embed_web_data.S
-    ${GEN}/embed_agents.S)
+    ${GEN}/embed_agents.S ${GEN}/embed_mails.c)
 set_source_files_properties(${GEN}/embed_web_data.S PROPERTIES OBJECT_DEPENDS ${GEN}/embed_web.c)
 
 # The agent's own code on glibc, with the sanitizers of this build: what unit tests and the simulator link.

@@ -37,6 +37,10 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     embed_list(adapter_deps adapters ${adapters})
     embed_rule(adapters OUTPUT embed_adapters.c embed_adapters.h DEPENDS ${adapter_deps})
 
+    file(GLOB mails CONFIGURE_DEPENDS src/notify/templates/*.txt src/notify/templates/*.html)
+    embed_list(mail_deps mails ${mails})
+    embed_rule(mails OUTPUT embed_mails.c DEPENDS ${mail_deps})
+
     # The page is built in web/ itself, once for all build folders: scripts/build-web.sh looks whether it must.
     set(page_deps "")
     find_program(NODE node)
@@ -136,6 +140,31 @@ function(make_adapters)
     string(APPEND h "\n#endif\n")
     file(WRITE ${GEN}/embed_adapters.c "${c}")
     file(WRITE ${GEN}/embed_adapters.h "${h}")
+endfunction()
+
+# KIND.txt, and KIND.html where there is one.
+function(make_mails)
+    file(GLOB files ${SRC}/src/notify/templates/*.txt)
+    list(SORT files)
+    set(arrays "")
+    set(rows "")
+    set(n 0)
+    foreach(file IN LISTS files)
+        get_filename_component(kind ${file} NAME_WE)
+        hex_of(text ${file})
+        set(html "")
+        if(EXISTS ${SRC}/src/notify/templates/${kind}.html)
+            hex_of(html ${SRC}/src/notify/templates/${kind}.html)
+        endif()
+        string(APPEND arrays "static const char text_${kind}[] = {\n${text}0};\n"
+            "static const char html_${kind}[] = {\n${html}0};\n")
+        string(APPEND rows "    {\"${kind}\", text_${kind}, html_${kind}},\n")
+        math(EXPR n "${n} + 1")
+    endforeach()
+    file(WRITE ${GEN}/embed_mails.c
+        "/* Made by cmake/embed.cmake from src/notify/templates/. */\n#include \"notify/template.h\"\n\n"
+        "${arrays}\nconst struct mail_template mail_templates[] = {\n${rows}    {0, 0, 0},\n};\n"
+        "const unsigned int mail_templates_count = ${n};\n")
 endfunction()
 
 set(TYPE_html "text/html; charset=utf-8")
