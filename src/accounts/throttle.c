@@ -149,8 +149,8 @@ static void give_back(struct throttle *t, const char *text)
 
 int64_t throttle_try(struct throttle *t, struct mono now, const char *login, const char *address)
 {
-    char user[KEY_BYTES_MAX];
-    char from[KEY_BYTES_MAX];
+    char user[KEY_BYTES_MAX] = "";
+    char from[KEY_BYTES_MAX] = "";
     int64_t user_ms;
     int64_t from_ms;
 
@@ -169,7 +169,7 @@ int64_t throttle_try(struct throttle *t, struct mono now, const char *login, con
 
 void throttle_right(struct throttle *t, const char *login, const char *address)
 {
-    char text[KEY_BYTES_MAX];
+    char text[KEY_BYTES_MAX] = "";
     struct key *k;
 
     login_key(login, text);
@@ -182,7 +182,7 @@ void throttle_right(struct throttle *t, const char *login, const char *address)
 
 void throttle_undo(struct throttle *t, const char *login, const char *address)
 {
-    char text[KEY_BYTES_MAX];
+    char text[KEY_BYTES_MAX] = "";
 
     login_key(login, text);
     give_back(t, text);
