@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "cli/cli_private.h"
 #include "cli/discover.h"
+#include "cli/doctor_private.h"
 #include "cli/doctor_probe.h"
 #include "net/tls.h"
 
@@ -28,33 +29,12 @@
 #define SSH_MS 15000
 #define PROGRAM_MS 5000
 #define CLOCK_SLACK_S 120
-#define FINDINGS_MAX 1024
 
-enum level { LEVEL_OK, LEVEL_WARN, LEVEL_WRONG };
 static const char *const level_names[] = {"ok", "warn", "wrong"};
-
-struct finding {
-    const char *check; /* static */
-    enum level level;
-    char text[300];
-    char mend[PATH_MAX + 200]; /* the command; "": none is needed, or none is known */
-};
-
-struct doctor {
-    struct cli *cli;
-    struct finding *all;
-    size_t n;
-    bool has_data;  /* the folder is there and can be entered */
-    bool is_served; /* a server answered */
-    bool has_local; /* something runs on this machine, or nothing is known yet */
-    unsigned n_servers;
-};
 
 /* ---- findings ---- */
 
-static struct finding *find(struct doctor *d, const char *check, enum level level, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
-static struct finding *find(struct doctor *d, const char *check, enum level level, const char *fmt, ...)
+struct finding *doctor_find(struct doctor *d, const char *check, enum level level, const char *fmt, ...)
 {
     struct finding *f;
     va_list ap;
@@ -68,8 +48,7 @@ static struct finding *find(struct doctor *d, const char *check, enum level leve
     return f;
 }
 
-static void mend(struct finding *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void mend(struct finding *f, const char *fmt, ...)
+void doctor_mend(struct finding *f, const char *fmt, ...)
 {
     va_list ap;
 
@@ -91,25 +70,27 @@ static void check_folder(struct doctor *d)
     struct stat st;
 
     if (stat(data, &st) != 0 && errno == ENOENT) {
-        mend(find(d, "data", LEVEL_WARN, "%s is not there yet; the first start makes it", data),
-             "wrata serve --data '%s'", data);
+        doctor_mend(doctor_find(d, "data", LEVEL_WARN, "%s is not there yet; the first start makes it", data),
+                    "wrata serve --data '%s'", data);
         return;
     }
     if (stat(data, &st) != 0) {
-        mend(find(d, "data", LEVEL_WRONG, "%s cannot be looked at: %s", data, strerror(errno)),
-             "sudo -u OWNER wrata doctor --data '%s'", data);
+        doctor_mend(doctor_find(d, "data", LEVEL_WRONG, "%s cannot be looked at: %s", data, strerror(errno)),
+                    "sudo -u OWNER wrata doctor --data '%s'", data);
     } else if (!S_ISDIR(st.st_mode)) {
-        mend(find(d, "data", LEVEL_WRONG, "%s is not a folder", data), "mv '%s' '%s.old'", data, data);
+        doctor_mend(doctor_find(d, "data", LEVEL_WRONG, "%s is not a folder", data), "mv '%s' '%s.old'", data,
+                    data);
     } else if (access(data, R_OK | W_OK | X_OK) != 0) {
-        mend(find(d, "data", LEVEL_WRONG, "%s cannot be written by you", data),
-             "sudo chown -R \"$(id -u)\" '%s'", data);
+        doctor_mend(doctor_find(d, "data", LEVEL_WRONG, "%s cannot be written by you", data),
+                    "sudo chown -R \"$(id -u)\" '%s'", data);
     } else if ((st.st_mode & 077) != 0) {
-        mend(find(d, "data", LEVEL_WRONG, "%s is open to other users (mode %04o): it holds logs and secrets",
-                  data, st.st_mode & 07777),
-             "chmod 700 '%s'", data);
+        doctor_mend(doctor_find(d, "data", LEVEL_WRONG,
+                                "%s is open to other users (mode %04o): it holds logs and secrets", data,
+                                st.st_mode & 07777),
+                    "chmod 700 '%s'", data);
         d->has_data = true;
     } else {
-        (void)find(d, "data", LEVEL_OK, "%s", data);
+        (void)doctor_find(d, "data", LEVEL_OK, "%s", data);
         d->has_data = true;
     }
 }
@@ -121,7 +102,8 @@ static void check_disk(struct doctor *d)
     enum level level = LEVEL_OK;
 
     if (statvfs(d->cli->data, &fs) != 0) {
-        (void)find(d, "disk", LEVEL_WRONG, "the space on its disk cannot be read: %s", strerror(errno));
+        (void)doctor_find(d, "disk", LEVEL_WRONG, "the space on its disk cannot be read: %s",
+                          strerror(errno));
         return;
     }
     free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -130,11 +112,11 @@ static void check_disk(struct doctor *d)
     if (free_bytes < DISK_WRONG_BYTES || (fs.f_files > 0 && fs.f_favail < 500))
         level = LEVEL_WRONG;
     if (level == LEVEL_OK)
-        (void)find(d, "disk", level, "%.1f GiB free", (double)free_bytes / (double)MIB(1024));
+        (void)doctor_find(d, "disk", level, "%.1f GiB free", (double)free_bytes / (double)MIB(1024));
     else
-        mend(find(d, "disk", level, "%.0f MiB and %llu files free", (double)free_bytes / (double)MIB(1),
-                  (unsigned long long)fs.f_favail),
-             "du -xh -d1 '%s' | sort -h", d->cli->data);
+        doctor_mend(doctor_find(d, "disk", level, "%.0f MiB and %llu files free",
+                                (double)free_bytes / (double)MIB(1), (unsigned long long)fs.f_favail),
+                    "du -xh -d1 '%s' | sort -h", d->cli->data);
 }
 
 /* What only its owner may read. */
@@ -149,14 +131,14 @@ static void check_secrets(struct doctor *d)
         if (stat(path, &st) != 0)
             continue;
         if ((st.st_mode & 077) != 0)
-            mend(find(d, "secrets", LEVEL_WRONG, "%s is open to other users (mode %04o)", path,
-                      st.st_mode & 07777),
-                 "chmod 600 '%s'", path);
+            doctor_mend(doctor_find(d, "secrets", LEVEL_WRONG, "%s is open to other users (mode %04o)", path,
+                                    st.st_mode & 07777),
+                        "chmod 600 '%s'", path);
         else if (access(path, R_OK) != 0)
-            mend(find(d, "secrets", LEVEL_WRONG, "%s cannot be read by you", path),
-                 "sudo chown \"$(id -u)\" '%s'", path);
+            doctor_mend(doctor_find(d, "secrets", LEVEL_WRONG, "%s cannot be read by you", path),
+                        "sudo chown \"$(id -u)\" '%s'", path);
         else
-            (void)find(d, "secrets", LEVEL_OK, "%s is its owner's alone", names[i]);
+            (void)doctor_find(d, "secrets", LEVEL_OK, "%s is its owner's alone", names[i]);
     }
 }
 
@@ -176,17 +158,17 @@ static void check_tls(struct doctor *d)
     path_in(d, "certs/tls.crt", crt, sizeof(crt));
     path_in(d, "certs/tls.key", key, sizeof(key));
     if (access(crt, F_OK) != 0 && access(key, F_OK) != 0) {
-        (void)find(d, "tls", LEVEL_OK, "no certificate: plain HTTP, on this machine alone");
+        (void)doctor_find(d, "tls", LEVEL_OK, "no certificate: plain HTTP, on this machine alone");
         return;
     }
     if (access(crt, F_OK) != 0 || access(key, F_OK) != 0) {
-        mend(find(d, "tls", LEVEL_WRONG, "%s is missing", access(crt, F_OK) != 0 ? crt : key),
-             "cp FULLCHAIN.pem '%s' && install -m 600 PRIVKEY.pem '%s'", crt, key);
+        doctor_mend(doctor_find(d, "tls", LEVEL_WRONG, "%s is missing", access(crt, F_OK) != 0 ? crt : key),
+                    "cp FULLCHAIN.pem '%s' && install -m 600 PRIVKEY.pem '%s'", crt, key);
         return;
     }
     if (tls_check(crt, key, &info, &why) != ERR_OK) {
-        mend(find(d, "tls", LEVEL_WRONG, "%s", why.text),
-             "cp FULLCHAIN.pem '%s' && install -m 600 PRIVKEY.pem '%s'", crt, key);
+        doctor_mend(doctor_find(d, "tls", LEVEL_WRONG, "%s", why.text),
+                    "cp FULLCHAIN.pem '%s' && install -m 600 PRIVKEY.pem '%s'", crt, key);
         return;
     }
     end = (time_t)info.not_after_s;
@@ -194,10 +176,10 @@ static void check_tls(struct doctor *d)
     (void)gmtime_r(&end, &tm);
     (void)strftime(date, sizeof(date), "%Y-%m-%d", &tm);
     if (info.not_after_s - wall_now().ms / 1000 < CERT_SOON_S)
-        mend(find(d, "tls", LEVEL_WARN, "the certificate ends in %lld days, on %s", days, date),
-             "cp FULLCHAIN.pem '%s' && install -m 600 PRIVKEY.pem '%s'", crt, key);
+        doctor_mend(doctor_find(d, "tls", LEVEL_WARN, "the certificate ends in %lld days, on %s", days, date),
+                    "cp FULLCHAIN.pem '%s' && install -m 600 PRIVKEY.pem '%s'", crt, key);
     else
-        (void)find(d, "tls", LEVEL_OK, "certificate and key fit; until %s (%lld days)", date, days);
+        (void)doctor_find(d, "tls", LEVEL_OK, "certificate and key fit; until %s (%lld days)", date, days);
 }
 
 /* ---- the server ---- */
@@ -230,17 +212,18 @@ static void check_server(struct doctor *d)
 
     d->is_served = err == ERR_OK;
     if (d->is_served)
-        (void)find(d, "server", LEVEL_OK, "it answers at %s", client_url(d->cli->client));
+        (void)doctor_find(d, "server", LEVEL_OK, "it answers at %s", client_url(d->cli->client));
     else if (err_exit(err) == EXIT_USAGE) /* it is there; our token for it is what is wrong */
-        (void)find(d, "server", LEVEL_WRONG, "%s", why.text);
+        (void)doctor_find(d, "server", LEVEL_WRONG, "%s", why.text);
     else if (pid != 0)
-        mend(find(d, "server", LEVEL_WRONG, "process %ld has the data folder and does not answer: %s", pid,
-                  why.text),
-             "kill %ld", pid);
+        doctor_mend(doctor_find(d, "server", LEVEL_WRONG,
+                                "process %ld has the data folder and does not answer: %s", pid, why.text),
+                    "kill %ld", pid);
     else if (d->cli->o.url != NULL)
-        (void)find(d, "server", LEVEL_WRONG, "%s", why.text);
+        (void)doctor_find(d, "server", LEVEL_WRONG, "%s", why.text);
     else
-        mend(find(d, "server", LEVEL_WARN, "none is running"), "wrata serve --data '%s'", d->cli->data);
+        doctor_mend(doctor_find(d, "server", LEVEL_WARN, "none is running"), "wrata serve --data '%s'",
+                    d->cli->data);
 }
 
 /* ---- database and machines ---- */
@@ -289,16 +272,16 @@ static void check_ssh(struct doctor *d, const struct server_row *row)
     argv[n] = NULL;
     rc = probe_run(argv, SSH_MS, line, sizeof(line));
     if (rc == 0) {
-        (void)find(d, "servers", LEVEL_OK, "%s answers to ssh", row->name);
+        (void)doctor_find(d, "servers", LEVEL_OK, "%s answers to ssh", row->name);
         return;
     }
-    f = find(d, "servers", LEVEL_WRONG, "%s cannot be reached: %s", row->name,
-             rc == -2          ? "ssh did not end in time"
-             : line[0] != '\0' ? line
-                               : "ssh failed");
-    mend(f, "ssh -v%s%s%s%s%s%s %s true", row->port != 0 ? " -p " : "", row->port != 0 ? port : "",
-         row->user[0] != '\0' ? " -l " : "", row->user, row->identity[0] != '\0' ? " -i " : "", row->identity,
-         row->address);
+    f = doctor_find(d, "servers", LEVEL_WRONG, "%s cannot be reached: %s", row->name,
+                    rc == -2          ? "ssh did not end in time"
+                    : line[0] != '\0' ? line
+                                      : "ssh failed");
+    doctor_mend(f, "ssh -v%s%s%s%s%s%s %s true", row->port != 0 ? " -p " : "", row->port != 0 ? port : "",
+                row->user[0] != '\0' ? " -l " : "", row->user, row->identity[0] != '\0' ? " -i " : "",
+                row->identity, row->address);
 }
 
 static void on_row(void *ctx, const struct server_row *row)
@@ -311,7 +294,7 @@ static void on_row(void *ctx, const struct server_row *row)
     if (d->is_served || d->n > FINDINGS_MAX / 2)
         return; /* the server knows better */
     if (row->fleet == FLEET_LOCAL)
-        (void)find(d, "servers", LEVEL_OK, "%s is this machine", row->name);
+        (void)doctor_find(d, "servers", LEVEL_OK, "%s is this machine", row->name);
     else
         check_ssh(d, row);
 }
@@ -326,17 +309,18 @@ static void check_database(struct doctor *d)
 
     path_in(d, "wrata.db", path, sizeof(path));
     if (access(path, F_OK) != 0) {
-        (void)find(d, "database", LEVEL_OK, "none yet; the first start makes it");
+        (void)doctor_find(d, "database", LEVEL_OK, "none yet; the first start makes it");
         d->has_local = true;
         return;
     }
-    (void)find(d, "database", LEVEL_OK, "whole"); /* its place in the table, before those of its servers */
+    (void)doctor_find(d, "database", LEVEL_OK,
+                      "whole"); /* its place in the table, before those of its servers */
     err = d->cli->look(d->cli->data, &look, on_row, d, &why);
     if (err != ERR_OK || look.damage[0] != '\0') {
         d->all[at].level = LEVEL_WRONG;
         (void)snprintf(d->all[at].text, sizeof(d->all[at].text), "wrata.db: %s",
                        err != ERR_OK ? why.text : look.damage);
-        mend(&d->all[at], "mv '%s' '%s.broken' && cp BACKUP/wrata.db '%s'", path, path, path);
+        doctor_mend(&d->all[at], "mv '%s' '%s.broken' && cp BACKUP/wrata.db '%s'", path, path, path);
     } else if (look.schema > look.schema_known) {
         d->all[at].level = LEVEL_WRONG;
         (void)snprintf(
@@ -350,6 +334,8 @@ static void check_database(struct doctor *d)
     }
     if (err == ERR_OK && d->n_servers == 0)
         d->has_local = true;
+    d->has_looked = err == ERR_OK && look.schema == look.schema_known;
+    d->has_admin = look.has_admin;
 }
 
 /* What the running server says of its machines. */
@@ -364,7 +350,7 @@ static void check_links(struct doctor *d)
     if (!d->is_served)
         return;
     if (ask(d->cli, "GET", API "/servers", NULL, &doc, &why) != ERR_OK) {
-        (void)find(d, "servers", LEVEL_WRONG, "%s", why.text);
+        (void)doctor_find(d, "servers", LEVEL_WRONG, "%s", why.text);
         return;
     }
     json_array_foreach(js_obj(doc, "items"), i, row)
@@ -374,12 +360,12 @@ static void check_links(struct doctor *d)
         if (strcmp(js_text(row, "link"), "online") == 0)
             online++;
         else if (d->n < FINDINGS_MAX / 2)
-            mend(find(d, "servers", LEVEL_WRONG, "%s is %s: %s", name, js_text(row, "link"),
-                      js_text(row, "reason")),
-                 "wrata servers --data '%s'", d->cli->data);
+            doctor_mend(doctor_find(d, "servers", LEVEL_WRONG, "%s is %s: %s", name, js_text(row, "link"),
+                                    js_text(row, "reason")),
+                        "wrata servers --data '%s'", d->cli->data);
     }
     if (online > 0)
-        (void)find(d, "servers", LEVEL_OK, "%u online", online);
+        (void)doctor_find(d, "servers", LEVEL_OK, "%u online", online);
     json_decref(doc);
 }
 
@@ -392,13 +378,13 @@ static void check_program(struct doctor *d, const char *program, const char *ver
     char line[120];
 
     if (!probe_has(program))
-        mend(find(d, program, level, "%s is not installed: %s", program, what_for),
-             "sudo apt-get install -y %s", package);
+        doctor_mend(doctor_find(d, program, level, "%s is not installed: %s", program, what_for),
+                    "sudo apt-get install -y %s", package);
     else if (probe_run(argv, PROGRAM_MS, line, sizeof(line)) != 0)
-        mend(find(d, program, level, "%s %s fails: %s", program, version, line),
-             "sudo apt-get install -y --reinstall %s", package);
+        doctor_mend(doctor_find(d, program, level, "%s %s fails: %s", program, version, line),
+                    "sudo apt-get install -y --reinstall %s", package);
     else
-        (void)find(d, program, LEVEL_OK, "%s", line);
+        (void)doctor_find(d, program, LEVEL_OK, "%s", line);
 }
 
 static void check_programs(struct doctor *d)
@@ -412,11 +398,11 @@ static void check_programs(struct doctor *d)
     check_program(d, "rspec", "--version", "ruby-rspec", LEVEL_WARN,
                   "RSpec files run on this machine only with a Gemfile.lock and bundler");
     if (probe_has("docker") || probe_has("podman"))
-        (void)find(d, "containers", LEVEL_OK, "%s", probe_has("docker") ? "docker" : "podman");
+        (void)doctor_find(d, "containers", LEVEL_OK, "%s", probe_has("docker") ? "docker" : "podman");
     else
-        mend(find(d, "containers", LEVEL_WARN,
-                  "neither docker nor podman: tests that start containers fail here"),
-             "sudo apt-get install -y podman");
+        doctor_mend(doctor_find(d, "containers", LEVEL_WARN,
+                                "neither docker nor podman: tests that start containers fail here"),
+                    "sudo apt-get install -y podman");
 }
 
 static void check_clock(struct doctor *d)
@@ -430,17 +416,17 @@ static void check_clock(struct doctor *d)
     for (size_t i = 0; i < ARRAY_LEN(witnesses); i++) {
         path_in(d, witnesses[i], path, sizeof(path));
         if (stat(path, &st) == 0 && st.st_mtime > now + CLOCK_SLACK_S) {
-            mend(find(d, "clock", LEVEL_WRONG, "it is %lld s behind the last change of %s",
-                      (long long)(st.st_mtime - now), path),
-                 "sudo timedatectl set-ntp true");
+            doctor_mend(doctor_find(d, "clock", LEVEL_WRONG, "it is %lld s behind the last change of %s",
+                                    (long long)(st.st_mtime - now), path),
+                        "sudo timedatectl set-ntp true");
             return;
         }
     }
     if (adjtimex(&tx) == TIME_ERROR || (tx.status & STA_UNSYNC) != 0)
-        mend(find(d, "clock", LEVEL_WARN, "nothing keeps it in step with the world"),
-             "sudo timedatectl set-ntp true");
+        doctor_mend(doctor_find(d, "clock", LEVEL_WARN, "nothing keeps it in step with the world"),
+                    "sudo timedatectl set-ntp true");
     else
-        (void)find(d, "clock", LEVEL_OK, "kept in step with the world");
+        (void)doctor_find(d, "clock", LEVEL_OK, "kept in step with the world");
 }
 
 /* ---- saying it ---- */
@@ -503,6 +489,7 @@ int cmd_doctor(struct cli *cli)
     else
         d.has_local = true;
     check_links(&d);
+    doctor_check_outer(&d);
     check_programs(&d);
     if (d.has_data)
         check_clock(&d);

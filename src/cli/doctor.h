@@ -2,6 +2,8 @@
 #ifndef WRATA_CLI_DOCTOR_H
 #define WRATA_CLI_DOCTOR_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "model/rows.h"
 
@@ -9,6 +11,7 @@ struct data_look {
     int64_t schema;       /* of the database */
     int64_t schema_known; /* the newest that this program knows */
     char damage[160];     /* "": none found */
+    bool has_admin; /* an account of an admin that has a password and is not locked, beside the operator */
 };
 
 /* Look at the database of a data folder without a change to it. `each` gets its servers, borrowed for the call. */

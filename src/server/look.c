@@ -10,7 +10,8 @@ enum err look_at_store(const char *data, struct data_look *ret,
     struct store_look look;
     enum err err = store_inspect(data, &look, each, ctx, reterr);
 
-    *ret = (struct data_look){.schema = look.schema, .schema_known = look.schema_known};
+    *ret = (struct data_look){
+        .schema = look.schema, .schema_known = look.schema_known, .has_admin = look.has_admin};
     (void)snprintf(ret->damage, sizeof(ret->damage), "%s", look.damage);
     return err;
 }

@@ -27,6 +27,16 @@ static void find_schema(struct db *db, struct store_look *ret)
     ret->schema_known = (int64_t)migrations_count;
 }
 
+/* Those who are admins by their address are not counted: the addresses are in the credentials. */
+static void find_admin(struct db *db, struct store_look *ret)
+{
+    struct db_stmt *s = db_sql(db, "SELECT id FROM users WHERE id <> 1 AND is_admin <> 0 AND password <> ''"
+                                   " AND locked_at = 0 AND deleted_at = 0 LIMIT 1");
+
+    while (db_row(s))
+        ret->has_admin = true;
+}
+
 enum err store_inspect(const char *dir, struct store_look *ret, server_fn *each, void *ctx,
                        struct why *reterr)
 {
@@ -44,6 +54,8 @@ enum err store_inspect(const char *dir, struct store_look *ret, server_fn *each,
     find_damage(r.db, ret);
     if (ret->damage[0] == '\0')
         find_schema(r.db, ret);
+    if (ret->damage[0] == '\0' && ret->schema == ret->schema_known)
+        find_admin(r.db, ret);
     err = db_error(r.db, reterr);
     db_rollback(r.db);
     /* rows of another schema may have other columns */

@@ -3,12 +3,15 @@
 
 import http.client
 import os
+import re
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import wrata  # noqa: E402
@@ -316,6 +319,35 @@ class Tls(wrata.Case):
         # the command line on this machine follows
         self.assertEqual(self.cli("status", "--data", server.data).returncode, 0)
         self.assertEqual(server.log_tail(100000).count("event=tls.renewed"), 4)
+
+    @unittest.skipIf(shutil.which("wrk") is None, "wrk is not installed (scripts/install-deps.sh test)")
+    def test_renewals_under_load(self):
+        self.pair()
+        server = self.serve_tls("--public-host", HOST)
+        began = time.monotonic()
+        # one keeps its connections over the renewals, the other makes a new one for each request
+        loads = [subprocess.Popen(["wrk", "-t1", "-c10", "-d10s", "--timeout", "10s", "-H", "Host: " + HOST, "-H", header,
+                                   "https://127.0.0.1:%d/healthz" % server.port], stdout=subprocess.PIPE, text=True)
+                 for header in ("X-Kept: 1", "Connection: close")]
+        serials = [self.serial(server.port)]
+        for turn in range(3):
+            time.sleep(max(0, began + 2.5 * (turn + 1) - time.monotonic()))
+            make_key(self.key + ".new")
+            make_certificate(self.key + ".new", self.crt + ".new")
+            os.rename(self.key + ".new", self.key)
+            os.rename(self.crt + ".new", self.crt)
+            server.process.send_signal(1)
+            serials.append(wrata.wait_for("the new certificate is shown", lambda: (
+                lambda s: s if s not in serials else None)(self.serial(server.port)), 30, 0.1))
+            self.assertTrue(all(load.poll() is None for load in loads), "renewed while there is load")
+        for load in loads:
+            out = load.communicate(timeout=60)[0]
+            self.assertEqual(load.returncode, 0, out)
+            # wrk has these lines only when there is something to count
+            self.assertNotIn("Socket errors", out)
+            self.assertNotIn("Non-2xx", out)
+            self.assertGreater(int(re.search(r"(\d+) requests in", out)[1]), 100, out)
+        self.assertEqual(server.log_tail(100000).count("event=tls.renewed"), 3)
 
     def test_a_wrong_renewal_keeps_the_old_pair(self):
         self.pair()
