@@ -157,6 +157,7 @@ static void finish(struct notify *n, enum smtp_verdict verdict, const char *why)
         n->unreached = 0;
     log_result(row, why);
     n->opts.store->set(n->opts.store_ctx, row, on_set, n);
+    row->error = ""; /* it was the caller's */
 }
 
 static void take_result(struct notify *n)
