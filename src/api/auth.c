@@ -332,10 +332,11 @@ static void on_saved(void *ctx, enum err err, const struct why *why)
     struct save *s = ctx;
     struct api *a = s->api;
 
-    if (err != ERR_OK)
+    if (err != ERR_OK &&
+        err != ERR_BUSY) /* the store ends before the requests do; what it says then is heard by nobody */
         a->opts.broken(a->opts.ctx, why); /* memory is ahead of disk: it does not come back */
     if (s->rq != NULL) {
-        if (!a->is_closed)
+        if (!a->is_closed && err == ERR_OK)
             s->then(s->rq);
         req_release(s->rq);
     }
@@ -483,7 +484,7 @@ static void on_pruned(void *ctx, enum err err, const struct why *why)
 {
     struct api *a = ctx;
 
-    if (err != ERR_OK)
+    if (err != ERR_OK && err != ERR_BUSY)
         a->opts.broken(a->opts.ctx, why);
     a->auth->is_pruning = false;
     if (a->auth->pruned > 0)

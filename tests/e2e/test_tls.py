@@ -160,9 +160,9 @@ class Tls(wrata.Case):
         other.start()
         self.addCleanup(other.stop)
         url = other.url.replace("127.0.0.1", "localhost")
-        done = self.cli("status", "--url", url, "--ca", crt)
+        done = self.cli("status", "--url", url, "--ca", crt, WRATA_TOKEN=other.token)
         self.assertEqual(done.returncode, 0, done.stderr)
-        done = self.cli("status", WRATA_URL=url, WRATA_CA=crt)
+        done = self.cli("status", WRATA_URL=url, WRATA_CA=crt, WRATA_TOKEN=other.token)
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_private_server_needs_no_certificate(self):
@@ -281,7 +281,7 @@ class Tls(wrata.Case):
                     if c is None:
                         c = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=20)
                         made[i] += 1
-                    c.request("GET", "/api/v1/servers", headers={"Host": HOST})
+                    c.request("GET", "/api/v1/servers", headers={"Host": HOST, "Authorization": "Bearer " + server.token})
                     r = c.getresponse()
                     r.read()
                     if r.status != 200:
@@ -426,7 +426,7 @@ class Slow(wrata.Case):
             for _ in range(5):
                 at = time.monotonic()
                 c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-                c.request("GET", "/api/v1/servers")
+                c.request("GET", "/healthz")
                 self.assertEqual(c.getresponse().status, 200)
                 c.close()
                 worst = max(worst, time.monotonic() - at)
@@ -444,7 +444,7 @@ class Slow(wrata.Case):
         host = b"Host: 127.0.0.1:%d\r\n" % port
         heads = [b""] * 100 + [b"GET / HTTP/1.1\r\n" + host + b"X-Slow: "] * 250
         heads += [b"POST /api/v1/launches HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n"
-                  b"Content-Length: 20000\r\n\r\n{"] * 50
+                  b"Authorization: Bearer " + server.token.encode() + b"\r\nContent-Length: 20000\r\n\r\n{"] * 50
         self.assertGreater(self.dawdle(port, heads, 60), 15)
         self.assertIn("event=http.slow", server.log_tail())
 
