@@ -362,6 +362,12 @@ void api_close(struct api *a)
     api_unhold(a);
 }
 
+void api_store_is_closed(struct api *a)
+{
+    if (a != NULL)
+        a->opts.store = NULL;
+}
+
 void api_hold(struct api *a)
 {
     a->holds++;

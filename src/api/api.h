@@ -90,6 +90,8 @@ enum {
 };
 
 MUST_USE enum err api_open(const struct api_opts *opts, struct api **ret, struct why *reterr);
+/* The store is closed: what ends from now on is written nowhere. Before api_close(). */
+void api_store_is_closed(struct api *a);
 void api_close(struct api *a);            /* ends streams, then listening; NULL is fine */
 uint16_t api_port(const struct api *a);   /* where it listens really */
 const char *api_url(const struct api *a); /* "http://127.0.0.1:3000" */

@@ -349,9 +349,11 @@ static void save(struct api *a, struct req *rq, struct accounts_out *out, void (
 {
     struct save *s;
 
-    if (out->n == 0) {
+    if (out->n == 0 || a->opts.store == NULL) {
+        bool is_saved = out->n == 0;
+
         accounts_out_done(out);
-        if (then != NULL)
+        if (then != NULL && is_saved)
             then(rq);
         return;
     }

@@ -463,6 +463,7 @@ void server_close(struct server *s)
     s->links = NULL;
     projects_halt(s->projects);
     store_close(s->store);
+    api_store_is_closed(s->api);
     api_close(s->api);
     projects_free(s->projects);
     listen_close(s);
