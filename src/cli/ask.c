@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -174,6 +175,48 @@ enum err ask_id_by_name(struct cli *cli, const char *path, const char *what, con
                       what);
     *ret = l.id;
     json_decref(l.names);
+    return err;
+}
+
+struct user_lookup {
+    const char *login;
+    int64_t id;
+    json_t *logins;
+};
+
+/* Logins are the same whatever their case. A deleted account's may have another owner now. */
+static bool user_item(void *ctx, const json_t *item)
+{
+    struct user_lookup *l = ctx;
+
+    if (strcmp(js_text(item, "state"), "deleted") == 0)
+        return true;
+    json_array_append_new(l->logins, json_string(js_text(item, "login")));
+    if (strcasecmp(js_text(item, "login"), l->login) == 0)
+        l->id = js_int(item, "id");
+    return l->id == 0;
+}
+
+static const char *user_login(const void *ctx, size_t i)
+{
+    const struct user_lookup *l = ctx;
+
+    return json_string_value(json_array_get(l->logins, i));
+}
+
+enum err ask_user_id(struct cli *cli, const char *login, int64_t *ret, struct why *reterr)
+{
+    struct user_lookup l = {.login = login, .logins = json_array()};
+    enum err err = ask_all(cli, API "/users?limit=500", user_item, &l, reterr);
+    const char *near = nearest_name(login, user_login, &l);
+
+    if (err == ERR_OK && l.id == 0 && near != NULL)
+        err = why_set(reterr, ERR_NOTFOUND, NULL, "there is no user '%s'; did you mean '%s'?", login, near);
+    else if (err == ERR_OK && l.id == 0)
+        err =
+            why_set(reterr, ERR_NOTFOUND, NULL, "there is no user '%s'; `wrata user list` shows them", login);
+    *ret = l.id;
+    json_decref(l.logins);
     return err;
 }
 

@@ -90,6 +90,8 @@ int ask_raw(struct cli *cli, const char *path);
 /* Id of the project or server called `name` in the list at path; ERR_NOTFOUND suggests a similar name. */
 MUST_USE enum err ask_id_by_name(struct cli *cli, const char *path, const char *what, const char *name,
                                  int64_t *ret, struct why *reterr);
+/* The same of a user who is not deleted, whatever the case of the login. */
+MUST_USE enum err ask_user_id(struct cli *cli, const char *login, int64_t *ret, struct why *reterr);
 /* "12", "#12" or "run:12" without its prefix: a positive number. */
 MUST_USE enum err parse_id(const char *what, const char *text, int64_t *ret, struct why *reterr);
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cli/verbs.h"
+#include "model/account.h"
 #include "wire/json_out.h"
 
 struct wanted {
@@ -27,14 +28,29 @@ static void add_text(struct buf *path, const char *name, const char *value)
     client_escape(path, value);
 }
 
+/* The operator is in no list; of a deleted account only the number is left to ask for. */
+static enum err find_user(struct cli *cli, const char *text, int64_t *ret, struct why *reterr)
+{
+    if (strcmp(text, OPERATOR_LOGIN) == 0) {
+        *ret = (int64_t)OPERATOR_ID;
+        return ERR_OK;
+    }
+    return text[0] == '#' ? parse_id("user", text, ret, reterr) : ask_user_id(cli, text, ret, reterr);
+}
+
 /* "?FIRST" and the filters that were given. */
-static void make_path(const struct cli *cli, const char *base, struct buf *path)
+static enum err make_path(struct cli *cli, const char *base, struct buf *path, struct why *reterr)
 {
     const struct cli_opts *o = &cli->o;
     char from[JSON_TIME_BYTES];
+    int64_t user = 0;
+    enum err err = ERR_OK;
 
+    if (o->user != NULL)
+        err = find_user(cli, o->user, &user, reterr);
     buf_puts(path, base);
-    add_text(path, "user", o->user);
+    if (user > 0)
+        buf_printf(path, "&user=%lld", (long long)user);
     add_text(path, "action", o->action);
     add_text(path, "object", o->object);
     if (o->since_ms > 0) {
@@ -43,6 +59,7 @@ static void make_path(const struct cli *cli, const char *base, struct buf *path)
     }
     if (o->refused)
         buf_puts(path, "&refused=1");
+    return err;
 }
 
 static void print_rows(const struct cli *cli, const json_t *items)
@@ -84,8 +101,9 @@ static int audit_list(struct cli *cli)
     (void)snprintf(base, sizeof(base), API "/audit?limit=%lld",
                    (long long)(cli->o.limit < 500 ? cli->o.limit : 500));
     buf_init(&path, MIB(2));
-    make_path(cli, base, &path);
-    err = ask_all(cli, buf_str(&path), take, &w, &why);
+    err = make_path(cli, base, &path, &why);
+    if (err == ERR_OK)
+        err = ask_all(cli, buf_str(&path), take, &w, &why);
     buf_done(&path);
     if (err == ERR_OK && cli->o.json)
         print_json_page(w.items);
@@ -101,6 +119,7 @@ static int audit_list(struct cli *cli)
 int cmd_audit(struct cli *cli)
 {
     struct buf path;
+    struct why why = {0};
     char base[64];
     int rc;
 
@@ -108,8 +127,7 @@ int cmd_audit(struct cli *cli)
         return audit_list(cli);
     (void)snprintf(base, sizeof(base), API "/audit/export?format=%s", cli->o.export_as);
     buf_init(&path, MIB(2));
-    make_path(cli, base, &path);
-    rc = ask_raw(cli, buf_str(&path));
+    rc = make_path(cli, base, &path, &why) == ERR_OK ? ask_raw(cli, buf_str(&path)) : cli_fail_why(&why);
     buf_done(&path);
     return rc;
 }

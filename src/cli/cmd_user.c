@@ -1,9 +1,7 @@
 /* cmd_user.c - `wrata user`: other people's accounts, for admins, and for whoever is at the host. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/nearest.h"
 #include "cli/caller.h"
 #include "cli/prompt.h"
 #include "cli/verbs.h"
@@ -14,46 +12,13 @@
 
 /* ---- which ---- */
 
-struct lookup {
-    const char *login;
-    int64_t id;
-    json_t *logins;
-};
-
-/* Logins are the same whatever their case. A deleted account's may have another owner now. */
-static bool lookup_item(void *ctx, const json_t *item)
-{
-    struct lookup *l = ctx;
-
-    if (strcmp(js_text(item, "state"), "deleted") == 0)
-        return true;
-    json_array_append_new(l->logins, json_string(js_text(item, "login")));
-    if (strcasecmp(js_text(item, "login"), l->login) == 0)
-        l->id = js_int(item, "id");
-    return l->id == 0;
-}
-
-static const char *lookup_login(const void *ctx, size_t i)
-{
-    const struct lookup *l = ctx;
-
-    return json_string_value(json_array_get(l->logins, i));
-}
-
 /* The path of the user that the command names: "/api/v1/users/7SUFFIX". */
 static enum err path_of(struct cli *cli, const char *suffix, char *out, size_t size, struct why *reterr)
 {
-    struct lookup l = {.login = cli->args[1], .logins = json_array()};
-    enum err err = ask_all(cli, PAGE_PATH, lookup_item, &l, reterr);
-    const char *near = nearest_name(l.login, lookup_login, &l);
+    int64_t id = 0;
+    enum err err = ask_user_id(cli, cli->args[1], &id, reterr);
 
-    if (err == ERR_OK && l.id == 0 && near != NULL)
-        err = why_set(reterr, ERR_NOTFOUND, NULL, "there is no user '%s'; did you mean '%s'?", l.login, near);
-    else if (err == ERR_OK && l.id == 0)
-        err = why_set(reterr, ERR_NOTFOUND, NULL, "there is no user '%s'; `wrata user list` shows them",
-                      l.login);
-    (void)snprintf(out, size, API "/users/%lld%s", (long long)l.id, suffix);
-    json_decref(l.logins);
+    (void)snprintf(out, size, API "/users/%lld%s", (long long)id, suffix);
     return err;
 }
 

@@ -111,8 +111,9 @@ static const struct option_row token_options[] = {
     ACCOUNT_PASSWORD,
 };
 static const struct option_row audit_options[] = {
-    {"user",    0, "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "what this one did"},
-    {"action",  0, "ACTION", OPTION_TEXT, AT(action), NULL, 0, 0, NULL, "this action: launch.start, token.add, …"},
+    {"user",    0, "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL,
+     "what this one did; a deleted account by its number: '#12'"},
+    {"action",  0, "ACTION", OPTION_TEXT, AT(action), NULL, 0, 0, NULL, "this action: token.make, or token for all that begin so"},
     {"object",  0, "OBJECT", OPTION_TEXT, AT(object), NULL, 0, 0, NULL, "what was done to this: 'launch 12', 'user mira'"},
     {"since",   0, "DURATION", OPTION_DURATION, AT(since_ms), NULL, 0, 0, NULL, "not longer ago than this: 2h, 7d"},
     {"refused", 0, NULL, OPTION_FLAG, AT(refused), NULL, 0, 0, NULL, "only what was refused"},

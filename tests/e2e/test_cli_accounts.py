@@ -668,7 +668,11 @@ class Commands(Cli):
         self.assertIn("none: the server ended", out)
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.fake.asked[-1][1]).query))
         self.assertRegex(query.pop("from"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-        self.assertEqual(query, {"limit": "7", "user": "mira", "action": "launch.start", "object": "launch 12"})
+        self.assertEqual(query, {"limit": "7", "user": "2", "action": "launch.start", "object": "launch 12"})
+        for who, number in (("operator", "1"), ("#77", "77")):
+            self.cli("audit", "--user", who)
+            self.assertIn("user=" + number, self.fake.asked[-1][1])
+        self.assertIn("did you mean 'mira'?", self.cli("audit", "--user", "mire", expect=2)[1])
         out, _ = self.cli("audit", "--export", "csv", "--refused")
         self.assertEqual(json.loads(out), [{"format": "csv", "refused": "1"}])
         self.assertEqual(len(json.loads(self.cli("audit", "--json")[0])["items"]), 2)
