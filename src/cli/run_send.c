@@ -222,6 +222,11 @@ static enum err get_project(struct cli *cli, const struct snapshot *s, int64_t *
         buf_done(&body);
         f.id = js_int(made, "id");
         json_decref(made);
+        if (err == ERR_DENIED)
+            err = why_set(reterr, err, NULL,
+                          "the server has no project for this folder, and only an admin may make it, once: "
+                          "wrata projects add %s %s",
+                          f.name, snapshot_url(s));
         if (err == ERR_CONFLICT) /* made by another one meanwhile */
             err = ask_all(cli, API "/projects", is_project, &f, reterr);
     }
