@@ -103,6 +103,8 @@ void accounts_each_user(const struct accounts *a, void (*each)(void *ctx, const 
                         void *ctx);
 void accounts_each_session(const struct accounts *a, struct user_id user,
                            void (*each)(void *ctx, const struct session_row *s), void *ctx);
+/* When it is over unless it is used before. */
+struct wall accounts_session_expires(const struct accounts *a, const struct session_row *s);
 void accounts_each_token(const struct accounts *a, struct user_id user,
                          void (*each)(void *ctx, const struct token_row *t), void *ctx);
 /* The lines of a user, in order. */

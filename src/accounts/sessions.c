@@ -5,12 +5,17 @@
  * bytes of a digest right one has to try secrets blindly, and a secret has 256 bits. Tokens and one-time links are the same. */
 #include "accounts/accounts_private.h"
 
+struct wall accounts_session_expires(const struct accounts *a, const struct session_row *s)
+{
+    int64_t idle = ms_add(s->seen_at.ms, a->opts.session_idle_ms);
+    int64_t max = ms_add(s->created_at.ms, a->opts.session_max_ms);
+
+    return (struct wall){idle < max ? idle : max};
+}
+
 int64_t session_over_at(const struct accounts *a, const struct session *s)
 {
-    int64_t idle = ms_add(s->row.seen_at.ms, a->opts.session_idle_ms);
-    int64_t max = ms_add(s->row.created_at.ms, a->opts.session_max_ms);
-
-    return idle < max ? idle : max;
+    return accounts_session_expires(a, &s->row).ms;
 }
 
 bool session_is_over(const struct accounts *a, const struct session *s, struct wall now)
