@@ -12,10 +12,11 @@
 #include "base/log.h"
 #include "net/http_guard.h"
 
-const struct route *const all_routes[] = {health_routes, status_routes,  board_routes,  launch_routes,
-                                          test_routes,   example_routes, run_routes,    log_routes,
-                                          server_routes, project_routes, stream_routes, openapi_routes,
-                                          NULL};
+const struct route *const all_routes[] = {health_routes, status_routes,  board_routes,   launch_routes,
+                                          test_routes,   example_routes, run_routes,     log_routes,
+                                          server_routes, project_routes, stream_routes,  openapi_routes,
+                                          me_routes,     user_routes,    session_routes, token_routes,
+                                          link_routes,   env_routes,     audit_routes,   NULL};
 
 /* ---- finding the row ---- */
 
@@ -356,6 +357,7 @@ void api_close(struct api *a)
     a->is_closed = true;
     projects_stop(a);
     auth_stop(a);
+    passwords_drop(a);
     hub_stop(a->hub);
     httpd_close(a->http);
     a->http = NULL;

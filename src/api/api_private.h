@@ -220,6 +220,7 @@ struct api {
     struct accounts *accounts;
     struct hasher *hasher;
     struct throttle *throttle;
+    struct hashing *hashings; /* requests that wait for the hasher (account_common.c) */
     struct project_state *projects;
     uv_timer_t refresh_timer;
     unsigned holds; /* requests, jobs and handles that point here */
@@ -241,6 +242,9 @@ void req_field_error(struct req *rq, const struct why *why);
 void req_fail(struct req *rq, enum err code, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* With a status that its code does not have. */
 void req_status(struct req *rq, int status, enum err code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* 429 or 503: it may be tried again after `retry_s` seconds. */
+void req_later(struct req *rq, enum err code, int64_t retry_s, const char *text);
 
 /* Run `job` on a reader thread; it renders into rq->render or sets rq->err and rq->why. Then `after` on the loop;
  * NULL: answer with what was rendered and the route's status. */
@@ -288,6 +292,9 @@ void auth_csrf(const char *secret, char out[SECRET_TEXT_BYTES]);
 const char *auth_cookie_of(struct req *rq); /* in the request's arena; NULL none */
 /* "https://host/PATH#secret", as the client sees this server, into the request's arena. */
 const char *auth_link_url(struct req *rq, const char *path, const char *secret);
+
+/* The hasher is gone: requests that wait for it are let go (account_common.c). */
+void passwords_drop(struct api *a);
 
 /* The audit log: a row before anything is done, completed with the answer. */
 void audit_begin(struct req *rq);

@@ -34,6 +34,20 @@ struct shape {
         __VA_ARGS__, NULL \
     }
 
+#define USER_MEMBERS                                                                                         \
+    {"id", "int"}, {"login", "text"}, {"email", "text"}, {"first_name", "text"}, {"last_name", "text"},      \
+        {"position", "text"}, {"role", "role"}, {"state", "user_state"}, {"email_confirmed", "bool"},        \
+        {"admin_by", "admin_by?"}, {"created_at", "time"}, {"verified_at", "time?"}, {"locked_at", "time?"}, \
+    {                                                                                                        \
+        "seen_at", "time?"                                                                                   \
+    }
+#define TOKEN_MEMBERS                                                                                     \
+    {"id", "int"}, {"name", "text"}, {"scope", "scope"}, {"created_at", "time"}, {"expires_at", "time?"}, \
+        {"used_at", "time?"},                                                                             \
+    {                                                                                                     \
+        "used_from", "text"                                                                               \
+    }
+
 static const struct shape shapes[] = {
     {"outcome", "How it ended.",
      .words = WORDS("passed", "stopped", "no_tests", "failed", "timed_out", "error", "infrastructure")},
@@ -96,6 +110,39 @@ static const struct shape shapes[] = {
              {"servers", "server_counts"}, {"launches", "launches_now"}, {"tests", "tests_now"})},
     {"board", "One snapshot for the page; rev is what the stream wants as since.",
      MEMBERS({"rev", "text"}, {"status", "status"}, {"servers", "[server]"}, {"launches", "[launch]"})},
+    {"role", "", .words = WORDS("nobody", "unverified", "user", "admin")},
+    {"via", "", .words = WORDS("nothing", "session", "token", "host", "open")},
+    {"scope", "", .words = WORDS("read", "run", "admin")},
+    {"user_state", "", .words = WORDS("pending", "active", "locked", "deleted")},
+    {"admin_by", "", .words = WORDS("account", "admin_emails")},
+    {"link_purpose", "", .words = WORDS("invite", "reset", "confirm")},
+    {"link_look_purpose", "", .words = WORDS("invite", "reset", "confirm", "first_admin")},
+    {"user", "An account.", MEMBERS(USER_MEMBERS)},
+    {"new_user", "An account that was just made.", MEMBERS(USER_MEMBERS, {"link", "link?"})},
+    {"me", "Who asks.",
+     MEMBERS({"user", "user?"}, {"role", "role"}, {"via", "via"}, {"scope", "scope"}, {"csrf", "text?"},
+             {"session", "int?"}, {"accounts", "bool"}, {"sign_up", "bool"}, {"needs_admin", "bool"},
+             {"pending", "int"}, {"password_min", "int"})},
+    {"session", "Where somebody is signed in.",
+     MEMBERS({"id", "int"}, {"current", "bool"}, {"created_at", "time"}, {"seen_at", "time"},
+             {"expires_at", "time"}, {"address", "text"}, {"agent", "text"})},
+    {"ended", "How many sessions were ended.", MEMBERS({"ended", "int"})},
+    {"token", "An API token, without its secret.", MEMBERS(TOKEN_MEMBERS)},
+    {"new_token", "An API token that was just made.", MEMBERS(TOKEN_MEMBERS, {"token", "text"})},
+    {"link", "An address in the page that can be used once.",
+     MEMBERS({"url", "text"}, {"purpose", "link_purpose"}, {"expires_at", "time"}, {"mailed", "bool"})},
+    {"link_look", "What a one-time link is for.",
+     MEMBERS({"purpose", "link_look_purpose"}, {"login", "text"}, {"email", "text"})},
+    {"mailed", "", MEMBERS({"mailed", "bool"})},
+    {"deletion", "What an account has: launches stay, those that run are stopped, the rest goes.",
+     MEMBERS({"launches", "int"}, {"running", "int"}, {"sessions", "int"}, {"tokens", "int"},
+             {"env", "int"})},
+    {"env_line", "A variable of a user; the value of a secret is null.",
+     MEMBERS({"name", "text"}, {"value", "text?"}, {"secret", "bool"})},
+    {"audit", "Who asked for what, and how it ended; status 0: the server ended before the answer.",
+     MEMBERS({"id", "int"}, {"at", "time"}, {"user", "int?"}, {"login", "text"}, {"via", "text"},
+             {"address", "text"}, {"action", "text"}, {"object", "text"}, {"detail", "text"},
+             {"status", "int"})},
     {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
 };
 
@@ -212,6 +259,8 @@ static void error_schema(struct json_out *j)
     type_schema(j, "text", 4);
     jo_key(j, "field");
     type_schema(j, "text", 4);
+    jo_key(j, "retry_after_s");
+    type_schema(j, "int", 3);
     jo_key(j, "request_id");
     type_schema(j, "text", 4);
     jo_obj_end(j);

@@ -68,6 +68,28 @@ static void say(struct req *rq, int status, enum err code, const char *text, con
     buf_done(&out);
 }
 
+void req_later(struct req *rq, enum err code, int64_t retry_s, const char *text)
+{
+    struct json_out j;
+    struct buf out;
+
+    if (rq->http == NULL)
+        return;
+    buf_init(&out, KIB(4));
+    jo_begin(&j, &out);
+    jo_obj(&j);
+    jo_kobj(&j, "error");
+    jo_ktext(&j, "code", err_name(code));
+    jo_ktext(&j, "message", text);
+    jo_kint(&j, "retry_after_s", retry_s);
+    jo_ktext(&j, "request_id", rq->name);
+    jo_obj_end(&j);
+    jo_obj_end(&j);
+    http_addf(rq->http, "Retry-After", "%lld", (long long)retry_s);
+    reply(rq, err_http(code), &out);
+    buf_done(&out);
+}
+
 void req_error(struct req *rq, const struct why *why)
 {
     say(rq, err_http(why->code), why->code, why->text, why->field);

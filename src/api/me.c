@@ -1,0 +1,305 @@
+/* me.c - sign in and out; one's own account. */
+#include <string.h>
+
+#include "api/account_common.h"
+
+static void me_get(struct req *rq)
+{
+    answer_me(rq, NULL);
+}
+
+/* ---- sign in and out ---- */
+
+struct session_body {
+    const char *login;
+    const char *password;
+};
+
+static const struct field session_fields[] = {
+    {.name = "login",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct session_body, login),
+     .flags = FIELD_REQUIRED,
+     .min = 1,
+     .max = LOGIN_CHARS_MAX,
+     .help = "the name of the account"},
+    PASSWORD_FIELD(struct session_body, password, 1, FIELD_REQUIRED, "its password"),
+    {.type = FIELD_END},
+};
+
+/* Whose password is being checked, as it was when that began. */
+struct checking {
+    struct user_id user;
+    const char *made;
+    void (*then)(struct req *rq);
+};
+
+static void refuse_sign_in(struct req *rq)
+{
+    req_fail(rq, ERR_SIGN_IN, NULL, "login or password is wrong");
+}
+
+/* Was the password not changed, nor the account deleted, while it was being checked? */
+static bool is_still(const struct req *rq, const struct checking *c)
+{
+    const struct user_row *u = accounts_user(rq->api->accounts, c->user);
+
+    return u != NULL && u->deleted_at.ms == 0 && strcmp(u->password, c->made) == 0;
+}
+
+static void renew(struct req *rq, struct user_id user, const char *made_anew, struct accounts_out *out)
+{
+    struct why why;
+
+    if (made_anew != NULL && accounts_renew_password(rq->api->accounts, user, made_anew, out, &why) != ERR_OK)
+        CHECK(!"a password of somebody who just signed in");
+}
+
+static void on_session_checked(struct req *rq, bool is_right, const char *made_anew)
+{
+    const struct session_body *in = rq->body;
+    const struct checking *c = rq->state;
+    struct accounts_out out;
+
+    if (!is_right || !is_still(rq, c)) {
+        refuse_sign_in(rq);
+        return;
+    }
+    try_right(rq, in->login);
+    accounts_out_init(&out);
+    renew(rq, c->user, made_anew, &out);
+    begin_session(rq, c->user, &out);
+}
+
+static struct checking *checking_new(struct req *rq, const struct user_row *u)
+{
+    struct checking *c = arena_alloc(&rq->arena, sizeof(*c));
+
+    c->made = "";
+    if (u != NULL) {
+        c->user = u->id;
+        c->made = arena_strdup(&rq->arena, u->password);
+    }
+    rq->state = c;
+    return c;
+}
+
+static void session_begin(struct req *rq)
+{
+    const struct session_body *in = rq->body;
+    const struct checking *c;
+
+    audit_user(rq, in->login, "");
+    if (!may_try_password(rq, in->login))
+        return;
+    c = checking_new(rq, accounts_by_login(rq->api->accounts, in->login));
+    check_password(rq, in->login, in->password, c->made, on_session_checked);
+}
+
+static void session_end(struct req *rq)
+{
+    struct accounts_out out;
+    enum err err;
+
+    if (rq->who.via != VIA_SESSION) {
+        req_fail(rq, ERR_CONFLICT, NULL, "there is no session to end: the request came via %s",
+                 via_name(rq->who.via));
+        return;
+    }
+    accounts_out_init(&out);
+    err = accounts_end_session(rq->api->accounts, rq->who.user, rq->who.id, &out, &rq->why);
+    if (err == ERR_OK)
+        auth_cookie(rq, "");
+    finish_command(rq, err, &out, answer_nothing);
+}
+
+/* ---- the profile ---- */
+
+struct me_body {
+    struct profile profile;
+};
+
+static const struct field me_fields[] = {PERSON_FIELDS(struct me_body, profile), {.type = FIELD_END}};
+
+static void answer_own(struct req *rq)
+{
+    answer_user(rq, rq->who.user);
+}
+
+static void me_edit(struct req *rq)
+{
+    const struct me_body *in = rq->body;
+    struct accounts_out out;
+    enum err err;
+
+    accounts_out_init(&out);
+    err = accounts_edit(rq->api->accounts, rq->who.user, &in->profile, &out, &rq->why);
+    finish_command(rq, err, &out, answer_own);
+}
+
+/* ---- what asks for the password again ---- */
+
+static void on_own_checked(struct req *rq, bool is_right, const char *made_anew)
+{
+    const struct checking *c = rq->state;
+    const struct user_row *u = accounts_user(rq->api->accounts, c->user);
+    const char *field = strcmp(rq->route->audit, "account.password") == 0 ? "current" : "password";
+
+    (void)made_anew; /* it is about to be replaced, or gone */
+    if (!is_right || !is_still(rq, c)) {
+        req_fail(rq, ERR_INVALID, field, "%s: it is not your password", field);
+        return;
+    }
+    try_right(rq, u->login);
+    c->then(rq);
+}
+
+/* Check it, then `then`. A stolen session does not help to guess it: tries count as at the sign-in. */
+static void check_own(struct req *rq, const char *password, void (*then)(struct req *rq))
+{
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+    const char *login = arena_strdup(&rq->arena, u->login);
+    struct checking *c;
+
+    if (!may_try_password(rq, login))
+        return;
+    c = checking_new(rq, u);
+    c->then = then;
+    check_password(rq, login, password, c->made, on_own_checked);
+}
+
+struct password_body {
+    const char *current;
+    const char *password;
+};
+
+static const struct field password_fields[] = {
+    PASSWORD_FIELD(struct password_body, current, 1, FIELD_REQUIRED, "the password that it replaces"),
+    PASSWORD_FIELD(struct password_body, password, 0, FIELD_REQUIRED, "the new one"),
+    {.type = FIELD_END},
+};
+
+static void on_own_made(struct req *rq, const char *made)
+{
+    const struct checking *c = rq->state;
+    uint64_t keep = rq->who.via == VIA_SESSION ? rq->who.id : 0;
+    struct accounts_out out;
+    enum err err;
+
+    if (!is_still(rq, c)) {
+        req_fail(rq, ERR_CONFLICT, NULL, "the password was changed meanwhile");
+        return;
+    }
+    accounts_out_init(&out);
+    err = accounts_set_password(rq->api->accounts, c->user, made, keep, &out, &rq->why);
+    finish_command(rq, err, &out, answer_nothing);
+}
+
+static void make_own(struct req *rq)
+{
+    make_password(rq, ((const struct password_body *)rq->body)->password, on_own_made);
+}
+
+static void me_password(struct req *rq)
+{
+    const struct password_body *in = rq->body;
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+
+    if (password_check(in->password, u->login, &rq->why) != ERR_OK)
+        req_error(rq, &rq->why);
+    else
+        check_own(rq, in->current, make_own);
+}
+
+static void me_deletion(struct req *rq)
+{
+    deletion_answer(rq, rq->who.user);
+}
+
+struct delete_body {
+    const char *password;
+};
+
+static const struct field delete_fields[] = {
+    PASSWORD_FIELD(struct delete_body, password, 1, FIELD_REQUIRED,
+                   "one's own, so that nobody else deletes it"),
+    {.type = FIELD_END},
+};
+
+static void on_own_deleted(struct req *rq)
+{
+    if (rq->http == NULL)
+        return;
+    if (rq->who.via == VIA_SESSION)
+        auth_cookie(rq, "");
+    answer_nothing(rq);
+}
+
+static void delete_own(struct req *rq)
+{
+    deletion_do(rq, rq->who.user, on_own_deleted);
+}
+
+static void me_delete(struct req *rq)
+{
+    const struct delete_body *in = rq->body;
+
+    check_own(rq, in->password, delete_own);
+}
+
+/* ---- the address ---- */
+
+static void on_confirm_saved(struct req *rq)
+{
+    const struct made_link *link = rq->state;
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+    struct json_out *j;
+
+    if (u != NULL)
+        link_mail(rq, u, link);
+    j = answer_begin(rq);
+    jo_obj(j);
+    jo_kbool(j, "mailed", u != NULL);
+    jo_obj_end(j);
+    answer_send(rq);
+}
+
+static void me_confirm(struct req *rq)
+{
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+    struct made_link *link = arena_alloc(&rq->arena, sizeof(*link));
+    struct accounts_out out;
+    enum err err;
+
+    if (u->email[0] == '\0') {
+        req_fail(rq, ERR_CONFLICT, NULL, "the account has no address; give one first");
+    } else if (u->email_confirmed_at.ms != 0) {
+        req_fail(rq, ERR_CONFLICT, NULL, "the address %.100s is confirmed already", u->email);
+    } else if (has_mail(rq) && may_try(rq, "confirm")) {
+        accounts_out_init(&out);
+        err = link_make(rq, u, LINK_CONFIRM, true, &out, link, &rq->why);
+        rq->state = link;
+        finish_command(rq, err, &out, on_confirm_saved);
+    }
+}
+
+const struct route me_routes[] = {
+    {ROUTE(GET, ANYONE, "/api/v1/me", me_get, "Who asks, and what a page must know first.", "me")},
+    {ROUTE(POST, ANYONE, "/api/v1/session", session_begin, "Sign in.", "me"), .audit = "session.begin",
+     BODY(session_fields, struct session_body)},
+    {ROUTE(DELETE, ACCOUNT_LOOK, "/api/v1/session", session_end, "Sign out.", "nothing"),
+     .audit = "session.end"},
+    {ROUTE(POST, ACCOUNT, "/api/v1/me", me_edit, "Change the own account; what is not given stays.", "user"),
+     .audit = "account.edit", BODY(me_fields, struct me_body)},
+    {ROUTE(POST, ACCOUNT, "/api/v1/me/password", me_password,
+           "Change the password; every other session ends.", "nothing"),
+     .audit = "account.password", BODY(password_fields, struct password_body)},
+    {ROUTE(GET, ACCOUNT_LOOK, "/api/v1/me/deletion", me_deletion,
+           "What goes with the own account, and what stays.", "deletion")},
+    {ROUTE(POST, ACCOUNT, "/api/v1/me/delete", me_delete, "Delete the own account.", "nothing"),
+     .audit = "account.delete", BODY(delete_fields, struct delete_body)},
+    {ROUTE(POST, ACCOUNT, "/api/v1/me/confirm", me_confirm, "Have a letter sent that confirms the address.",
+           "mailed"),
+     .audit = "account.confirm"},
+    ROUTES_END,
+};
