@@ -245,6 +245,21 @@ class AccountsTest(ServerTest):
                 with open(os.path.join(root, name), "rb") as f:
                     self.assertNotIn(b"hush hush", f.read(), name)
 
+    def test_a_server_ends_while_passwords_are_being_checked(self):
+        self.add("mira")
+        body = json.dumps({"login": "mira", "password": WORDS}).encode()
+        waiting = []
+        for _ in range(5):
+            c = http.client.HTTPConnection(self.server.url.split("//")[1], timeout=60)
+            c.request("POST", "/api/v1/session", body, {"Content-Type": "application/json"})
+            waiting.append(c)
+        waiting.pop().close()  # one does not wait for its answer
+        self.server.stop()
+        for c in waiting:
+            c.close()
+        self.assertEqual(self.server.process.returncode, 0, self.server.log_tail())
+        self.assertNotIn("Sanitizer", self.server.log_tail(10_000_000))
+
     # ---- sign-up ----
 
     def test_sign_up_makes_an_account_that_waits(self):
