@@ -678,5 +678,131 @@ class Commands(Cli):
         self.assertEqual(len(json.loads(self.cli("audit", "--json")[0])["items"]), 2)
 
 
+class Real(wrata.Case):
+    """The same commands against `wrata serve`."""
+
+    def setUp(self):
+        super().setUp()
+        self.home = os.path.join(self.folder, "home")
+        os.mkdir(self.home)
+        self.data = os.path.join(self.folder, "data")
+
+    def cli(self, *args, stdin="", expect=0, host=False, **env):
+        """As a person elsewhere: by URL; host=True: as whoever is at the data folder."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("WRATA_") or k == "WRATA_AGENT_DIR"}
+        clean.pop("XDG_CONFIG_HOME", None)
+        clean.update(HOME=self.home, WRATA_DATA=self.data)
+        if not host:
+            clean["WRATA_URL"] = self.server.url
+        clean.update(env)
+        done = subprocess.run([wrata.WRATA, *args], input=stdin.encode(), env=clean, capture_output=True,
+                              timeout=DEADLINE_S, start_new_session=True)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        self.assertEqual(done.returncode, expect, "wrata %s\n%s\n%s" % (" ".join(args), out, err))
+        return out, err
+
+    def with_password(self, *args, more="", **kw):
+        return self.cli(*args, "--password-stdin", stdin=PASSWORD + "\n" + more, **kw)
+
+    def add(self, login, *args):
+        return self.cli("user", "add", login, "--password-stdin", *args, stdin=PASSWORD + "\n", host=True)
+
+    def test_the_first_admin_is_made_with_no_server_running(self):
+        out, err = self.cli("user", "add", "mira", "--admin", host=True)
+        self.assertIn("mira is added as an admin", err)
+        self.assertRegex(out, r"^http://\S+#\S+\n$")
+        out, _ = self.cli("user", "list", host=True)
+        self.assertRegex(out, r"(?m)^mira +active +admin ")
+        self.assertFalse(os.path.exists(os.path.join(self.data, "serve.json")))  # it ended with the command
+
+    def test_from_the_first_admin_to_the_last_logout(self):
+        self.server = self.serve()
+        self.assertIn("server's own host", self.cli("whoami", host=True)[0])
+        self.assertIn("nobody is signed in", self.cli("whoami")[0])
+        _, err = self.cli("servers", expect=2)
+        self.assertIn("sign in with `wrata login --url %s`" % self.server.url, err)
+        self.add("mira", "--admin")
+        _, err = self.cli("login", "--login", "mira", "--password-stdin", stdin="not the one\n", expect=2)
+        self.assertIn("wrong", err)
+        self.with_password("login", "--login", "mira", "--scope", "admin")
+        self.assertIn("mira: admin at %s, by a token of scope admin" % self.server.url, self.cli("whoami")[0])
+        self.assertIn("No sessions", self.cli("sessions")[0])
+        self.assertIn("No servers yet", self.cli("servers")[0])
+        self.cli("user", "add", "tom", "--unverified")
+        self.assertRegex(self.cli("user")[0], r"(?m)^tom +waits to be verified +unverified ")
+        self.assertIn("is verified", self.cli("user", "verify", "tom")[0])
+        _, err = self.cli("user", "unadmin", "mira", expect=2)
+        self.assertIn("the only admin who can sign in", err)
+        self.assertIn("#", self.cli("user", "reset", "tom")[0])
+        _, err = self.cli("user", "delete", "tom", "--yes")
+        self.assertIn("what stays: 0 launch(es)", err)
+        self.assertNotIn("tom", self.cli("user")[0])
+        self.with_password("logout")
+        self.assertEqual(json.loads(self.cli("token", "list", "--json", host=True)[0]), [])
+        self.assertIn("nobody is signed in", self.cli("whoami")[0])
+
+    def folder_with(self, script):
+        work = os.path.join(self.folder, "work")
+        os.makedirs(work, exist_ok=True)
+        with open(os.path.join(work, "a.sh"), "w", encoding="utf-8") as f:
+            f.write(script)
+        return work
+
+    def test_a_token_may_what_its_scope_says(self):
+        self.server = self.serve()
+        self.cli("servers", "add", "local", host=True)
+        self.add("tom")
+        self.with_password("login", "--login", "tom", "--scope", "admin")
+        token = self.with_password("token", "add", "ci", "--scope", "run", "--days", "1")[0].strip()
+        look = self.with_password("token", "add", "eyes", "--scope", "read")[0].strip()
+        self.cli("logout")
+        work = self.folder_with('test -z "$WRATA_TOKEN"\n')
+        _, err = self.cli("run", "--dir", work, "a.sh", WRATA_TOKEN=token, expect=2)
+        self.assertRegex(err, r"wrata projects add work-\w+ file://")
+        self.cli("run", "--dir", work, "a.sh", host=True)
+        out, _ = self.cli("run", "--dir", work, "a.sh", WRATA_TOKEN=token)
+        self.assertIn("1 file: 1 passed", out)
+        _, err = self.cli("run", "--dir", work, "a.sh", WRATA_TOKEN=look, expect=2)
+        self.assertIn("one that may 'run'", err)
+        out, _ = self.cli("launches", WRATA_TOKEN=look)
+        self.assertEqual(len(out.splitlines()), 3)
+        _, err = self.cli("user", "list", WRATA_TOKEN=token, expect=2)
+        self.assertNotIn(token, err)
+        _, err = self.cli("token", "add", "more", "--password-stdin", stdin="not the one\n", WRATA_TOKEN=token, expect=2)
+        self.assertIn("wrong", err)
+
+    def test_the_password_changes_and_sessions_end(self):
+        self.server = self.serve()
+        self.add("mira", "--admin")
+        self.with_password("login", "--login", "mira")
+        _, err = self.with_password("password", more="short\n", expect=2)
+        self.assertIn("password", err)
+        self.with_password("password", more="another one altogether\n")
+        _, err = self.with_password("sessions", "end-others", expect=2)  # the old one
+        self.assertIn("wrong", err)
+        out, _ = self.cli("sessions", "end-others", "--password-stdin", stdin="another one altogether\n")
+        self.assertIn("0 sessions are ended", out)
+        self.assertIn("mira: admin", self.cli("whoami")[0])  # the token stays
+
+    def test_the_audit_log_has_it(self):
+        self.server = self.serve()
+        self.add("mira", "--admin")
+        self.cli("login", "--login", "mira", "--password-stdin", stdin="not the one\n", expect=2)
+        out, _ = self.cli("audit", host=True)
+        self.assertRegex(out, r"(?m) operator +host +127\.0\.0\.1 +user\.add +user mira +201")
+        out, _ = self.cli("audit", "--refused", "--since", "1h", host=True)
+        self.assertEqual(len(out.splitlines()), 2)
+        self.assertIn("session.begin", out)
+        self.assertIn("Nothing like that", self.cli("audit", "--user", "mira", "--action", "launch", host=True)[0])
+        self.assertEqual(len(json.loads(self.cli("audit", "--json", "--limit", "1", host=True)[0])["items"]), 1)
+        rows = self.cli("audit", "--export", "csv", host=True)[0].splitlines()
+        self.assertTrue(rows[0].startswith("id,at,"), rows[0])
+        self.assertGreaterEqual(len(rows), 3)
+        self.assertGreaterEqual(len(json.loads(self.cli("audit", "--export", "json", host=True)[0])), 2)
+        for path in (self.server.log_path, os.path.join(self.data, "wrata.db")):
+            with open(path, "rb") as f:
+                self.assertNotIn(PASSWORD.encode(), f.read(), path)
+
+
 if __name__ == "__main__":
     wrata.main()
