@@ -299,9 +299,6 @@ class Cli(unittest.TestCase):
 
     def env(self, more):
         env = {k: v for k, v in os.environ.items() if not k.startswith("WRATA_") and k != "XDG_CONFIG_HOME"}
-        for k in ("ASAN_OPTIONS", "WRATA_AGENT_DIR"):
-            if k in os.environ:
-                env[k] = os.environ[k]
         return dict(env, HOME=self.home, WRATA_DATA=self.data, **more)
 
     def cli(self, *args, stdin="", expect=0, url=True, **env):
@@ -421,7 +418,6 @@ class SigningIn(Cli):
     def test_logout_works_when_the_server_has_gone(self):
         self.login()
         self.fake.stop()
-        self.addCleanup(setattr, self, "fake", self.fake)
         out, err = self.cli("logout")
         self.assertIn("signed out", out)
         self.assertIn("still valid", err)
@@ -582,10 +578,6 @@ class Commands(Cli):
         self.assertIn("tom is deleted", out)
         self.assertIn("1 of its launches run and are stopped", err)
         self.assertEqual(len(self.fake.users), 2)
-
-    def test_a_scope_that_is_too_small_shows_the_servers_sentence(self):
-        _, err = self.cli("user", "list", WRATA_TOKEN=self.fake.add_token("mira", "run"), expect=2)
-        self.assertIn("only an admin may do this", err)
 
     def test_tokens(self):
         out, err = self.with_password("token", "add", "ci", "--scope", "read", "--days", "0")
@@ -766,8 +758,7 @@ class Real(wrata.Case):
         self.assertIn("one that may 'run'", err)
         out, _ = self.cli("launches", WRATA_TOKEN=look)
         self.assertEqual(len(out.splitlines()), 3)
-        _, err = self.cli("user", "list", WRATA_TOKEN=token, expect=2)
-        self.assertNotIn(token, err)
+        self.assertIn("only an admin may do this", self.cli("user", "list", WRATA_TOKEN=token, expect=2)[1])
         _, err = self.cli("token", "add", "more", "--password-stdin", stdin="not the one\n", WRATA_TOKEN=token, expect=2)
         self.assertIn("wrong", err)
 
