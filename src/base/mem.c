@@ -55,6 +55,12 @@ char *xstrdup(const char *s)
     return xstrndup(s, strlen(s));
 }
 
+void mem_wipe(void *p, size_t n)
+{
+    if (n > 0)
+        explicit_bzero(p, n);
+}
+
 void arena_init(struct arena *a)
 {
     *a = (struct arena){0};

@@ -17,6 +17,8 @@ void *xrealloc(void *p, size_t n);           /* the old pointer is gone on retur
 OWNED char *xstrdup(const char *s);
 OWNED char *xstrndup(const char *s, size_t n); /* copies n bytes and ends them with NUL */
 
+void mem_wipe(void *p, size_t n); /* overwrite what was secret; not optimised away. NULL with 0 is fine */
+
 /* A list of blocks freed together. For the memory of one turn or one request. One thread at a time. */
 struct arena {
     struct arena_block *head;
