@@ -210,58 +210,175 @@ static struct secret *key_make(void)
     return key;
 }
 
+/* ---- the two sealed files ---- */
+
+enum sealed_file { CREDENTIALS, DATA_KEY, SEALED_FILES };
+static const char *const sealed_names[SEALED_FILES] = {VAULT_FILE, VAULT_DATA_KEY_FILE};
+
+static enum err read_sealed(const struct vault *v, enum sealed_file which, struct buf *out,
+                            struct why *reterr)
+{
+    char path[PATH_MAX];
+
+    path_in(v, sealed_names[which], path);
+    return whole_file_read(path, out, NULL, reterr);
+}
+
+static enum err write_sealed(const struct vault *v, enum sealed_file which, const struct secret *key,
+                             const char *text, size_t n, struct why *reterr)
+{
+    char path[PATH_MAX];
+    struct buf sealed;
+    enum err err;
+
+    path_in(v, sealed_names[which], path);
+    buf_init(&sealed, SEALED_BYTES_MAX);
+    vault_seal(key, text, n, &sealed);
+    err = whole_file_write(path, sealed.data, sealed.len, reterr);
+    buf_done(&sealed);
+    return err;
+}
+
+/* Is it there, and sealed with this key? */
+static bool is_sealed_with(const struct vault *v, enum sealed_file which, const struct secret *key)
+{
+    char theirs[VAULT_ID_CHARS + 1];
+    char id[VAULT_ID_CHARS + 1];
+    struct buf sealed;
+    size_t header;
+    bool is;
+
+    buf_init(&sealed, SEALED_BYTES_MAX);
+    vault_key_id(key, id);
+    is = read_sealed(v, which, &sealed, NULL) == ERR_OK &&
+         read_header(buf_slice(&sealed), theirs, &header, NULL) == ERR_OK && strcmp(id, theirs) == 0;
+    buf_done(&sealed);
+    return is;
+}
+
+static bool is_there(const struct vault *v, enum sealed_file which)
+{
+    return which == CREDENTIALS ? v->has_file : v->has_data_key;
+}
+
+static enum err open_sealed(const struct vault *v, enum sealed_file which, struct secret **ret,
+                            struct why *reterr)
+{
+    struct buf sealed;
+    struct why why = {0};
+    enum err err;
+
+    if (v->key == NULL)
+        return why_set(reterr, ERR_NOTFOUND, NULL,
+                       "%s/%s is there, but not its key: put it into " VAULT_KEY_FILE
+                       " beside it (chmod 600), or into " VAULT_KEY_ENV,
+                       v->data, sealed_names[which]);
+    buf_init(&sealed, SEALED_BYTES_MAX);
+    err = read_sealed(v, which, &sealed, &why);
+    if (err == ERR_OK)
+        err = vault_unseal(v->key, buf_slice(&sealed), ret, &why);
+    if (err == ERR_DENIED && v->next != NULL &&
+        vault_unseal(v->next, buf_slice(&sealed), ret, NULL) == ERR_OK)
+        err = ERR_OK;
+    buf_done(&sealed);
+    if (err != ERR_OK)
+        return why_set(reterr, err, NULL, "%s/%s cannot be opened: %s", v->data, sealed_names[which],
+                       why.text);
+    return ERR_OK;
+}
+
+/* ---- the keys of a folder ---- */
+
+/* With the key in the environment the next one is there too, while a rotation goes on. */
+static enum err find_env_keys(struct vault *v, const char *env, struct why *reterr)
+{
+    const char *next = getenv(VAULT_KEY_NEXT_ENV);
+    enum err err = vault_key_parse(VAULT_KEY_ENV, env, &v->key, reterr);
+
+    v->key_is_env = true;
+    if (err == ERR_OK && next != NULL && next[0] != '\0')
+        err = vault_key_parse(VAULT_KEY_NEXT_ENV, next, &v->next, reterr);
+    return err;
+}
+
 static enum err find_key(struct vault *v, struct why *reterr)
 {
     const char *env = getenv(VAULT_KEY_ENV);
     char path[PATH_MAX];
     enum err err;
 
-    if (env != NULL && env[0] != '\0') {
-        v->key_is_env = true;
-        return vault_key_parse(VAULT_KEY_ENV, env, &v->key, reterr);
-    }
+    if (env != NULL && env[0] != '\0')
+        return find_env_keys(v, env, reterr);
     path_in(v, VAULT_KEY_FILE, path);
     err = key_from_file(path, &v->key, reterr);
-    return err == ERR_NOTFOUND ? ERR_OK : err;
+    if (err != ERR_OK && err != ERR_NOTFOUND)
+        return err;
+    path_in(v, VAULT_KEY_NEXT, path);
+    if (key_from_file(path, &v->next, NULL) != ERR_OK)
+        v->next = NULL; /* none, or one that was not written whole: nothing is sealed with it */
+    return ERR_OK;
 }
 
-static enum err read_sealed(const struct vault *v, struct buf *out, struct why *reterr)
+/* Seal with the next key what is not yet. The files that are there stay whole at every moment (whole_file_write), and
+ * until all are done both keys are. */
+static enum err reseal(const struct vault *v, struct why *reterr)
 {
-    char path[PATH_MAX];
+    enum err err = ERR_OK;
 
-    path_in(v, VAULT_FILE, path);
-    return whole_file_read(path, out, NULL, reterr);
+    for (enum sealed_file f = 0; f < SEALED_FILES && err == ERR_OK; f++) {
+        struct secret *text = NULL;
+
+        if (!is_there(v, f) || is_sealed_with(v, f, v->next))
+            continue;
+        err = open_sealed(v, f, &text, reterr);
+        if (err == ERR_OK)
+            err = write_sealed(v, f, v->next, secret_reveal(text), secret_len(text), reterr);
+        secret_free(text);
+    }
+    return err;
 }
 
-/* A rotation writes the next key, then the file sealed with it, then gives the key its name. Cut short in between,
- * the id in the file says which of the two keys is the right one. */
-static enum err finish_rotation(struct vault *v, const struct buf *sealed, bool may_write, struct why *reterr)
+/* The next key gets the name of the present one, and is it from here on. */
+static enum err adopt_next(struct vault *v, struct why *reterr)
 {
     char next_path[PATH_MAX];
     char path[PATH_MAX];
-    char theirs[VAULT_ID_CHARS + 1];
-    char id[VAULT_ID_CHARS + 1];
-    struct secret *next = NULL;
-    size_t header;
 
     path_in(v, VAULT_KEY_NEXT, next_path);
-    if (v->key_is_env || access(next_path, F_OK) != 0 ||
-        read_header(buf_slice(sealed), theirs, &header, NULL) != ERR_OK ||
-        key_from_file(next_path, &next, NULL) != ERR_OK)
-        return ERR_OK;
-    vault_key_id(next, id);
-    if (strcmp(id, theirs) != 0) {
-        secret_free(next); /* the file was not reached: the next rotation writes over it */
-        return ERR_OK;
-    }
-    secret_free(v->key);
-    v->key = next;
     path_in(v, VAULT_KEY_FILE, path);
-    if (!may_write)
-        return ERR_OK;
     if (rename(next_path, path) != 0)
         return why_errno(reterr, ERR_IO, errno, "%s cannot be written", path);
+    secret_free(v->key);
+    v->key = v->next;
+    v->next = NULL;
     return folder_sync(path, reterr);
+}
+
+/* A rotation writes the next key, then the files sealed with it, then gives the key its name. Cut short when none of the
+ * files was reached, it is as if it had never begun; later, it is brought to its end. */
+static enum err finish_rotation(struct vault *v, bool may_write, struct why *reterr)
+{
+    bool is_begun = false;
+    enum err err;
+
+    for (enum sealed_file f = 0; f < SEALED_FILES && v->next != NULL; f++)
+        is_begun = is_begun || is_sealed_with(v, f, v->next);
+    if (v->key_is_env)
+        return ERR_OK; /* both keys are somebody else's: `rotate` goes on when it is asked again */
+    if (!is_begun) {
+        secret_free(v->next); /* the next rotation writes over it */
+        v->next = NULL;
+        return ERR_OK;
+    }
+    if (v->key == NULL) { /* somebody took the old one away; the files may need none but the next */
+        v->key = v->next;
+        v->next = NULL;
+        return ERR_OK;
+    }
+    if (!may_write)
+        return ERR_OK;
+    err = reseal(v, reterr);
+    return err == ERR_OK ? adopt_next(v, reterr) : err;
 }
 
 static enum err take_lock(struct vault *v, struct why *reterr)
@@ -293,22 +410,24 @@ enum err vault_open(struct vault *v, const char *data, bool may_write, struct wh
         err = find_key(v, reterr);
     if (err != ERR_OK)
         return err;
-    buf_init(&sealed, SEALED_BYTES_MAX);
-    err = read_sealed(v, &sealed, reterr);
-    if (err == ERR_OK) {
-        v->has_file = true;
-        err = finish_rotation(v, &sealed, may_write, reterr);
-    } else if (err == ERR_NOTFOUND) {
-        err = ERR_OK;
+    for (enum sealed_file f = 0; f < SEALED_FILES && err == ERR_OK; f++) {
+        buf_init(&sealed, SEALED_BYTES_MAX);
+        err = read_sealed(v, f, &sealed, reterr);
+        if (f == CREDENTIALS)
+            v->has_file = err == ERR_OK;
+        else
+            v->has_data_key = err == ERR_OK;
+        err = err == ERR_NOTFOUND ? ERR_OK : err;
+        buf_done(&sealed);
     }
-    buf_done(&sealed);
-    return err;
+    return err == ERR_OK ? finish_rotation(v, may_write, reterr) : err;
 }
 
 void vault_close(struct vault *v)
 {
     secret_free(v->key);
-    v->key = NULL;
+    secret_free(v->next);
+    v->key = v->next = NULL;
     if (v->lock_fd >= 0)
         (void)close(v->lock_fd);
     v->lock_fd = -1;
@@ -316,123 +435,135 @@ void vault_close(struct vault *v)
 
 enum err vault_read(const struct vault *v, struct secret **ret, struct why *reterr)
 {
-    struct buf sealed;
-    struct why why = {0};
-    enum err err;
-
     if (!v->has_file) {
         *ret = secret_new("", 0);
         return ERR_OK;
     }
-    if (v->key == NULL)
-        return why_set(reterr, ERR_NOTFOUND, NULL,
-                       "%s/" VAULT_FILE " is there, but not its key: put it into " VAULT_KEY_FILE
-                       " beside it (chmod 600), or into " VAULT_KEY_ENV,
-                       v->data);
-    buf_init(&sealed, SEALED_BYTES_MAX);
-    err = read_sealed(v, &sealed, &why);
-    if (err == ERR_OK)
-        err = vault_unseal(v->key, buf_slice(&sealed), ret, &why);
-    buf_done(&sealed);
-    if (err != ERR_OK)
-        return why_set(reterr, err, NULL, "%s/" VAULT_FILE " cannot be opened: %s", v->data, why.text);
-    return ERR_OK;
+    return open_sealed(v, CREDENTIALS, ret, reterr);
 }
 
-static enum err write_sealed(const struct vault *v, const struct secret *key, const char *text, size_t n,
-                             struct why *reterr)
+/* A master key, when there is none and nothing is sealed with one. */
+static enum err need_key(struct vault *v, struct why *reterr)
 {
+    struct secret *key;
     char path[PATH_MAX];
-    struct buf sealed;
     enum err err;
 
-    path_in(v, VAULT_FILE, path);
-    buf_init(&sealed, SEALED_BYTES_MAX);
-    vault_seal(key, text, n, &sealed);
-    err = whole_file_write(path, sealed.data, sealed.len, reterr);
-    buf_done(&sealed);
+    CHECK(v->lock_fd >= 0);
+    if (v->key != NULL)
+        return ERR_OK;
+    if (v->has_file || v->has_data_key)
+        return why_set(reterr, ERR_NOTFOUND, NULL, "the key of %s/%s is not there", v->data,
+                       sealed_names[v->has_file ? CREDENTIALS : DATA_KEY]);
+    key = key_make();
+    path_in(v, VAULT_KEY_FILE, path);
+    err = key_to_file(path, key, reterr);
+    if (err == ERR_OK)
+        v->key = key;
+    else
+        secret_free(key);
     return err;
 }
 
 enum err vault_write(struct vault *v, const char *text, size_t n, struct why *reterr)
 {
-    char path[PATH_MAX];
     enum err err;
 
-    CHECK(v->lock_fd >= 0);
     if (n > FLAT_BYTES_MAX)
         return why_set(reterr, ERR_LIMIT, NULL, "the credentials have more than %zu bytes", FLAT_BYTES_MAX);
-    if (v->key == NULL && v->has_file)
-        return why_set(reterr, ERR_NOTFOUND, NULL, "the key of the credentials is not there");
-    if (v->key == NULL) {
-        struct secret *key = key_make();
-
-        path_in(v, VAULT_KEY_FILE, path);
-        err = key_to_file(path, key, reterr);
-        if (err != ERR_OK) {
-            secret_free(key);
-            return err;
-        }
-        v->key = key;
-    }
-    err = write_sealed(v, v->key, text, n, reterr);
+    err = need_key(v, reterr);
+    if (err == ERR_OK)
+        err = write_sealed(v, CREDENTIALS, v->key, text, n, reterr);
     v->has_file = v->has_file || err == ERR_OK;
     return err;
 }
 
-/* ---- rotation ---- */
+/* ---- the data key: 64 hex digits, sealed ---- */
 
-static enum err rotate_env(struct vault *v, const struct secret *text, struct why *reterr)
+enum err vault_read_data_key(const struct vault *v, struct secret **ret, struct why *reterr)
 {
-    const char *env = getenv(VAULT_KEY_NEXT_ENV);
-    struct secret *next = NULL;
+    struct secret *text = NULL;
     enum err err;
 
-    if (env == NULL || env[0] == '\0')
+    if (!v->has_data_key)
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no %s/" VAULT_DATA_KEY_FILE, v->data);
+    err = open_sealed(v, DATA_KEY, &text, reterr);
+    if (err == ERR_OK)
+        err = vault_key_parse(VAULT_DATA_KEY_FILE, secret_reveal(text), ret, reterr);
+    secret_free(text);
+    return err;
+}
+
+enum err vault_make_data_key(struct vault *v, struct secret **ret, struct why *reterr)
+{
+    struct secret *key;
+    struct secret *hex;
+    enum err err;
+
+    if (v->has_data_key)
+        return vault_read_data_key(v, ret, reterr);
+    err = need_key(v, reterr);
+    if (err != ERR_OK)
+        return err;
+    key = key_make();
+    hex = secret_new(NULL, VAULT_KEY_BYTES * 2); /* its own NUL makes room for sodium's */
+    (void)sodium_bin2hex((char *)secret_bytes(hex), VAULT_KEY_BYTES * 2 + 1,
+                         (const unsigned char *)secret_reveal(key), VAULT_KEY_BYTES);
+    err = write_sealed(v, DATA_KEY, v->key, secret_reveal(hex), secret_len(hex), reterr);
+    secret_free(hex);
+    if (err != ERR_OK) {
+        secret_free(key);
+        return err;
+    }
+    v->has_data_key = true;
+    *ret = key;
+    return ERR_OK;
+}
+
+/* ---- rotation ---- */
+
+static enum err rotate_env(struct vault *v, struct why *reterr)
+{
+    if (v->next == NULL)
         return why_set(reterr, ERR_INVALID, NULL,
                        "the key comes from " VAULT_KEY_ENV
                        ", so the new one must, too: make one (openssl rand -hex 32) "
                        "and give it as " VAULT_KEY_NEXT_ENV);
-    err = vault_key_parse(VAULT_KEY_NEXT_ENV, env, &next, reterr);
-    if (err == ERR_OK && secret_eq(next, v->key))
-        err = why_set(reterr, ERR_INVALID, NULL, VAULT_KEY_NEXT_ENV " is the key that is used already");
-    if (err == ERR_OK)
-        err = write_sealed(v, next, secret_reveal(text), secret_len(text), reterr);
-    secret_free(next);
-    return err;
+    if (secret_eq(v->next, v->key))
+        return why_set(reterr, ERR_INVALID, NULL, VAULT_KEY_NEXT_ENV " is the key that is used already");
+    return reseal(v, reterr);
 }
 
-static enum err rotate_file(struct vault *v, const struct secret *text, struct why *reterr)
+static enum err rotate_file(struct vault *v, struct why *reterr)
 {
     char next_path[PATH_MAX];
-    char path[PATH_MAX];
-    struct secret *next = key_make();
     enum err err;
 
+    CHECK(v->next == NULL); /* an unfinished rotation was finished when the vault was opened */
+    v->next = key_make();
     path_in(v, VAULT_KEY_NEXT, next_path);
-    path_in(v, VAULT_KEY_FILE, path);
-    err = key_to_file(next_path, next, reterr);
+    err = key_to_file(next_path, v->next, reterr);
     if (err == ERR_OK)
-        err = write_sealed(v, next, secret_reveal(text), secret_len(text), reterr);
-    if (err == ERR_OK && rename(next_path, path) != 0)
-        err = why_errno(reterr, ERR_IO, errno, "%s cannot be written", path);
-    if (err == ERR_OK)
-        err = folder_sync(path, reterr);
-    secret_free(next);
-    return err;
+        err = reseal(v, reterr);
+    return err == ERR_OK ? adopt_next(v, reterr) : err;
 }
 
 enum err vault_rotate(struct vault *v, struct why *reterr)
 {
     struct secret *text = NULL;
-    enum err err;
+    enum err err = ERR_OK;
 
     CHECK(v->lock_fd >= 0);
-    if (!v->has_file)
+    if (!v->has_file && !v->has_data_key)
         return why_set(reterr, ERR_NOTFOUND, NULL, "there are no credentials in %s yet", v->data);
-    err = vault_read(v, &text, reterr);
+    for (enum sealed_file f = 0; f < SEALED_FILES && err == ERR_OK;
+         f++) { /* all of them can be, or none is touched */
+        if (is_there(v, f))
+            err = open_sealed(v, f, &text, reterr);
+        secret_free(text);
+        text = NULL;
+    }
     if (err == ERR_OK)
-        err = v->key_is_env ? rotate_env(v, text, reterr) : rotate_file(v, text, reterr);
-    secret_free(text);
+        err = v->key_is_env ? rotate_env(v, reterr) : rotate_file(v, reterr);
     return err;
 }

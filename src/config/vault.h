@@ -12,6 +12,8 @@
 #include "config/secret.h"
 
 #define VAULT_FILE "credentials.yml.enc"
+#define VAULT_DATA_KEY_FILE \
+    "data.key.enc" /* what values in the database are sealed with (seal.h); written the same way */
 #define VAULT_KEY_FILE "master.key"
 #define VAULT_KEY_NEXT "master.key.next" /* of a rotation on its way */
 #define VAULT_KEY_ENV "WRATA_MASTER_KEY"
@@ -35,8 +37,11 @@ MUST_USE enum err vault_unseal(const struct secret *key, struct slice sealed, st
 struct vault {
     const char *data;
     struct secret *key; /* NULL: none there */
+    struct secret
+        *next; /* of a rotation that was cut short: some of the files may be sealed with it; NULL: none */
     bool key_is_env;
     bool has_file;
+    bool has_data_key;
     int lock_fd;
 };
 
@@ -48,8 +53,13 @@ void vault_close(struct vault *v);
 MUST_USE enum err vault_read(const struct vault *v, struct secret **ret, struct why *reterr);
 /* Makes a key when there is neither key nor file. */
 MUST_USE enum err vault_write(struct vault *v, const char *text, size_t n, struct why *reterr);
-/* Seal with a new key: one made here, or, when the present one is from the environment, the one in
- * WRATA_MASTER_KEY_NEXT. */
+/* The key that values in the database are sealed with. ERR_NOTFOUND: there is none; or no key to open it with. */
+MUST_USE enum err vault_read_data_key(const struct vault *v, struct secret **ret, struct why *reterr);
+/* Makes one when there is none, and the master key for it when there is neither key nor file. */
+MUST_USE enum err vault_make_data_key(struct vault *v, struct secret **ret, struct why *reterr);
+/* Seal both files with a new key: one made here, or, when the present one is from the environment, the one in
+ * WRATA_MASTER_KEY_NEXT. Cut short anywhere, nothing is lost: each file is sealed with one of two keys that are both
+ * there, and says with which. */
 MUST_USE enum err vault_rotate(struct vault *v, struct why *reterr);
 
 #endif
