@@ -264,8 +264,11 @@ static void on_run_spec(struct agent *a, struct mono now, const struct frame *f,
         return;
     }
     buf_init(&raw, FRAME_BODY_MAX + KIB(4));
+    CHECK(buf_reserve(&raw, run_spec_bytes(&f->run_spec)) !=
+          NULL); /* growing it would leave secrets behind */
     frame_encode(f, &raw);
     if (a->specs_bytes + raw.len > AGENT_SPECS_MAX_BYTES) {
+        mem_wipe(raw.data, raw.cap);
         buf_done(&raw);
         say(a, out, LOG_LEVEL_WARN, "a run was not taken: descriptions fill the agent's memory");
         return;
@@ -277,7 +280,8 @@ static void on_run_spec(struct agent *a, struct mono now, const struct frame *f,
     act->record = AG_RECORD_SPEC;
     act->run = r->id;
     act->seq = ++a->record_seq;
-    act->spec = (struct slice){r->spec, r->spec_len};
+    act->spec =
+        f->run_spec.n_secrets > 0 ? run_spec_for_journal(f, out) : (struct slice){r->spec, r->spec_len};
     a->want_beat = true;
 }
 
@@ -811,7 +815,7 @@ void agent_free(struct agent *a)
         return;
     for (struct run *r = a->first; r != NULL; r = next) {
         next = r->next;
-        free(r->spec);
+        run_forget_spec(a, r);
         free(r->reason);
         free(r);
     }

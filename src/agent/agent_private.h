@@ -175,6 +175,10 @@ void run_set(struct agent *a, struct run *r, enum run_why on, struct agent_out *
 struct run *run_add(struct agent *a, uint64_t id);
 /* Out of the table and of memory, its spool as well: it must be GONE and hold no slot. */
 void run_remove(struct agent *a, struct run *r, struct agent_out *out);
+size_t run_spec_bytes(const struct frame_run_spec *s); /* at least what frame_encode() makes of it */
+/* What the journal may hold of a description: of secrets the names alone. The values are in memory and nowhere else, so a
+ * run that waited when its agent died is not started again from the journal (run_restore). */
+struct slice run_spec_for_journal(const struct frame *f, struct agent_out *out);
 /* Take what the core needs of a description, and its encoded form. */
 void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *s, TAKES struct buf *raw);
 void run_forget_spec(struct agent *a, struct run *r);

@@ -44,13 +44,13 @@ void run_restore(struct agent *a, const struct agent_restored *re, struct agent_
         arena_init(&lists);
         if (a->specs_bytes + re->spec.len <= AGENT_SPECS_MAX_BYTES &&
             frame_decode(re->spec.ptr, re->spec.len, &lists, &f, &used, NULL) == ERR_OK && used > 0 &&
-            f.type == FRAME_RUN_SPEC && f.run_spec.run == re->run) {
+            f.type == FRAME_RUN_SPEC && f.run_spec.run == re->run && f.run_spec.n_secrets == 0) {
             r = run_add(a, re->run);
             buf_init(&raw, FRAME_BODY_MAX + KIB(4));
             buf_put(&raw, re->spec.ptr, used);
             run_take_spec(a, r, &f.run_spec, &raw);
             run_set(a, r, ON_RESTORED, out);
-        } else {
+        } else { /* secrets were in memory alone: without them it shall not run, and the controller gives it anew */
             out_add(out, AG_ACT_RELEASE)->run = re->run;
         }
         arena_done(&lists);

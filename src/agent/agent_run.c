@@ -145,6 +145,7 @@ struct run *run_add(struct agent *a, uint64_t id)
 void run_forget_spec(struct agent *a, struct run *r)
 {
     a->specs_bytes -= r->spec_len;
+    mem_wipe(r->spec, r->spec_len); /* it may hold secrets */
     free(r->spec);
     r->spec = NULL;
     r->spec_len = 0;
@@ -208,6 +209,40 @@ static int64_t limit_ms(uint64_t ms)
     return ms > (uint64_t)MS_MAX ? MS_MAX : (int64_t)ms;
 }
 
+size_t run_spec_bytes(const struct frame_run_spec *s)
+{
+    size_t n = KIB(1);
+
+    for (uint32_t i = 0; i < s->n_argv; i++)
+        n += 8 + s->argv[i].s.len;
+    for (uint32_t i = 0; i < s->n_env; i++)
+        n += 8 + s->env[i].s.len;
+    for (uint32_t i = 0; i < s->n_secrets; i++)
+        n += 8 + s->secrets[i].s.len;
+    return n;
+}
+
+struct slice run_spec_for_journal(const struct frame *f, struct agent_out *out)
+{
+    struct frame g = *f;
+    struct wire_text *names = arena_alloc(&out->arena, (f->run_spec.n_secrets + 1) * sizeof(*names));
+    struct buf raw;
+    struct slice copy;
+
+    for (uint32_t i = 0; i < f->run_spec.n_secrets; i++) {
+        struct slice line = f->run_spec.secrets[i].s;
+        const char *eq = memchr(line.ptr, '=', line.len);
+
+        names[i].s = (struct slice){line.ptr, eq != NULL ? (size_t)(eq - line.ptr) : 0};
+    }
+    g.run_spec.secrets = names;
+    buf_init(&raw, FRAME_BODY_MAX + KIB(4));
+    frame_encode(&g, &raw);
+    copy = out_text(out, buf_slice(&raw), raw.len);
+    buf_done(&raw);
+    return copy;
+}
+
 void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *s, TAKES struct buf *raw)
 {
     r->launch = s->launch;
@@ -217,7 +252,8 @@ void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *
     r->silence_limit_ms = limit_ms(s->silence_limit_ms);
     r->kill_grace_ms = limit_ms(s->kill_grace_ms);
     r->spec = buf_take(raw, &r->spec_len);
-    r->spec = xrealloc(r->spec, r->spec_len + 1);
+    if (s->n_secrets == 0) /* else moving it would leave them behind */
+        r->spec = xrealloc(r->spec, r->spec_len + 1);
     a->specs_bytes += r->spec_len;
 }
 

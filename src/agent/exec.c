@@ -20,6 +20,7 @@
 #include "agent/launch.h"
 #include "agent/procs.h"
 #include "base/log.h"
+#include "base/mask.h"
 
 #define FIRST_LOOK_MS 10
 #define LOOK_EVERY_US 5000
@@ -32,6 +33,8 @@
 #define MARK_ROOM 256u       /* of the log's limit, for the line that tells of the cut */
 #define DESCRIBE_MAX 900u
 #define CHILDREN_MAX 512
+#define MASK_QUIET_MS 50 /* what a secret could begin with is held back so long, then a log must not lag */
+#define MASKED_BYTES_MAX (MASK_GROWTH * (READ_BYTES + MASK_FORM_BYTES_MAX))
 #define START_TOLERANCE_US 50000u
 
 enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING };
@@ -41,6 +44,8 @@ struct pipe_end {
     bool is_large;
     int64_t every_us; /* between looks: shorter when much was found, longer when little was */
     struct mono look_at;
+    struct mask_stream mask; /* of a run that has secrets */
+    struct mono quiet_at;    /* let go what it holds then */
 };
 
 struct process {
@@ -59,6 +64,7 @@ struct process {
     uint64_t lost; /* the disk did not take them */
     bool no_disk;
     struct agent_exit exit;
+    struct mask *mask; /* NULL: it has no secrets, nothing is looked for */
     char *text;
     char mark[128];
 };
@@ -76,6 +82,7 @@ struct exec {
     struct mono polled_at; /* pipes to be looked at later than this are waited for by time */
     uint32_t slots_used;   /* one past the highest slot with a process */
     struct arena arena;
+    struct buf masked;
     char buf[READ_BYTES];
 };
 
@@ -102,6 +109,7 @@ struct exec *exec_new(const struct exec_opts *opts)
     x->adapter_rspec = opts->adapter_rspec != NULL ? xstrdup(opts->adapter_rspec) : NULL;
     x->boot = proc_boot_id();
     x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    buf_init(&x->masked, MASKED_BYTES_MAX);
     arena_init(&x->arena);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     return x;
@@ -109,9 +117,15 @@ struct exec *exec_new(const struct exec_opts *opts)
 
 static void process_free(struct exec *x, struct process *p)
 {
-    for (int i = 0; i < STREAM_COUNT; i++)
+    for (int i = 0; i < STREAM_COUNT; i++) {
         if (p->pipe[i].fd >= 0)
             (void)close(p->pipe[i].fd);
+        if (p->mask != NULL)
+            mask_stream_done(&p->pipe[i].mask);
+    }
+    if (p->mask != NULL)
+        mem_wipe(x->buf, sizeof(x->buf)); /* it may have written them */
+    mask_free(p->mask);
     x->slots[p->slot] = NULL;
     while (x->slots_used > 0 && x->slots[x->slots_used - 1] == NULL)
         x->slots_used--;
@@ -136,6 +150,7 @@ void exec_free(struct exec *x)
     if (x->null_fd >= 0)
         (void)close(x->null_fd);
     arena_done(&x->arena);
+    buf_done(&x->masked);
     free(x->adapter_rspec);
     free(x->mark);
     free(x->dir);
@@ -208,15 +223,48 @@ static void env_put(char **env, size_t *n, char *entry)
     env[(*n)++] = entry;
 }
 
+/* Secrets as entries of an environment: in memory that is overwritten as soon as the process has its own. */
+struct secret_env {
+    char *at;
+    size_t len;
+};
+
+static struct secret_env secret_env_make(const struct frame_run_spec *spec, char **env, size_t *n)
+{
+    struct secret_env s = {.len = 1};
+    char *to;
+
+    for (uint32_t i = 0; i < spec->n_secrets; i++)
+        s.len += spec->secrets[i].s.len + 1;
+    to = s.at = xcalloc(s.len, 1);
+    for (uint32_t i = 0; i < spec->n_secrets; i++) {
+        if (spec->secrets[i].s.len > 0)
+            memcpy(to, spec->secrets[i].s.ptr, spec->secrets[i].s.len);
+        env_put(env, n, to);
+        to += spec->secrets[i].s.len + 1;
+    }
+    return s;
+}
+
+static void secret_env_done(struct secret_env *s)
+{
+    if (s->at != NULL)
+        mem_wipe(s->at, s->len);
+    free(s->at);
+    s->at = NULL;
+}
+
 static char **run_env(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, bool has_results,
-                      const struct process *p)
+                      const struct process *p, struct secret_env *secrets)
 {
     struct arena *a = &x->arena;
     size_t n;
-    char **env = exec_base_env(a, spec->n_env + 8, &n);
+    char **env = exec_base_env(a, spec->n_env + spec->n_secrets + 8, &n);
 
     for (uint32_t i = 0; i < spec->n_env; i++)
         env_put(env, &n, arena_strndup(a, spec->env[i].s.ptr, spec->env[i].s.len));
+    if (spec->n_secrets > 0)
+        *secrets = secret_env_make(spec, env, &n);
     if (!has_entry(env, "DISPLAY"))
         env_put(env, &n, arena_strdup(a, "DISPLAY=:0.0"));
     env_put(env, &n, arena_printf(a, "WRATA_SLOT=%u", slot));
@@ -291,6 +339,26 @@ static void set_log_limit(struct process *p, uint64_t max)
     p->log_head_max -= p->log_head_max > MARK_ROOM * 2 ? MARK_ROOM : 0;
 }
 
+/* What is to be hidden in what the run writes. False: it is more than can be. */
+static bool mask_make(struct process *p, const struct frame_run_spec *spec, struct arena *a)
+{
+    struct slice *values = arena_alloc(a, (spec->n_secrets + 1) * sizeof(*values));
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < spec->n_secrets; i++) {
+        struct slice line = spec->secrets[i].s;
+        const char *eq = line.len > 0 ? memchr(line.ptr, '=', line.len) : NULL;
+
+        values[i] = eq == NULL ? (struct slice){"", 0}
+                               : (struct slice){eq + 1, line.len - (size_t)(eq + 1 - line.ptr)};
+        bytes += values[i].len;
+    }
+    if (bytes > MASK_SECRETS_BYTES_MAX)
+        return false;
+    p->mask = spec->n_secrets > 0 ? mask_new(values, spec->n_secrets) : NULL;
+    return true;
+}
+
 void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd)
 {
     struct process *p = xcalloc(1, sizeof(*p));
@@ -299,10 +367,12 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
     struct launch l = {.cwd = cwd, .in = x->null_fd, .out = -1, .results = -1};
     int log[2] = {-1, -1};
     int results[2] = {-1, -1};
+    struct secret_env secrets = {NULL, 0};
     struct spool_started st;
     const char *step = "";
     struct mono now;
     int joins[3];
+    int error;
 
     CHECK(x->slots[slot] == NULL);
     arena_reset(&x->arena);
@@ -324,6 +394,11 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
         spawn_failed(x, p, false, "this server has no control groups that could limit memory or processes");
         goto fail;
     }
+    if (!mask_make(p, spec, &x->arena)) {
+        spawn_failed(x, p, false,
+                     arena_printf(&x->arena, "its secrets have more than %zu bytes", MASK_SECRETS_BYTES_MAX));
+        goto fail;
+    }
     if (pipe2(log, O_CLOEXEC) != 0 || (has_results && pipe2(results, O_CLOEXEC) != 0)) {
         spawn_failed(x, p, false, arena_printf(&x->arena, "no pipe for its output: %s", strerror(errno)));
         goto fail;
@@ -333,12 +408,14 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
     l.joins = joins;
     l.n_joins = cgroup_join_fds(group, joins);
     l.argv = run_argv(x, spec, slice_eq(spec->adapter, SLICE("rspec")));
-    l.envp = run_env(x, spec, slot, has_results, p);
+    l.envp = run_env(x, spec, slot, has_results, p, &secrets);
     st = (struct spool_started){.slot = slot, .start_us = proc_boottime_us(), .boot = x->boot};
     p->pid = launch_child(&l, &x->arena, &step);
     now = mono_now();
+    error = errno;
+    secret_env_done(&secrets);
     if (p->pid < 0) {
-        spawn_failed(x, p, false, start_error(x, l.argv[0], cwd, step, errno));
+        spawn_failed(x, p, false, start_error(x, l.argv[0], cwd, step, error));
         goto fail;
     }
     (void)close(log[1]);
@@ -349,7 +426,10 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
     for (int i = 0; i < STREAM_COUNT; i++) {
         p->pipe[i] = (struct pipe_end){.fd = i == STREAM_LOG ? log[0] : results[0],
                                        .every_us = LOOK_EVERY_US,
-                                       .look_at = mono_add_ms(now, FIRST_LOOK_MS)};
+                                       .look_at = mono_add_ms(now, FIRST_LOOK_MS),
+                                       .quiet_at = MONO_NEVER};
+        if (p->mask != NULL)
+            mask_stream_init(&p->pipe[i].mask, p->mask);
         if (p->pipe[i].fd >= 0)
             (void)fcntl(p->pipe[i].fd, F_SETFL, O_NONBLOCK); /* the reader's end only */
     }
@@ -365,6 +445,7 @@ fail:
         if (results[i] >= 0)
             (void)close(results[i]);
     }
+    mask_free(p->mask);
     free(p);
 }
 
@@ -411,6 +492,52 @@ static void take_bytes(struct exec *x, struct process *p, struct mono now, uint3
          &(struct agent_event){.kind = AG_EV_GREW, .run = p->run, .stream = stream, .len = len + part});
 }
 
+/* What the mask lets go of a stream. Bytes that it holds are output too: the run is not silent. */
+static void take_masked(struct exec *x, struct process *p, struct mono now, uint32_t stream)
+{
+    if (x->masked.len > 0)
+        take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
+    else if (!p->no_disk)
+        post(x, now,
+             &(struct agent_event){.kind = AG_EV_GREW,
+                                   .run = p->run,
+                                   .stream = stream,
+                                   .len = spool_len(x->opts.spool, p->run, stream)});
+}
+
+/* Nothing of a run that has secrets reaches spool, tail or link but through here. */
+static void take_raw(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                     size_t n)
+{
+    struct pipe_end *e = &p->pipe[stream];
+
+    if (p->mask == NULL) {
+        take_bytes(x, p, now, stream, data, n);
+        return;
+    }
+    buf_clear(&x->masked);
+    mask_feed(&e->mask, data, n, &x->masked);
+    e->quiet_at = mask_held(&e->mask) > 0 ? mono_add_ms(now, MASK_QUIET_MS) : MONO_NEVER;
+    take_masked(x, p, now, stream);
+}
+
+/* Nothing came for a while (or will come any more, at_end): what is held back goes, as far as it may. */
+static void let_go(struct exec *x, struct process *p, struct mono now, uint32_t stream, bool at_end)
+{
+    struct pipe_end *e = &p->pipe[stream];
+
+    if (p->mask == NULL || mask_held(&e->mask) == 0)
+        return;
+    e->quiet_at = MONO_NEVER;
+    buf_clear(&x->masked);
+    if (at_end)
+        mask_end(&e->mask, &x->masked);
+    else
+        mask_rest(&e->mask, &x->masked);
+    if (x->masked.len > 0)
+        take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
+}
+
 /* Read a pipe until it is empty, at most READS_PER_LOOK times. Returns the bytes read. */
 static size_t pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream)
 {
@@ -427,9 +554,10 @@ static size_t pipe_read(struct exec *x, struct process *p, struct mono now, uint
         if (n <= 0) {
             (void)close(e->fd);
             e->fd = -1;
+            let_go(x, p, now, stream, true);
             break;
         }
-        take_bytes(x, p, now, stream, x->buf, (size_t)n);
+        take_raw(x, p, now, stream, x->buf, (size_t)n);
         total += (size_t)n;
         if (p->phase == PHASE_RUNNING && (size_t)n < READ_BYTES / 2)
             break; /* most likely all there was: the next look tells */
@@ -553,6 +681,8 @@ static void finish(struct exec *x, struct process *p, struct mono now)
     struct agent_exit *e = &p->exit;
 
     arena_reset(&x->arena);
+    for (uint32_t i = 0; i < STREAM_COUNT; i++)
+        let_go(x, p, now, i, true); /* of a pipe that somebody else still holds open */
     e->oom = cgroup_was_oom(x->groups[p->slot]);
     e->log_dropped = log_close(x, p);
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
@@ -738,9 +868,11 @@ struct mono exec_deadline(const struct exec *x)
 
         if (p == NULL)
             continue;
-        for (int k = 0; k < STREAM_COUNT; k++)
+        for (int k = 0; k < STREAM_COUNT; k++) {
             if (p->pipe[k].fd >= 0 && mono_before(x->polled_at, p->pipe[k].look_at))
                 t = mono_min(t, p->pipe[k].look_at);
+            t = mono_min(t, p->pipe[k].quiet_at);
+        }
         if (p->phase == PHASE_DRAINING)
             t = mono_min(t, p->phase_end);
         if (p->phase == PHASE_KILLING)
@@ -754,6 +886,9 @@ void exec_tick(struct exec *x, struct mono now)
     for (uint32_t i = 0; i < x->slots_used; i++) {
         struct process *p = x->slots[i];
 
+        for (uint32_t k = 0; p != NULL && k < STREAM_COUNT; k++)
+            if (!mono_before(now, p->pipe[k].quiet_at))
+                let_go(x, p, now, k, false);
         if (p == NULL || p->phase == PHASE_RUNNING)
             continue;
         if (!mono_before(now, p->phase == PHASE_KILLING ? p->next_check : p->phase_end))

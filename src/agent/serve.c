@@ -432,6 +432,7 @@ static bool link_frames(struct serve *s, struct mono now, struct conn *c)
 {
     struct arena lists;
     size_t at = 0;
+    bool has_secrets = false;
     bool ok = true;
 
     arena_init(&lists);
@@ -447,11 +448,17 @@ static bool link_frames(struct serve *s, struct mono now, struct conn *c)
         }
         if (used == 0)
             break;
-        at += used;
         step(s, now, &(struct agent_event){.kind = AG_EV_FRAME, .frame = &f});
+        if (f.type == FRAME_RUN_SPEC && f.run_spec.n_secrets > 0)
+            has_secrets = true;
+        if (has_secrets && c == s->link)
+            mem_wipe(c->in.data + at, used);
+        at += used;
         arena_reset(&lists);
     }
     arena_done(&lists);
+    if (has_secrets)
+        mem_wipe(s->read_buf, sizeof(s->read_buf));
     if (c != s->link && ok) /* the core closed it; it is swept at the end of the turn */
         return true;
     if (!ok)

@@ -55,6 +55,11 @@ bool outcome_is_infrastructure(enum outcome o)
     return o == OUTCOME_INFRASTRUCTURE;
 }
 
+bool finish_is_final(const struct finish *f)
+{
+    return f->how == FINISH_NO_SECRET;
+}
+
 void tally_add(struct tally *sum, const struct tally *t)
 {
     sum->discovered += t->discovered;
@@ -148,6 +153,7 @@ static const struct outcome_rule {
     {FINISH_AGENT_DIED,    ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the agent was killed while the script ran"},
     {FINISH_NO_DISK,       ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server is full"},
     {FINISH_DISK_LOST,     ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server lost what the run wrote"},
+    {FINISH_NO_SECRET,     ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "a secret of its user could not be given to it"},
     {FINISH_MEMORY_LIMIT,  ANY,    always,        OUTCOME_ERROR,          NO_DETAIL,   "it used more memory than its limit"},
     {FINISH_SIGNALLED,     RSPEC,  always,        OUTCOME_ERROR,          SIGNAL,      "a signal that wrata did not send ended it"},
     {FINISH_SIGNALLED,     SCRIPT, always,        OUTCOME_FAILED,         SIGNAL,      "a signal that wrata did not send ended it"},

@@ -12,7 +12,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define WRATA_PROTOCOL 1
+#define WRATA_PROTOCOL 2
+#define PROTOCOL_WITH_SECRETS 2 /* below it, RUN_SPEC.secrets would be passed over in silence */
 #define FRAME_HEADER_BYTES 8
 #define FRAME_BODY_MAX MIB(4)
 
@@ -52,7 +53,9 @@ enum held_state {
     X(AGENT_DIED,    8, "the agent was killed while the script ran")               \
     X(NO_DISK,       9, "the disk of the server is full")                          \
     X(MEMORY_LIMIT, 10, "it used more memory than its limit")                      \
-    X(DISK_LOST,    11, "the disk of the server lost what the run wrote")
+    X(DISK_LOST,    11, "the disk of the server lost what the run wrote")          \
+    /* not of an agent: the controller says it to itself */                        \
+    X(NO_SECRET,    12, "a secret of its user could not be given to it")
 
 enum finish_how {
 #define X(name, number, text) FINISH_##name = number,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The real wrata-agent, driven over the pipes of `wrata-agent attach` with a small codec of our own."""
+import hashlib
 import os
 import re
 import select
@@ -155,6 +156,7 @@ class Link:
              "argv": [{"s": a} for a in argv], "kill_grace_ms": 500, "log_max_bytes": 16 << 20}
         v.update(more)
         v["env"] = [{"s": e} for e in more.get("env", [])]
+        v["secrets"] = [{"s": e} for e in more.get("secrets", [])]
         self.send("RUN_SPEC", **v)
 
     def start(self, run, argv, **more):
@@ -343,7 +345,7 @@ class AgentTest(unittest.TestCase):
 
     def test_hello_says_who_and_what(self):
         link = self.attach()
-        self.assertEqual(link.hello["protocol"], 1)
+        self.assertEqual(link.hello["protocol"], 2)
         self.assertRegex(link.hello["hash"], "^[0-9a-f]{64}$")
         self.assertRegex(link.hello["facts"], r"cores, .*cgroup.*git")
         self.assertGreater(link.hello["disk_free_bytes"], 1 << 20)
@@ -536,6 +538,76 @@ class AgentTest(unittest.TestCase):
         self.assertEqual((one[0], one[2:]), ("--require", ["spec/a b_spec.rb"]))
         self.assertEqual(two[:3] + two[4:], ["exec", "rspec", "--require", "x_spec.rb"])
         self.assertTrue(os.path.isfile(one[1]), one[1])
+
+    # ---- secrets ----
+
+    SECRET = "hunter2-and-more/Zq9"
+
+    def assert_hidden(self, what):
+        for folder, _, names in os.walk(self.where):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path):
+                    with open(path, "rb") as f:
+                        self.assertNotIn(what.encode(), f.read(), path)
+
+    def test_secrets_are_for_the_script_alone(self):
+        link = self.attach()
+        secrets = ["TOKEN=" + self.SECRET, "EMPTY=", "SAME=secret-one"]
+        self.sh(link, 1, 'echo "<$TOKEN> $SAME"; echo "[$EMPTY]"; printf %s "$TOKEN" | sha256sum; '
+                'echo "{\\"m\\":\\"$TOKEN\\"}" >&3', adapter="rspec", secrets=secrets, env=["SAME=plain"])
+        self.sh(link, 2, 'echo "<$TOKEN>"', env=["TOKEN=" + self.SECRET])  # no secret of this run
+        link.end(1)
+        link.end(2)
+        digest = hashlib.sha256(self.SECRET.encode()).hexdigest()
+        self.assertEqual(link.log(1).decode(), "<***> ***\n[]\n%s  -\n" % digest)
+        self.assertEqual(link.log(1, 1), b'{"m":"***"}\n')
+        self.assertEqual(link.log(2).decode(), "<%s>\n" % self.SECRET)
+
+    def test_secrets_are_in_no_file_and_not_in_reasons(self):
+        link = self.attach(slots=1)
+        secrets = ["TOKEN=" + self.SECRET]
+        self.sh(link, 1, 'echo "last words $TOKEN"; sleep 60', secrets=secrets, time_limit_ms=400)
+        self.sh(link, 2, 'echo "$TOKEN"', secrets=secrets)  # waits, so it is in the journal
+        f = link.end(1)
+        self.assertEqual(f["how"], TIME_LIMIT)
+        self.assertIn("last words ***", f["reason"])
+        self.assertEqual(link.end(2)["exit_code"], 0)
+        self.assertEqual(link.log(2), b"***\n")
+        self.assert_hidden(self.SECRET)
+
+    def test_a_beginning_of_a_secret_is_held_back_for_a_moment(self):
+        link = self.attach()
+        secrets = ["TOKEN=" + self.SECRET]
+        self.sh(link, 1, 'printf "a hun"; sleep 2; printf "ter2-and-mor"; sleep 0.5; echo "e/Zq9."', secrets=secrets)
+        link.wait(lambda: link.log(1) == b"a hun", 1.5)  # no end of line, and still it is there
+        link.end(1)
+        self.assertEqual(link.log(1), b"a hun***.\n")
+        self.sh(link, 2, 'printf "a %.15s" "$TOKEN"; sleep 0.5; printf "%s.\\n" "$TOKEN" | cut -c16-', secrets=secrets)
+        link.end(2)
+        self.assertEqual(link.log(2), b"a ***.\n")
+
+    def test_a_process_that_outlives_the_script_hides_them_too(self):
+        link = self.attach()
+        self.sh(link, 1, '(sleep 0.05; printf "late %s" "$TOKEN") & exit 0', secrets=["TOKEN=" + self.SECRET])
+        link.end(1)
+        self.assertEqual(link.log(1), b"late ***")
+
+    def test_a_flood_with_secrets_is_hidden_and_cut(self):
+        link = self.attach()
+        self.sh(link, 1, 'yes "$TOKEN" | head -c 20000000', secrets=["TOKEN=" + self.SECRET], log_max_bytes=1 << 20)
+        f = link.end(1, 60)
+        log = link.log(1)
+        self.assertLessEqual(len(log), 1 << 20)
+        self.assertGreater(f["log_dropped"], 1 << 20)
+        self.assertEqual(set(log.split(b"\n")) - {b"***", b"**", b"*", b""} - {l for l in log.split(b"\n") if l.startswith(b"[wrata:")}, set())
+
+    def test_more_secrets_than_can_be_hidden_are_refused(self):
+        link = self.attach()
+        self.sh(link, 1, "true", secrets=["A=" + "x" * 20000, "B=" + "y" * 20000])
+        f = link.end(1)
+        self.assertEqual(f["how"], NOT_STARTED)
+        self.assertIn("its secrets have more than 32768 bytes", f["reason"])
 
     # ---- streams ----
 

@@ -497,6 +497,39 @@ STORY(test_agent__comes_back_from_its_journal)
     assert_true(told(w, "prepare slot 0 for 3"));
 }
 
+STORY(test_agent__secrets_are_in_no_journal)
+{
+    struct wire_text secrets[] = {{SLICE("TOKEN=hunter2")}, {SLICE("KEY=hunter3")}};
+    struct agent_opts o = opts();
+    struct agent_restored re;
+
+    link_up(w, 1);
+    spec(w, 1);
+    goal(w, 1, WANT_RUN);
+    spec_more(
+        w, 2,
+        (struct frame_run_spec){.launch = 1, .commit = slice_of(""), .secrets = secrets, .n_secrets = 2});
+    goal(w, 2, WANT_RUN);
+    goals(w);
+    assert_null(memmem(w->specs[2].data, w->specs[2].len, "hunter", 6));
+    assert_non_null(memmem(w->specs[2].data, w->specs[2].len, "TOKEN", 5));
+    exited(w, 1, 0);
+    assert_true(told(w, "spawn 2"));
+    assert_non_null(memmem(w->spawned.data, w->spawned.len, "TOKEN=hunter2", 13));
+
+    /* Another agent finds it waiting in the journal: it does not hold it, the controller gives it anew. */
+    agent_free(w->agent);
+    buf_clear(&w->story);
+    o.incarnation = 8;
+    w->agent = agent_new(&o, w->now);
+    w->last_beat = 0;
+    w->record_seq = 0;
+    re = (struct agent_restored){.run = 2, .spec = buf_slice(&w->specs[2])};
+    step(w, &(struct agent_event){.kind = AG_EV_RESTORED, .restored = &re});
+    assert_int_equal(agent_run_count(w->agent), 0);
+    assert_true(told(w, "release 2"));
+}
+
 STORY(test_agent__loses_bytes_of_a_bad_disk_openly)
 {
     struct agent_restored re = {.run = 1, .was_started = true, .len = {7, 0}};
@@ -666,6 +699,7 @@ int main(void)
         cmocka_unit_test(test_agent__tells_what_could_not_be_started),
         cmocka_unit_test(test_agent__lives_through_a_full_disk),
         cmocka_unit_test(test_agent__comes_back_from_its_journal),
+        cmocka_unit_test(test_agent__secrets_are_in_no_journal),
         cmocka_unit_test(test_agent__loses_bytes_of_a_bad_disk_openly),
         cmocka_unit_test(test_agent__drops_links_that_break_the_rules),
         cmocka_unit_test(test_agent__beats_on_time_but_not_into_a_full_link),

@@ -43,6 +43,7 @@ struct world {
     bool hold_sync;
     struct buf finished[8]; /* encoded FINISHED as recorded, by run */
     struct buf specs[8];
+    struct buf spawned; /* the description of the last run that was started */
 };
 
 static void note(struct world *w, const char *fmt, ...)
@@ -127,6 +128,8 @@ static void act(struct world *w, const struct agent_action *a)
         break;
     case AG_ACT_SPAWN:
         note(w, "spawn %" PRIu64 " in slot %u", a->run, a->slot);
+        buf_clear(&w->spawned);
+        buf_put(&w->spawned, a->spec.ptr, a->spec.len);
         if (!w->hold_spawn)
             later(w, AG_EV_SPAWNED, a->run, a->slot);
         break;
@@ -225,6 +228,7 @@ static void world_init(struct world *w)
 
     *w = (struct world){.now = {1000000}, .room = MIB(1)};
     buf_init(&w->story, MIB(1));
+    buf_init(&w->spawned, KIB(64));
     for (int i = 0; i < 8; i++) {
         buf_init(&w->finished[i], KIB(64));
         buf_init(&w->specs[i], KIB(64));
@@ -238,6 +242,7 @@ static void world_done(struct world *w)
     agent_free(w->agent);
     agent_out_done(&w->out);
     buf_done(&w->story);
+    buf_done(&w->spawned);
     for (int i = 0; i < 8; i++) {
         buf_done(&w->finished[i]);
         buf_done(&w->specs[i]);
