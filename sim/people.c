@@ -37,6 +37,7 @@ static void launch_random(struct world *w)
     char paths[12][24];
     uint64_t servers[NODES_MAX];
     const char *env[] = {"A=b"};
+    const char *secrets[] = {"B=opaque"};
 
     for (uint32_t i = 0; i < n; i++) {
         (void)snprintf(paths[i], sizeof(paths[i]), "t%u.sh", i);
@@ -69,7 +70,9 @@ static void launch_random(struct world *w)
         .lease_ms = 4000 + (uint32_t)rng_below(&w->rng, rng_chance(&w->rng, 1, 2) ? 4000 : 26000),
         .time_limit_ms = rng_chance(&w->rng, 1, 8) ? 1 + (int64_t)scale / 2 : 0,
         .env = env,
-        .n_env = 1};
+        .n_env = 1,
+        .secrets = secrets,
+        .n_secrets = w->tickets % 2 == 0}; /* of every other launch */
     if (rng_chance(&w->rng, 1, 4)) {
         ev.launch_create.launch.servers = servers;
         ev.launch_create.launch.n_servers = some_servers(w, servers);

@@ -141,6 +141,7 @@ static void row_launch_add(struct sim_store *st, const struct launch_row *row)
     l->row.ref = arena_strdup(&l->arena, row->ref);
     l->row.commit = arena_strdup(&l->arena, row->commit);
     l->row.env = row_texts(&l->arena, row->env, row->n_env);
+    l->row.secrets = row_texts(&l->arena, row->secrets, row->n_secrets);
     ids = arena_alloc(&l->arena, (row->n_servers + 1) * sizeof(*ids));
     for (uint32_t i = 0; i < row->n_servers; i++)
         ids[i] = row->servers[i];

@@ -548,7 +548,7 @@ static void release_goal(struct world *w, const struct goal *g)
     }
     longer.entries = entries;
     buf_init(&b, MIB(64));
-    link_encode_goal(&longer, &b);
+    link_encode_goal(&longer, NULL, &b);
     frame_to_agent(w, n, &b);
     buf_done(&b);
     free(entries);

@@ -40,6 +40,9 @@ static const struct run_spec *spec_of(struct engine *e, const struct run *r)
                            .adapter = r->test->adapter,
                            .argv = r->test->argv,
                            .n_argv = r->test->n_argv,
+                           .user = l->user,
+                           .secrets = l->secrets,
+                           .n_secrets = l->n_secrets,
                            .time_limit_ms = l->time_limit_ms,
                            .silence_limit_ms = l->silence_limit_ms};
     s->env = spec_env(e, r, &s->n_env);

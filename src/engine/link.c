@@ -326,6 +326,12 @@ void on_run_finished(struct engine *e, const struct event *ev)
         retry_after_loss(e, r, RUN_BY_REMOVED, &end);
         return;
     }
+    /* What cannot be opened here cannot be opened for another server either, and it is none of this one's faults. */
+    if (finish_is_final(end.finish)) {
+        CHECK(run_state_set(e, r, RUN_BY_FINISHED, &end));
+        run_ended(e, r, end.outcome);
+        return;
+    }
     if (outcome_is_infrastructure(end.outcome)) {
         retry_after_loss(e, r, RUN_BY_FINISHED, &end);
         return;

@@ -122,6 +122,7 @@ static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
     l.ref = text(o, l.ref);
     l.commit = text(o, l.commit);
     l.env = texts(o, l.env, l.n_env);
+    l.secrets = texts(o, l.secrets, l.n_secrets);
     if (l.n_servers > 0) {
         ids = arena_alloc(&o->arena, l.n_servers * sizeof(*ids));
         memcpy(ids, l.servers, l.n_servers * sizeof(*ids));
@@ -224,6 +225,7 @@ static const struct run_spec *spec_copy(struct outbox *o, const struct run_spec 
     s->commit = text(o, from->commit);
     s->argv = texts(o, from->argv, from->n_argv);
     s->env = texts(o, from->env, from->n_env);
+    s->secrets = texts(o, from->secrets, from->n_secrets);
     return s;
 }
 
@@ -267,6 +269,7 @@ void outbox_note(struct outbox *o, const struct note *from)
         break;
     case NOTE_LAUNCH:
         n.launch.row.n_env = 0;
+        n.launch.row.n_secrets = 0;
         n.launch.row.n_servers = 0;
         n.launch.row = launch_copy(o, n.launch.row);
         break;

@@ -22,6 +22,9 @@ struct run_spec {
     uint32_t n_argv;
     const char *const *env; /* whole: the launch's lines and the WRATA_ and SPEC_ ones */
     uint32_t n_env;
+    struct user_id user;        /* whose secrets they are */
+    const char *const *secrets; /* lines NAME=sealed text; link/ has them opened when it writes the frame */
+    uint32_t n_secrets;
     int64_t time_limit_ms;
     int64_t silence_limit_ms;
 };

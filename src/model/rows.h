@@ -20,6 +20,9 @@
 #define LAUNCH_ENV_MAX 256u
 #define ENV_LINE_BYTES_MAX 32768u
 #define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */
+#define LAUNCH_SECRETS_MAX 128u
+#define LAUNCH_SECRETS_BYTES_MAX \
+    43000u /* sealed, together: in plain at most what base/mask.h hides at a time */
 #define LAUNCH_SERVERS_MAX 2000u
 #define SERVER_SLOTS_MAX 256u
 #define SERVERS_MAX 4096u
@@ -73,6 +76,9 @@ struct launch_row {
     uint32_t n_tests;
     const char *const *env; /* n_env lines NAME=value */
     uint32_t n_env;
+    /* n_secrets lines NAME=sealed text: opaque to all but who opens them, in the context of `user` and NAME */
+    const char *const *secrets;
+    uint32_t n_secrets;
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;

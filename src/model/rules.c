@@ -205,6 +205,49 @@ static enum err env_line_check(const char *line, struct why *reterr)
     return ERR_OK;
 }
 
+/* What stands behind the '=' is sealed, and none of a message's business even so. */
+static enum err secret_line_check(const char *line, struct why *reterr)
+{
+    const char *eq = strchr(line, '=');
+    char name[NAME_BYTES_MAX + 1];
+    const char *p;
+
+    if (eq == NULL || eq == line || eq[1] == '\0' || eq - line >= (ptrdiff_t)sizeof(name))
+        return why_set(reterr, ERR_INVALID, "secrets", "a secret is not NAME=sealed text");
+    for (p = line; p < eq; p++) {
+        name[p - line] = *p;
+        if ((!is_alnum(*p) && *p != '_') || (p == line && *p >= '0' && *p <= '9'))
+            return why_set(reterr, ERR_INVALID, "secrets",
+                           "the name of a secret is not letters, digits and '_', beginning with a letter");
+    }
+    name[eq - line] = '\0';
+    if (strncmp(line, "WRATA_", 6) == 0)
+        return why_set(reterr, ERR_INVALID, "secrets", "secret %s: names beginning with WRATA_ are wrata's",
+                       name);
+    return ERR_OK;
+}
+
+static enum err secrets_check(const struct launch_row *l, struct why *reterr)
+{
+    size_t bytes = 0;
+    enum err err = ERR_OK;
+
+    if (l->n_secrets > LAUNCH_SECRETS_MAX)
+        return why_set(reterr, ERR_LIMIT, "secrets", "%u secrets, at most %u are allowed", l->n_secrets,
+                       LAUNCH_SECRETS_MAX);
+    for (uint32_t i = 0; err == ERR_OK && i < l->n_secrets; i++) {
+        err = secret_line_check(l->secrets[i], reterr);
+        bytes += strlen(l->secrets[i]);
+    }
+    if (err == ERR_OK && bytes > LAUNCH_SECRETS_BYTES_MAX)
+        return why_set(
+            reterr, ERR_LIMIT, "secrets",
+            "the secrets of this user have %zu bytes together when they are sealed, at most %u are "
+            "allowed",
+            bytes, LAUNCH_SECRETS_BYTES_MAX);
+    return err;
+}
+
 static enum err limit_check(const char *field, int64_t ms, struct why *reterr)
 {
     if (ms < 0 || ms > LIMIT_MS_MAX)
@@ -260,6 +303,8 @@ enum err launch_row_check(const struct launch_row *l, struct why *reterr)
         return why_set(reterr, ERR_LIMIT, "env",
                        "the env lines have %zu bytes together, at most %u are allowed", env_bytes,
                        LAUNCH_ENV_BYTES_MAX);
+    if (err == ERR_OK)
+        err = secrets_check(l, reterr);
     return err;
 }
 

@@ -25,6 +25,19 @@ static const char *servers_text(struct arena *a, const struct launch_row *row)
     return text;
 }
 
+static void secrets_add(struct writer *w, const struct launch_row *row)
+{
+    struct slice lines = words_in(&w->batch, row->secrets, row->n_secrets);
+    struct db_stmt *s;
+
+    if (row->n_secrets == 0)
+        return;
+    s = db_sql(w->db, "INSERT INTO launch_secrets (launch, secrets) VALUES (?,?)");
+    db_uint(s, row->id.v);
+    db_bytes(s, lines.ptr, lines.len);
+    (void)db_run(s);
+}
+
 void launch_row_add(struct writer *w, const struct launch_row *row)
 {
     struct slice env = words_in(&w->batch, row->env, row->n_env);
@@ -56,6 +69,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     db_text(s, servers_text(&w->batch, row));
     db_bytes(s, env.ptr, env.len);
     (void)db_run(s);
+    secrets_add(w, row);
     s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
     db_uint(s, row->id.v);
     (void)db_run(s);
@@ -75,6 +89,11 @@ void launch_row_set(struct writer *w, const struct launch_row *row)
     if (db_run(s) != 1)
         db_fail(w->db, "launch %llu should change and is not in the database: something else wrote to it",
                 (unsigned long long)row->id.v);
+    if (row->state != LAUNCH_DONE)
+        return;
+    s = db_sql(w->db, "DELETE FROM launch_secrets WHERE launch = ?"); /* nothing of it runs again */
+    db_uint(s, row->id.v);
+    (void)db_run(s);
 }
 
 /* ---- counters -------------------------------------------------------------------------------------------- */
@@ -334,14 +353,16 @@ enum err read_launches(struct reader *r, const struct launch_filter *f, struct p
 
 void launches_boot(struct reader *r, change_fn *each, void *ctx)
 {
-    struct db_stmt *s =
-        db_sql(r->db, "SELECT " COLUMNS " FROM launches l WHERE l.state <> 'done' ORDER BY l.id");
+    struct db_stmt *s = db_sql(
+        r->db, "SELECT " COLUMNS ", x.secrets FROM launches l LEFT JOIN launch_secrets x ON x.launch = l.id "
+               "WHERE l.state <> 'done' ORDER BY l.id");
 
     while (db_row(s)) {
         struct change c = {.kind = CHANGE_LAUNCH_ADD};
 
         arena_reset(&r->row);
         get_launch(&r->row, s, &c.launch);
+        c.launch.secrets = words_decode(&r->row, db_get_bytes(s), &c.launch.n_secrets);
         each(ctx, &c);
     }
 }

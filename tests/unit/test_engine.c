@@ -96,6 +96,8 @@ static uint64_t launch(struct fleet *f, uint32_t n, const struct launch_row *mor
         row.order = more->order;
         row.servers = more->servers;
         row.n_servers = more->n_servers;
+        row.secrets = more->secrets;
+        row.n_secrets = more->n_secrets;
     }
     ev.launch_create.launch = row;
     ev.launch_create.tests = tests;
@@ -466,6 +468,37 @@ static void test_engine__refusals_name_the_field(void **state)
     fleet_end(&f);
 }
 
+/* Another server would not open a secret either, and it is no fault of this one. */
+static void test_engine__a_run_without_its_secret_is_not_tried_again(void **state)
+{
+    static const char *const secrets[] = {"TOKEN=sealed"};
+    struct launch_row more = {.secrets = secrets, .n_secrets = 1};
+    struct event ev = {.kind = EV_RUN_FINISHED};
+    const struct run_spec *spec;
+    struct fleet f;
+    uint64_t server;
+
+    (void)state;
+    fleet_begin(&f);
+    server = server_up(&f, "a", 1);
+    (void)launch(&f, 1, &more, NULL);
+    assert_int_equal(f.out->goals.n, 1);
+    spec = f.out->goals.at[0].entries[0].spec;
+    assert_non_null(spec);
+    assert_int_equal(spec->n_secrets, 1);
+    assert_string_equal(spec->secrets[0], "TOKEN=sealed");
+    ev.run_finished.server.v = server;
+    ev.run_finished.link = 1;
+    ev.run_finished.run = f.out->goals.at[0].entries[0].run;
+    ev.run_finished.slot = UINT32_MAX;
+    ev.run_finished.finish.how = 12;
+    ev.run_finished.reason = "a secret of its user could not be given to it: TOKEN: why";
+    turn(&f, &ev);
+    assert_int_equal(engine_stats(f.e).launches, 0);
+    assert_false(server_by_id(f.e, (struct server_id){server})->resting);
+    fleet_end(&f);
+}
+
 static void test_engine__silence_is_shown_and_forgiven(void **state)
 {
     struct fleet f;
@@ -519,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_place__random_fleets_are_never_idle_with_work),
         cmocka_unit_test(test_engine__a_stop_of_many_tests_takes_several_turns),
         cmocka_unit_test(test_engine__refusals_name_the_field),
+        cmocka_unit_test(test_engine__a_run_without_its_secret_is_not_tried_again),
         cmocka_unit_test(test_engine__silence_is_shown_and_forgiven),
         cmocka_unit_test(test_engine__docs_show_the_tables),
     };

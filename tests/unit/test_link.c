@@ -85,11 +85,16 @@ static void on_finished(void *ctx, struct server_id s, uint64_t number, const st
 {
     struct world *w = ctx;
 
-    (void)s, (void)number, (void)f;
+    (void)s, (void)number;
     w->finishes++;
+    (void)snprintf(w->reason, sizeof(w->reason), "%llu how %u: %.*s", (unsigned long long)f->run, f->how,
+                   (int)f->reason.len, f->reason.ptr);
 }
 
 static const struct link_ops ops = {on_up, on_down, on_beat, on_started, on_stream, on_finished};
+
+static enum err open_secret(void *ctx, struct user_id user, const char *line, struct buf *out,
+                            struct why *reterr);
 
 static void mirror_path(void *ctx, struct project_id project, char *out, size_t size)
 {
@@ -132,6 +137,7 @@ static struct world *world_new(const char *text)
                              .grace_ms = 500,
                              .window_bytes = 262144,
                              .connect_ms = 10000,
+                             .open_secret = open_secret,
                              .mirror_path = mirror_path};
     struct why why;
 
@@ -268,6 +274,81 @@ static void test_link__goals_are_sent_on_the_present_link_only(void **state)
     assert_non_null(strstr(got, "\"goals\": [{\"run\": 5, \"want\": 0, \"lease_ms\": 30000}, "
                                 "{\"run\": 4, \"want\": 1, \"lease_ms\": 20000}]"));
     world_free(w);
+}
+
+static enum err open_secret(void *ctx, struct user_id user, const char *line, struct buf *out,
+                            struct why *reterr)
+{
+    (void)ctx;
+    assert_int_equal(user.v, 7);
+    if (strcmp(line, "BAD=sealed") == 0)
+        return why_set(reterr, ERR_DENIED, NULL, "it was sealed with another key");
+    return buf_add(out, "opened", 6);
+}
+
+/* What an agent of this protocol gets of two runs, the second with secrets. */
+static struct world *send_secrets(const char *hello, const char *const *secrets, uint32_t n)
+{
+    struct world *w = world_new(hello);
+    const char *argv[] = {"true"};
+    struct run_spec plain = {.run = {5}, .commit = "", .argv = argv, .n_argv = 1};
+    struct run_spec spec = plain;
+    struct goal_entry entries[] = {{{5}, 0, 30000, &plain}, {{6}, 0, 30000, &spec}};
+    struct goal g = {.server = {9}, .seq = 1, .entries = entries, .n_entries = 2};
+
+    spec.run.v = 6;
+    spec.user.v = 7;
+    spec.secrets = secrets;
+    spec.n_secrets = n;
+    link_connect(w->links, &w->row);
+    until(w, &w->ups, 1);
+    g.link = w->number;
+    link_goal(w->links, &g);
+    return w;
+}
+
+static void test_link__secrets_are_opened_when_they_are_sent(void **state)
+{
+    static const char *const secrets[] = {"TOKEN=sealed text", "KEY=sealed text"};
+    struct world *w = send_secrets("hello 2\nexpect WELCOME\n", secrets, 2);
+    char got[8192];
+
+    (void)state;
+    until_file(w, "got", "GOALS", got, sizeof(got));
+    assert_non_null(strstr(got, "\"run\": 5"));
+    assert_non_null(strstr(got, "\"secrets\": [\"TOKEN=opened\", \"KEY=opened\"]"));
+    assert_int_equal(w->finishes, 0);
+    world_free(w);
+}
+
+static void expect_refused(const char *hello, const char *const *secrets, const char *reason)
+{
+    struct world *w = send_secrets(hello, secrets, 2);
+    char got[8192];
+
+    until_file(w, "got", "GOALS", got, sizeof(got));
+    until(w, &w->finishes, 1);
+    assert_non_null(strstr(got, "\"run\": 5"));
+    assert_null(strstr(got, "opened"));
+    assert_null(strstr(got, "\"run\": 6, \"test\"")); /* no RUN_SPEC */
+    if (strstr(w->reason, reason) == NULL)
+        fail_msg("'%s' is not in: %s", reason, w->reason);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__a_secret_that_does_not_open_costs_its_run_alone(void **state)
+{
+    static const char *const bad[] = {"TOKEN=sealed text", "BAD=sealed"};
+    static const char *const good[] = {"TOKEN=sealed text", "KEY=sealed text"};
+
+    (void)state;
+    expect_refused(
+        "hello 2\nexpect WELCOME\n", bad,
+        "6 how 12: a secret of its user could not be given to it: BAD: it was sealed with another key");
+    expect_refused(
+        "hello 1\nexpect WELCOME\n", good,
+        "6 how 12: a secret of its user could not be given to it: TOKEN: the agent on this server is older");
 }
 
 static void test_link__bye_is_written_and_ends_it_without_down(void **state)
@@ -511,6 +592,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link__hello_is_answered_and_frames_reach_the_ops),
         cmocka_unit_test(test_link__goals_are_sent_on_the_present_link_only),
+        cmocka_unit_test(test_link__secrets_are_opened_when_they_are_sent),
+        cmocka_unit_test(test_link__a_secret_that_does_not_open_costs_its_run_alone),
         cmocka_unit_test(test_link__bye_is_written_and_ends_it_without_down),
         cmocka_unit_test(test_link__what_is_not_in_the_table_closes_it),
         cmocka_unit_test(test_link__an_unknown_frame_of_a_newer_agent_is_passed_over),

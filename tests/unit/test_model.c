@@ -73,6 +73,10 @@ static void test_model__server_rules_name_the_field(void **state)
 static void test_model__launch_rules(void **state)
 {
     static const char *const bad_env[] = {"A", "=x", "1A=x", "A B=x", "WRATA_RUN_ID=1"};
+    static const char *const bad_secrets[] = {
+        "sealed1", "=sealed1", "A=", "1A=sealed1", "A B=sealed1", "WRATA_X=sealed1"};
+    static char large[LAUNCH_SECRETS_BYTES_MAX + 2];
+    const char *large_secret = large;
     struct launch_row l = good_launch;
     struct why why;
 
@@ -84,6 +88,22 @@ static void test_model__launch_rules(void **state)
         assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
         assert_string_equal(why.field, "env");
     }
+    l = good_launch;
+    l.n_secrets = 1;
+    for (size_t i = 0; i < ARRAY_LEN(bad_secrets); i++) {
+        l.secrets = &bad_secrets[i];
+        assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
+        assert_string_equal(why.field, "secrets");
+        assert_null(strstr(why.text, "sealed1")); /* not even what is sealed */
+    }
+    memset(large, 'x', sizeof(large) - 1);
+    memcpy(large, "A=", 2);
+    l.secrets = &large_secret;
+    assert_int_equal(launch_row_check(&l, &why), ERR_LIMIT);
+    large[LAUNCH_SECRETS_BYTES_MAX] = '\0';
+    assert_int_equal(launch_row_check(&l, &why), ERR_OK);
+    l.n_secrets = LAUNCH_SECRETS_MAX + 1;
+    assert_int_equal(launch_row_check(&l, &why), ERR_LIMIT);
     l = good_launch;
     l.retries = 11;
     assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);

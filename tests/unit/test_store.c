@@ -31,6 +31,7 @@ static void put_launch(struct buf *b, const struct launch_row *l)
                (long long)l->silence_limit_ms, l->lease_ms, l->n_tests, (long long)l->created_at.ms, l->state,
                l->outcome, (long long)l->started_at.ms, (long long)l->ended_at.ms);
     put_words(b, l->env, l->n_env);
+    put_words(b, l->secrets, l->n_secrets);
     for (i = 0; i < l->n_servers; i++)
         buf_printf(b, " %llu", (unsigned long long)l->servers[i]);
     buf_puts(b, "\n");

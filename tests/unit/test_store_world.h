@@ -186,6 +186,7 @@ static inline void read_now(struct world *w, void (*fn)(struct reader *r, void *
     "it's \"quoted\", `ticked`; -- \\ %s %% \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n\ttwo\r\nlines ? $1 {id}"
 
 static const char *const env[] = {"NAME=value", "EMPTY=", "NASTY=" NASTY};
+static const char *const sealed[] = {"TOKEN=1 0123456789abcdef c2VhbGVk", "KEY=1 x"};
 static const uint64_t only_servers[] = {1, 2, UINT64_C(9007199254740993)};
 
 static inline struct change a_server(uint64_t id, const char *name)
@@ -228,6 +229,8 @@ static inline struct change a_launch(uint64_t id)
                                    .n_tests = 2,
                                    .env = env,
                                    .n_env = 3,
+                                   .secrets = sealed,
+                                   .n_secrets = 2,
                                    .servers = only_servers,
                                    .n_servers = 3,
                                    .created_at = {1700000001000},
