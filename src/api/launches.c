@@ -512,6 +512,45 @@ static void on_started(struct req *rq, uint64_t id)
     on_commanded(rq, id);
 }
 
+static bool names_same(const char *line, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncmp(line, name, n) == 0 && line[n] == '=';
+}
+
+/* The variables of whoever starts it: plain ones stand in front of the launch's own lines, secret ones go sealed as they
+ * lie with the user. What the launch says itself goes before both. */
+static void add_env_of_user(struct req *rq, struct launch_row *row)
+{
+    uint32_t n_own = row->n_env;
+    const char *const *own = row->env;
+    uint32_t n = 0;
+    const struct user_env_row *lines = accounts_env(rq->api->accounts, row->user, &n);
+    const char **env = arena_alloc(&rq->arena, ((size_t)n + n_own + 1) * sizeof(*env));
+    const char **secrets = arena_alloc(&rq->arena, ((size_t)n + 1) * sizeof(*secrets));
+
+    row->n_env = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool is_said = false;
+        const char *line;
+
+        for (uint32_t k = 0; k < n_own; k++)
+            is_said = is_said || names_same(own[k], lines[i].name);
+        if (is_said)
+            continue;
+        line = arena_printf(&rq->arena, "%s=%s", lines[i].name, lines[i].value);
+        if (lines[i].is_secret)
+            secrets[row->n_secrets++] = line;
+        else
+            env[row->n_env++] = line;
+    }
+    for (uint32_t k = 0; k < n_own; k++)
+        env[row->n_env++] = own[k];
+    row->env = env;
+    row->secrets = secrets;
+}
+
 static void on_predicted(struct req *rq)
 {
     const struct start *s = rq->state;
@@ -541,6 +580,7 @@ static void on_predicted(struct req *rq)
                             .servers = s->servers,
                             .n_servers = in->servers.n,
                             .created_at = wall_now()};
+    add_env_of_user(rq, row);
     ev.launch_create.tests = s->tests;
     ev.launch_create.n_tests = s->n_tests;
     req_post(rq, &ev, on_started);

@@ -1,13 +1,72 @@
-/* goals.c - what the engine wants of a server, as frames. Pure. */
+/* goals.c - what the engine wants of a server, as frames. Pure but for the opening of secrets, which is the caller's. */
 #include "link/link_private.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 #define FRAME_FIXED_BYTES 256u /* more than the numbers of any frame here */
 #define GOAL_BYTES 20u
 #define GOALS_MAX 4096u
 
-static void encode_spec(const struct run_spec *s, struct arena *a, struct buf *out)
+/* ---- secrets ---- */
+
+/* The room that the values of a spec need, names and all: what is sealed is longer than its value. */
+static size_t secrets_bytes(const struct run_spec *s)
+{
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < s->n_secrets; i++)
+        n += strlen(s->secrets[i]) + 1;
+    return n;
+}
+
+static bool refuse(const struct link_opener *o, const struct run_spec *s, const char *name, const char *why)
+{
+    char reason[REASON_BYTES_MAX];
+
+    (void)snprintf(reason, sizeof(reason), "a secret of its user could not be given to it: %.*s: %s",
+                   (int)strcspn(name, "="), name, why);
+    o->refused(o->refused_ctx, s->run, reason);
+    return false;
+}
+
+/* The lines NAME=value of a spec as one stretch of `plain`, which is reserved whole: nothing is copied about. */
+static bool open_secrets(const struct run_spec *s, const struct link_opener *o, struct wire_text *lines,
+                         struct buf *plain)
+{
+    if (o != NULL && o->protocol < PROTOCOL_WITH_SECRETS)
+        return refuse(
+            o, s, s->secrets[0],
+            "the agent on this server is older than secrets are; end it, and a new one is brought along");
+    CHECK(buf_reserve(plain, secrets_bytes(s)) != NULL);
+    for (uint32_t i = 0; i < s->n_secrets; i++) {
+        const char *line = s->secrets[i];
+        size_t from = plain->len;
+        struct why why = {0};
+
+        if (o == NULL) {
+            lines[i].s = slice_of(line);
+            continue;
+        }
+        if (buf_add(plain, line, strcspn(line, "=") + 1) != ERR_OK)
+            return refuse(o, s, line, "the values are longer than what was sealed");
+        if (o->open_secret == NULL)
+            return refuse(o, s, line, "there is no key to open it with");
+        if (o->open_secret(o->ctx, s->user, line, plain, &why) != ERR_OK)
+            return refuse(o, s, line, why.text);
+        if (memchr(plain->data + from, '\0', plain->len - from) != NULL)
+            return refuse(o, s, line, "it holds a NUL, which no variable can");
+        lines[i].s = (struct slice){plain->data + from, plain->len - from};
+    }
+    return true;
+}
+
+/* ---- frames ---- */
+
+static void encode_spec(const struct run_spec *s, const struct wire_text *secrets, struct arena *a,
+                        struct buf *out)
 {
     struct frame f = {.type = FRAME_RUN_SPEC};
     struct wire_text *argv = arena_alloc(a, (s->n_argv + 1) * sizeof(*argv));
@@ -33,11 +92,26 @@ static void encode_spec(const struct run_spec *s, struct arena *a, struct buf *o
         .silence_limit_ms = (uint64_t)s->silence_limit_ms,
         .kill_grace_ms = LINK_KILL_GRACE_MS,
         .log_max_bytes = LINK_LOG_MAX_BYTES,
+        .secrets = (struct wire_text *)(uintptr_t)secrets, /* only read */
+        .n_secrets = s->n_secrets,
     };
     frame_encode(&f, out);
 }
 
-void link_encode_goal(const struct goal *g, struct buf *out)
+static void encode_with_secrets(const struct run_spec *s, const struct link_opener *o, struct arena *a,
+                                struct buf *out)
+{
+    struct wire_text *lines = arena_alloc(a, (s->n_secrets + 1) * sizeof(*lines));
+    struct buf plain;
+
+    buf_init(&plain, secrets_bytes(s) + 1);
+    if (s->n_secrets == 0 || open_secrets(s, o, lines, &plain))
+        encode_spec(s, lines, a, out);
+    mem_wipe(plain.data, plain.cap);
+    buf_done(&plain);
+}
+
+void link_encode_goal(const struct goal *g, const struct link_opener *opener, struct buf *out)
 {
     struct frame f = {.type = FRAME_GOALS};
     struct arena a;
@@ -54,7 +128,7 @@ void link_encode_goal(const struct goal *g, struct buf *out)
         const struct goal_entry *e = &g->entries[i];
 
         if (e->spec != NULL)
-            encode_spec(e->spec, &a, out);
+            encode_with_secrets(e->spec, opener, &a, out);
         f.goals.goals[i] = (struct wire_goal){.run = e->run.v, .want = e->want, .lease_ms = e->lease_ms};
     }
     frame_encode(&f, out);
@@ -69,6 +143,8 @@ static size_t spec_bytes(const struct run_spec *s)
         n += 8 + strlen(s->argv[k]);
     for (uint32_t k = 0; k < s->n_env; k++)
         n += 8 + strlen(s->env[k]);
+    for (uint32_t k = 0; k < s->n_secrets; k++)
+        n += 8 + strlen(s->secrets[k]); /* sealed they are longer */
     return n;
 }
 

@@ -38,6 +38,10 @@ struct link_opts {
     uint32_t grace_ms;      /* 5000 */
     uint64_t window_bytes;  /* 262144 */
     uint32_t connect_ms;    /* deadline from connect to HELLO: 30000 */
+    /* Append the value of a secret of this user, from its line NAME=sealed text, than which it is not longer (out has no
+     * more room: buf_add()). NULL: none can be opened. */
+    enum err (*open_secret)(void *ctx, struct user_id user, const char *line, struct buf *out,
+                            struct why *reterr);
     /* where a project's mirror is; into out */
     void (*mirror_path)(void *ctx, struct project_id project, char *out, size_t size);
 };
@@ -57,7 +61,18 @@ void link_ack(struct links *ls, struct server_id server, struct run_id run, uint
 /* Write out what was queued by link_goal and link_ack; once per turn of the loop. */
 void links_flush(struct links *ls);
 
-/* Pure: RUN_SPEC frames for the entries with a spec, then one GOALS frame, appended to out. */
-void link_encode_goal(const struct goal *g, struct buf *out);
+/* How secrets become values, and what is told of a run that gets none. */
+struct link_opener {
+    enum err (*open_secret)(void *ctx, struct user_id user, const char *line, struct buf *out,
+                            struct why *reterr);
+    void *ctx;
+    uint32_t protocol; /* of the agent */
+    void (*refused)(void *refused_ctx, struct run_id run, const char *reason);
+    void *refused_ctx;
+};
+
+/* RUN_SPEC frames for the entries with a spec, then one GOALS frame, appended to out. A run whose secrets cannot be given is
+ * refused and its RUN_SPEC left out, so no agent starts it. Opener NULL: the lines go as they are (simulator, tests). */
+void link_encode_goal(const struct goal *g, const struct link_opener *opener, struct buf *out);
 
 #endif

@@ -62,7 +62,8 @@ struct link {
     struct link *next_waiting;
     struct link *next_dead;
     struct server_id server;
-    uint64_t number; /* 0 until it is up */
+    uint64_t number;   /* 0 until it is up */
+    uint32_t protocol; /* of the agent */
     enum phase phase;
     enum fleet_kind fleet;
     char *name;
@@ -83,7 +84,15 @@ struct link {
     uint32_t n_acks;
     uint32_t cap_acks;
     struct git_chan *chans;
-    char *doomed; /* to be ended with this reason at the next turn; NULL: well */
+    struct refusal *refused; /* to be told at the next turn */
+    char *doomed;            /* to be ended with this reason at the next turn; NULL: well */
+};
+
+/* A run that this link did not get. */
+struct refusal {
+    struct refusal *next;
+    struct run_id run;
+    char reason[REASON_BYTES_MAX];
 };
 
 #define LINK_BUCKETS 1024u
@@ -98,6 +107,8 @@ struct links {
     uint32_t grace_ms;
     uint64_t window_bytes;
     uint32_t connect_ms;
+    enum err (*open_secret)(void *ctx, struct user_id user, const char *line, struct buf *out,
+                            struct why *reterr);
     void (*mirror_path)(void *ctx, struct project_id project, char *out, size_t size);
     struct children *children;
     struct agent_binary agents[2];
@@ -112,6 +123,7 @@ struct links {
     uint32_t n_connecting;
     bool is_dirty; /* some link has something to write */
     bool has_doomed;
+    bool has_refused;
     struct git_chan *chan_wait_first;
     uint32_t n_chans_running;
     bool ssh_is_ready; /* DATA/ssh/config is written */

@@ -112,6 +112,55 @@ static void turn_soon(struct links *ls)
     (void)uv_timer_start(ls->wake, on_wake, 0, 0);
 }
 
+/* ---- runs that a link does not get ---- */
+
+static void link_refuse(void *ctx, struct run_id run, const char *reason)
+{
+    struct link *l = ctx;
+    struct refusal *r = xcalloc(1, sizeof(*r));
+
+    r->run = run;
+    (void)snprintf(r->reason, sizeof(r->reason), "%s", reason);
+    r->next = l->refused;
+    l->refused = r;
+    l->ls->has_refused = true;
+    turn_soon(l->ls);
+}
+
+static void refusals_free(struct link *l)
+{
+    struct refusal *r;
+
+    while ((r = l->refused) != NULL) {
+        l->refused = r->next;
+        free(r);
+    }
+}
+
+/* Told as the agent would tell it: the run is over before it began. When the link ends first, its runs are sent anew with the
+ * next one, and refused anew. */
+static void links_tell_refused(struct links *ls)
+{
+    if (!ls->has_refused)
+        return;
+    ls->has_refused = false;
+    for (unsigned i = 0; i < LINK_BUCKETS; i++) {
+        for (struct link *l = ls->by_id[i]; l != NULL; l = l->next_of_id) {
+            while (l->phase == PHASE_OPEN && l->refused != NULL) {
+                struct refusal *r = l->refused;
+                struct frame_finished f = {
+                    .run = r->run.v, .how = FINISH_NO_SECRET, .reason = slice_of(r->reason)};
+
+                l->refused = r->next;
+                LOG_WARN("link.refused", "server=%llu run=%llu", (unsigned long long)l->server.v,
+                         (unsigned long long)r->run.v);
+                ls->ops.finished(ls->ctx, l->server, l->number, &f);
+                free(r);
+            }
+        }
+    }
+}
+
 /* ---- the end of a link ---- */
 
 static void link_stop_child(struct link *l)
@@ -144,6 +193,7 @@ static void link_free(struct link *l)
     buf_done(&l->in);
     buf_done(&l->out);
     buf_done(&l->err_tail);
+    refusals_free(l);
     free(l->acks);
     free(l->doomed);
     free(l->fault);
@@ -369,6 +419,8 @@ void link_send(struct link *l, const struct frame *f)
 void link_goal(struct links *ls, const struct goal *g)
 {
     struct link *l = link_find(ls, g->server);
+    struct link_opener opener = {
+        .open_secret = ls->open_secret, .ctx = ls->ctx, .refused = link_refuse, .refused_ctx = l};
 
     if (l == NULL || l->phase != PHASE_OPEN || l->number != g->link || l->doomed != NULL)
         return;
@@ -381,7 +433,8 @@ void link_goal(struct links *ls, const struct goal *g)
         link_doom(l, "%s does not take what is sent to it: %zu bytes wait", l->name, link_queued(l));
         return;
     }
-    link_encode_goal(g, &l->out);
+    opener.protocol = l->protocol;
+    link_encode_goal(g, &opener, &l->out);
     link_is_dirty(l);
 }
 
@@ -482,6 +535,7 @@ static void on_turn(uv_prepare_t *p)
     struct links *ls = p->data;
 
     links_end_doomed(ls);
+    links_tell_refused(ls);
     links_connect(ls);
     git_chans_start(ls);
     links_flush(ls);
@@ -519,6 +573,7 @@ enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts, const s
     ls->grace_ms = opts->grace_ms != 0 ? opts->grace_ms : 5000;
     ls->window_bytes = opts->window_bytes != 0 ? opts->window_bytes : KIB(256);
     ls->connect_ms = opts->connect_ms != 0 ? opts->connect_ms : 30000;
+    ls->open_secret = opts->open_secret;
     ls->mirror_path = opts->mirror_path;
     arena_init(&ls->arena);
     err = bootstrap_open(ls, opts->agent_path, reterr);

@@ -129,6 +129,7 @@ static void on_hello(struct link *l, const struct frame *f)
     };
     ls->n_connecting--;
     l->phase = PHASE_OPEN;
+    l->protocol = f->hello.protocol;
     l->number = ++ls->last_number;
     (void)uv_timer_stop(l->timer);
     buf_clear(&l->err_tail); /* what the shell said while it connected is not why it will end */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/seal.h"
 #include "net/tls.h"
 #include "server/serve.h"
 
@@ -364,6 +365,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                               .grace_ms = GRACE_MS,
                               .window_bytes = (uint64_t)set->window_bytes,
                               .connect_ms = (uint32_t)set->connect_timeout_ms,
+                              .open_secret = secrets_open,
                               .mirror_path = on_mirror_path};
     struct api_opts api = {.loop = &s->loop,
                            .store = s->store,
@@ -382,6 +384,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .post = on_api_post,
                            .stats = on_api_stats,
                            .why = on_api_why,
+                           .seal = secrets_seal,
                            .ctx = s};
     char mirrors[PATH_BYTES_MAX];
     enum err err;
@@ -468,6 +471,7 @@ void server_close(struct server *s)
     projects_free(s->projects);
     listen_close(s);
     streams_free(s->streams);
+    sealer_free(s->sealer);
     engine_free(s->engine);
     credentials_done(&s->credentials);
     if (s->open != NULL)

@@ -19,6 +19,7 @@
 
 struct forwarded;
 struct http_redirect;
+struct sealer;
 struct server;
 struct streams;
 struct tls;
@@ -71,6 +72,9 @@ struct server {
     struct tls *tls;                /* NULL: plain HTTP */
     struct http_redirect *redirect; /* NULL: none */
     struct forwarded *trusted;      /* proxies in front */
+    struct sealer *sealer;          /* NULL: no secret was met yet, or its key cannot be had */
+    struct mono sealer_again;       /* after that was tried: not before this */
+    struct why sealer_why;
 
     struct now now; /* of the open turn */
     bool now_is_read;
@@ -111,6 +115,10 @@ void settings_of_accounts(struct server *s, struct api_account_settings *ret); /
 MUST_USE enum err settings_of_git(struct projects *ps, const struct credentials *c, struct why *reterr);
 MUST_USE enum err settings_credentials(struct server *s, struct why *reterr); /* read them (again) */
 void settings_reload(struct server *s);
+
+/* ---- secrets.c: of users; ctx: struct server. Callbacks of the API and of the links ---- */
+enum err secrets_seal(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
+enum err secrets_open(void *ctx, struct user_id user, const char *line, struct buf *out, struct why *reterr);
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */
