@@ -13,8 +13,8 @@
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define HEAD_CHARS (sizeof(VERSION) + VAULT_ID_CHARS + 1) /* "1 0123456789abcdef " */
-#define TRIES 20
-#define TRY_MS 100
+#define TRIES 5                                           /* the loop thread may wait here */
+#define TRY_MS 20
 
 struct sealer {
     struct secret *key;
