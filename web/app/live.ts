@@ -6,6 +6,8 @@
  */
 import { signal } from '@preact/signals';
 import { backoff, streamUrl } from '../core/stream';
+import { loadMe } from './api';
+import { again } from './who';
 
 export type LinkState = 'connecting' | 'live' | 'reconnecting' | 'offline' | 'paused';
 export const link = signal<LinkState>('connecting');
@@ -59,6 +61,7 @@ function open(): void {
     if (source !== es) return;
     close();
     if (!opened && resumed && attempt > 1) since = '';                // the server knows this revision no more
+    void mayWe();
     lostAt.value ??= Date.now();
     link.value = navigator.onLine ? 'reconnecting' : 'offline';
     flush();
@@ -72,6 +75,14 @@ function open(): void {
     flushing = true;
     if (document.hidden) setTimeout(flush, 200); else requestAnimationFrame(flush);
   });
+}
+/** A stream says only that it ended. When that is because nobody is signed in any more, trying again is of no use. */
+let asking = false;
+async function mayWe(): Promise<void> {
+  if (asking) return;
+  asking = true;
+  try { if ((await loadMe()).role === 'nobody' && await again() && !es) { attempt = 0; open(); } } catch { /* the link's own words say it */ }
+  asking = false;
 }
 function flush(): void {
   flushing = false;

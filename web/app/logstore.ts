@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { LogBuffer } from '../core/logbuf';
 import { freshText, unfinished } from '../core/stream';
 import type { LogEvent } from '../core/types';
-import { ApiError, logPart } from './api';
+import { asError, logPart, type ApiError } from './api';
 import { retopic, subscribe } from './live';
 
 const PART = 1 << 20, LIMIT = 32 << 20;
@@ -57,7 +57,7 @@ export class LogStore {
       }
     } catch (e) {
       if (ac.signal.aborted) return;
-      this.error.value = e instanceof ApiError ? e : new ApiError(0, 'IO', String((e as Error).message));
+      this.error.value = asError(e);
       this.state.value = 'error';
     }
   }

@@ -1,16 +1,23 @@
+import './fragment';
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { route } from '../core/route';
+import { signInAddress } from '../core/account';
+import { route, type Route } from '../core/route';
 import { elapsed } from '../core/fmt';
+import { asError, loadMe, type ApiError } from './api';
 import { link, lostAt } from './live';
-import { keys, nextTheme, now, go, spoken, theme, url, useKey, useTitle } from './nav';
-import { Dialog, Nothing } from './parts/basics';
+import { keys, nextTheme, now, go, replace, spoken, url, useKey, useTitle } from './nav';
+import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
+import { UserMenu } from './parts/usermenu';
+import { Account } from './screens/account';
+import { Audit } from './screens/audit';
 import { Board } from './screens/board';
+import { Forgot, SessionOver, SignIn, SignUp, Waiting, Welcome } from './screens/gate';
 import { Launch } from './screens/launch';
 import { Run } from './screens/run';
+import { Users, UserScreen } from './screens/users';
+import { me } from './who';
 
-const THEMES = { '': 'System', light: 'Light', dark: 'Dark' };
-const SUN = 'M8 4.6a3.4 3.4 0 1 0 0 6.8 3.4 3.4 0 0 0 0-6.8zM8 .8v1.6M8 13.6v1.6M.8 8h1.6M13.6 8h1.6M2.9 2.9 4 4M12 12l1.1 1.1M2.9 13.1 4 12M12 4l1.1-1.1';
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;
@@ -35,17 +42,46 @@ function NotFound() {
   useTitle('Nothing here');
   return <Nothing />;
 }
-function Screen() {
-  const r = route(url.value.pathname);
+/** What everybody may see, signed in or not. */
+const OPEN = new Set<Route['at']>(['signin', 'signup', 'forgot', 'welcome']);
+/** Where the live stream brings what is shown. */
+const LIVE = new Set<Route['at']>(['board', 'launch', 'run']);
+/** Screens of people who are in: anybody else goes to the sign-in and comes back here after it. */
+function Screen({ r }: { r: Route }) {
+  const m = me.value!;
+  const away = m.role === 'nobody' && m.accounts && !OPEN.has(r.at);
+  useEffect(() => { if (away) replaceAll(signInAddress(location.pathname + location.search + location.hash)); }, [away]);
+  if (away) return null;
+  if (m.role === 'unverified' && !OPEN.has(r.at) && r.at !== 'account') return <Waiting />;
   switch (r.at) {
     case 'board': return <Board />;
     case 'launch': return <Launch key={`l${r.id}`} id={r.id} />;
     case 'run': return <Run key={`r${r.id}`} id={r.id} />;
+    case 'signin': return <SignIn />;
+    case 'signup': return <SignUp />;
+    case 'forgot': return <Forgot />;
+    case 'welcome': return <Welcome />;
+    case 'account': return <Account key={r.tab} tab={r.tab} />;
+    case 'users': return <Users />;
+    case 'user': return <UserScreen key={`u${r.id}`} id={r.id} />;
+    case 'audit': return <Audit />;
     default: return <NotFound />;
   }
 }
+const replaceAll = (href: string): void => replace((u) => { const to = new URL(href, location.origin); u.pathname = to.pathname; u.search = to.search; u.hash = ''; });
+/** Nothing is shown before it is known who looks. */
+function Known({ r }: { r: Route }) {
+  const [error, setError] = useState<ApiError | null>(null);
+  const load = (): void => { setError(null); loadMe().catch((e) => setError(asError(e))); };
+  useEffect(load, []);
+  if (me.value) return <Screen r={r} />;
+  return error ? <Failed error={error} what="The page" retry={load} /> : <Skeleton rows={8} />;
+}
+/** An admin who comes back to the tab sees how many wait now. */
+addEventListener('visibilitychange', () => { if (!document.hidden && me.peek()?.role === 'admin') loadMe().catch(() => { /* the link's words say it */ }); });
 function App() {
-  const [help, setHelp] = useState(false), at = route(url.value.pathname).at;
+  const [help, setHelp] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
+  const inside = !!m && (!m.accounts || m.role === 'user' || m.role === 'admin');
   useKey('?', 'Show the keys of this page', () => setHelp(true));
   useKey('t', 'Theme: system, light, dark', nextTheme);
   useKey('g b', 'Go to the board', () => go('/'));
@@ -55,15 +91,16 @@ function App() {
       <a class="skip" href="#main">Skip to content</a>
       <header class="top">
         <a class="brand" href="/"><svg viewBox="0 0 18 18" aria-hidden="true"><rect y="3" width="18" height="3.4" rx="1.7" class="m1" /><rect y="7.6" width="12.6" height="3.4" rx="1.7" class="m2" /><rect y="12.2" width="7.2" height="3.4" rx="1.7" class="m3" /></svg>wrata</a>
-        <nav aria-label="Main"><a href="/" aria-current={at === 'board' ? 'page' : undefined}>Board</a></nav>
+        {inside && <nav aria-label="Main"><a href="/" aria-current={at === 'board' ? 'page' : undefined}>Board</a></nav>}
         <span class="grow" />
-        <Link />
-        <button type="button" class="btn ghost" onClick={nextTheme} aria-label={`Theme: ${THEMES[theme.value]}`} title={`Theme: ${THEMES[theme.value]}`}><svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d={SUN} /></svg><span class="wide">{THEMES[theme.value]}</span></button>
+        {inside && LIVE.has(at) && <Link />}
         <button type="button" class="btn ghost" onClick={() => setHelp(true)} aria-label="Keys">?</button>
+        <UserMenu />
       </header>
       <LostBar />
-      <main id="main" tabIndex={-1}><Screen /></main>
+      <main id="main" tabIndex={-1}><Known r={r} /></main>
       <p class="sr" role="status" aria-live="polite">{spoken.value}</p>
+      <SessionOver />
       <Help open={help} close={() => setHelp(false)} />
     </>
   );

@@ -1,7 +1,7 @@
 /** What each screen knows: a snapshot that live events keep true. Big tables live outside signals; a signal counts changes. */
 import { effect, signal, type Signal } from '@preact/signals';
 import type { Board, Example, Launch, Run, Server, Status, Test } from '../core/types';
-import { ApiError, get, pages } from './api';
+import { asError, get, pages, type ApiError } from './api';
 import { link, subscribe, type LiveEvent } from './live';
 
 export type Phase = 'loading' | 'ready' | 'error';
@@ -38,8 +38,8 @@ export abstract class Store {
       this.phase.value = 'ready'; this.error.value = null; this.rev.value++;
     } catch (e) {
       if (ac.signal.aborted) return;
-      this.error.value = e instanceof ApiError ? e : new ApiError(0, 'IO', String((e as Error).message));
-      if (this.phase.peek() !== 'ready' || this.error.value.status === 404) this.phase.value = 'error';
+      this.error.value = asError(e);
+      if (this.phase.peek() !== 'ready' || this.error.value.status === 404 || this.error.value.status === 403) this.phase.value = 'error';
     }
   }
   retry = (): void => { this.phase.value = 'loading'; void this.load(); };

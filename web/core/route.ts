@@ -1,10 +1,19 @@
 /** Where a path leads. The page's own addresses, nothing else. */
-export type Route = { at: 'board' } | { at: 'launch'; id: number } | { at: 'run'; id: number } | { at: 'nothing'; path: string };
+export const ACCOUNT = ['profile', 'password', 'sessions', 'tokens', 'variables', 'delete'] as const;
+export type AccountTab = (typeof ACCOUNT)[number];
+const PLAIN = { '/': 'board', '/board': 'board', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit' } as const;
+export type Route =
+  | { at: (typeof PLAIN)[keyof typeof PLAIN] }
+  | { at: 'launch' | 'run' | 'user'; id: number }
+  | { at: 'account'; tab: AccountTab }
+  | { at: 'nothing'; path: string };
 export function route(path: string): Route {
-  if (path === '/' || path === '/board') return { at: 'board' };
-  const m = /^\/(launches|runs)\/([1-9][0-9]{0,15})\/?$/.exec(path);
-  if (m) return { at: m[1] === 'runs' ? 'run' : 'launch', id: Number(m[2]) };
-  return { at: 'nothing', path };
+  const p = path.length > 1 ? path.replace(/\/$/, '') : path;
+  if (Object.hasOwn(PLAIN, p)) return { at: PLAIN[p as keyof typeof PLAIN] };
+  const m = /^\/(launches|runs|admin\/users)\/([1-9][0-9]{0,15})$/.exec(p);
+  if (m) return { at: m[1] === 'runs' ? 'run' : m[1] === 'launches' ? 'launch' : 'user', id: Number(m[2]) };
+  const tab = p === '/account' ? 'profile' : ACCOUNT.find((t) => p === `/account/${t}`);
+  return tab ? { at: 'account', tab } : { at: 'nothing', path };
 }
 /** `#L12` or `#L10-L12`: lines counted from 1, as a range of indexes. */
 export function lineRange(hash: string): [number, number] | null {
@@ -12,4 +21,12 @@ export function lineRange(hash: string): [number, number] | null {
   if (!m) return null;
   const a = Number(m[1]) - 1, b = m[2] ? Number(m[2]) - 1 : a;
   return a <= b ? [a, b] : [b, a];
+}
+/** Where to go after a sign-in: an address of this page and of nowhere else, and not the way in again. */
+export function safeNext(next: string | null, origin: string): string {
+  if (!next || !next.startsWith('/') || next.length > 2000) return '/';
+  let u: URL;
+  try { u = new URL(next, origin); } catch { return '/'; }
+  if (u.origin !== origin || u.pathname.startsWith('//')) return '/';
+  return ['signin', 'signup', 'forgot', 'welcome'].includes(route(u.pathname).at) || u.pathname.startsWith('/api/') ? '/' : u.pathname + u.search + u.hash;
 }

@@ -15,6 +15,8 @@ export interface TestCounts {
 export interface Launch {
   id: number; name: string; state: LaunchState; outcome: Outcome | null; reason: string;
   project: { id: number; name: string }; ref: string; commit: string; order: string;
+  /** Who started it. */
+  user?: { id: number; login: string } | null;
   created_at: Time; started_at: Time | null; ended_at: Time | null;
   tests: TestCounts; examples: ExampleCounts; eta_ms: number | null;
 }
@@ -51,3 +53,26 @@ export interface Status {
 export interface Board { rev: string; status: Status; servers: Server[]; launches: Launch[] }
 export interface Page<T> { items: T[]; next: string | null }
 export interface LogEvent { run: number; from: number; to: number; text: string; complete: boolean }
+
+/* Accounts. */
+export type Role = 'nobody' | 'unverified' | 'user' | 'admin';
+export type Scope = 'read' | 'run' | 'admin';
+export type UserState = 'pending' | 'active' | 'locked' | 'deleted';
+export interface User {
+  id: number; login: string; email: string; first_name: string; last_name: string; position: string; role: Role; state: UserState;
+  email_confirmed: boolean; admin_by: 'account' | 'admin_emails' | null;
+  created_at: Time | null; verified_at: Time | null; locked_at: Time | null; seen_at: Time | null;
+}
+export interface Me {
+  user: User | null; role: Role; via: string; scope: Scope; csrf: string | null; session: number | null;
+  /** False: everybody is the operator. */
+  accounts: boolean; sign_up: boolean; needs_admin: boolean; pending: number; password_min: number;
+}
+export interface Session { id: number; current: boolean; created_at: Time; seen_at: Time | null; expires_at: Time | null; address: string; agent: string }
+export interface Token { id: number; name: string; scope: Scope; created_at: Time; expires_at: Time | null; used_at: Time | null; used_from: string; token?: string }
+export interface Link { url: string; purpose: string; expires_at: Time | null; mailed: boolean }
+export interface EnvLine { name: string; value: string | null; secret: boolean }
+export interface Deletion { launches: number; running: number; sessions: number; tokens: number; env: number }
+export interface Audit {
+  id: number; at: Time; user: number | null; login: string; via: string; address: string; action: string; object: string; detail: string; status: number;
+}

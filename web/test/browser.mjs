@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createRequire } from 'node:module';
 import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 import { start } from './fake.mjs';
 
+export { check, overflow } from './axe.mjs';
+
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const built = fs.existsSync(new URL('../dist/index.html', import.meta.url));
 export const shots = process.env.WRATA_SHOTS ?? fs.mkdtempSync(path.join(os.tmpdir(), 'wrata-page-'));
 export const skip = !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : !built ? 'web/dist is not built' : false;
@@ -30,8 +30,9 @@ after(async () => {
 });
 
 /** A page that fails the test when anything is wrong in its console or with the policy. */
-export async function open(t, address, { server = fake, width = 1440, height = 900, scheme = 'light', quiet = true, ...options } = {}) {
+export async function open(t, address, { server = fake, width = 1440, height = 900, scheme = 'light', quiet = true, as = '', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, ...options });
+  if (as) await context.addCookies([{ name: 'wrata', value: server.acc.open(server.acc.byLogin(as), 'Chrome/120 Linux').key, url: server.url, httpOnly: true }]);
   const page = await context.newPage(), wrong = [];
   page.on('pageerror', (e) => wrong.push(String(e)));
   page.on('console', (m) => { if (m.type() === 'error' && !(quiet ? /net::ERR_/ : /Failed to load resource/).test(m.text())) wrong.push(m.text()); });
@@ -45,14 +46,6 @@ export async function open(t, address, { server = fake, width = 1440, height = 9
   return page;
 }
 export const seen = (page, text) => page.getByText(text).first().waitFor({ timeout: 5000 });
-export async function check(page) {
-  const cdp = await page.context().newCDPSession(page);                // past the page's policy, as a debugger is
-  await cdp.send('Runtime.evaluate', { expression: axe });
-  await cdp.detach();
-  const r = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-  return r.violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary?.split('\n')[1] ?? ''}`).join(' | ')}`);
-}
-export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 export const busyLaunch = () => [...fake.launches.values()].find((l) => l.state === 'running');
 export const failedRun = () => [...fake.runs.values()].find((r) => r.state === 'done' && r.examples.failed > 0);
 export const runningRun = () => [...fake.runs.values()].filter((r) => r.state === 'running').at(-1);

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route'];
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -100,6 +100,34 @@ test('the filter box', () => {
   assert.ok(!filter.matches(f, 'spec/pivot_chart_spec.rb', () => 'failed'));
   assert.ok(!filter.matches(f, 'spec/pivot_spec.rb', () => 'passed'));
   assert.deepEqual(filter.parseFilter('spec/a_spec.rb:12', ['state']).unknown, []);
+});
+test('addresses of accounts', () => {
+  assert.deepEqual(['/signin', '/welcome', '/account', '/account/tokens', '/account/x', '/admin/users', '/admin/users/4', '/admin/users/x', '/constructor', '/admin/audit/'].map((p) => route.route(p).at),
+    ['signin', 'welcome', 'account', 'account', 'nothing', 'users', 'user', 'nothing', 'nothing', 'audit']);
+  assert.equal(route.route('/account').tab, 'profile');
+});
+test('after a sign-in one goes to this page and nowhere else', () => {
+  const o = 'https://wrata.example';
+  for (const [next, to] of [['/runs/3?tab=log#L4', '/runs/3?tab=log#L4'], [null, '/'], ['', '/'], ['runs/3', '/'], ['//evil.example', '/'], ['/\\evil.example', '/'], ['/\t/evil.example', '/'], ['https://evil.example', '/'], ['/signin?next=/x', '/'], ['/api/v1/me', '/'], ['/./..//evil.example', '/'], [`/${'x'.repeat(3000)}`, '/']])
+    assert.equal(route.safeNext(next, o), to, String(next));
+  assert.equal(account.signInAddress('/runs/3?a=b'), '/signin?next=%2Fruns%2F3%3Fa%3Db');
+});
+test('who may stop', () => {
+  const as = (role, id) => ({ role, user: id ? { id } : null });
+  assert.ok(account.mayStop(as('user', 3), { user: { id: 3, login: 'a' } }));
+  assert.ok(account.mayStop(as('admin', 2), { user: { id: 3, login: 'a' } }));
+  assert.ok(account.mayStop(as('admin', 0), null), 'accounts are off: the operator');
+  for (const [m, l] of [[as('user', 4), { user: { id: 3 } }], [as('user', 4), null], [as('user', 4), { user: null }], [as('unverified', 3), { user: { id: 3 } }], [as('nobody', 0), { user: null }], [null, { user: { id: 1 } }]]) assert.ok(!account.mayStop(m, l));
+});
+test('variables: what is sent, and what is wrong', () => {
+  const d = (name, value, secret = false, had = false, key = 1) => ({ key, name, value, secret, had });
+  assert.deepEqual(account.toLine(d('A', '', true, true)), { name: 'A', secret: true }, 'a stored secret keeps its value');
+  assert.deepEqual(account.toLine(d('A', '', true, false)), { name: 'A', value: '', secret: true });
+  assert.deepEqual(account.toLine(d('A', 'x', false, true)), { name: 'A', value: 'x', secret: false });
+  assert.equal(account.wrongDraft([d('A', ''), d('B_1', 'x', false, false, 2)]), null);
+  assert.equal(account.wrongDraft([d('A', ''), d('A', 'x', false, false, 2)]).key, 2);
+  for (const bad of [d('', 'x'), d('1A', 'x'), d('A B', 'x'), d('A=', ''), d('A', '', false, true)]) assert.ok(account.wrongDraft([bad]), bad.name);
+  assert.deepEqual(account.parseEnv('# no\nexport A="b c"\r\nB=1=2\n C = x\n9D=1\nE=\'q\'\nF="half'), [{ name: 'A', value: 'b c' }, { name: 'B', value: '1=2' }, { name: 'E', value: 'q' }, { name: 'F', value: '"half' }]);
 });
 test('addresses', () => {
   assert.deepEqual(['/', '/launches/12', '/runs/345/', '/runs/0', '/runs/x', '/launches/12/tests'].map((p) => route.route(p).at), ['board', 'launch', 'run', 'nothing', 'nothing', 'nothing']);

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { accounts as makeAccounts } from './fake_accounts.mjs';
 
 const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), '../dist');
 export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -15,7 +16,8 @@ const E = '\x1b[';
 const zero = () => ({ discovered: 0, passed: 0, failed: 0, pending: 0, errors: 0 });
 const WORST = ['infrastructure', 'error', 'timed_out', 'failed', 'no_tests', 'stopped', 'passed'];
 
-export async function start({ port = 0, empty = false, speed = 1, keep = 2000 } = {}) {
+export async function start({ port = 0, empty = false, speed = 1, keep = 2000, accounts = null } = {}) {
+  const acc = makeAccounts(accounts);
   let seed = 7;
   const rnd = () => ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff);
   const pick = (a) => a[(rnd() * a.length) | 0];
@@ -60,7 +62,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000 } 
     ['RSpec::Expectations::ExpectationNotMetError', 'expected no difference\n\nDiff:\n@@ -1,4 +1,4 @@\n-Total: 1 200,00 €\n+Total: 1200.00 €\n Rows: 14\n <img src=x onerror=alert(1)>', 203],
   ];
   function addLaunch(ago, total, name, ref) {
-    const l = { id: next.launch++, name, state: 'running', outcome: null, reason: '', project, ref, commit, order: 'finish-soonest', created_at: iso(t0 - ago), started_at: iso(t0 - ago + 900), ended_at: null,
+    const l = { id: next.launch++, name, user: acc.owner(), state: 'running', outcome: null, reason: '', project, ref, commit, order: 'finish-soonest', created_at: iso(t0 - ago), started_at: iso(t0 - ago + 900), ended_at: null,
       tests: { total, waiting: total, running: 0, passed: 0, failed: 0, error: 0, no_tests: 0, timed_out: 0, stopped: 0, infrastructure: 0 }, examples: zero(), eta_ms: null };
     launches.set(l.id, l);
     for (let i = 0; i < total; i++) {
@@ -163,7 +165,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000 } 
 
   // ---- HTTP ----
   const json = (res, status, body) => { res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }); res.end(JSON.stringify(body)); };
-  const error = (res, status, code, message) => json(res, status, { error: { code, message, request_id: `r-${(rev & 255).toString(16)}` } });
+  const error = (res, status, code, message, more = {}) => json(res, status, { error: { code, message, request_id: `r-${(rev & 255).toString(16)}`, ...more } });
   const page = (res, u, items) => {
     const limit = Number(u.searchParams.get('limit') ?? 50), from = Number(u.searchParams.get('cursor') ?? 0);
     json(res, 200, { items: items.slice(from, from + limit), next: from + limit < items.length ? String(from + limit) : null });
@@ -173,8 +175,11 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000 } 
     const all = [...servers.values()], on = all.filter((s) => s.link === 'online'), going = [...launches.values()].filter((l) => l.state === 'running');
     return { version: '0.1.0', instance: 'fake', started_at: iso(t0), data: '/tmp', servers: { total: all.length, online: on.length, slots: on.reduce((n, s) => n + s.slots, 0), busy: all.reduce((n, s) => n + s.running.length, 0) }, launches: { running: going.length }, tests: { waiting: going.reduce((n, l) => n + l.tests.waiting, 0), running: going.reduce((n, l) => n + l.tests.running, 0) } };
   };
-  function api(req, res, u) {
-    const p = u.pathname.slice('/api/v1'.length), m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p);
+  async function api(req, res, u) {
+    const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
+    const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
+    if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p);
     if (p === '/stream') return stream(req, res, u);
     if (p === '/status') return json(res, 200, status());
     if (p === '/board') return json(res, 200, { rev: String(rev), status: status(), servers: [...servers.values()], launches: [...launches.values()].reverse() });
@@ -187,7 +192,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000 } 
     if (!m[3]) return json(res, 200, m[1] === 'runs' ? clean(thing) : thing);
     if (m[3] === 'tests') return page(res, u, [...tests.values()].filter((t) => t.launch === thing.id && among(u, 'state', t.state) && among(u, 'outcome', t.outcome)));
     if (m[3] === 'examples') return page(res, u, examples.filter((x) => (m[1] === 'runs' ? x.run === thing.id : runs.get(x.run).launch === thing.id) && among(u, 'status', x.status)));
-    if (m[3] === 'stop' && req.method === 'POST') return stop(res, m[1], thing);
+    if (m[3] === 'stop' && req.method === 'POST') { if (!acc.mayStop(who, m[1] === 'launches' ? thing : launches.get(thing.launch))) return error(res, 403, 'DENIED', 'only who started it and admins stop it'); return stop(res, m[1], thing); }
     if (m[3] === 'log') {
       const l = logs.get(thing.id), from = Math.min(Number(u.searchParams.get('from') ?? 0), l.bytes.length), max = Number(u.searchParams.get('max') ?? 262144);
       const body = u.searchParams.has('download') ? l.bytes : l.bytes.subarray(from, from + max);
@@ -243,10 +248,10 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000 } 
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, send, write, step, one, finish, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, send, write, step, one, finish, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },
   };
 }
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log((await start({ port: Number(process.env.PORT ?? 8090) })).url);
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log((await start({ port: Number(process.env.PORT ?? 8090), accounts: process.env.ACCOUNTS ? {} : null })).url);

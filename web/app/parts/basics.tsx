@@ -1,10 +1,10 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { ago, elapsed, exact, num } from '../../core/fmt';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { ago, elapsed, exact, num, visible } from '../../core/fmt';
 import { bad, barVars, type Face } from '../../core/state';
 import type { ExampleCounts, TestCounts } from '../../core/types';
 import type { ApiError } from '../api';
-import { now } from '../nav';
+import { now, useTitle } from '../nav';
 
 export function Glyph({ face, label = false }: { face: Face; label?: boolean }) {
   return (
@@ -62,12 +62,30 @@ export function Empty({ title, children }: { title: string; children?: Component
 /** What failed, the server's reason, and a way on. */
 export function Failed({ error, what, retry }: { error: ApiError; what: string; retry: () => void }) {
   if (error.status === 404) return <Nothing text={error.message} />;
+  if (error.status === 403) return <Denied text={error.message} />;
   return (
     <div class="empty" role="alert">
       <h1>{what} could not be loaded</h1>
-      <p>{error.message}</p>
+      <p>{visible(error.message)}</p>
       {error.request && <p class="faint">Request {error.request}</p>}
-      <p><button type="button" class="btn" onClick={retry}>Try again</button></p>
+      <p><Retry until={error.until} run={retry} /></p>
+    </div>
+  );
+}
+/** A way on that waits as long as the server asked for. */
+function Retry({ until, run }: { until: number; run: () => void }) {
+  const wait = secondsTo(until);
+  return <button type="button" class="btn" disabled={wait > 0} onClick={run}>{wait > 0 ? `Try again in ${wait} s` : 'Try again'}</button>;
+}
+export const secondsTo = (until: number): number => (until ? Math.max(0, Math.ceil((until - now.value) / 1000)) : 0);
+export function Denied({ text }: { text?: string }) {
+  useTitle('No permission');
+  return (
+    <div class="empty" role="alert">
+      <h1>You may not see this</h1>
+      <p>{visible(text ?? 'This is for admins.')}</p>
+      <p class="faint">An admin can give you the right to.</p>
+      <p><a class="btn" href="/">Go to the board</a></p>
     </div>
   );
 }
@@ -86,11 +104,11 @@ export function Skeleton({ rows = 6 }: { rows?: number }) {
 }
 
 export function Dialog({ title, open, close, children }: { title: string; open: boolean; close: () => void; children: ComponentChildren }) {
-  const el = useRef<HTMLDialogElement>(null);
+  const el = useRef<HTMLDialogElement>(null), id = useId();
   useLayoutEffect(() => { const d = el.current!; if (open && !d.open) d.showModal(); else if (!open && d.open) d.close(); }, [open]);
   return (
-    <dialog ref={el} onClose={close} aria-labelledby="dialog-title" onClick={(e) => { if (e.target === el.current) close(); }}>
-      <div class="dialog"><h2 id="dialog-title">{title}</h2>{open && children}</div>
+    <dialog ref={el} onClose={close} aria-labelledby={id} onClick={(e) => { if (e.target === el.current) close(); }}>
+      <div class="dialog"><h2 id={id}>{title}</h2>{open && children}</div>
     </dialog>
   );
 }

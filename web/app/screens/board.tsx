@@ -40,7 +40,7 @@ const LaunchRow = memo(({ l }: { l: Launch }) => {
       <a class="launch" href={`/launches/${l.id}`}>
         <Glyph face={face} label />
         <span class="name"><b>{launchName(l)}</b> <span class="faint">#{l.id}</span></span>
-        <span class="sub">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code>{l.commit.slice(0, 7)}</code></span>
+        <span class="sub">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code>{l.commit.slice(0, 7)}</code>{l.user && ` · ${visible(l.user.login)}`}</span>
         <span class="counts">
           <span class={wrong ? 't-fail' : 'faint'}>{num(wrong)} failed</span>
           <span>{num(ended(t))} of {plural(t.total, 'file')}</span>

@@ -3,7 +3,9 @@ import { dir, base, dur, eta, exact, num, plural, visible } from '../../core/fmt
 import { matches, parseFilter } from '../../core/filter';
 import { bad, doneExamples, ended, isBad, launchFace, live, testFace } from '../../core/state';
 import type { Launch as L, Run, Test } from '../../core/types';
+import { mayStop } from '../../core/account';
 import { ApiError, post } from '../api';
+import { me } from '../who';
 import { Ago, Badge, Dialog, Elapsed, Empty, Failed, Glyph, Kpi, Skeleton, Tabs, TestBar } from '../parts/basics';
 import { Failure } from '../parts/failure';
 import { memo } from '../parts/memo';
@@ -137,9 +139,9 @@ export function Launch({ id }: { id: number }) {
         <div class="titles">
           <h1>{launchName(l)} <span class="faint">#{l.id}</span></h1>
           <p class="sub"><Badge face={face} />{l.reason && <span>{visible(l.reason)}</span>}
-            <span class="faint">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code title={l.commit}>{l.commit.slice(0, 10)}</code> · <span title={exact(l.created_at)}>started <Ago at={l.started_at ?? l.created_at} /></span></span></p>
+            <span class="faint">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code title={l.commit}>{l.commit.slice(0, 10)}</code> · <span title={exact(l.created_at)}>started <Ago at={l.started_at ?? l.created_at} />{l.user && ` by ${visible(l.user.login)}`}</span></span></p>
         </div>
-        {l.state !== 'done' && <div class="acts"><Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /></div>}
+        {l.state !== 'done' && mayStop(me.value, l) && <div class="acts"><Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /></div>}
         <dl class="kpirow">
           <Kpi n={bad(t)} label={bad(t) === 1 ? 'file failed' : 'files failed'} tone={bad(t) ? 'fail' : ''} />
           <Kpi n={t.passed} label="passed" tone={t.passed ? 'pass' : ''} />

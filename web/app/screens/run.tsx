@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { base, bytes, dir, dur, exact, num, plural, visible } from '../../core/fmt';
 import { matches, parseFilter } from '../../core/filter';
+import { mayStop } from '../../core/account';
 import { exampleFace, runFace } from '../../core/state';
 import type { Example, Run as R } from '../../core/types';
 import { Ago, Badge, Copy, Elapsed, Empty, ExampleBar, Failed, Glyph, Skeleton, Tabs } from '../parts/basics';
@@ -10,6 +11,7 @@ import { Log } from '../parts/log';
 import { LogStore } from '../logstore';
 import { go, replace, url, useKey, useTitle } from '../nav';
 import { RunStore } from '../stores';
+import { me } from '../who';
 import { launchName } from './board';
 import { Stop } from './launch';
 
@@ -94,7 +96,7 @@ export function Run({ id }: { id: number }) {
           <h1 class="path"><span class="dir">{visible(dir(r.path))}</span>{visible(base(r.path))} <Copy text={() => r.path} what="path" /></h1>
           <p class="sub"><Badge face={face} />{r.reason && <span class="reason">{visible(r.reason)}</span>}</p>
         </div>
-        {going && <div class="acts"><Stop path={`/runs/${r.id}/stop`} what={`run ${r.id}`} busy={r.state === 'stopping'} /></div>}
+        {going && mayStop(me.value, store.launch) && <div class="acts"><Stop path={`/runs/${r.id}/stop`} what={`run ${r.id}`} busy={r.state === 'stopping'} /></div>}
         <dl class="facts">
           <Fact name="Examples">{plural(e.passed + e.failed + e.pending, 'example')}{e.discovered > e.passed + e.failed + e.pending ? ` of ${num(e.discovered)}` : ''}
             {e.failed > 0 && <>, <span class="t-fail">{num(e.failed)} failed</span></>}{e.pending > 0 && <>, {num(e.pending)} pending</>}{e.errors > 0 && <>, <span class="t-fail">{plural(e.errors, 'error')}</span></>}</Fact>
