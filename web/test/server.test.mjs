@@ -1,18 +1,19 @@
 // The walk of a person (board, launch, failing example, run, log) against a real server that has a launch with a failure.
-// WRATA_URL names it; nothing is started here.
+// WRATA_URL names it, WRATA_TOKEN is shown to it; nothing is started here.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
 import { chromium } from 'playwright-core';
 
 const base = process.env.WRATA_URL?.replace(/\/$/, '');
+const headers = process.env.WRATA_TOKEN ? { authorization: `Bearer ${process.env.WRATA_TOKEN}` } : {};
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const skip = !base ? 'WRATA_URL is not set' : !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : false;
 
 test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, async (t) => {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
   t.after(() => browser.close());
-  const page = await browser.newPage(), wrong = [], foreign = [];
+  const page = await browser.newPage({ extraHTTPHeaders: headers }), wrong = [], foreign = [];
   page.on('pageerror', (e) => wrong.push(String(e)));
   page.on('console', (m) => { if (m.type() === 'error') wrong.push(m.text()); });
   page.on('request', (r) => { if (!r.url().startsWith(base)) foreign.push(r.url()); });
@@ -25,7 +26,7 @@ test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, asy
   await page.locator('.launch').first().waitFor();
 
   // The newest launch with a failed example; its page counts what the API counts.
-  const { items } = await (await fetch(`${base}/api/v1/launches?limit=100`)).json();
+  const { items } = await (await fetch(`${base}/api/v1/launches?limit=100`, { headers })).json();
   const launch = items.find((l) => l.examples.failed > 0);
   assert.ok(launch, 'the server has no launch with a failed example');
   await page.locator(`.launch[href="/launches/${launch.id}"]`).click();
@@ -44,7 +45,7 @@ test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, asy
   const run = Number(/runs\/(\d+)/.exec(page.url())[1]);
   await page.getByRole('tab', { name: 'Log' }).click();
   await page.locator('.lrow').first().waitFor();
-  const log = await (await fetch(`${base}/api/v1/runs/${run}/log?max=4194304`)).text();
+  const log = await (await fetch(`${base}/api/v1/runs/${run}/log?max=4194304`, { headers })).text();
   const lines = log.replace(/\n$/, '').split('\n').length;
   await page.waitForFunction((n) => document.querySelector('.log .faint').textContent.startsWith(`${n.toLocaleString('en-US')} lines`), lines, { timeout: 10_000 });
 
