@@ -20,6 +20,7 @@ static const struct {
     [ID_TOKEN] = {"token", "SELECT COALESCE(MAX(id), 0) FROM api_tokens"},
     [ID_LINK] = {"link", "SELECT COALESCE(MAX(id), 0) FROM one_time_links"},
     [ID_AUDIT] = {"audit", "SELECT COALESCE(MAX(id), 0) FROM audit"},
+    [ID_MAIL] = {"mail", "SELECT COALESCE(MAX(id), 0) FROM mails"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

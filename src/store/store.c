@@ -39,6 +39,7 @@ enum item_kind {
     ITEM_EXAMPLES,
     ITEM_PROJECT_PUT,
     ITEM_PROJECT_DELETE,
+    ITEM_CALL,
     ITEM_READ
 };
 
@@ -82,6 +83,11 @@ struct item {
             uint64_t *ret_id;
             char *texts; /* OWNED: name, url, error */
         } project;
+        struct {
+            write_fn *fn;
+            void *arg;
+            void (*free_arg)(void *arg);
+        } call;
         struct {
             void (*fn)(struct reader *r, void *arg);
             void (*done)(void *arg);
@@ -289,6 +295,8 @@ static enum err write_item(struct writer *w, struct item *it, struct why *reterr
         return project_put(w, &it->project.row, it->project.ret_id, reterr);
     case ITEM_PROJECT_DELETE:
         return project_delete(w, it->project.row.id, reterr);
+    case ITEM_CALL:
+        return it->call.fn(w, it->call.arg, reterr);
     case ITEM_READ:
         break;
     }
@@ -572,6 +580,8 @@ static void item_free(struct item *it)
         free(it->log.bytes);
     if (it->kind == ITEM_PROJECT_PUT)
         free(it->project.texts);
+    if (it->kind == ITEM_CALL && it->call.free_arg != NULL)
+        it->call.free_arg(it->call.arg);
     free(it->why);
     free(it);
 }
@@ -714,6 +724,17 @@ void store_project_delete(struct store *st, struct project_id id, store_done_fn 
     struct item *it = item_new(ITEM_PROJECT_DELETE, done, ctx);
 
     it->project.row.id = id;
+    submit(st, it);
+}
+
+void store_call(struct store *st, write_fn *fn, TAKES void *arg, void (*free_arg)(void *arg),
+                store_done_fn *done, void *ctx)
+{
+    struct item *it = item_new(ITEM_CALL, done, ctx);
+
+    it->call.fn = fn;
+    it->call.arg = arg;
+    it->call.free_arg = free_arg;
     submit(st, it);
 }
 

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "model/account.h"
 #include "model/change.h"
+#include "model/mail.h"
 
 struct store;
 struct reader;
@@ -98,6 +99,20 @@ void store_examples(struct store *st, struct run_id run, struct launch_id launch
 void store_project_put(struct store *st, const struct project_row *row, uint64_t *ret_id, store_done_fn *done,
                        void *ctx);
 void store_project_delete(struct store *st, struct project_id id, store_done_fn *done, void *ctx);
+
+/* Mail. A new one waits: state, ended_at, tries and error of the row are not looked at. *ret_id is written before
+ * `done` is called and must live until then. ERR_LIMIT: MAILS_WAITING_MAX wait already. Texts are copied. */
+void store_mail_add(struct store *st, const struct mail_row *row, uint64_t *ret_id, store_done_fn *done,
+                    void *ctx);
+/* What a try came to: state, next_at, ended_at, tries, error of the one with this id, which waits (else ERR_NOTFOUND).
+ * Subject and bodies of one that was sent are gone with it. */
+void store_mail_set(struct store *st, const struct mail_row *row, store_done_fn *done, void *ctx);
+/* All that wait are due now, and those that failed wait again; *ret_n is how many wait then. */
+void store_mails_retry(struct store *st, struct wall now, struct wall give_up_at, uint64_t *ret_n,
+                       store_done_fn *done, void *ctx);
+/* Delete at most `max` that ended before `before`. */
+void store_mails_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
+                       store_done_fn *done, void *ctx);
 
 /* ---- reading ---- */
 
@@ -222,6 +237,14 @@ MUST_USE enum err read_audit(struct reader *r, const struct audit_filter *f, str
  * *ret_deleted is written before `done` is called and must live until then. */
 void store_audit_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
                        store_done_fn *done, void *ctx);
+
+/* Mail: the one that is due first, with its bodies (`each` is called once or not at all); one; lists, newest first.
+ * state: enum mail_state, -1 any. */
+typedef void mail_fn(void *ctx, const struct mail_row *row);
+MUST_USE enum err read_mail_next(struct reader *r, mail_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_mail(struct reader *r, uint64_t id, mail_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_mails(struct reader *r, int state, struct page *p, mail_fn *each, void *ctx,
+                             struct why *reterr);
 
 /* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
 MUST_USE enum err read_predictions(struct reader *r, struct project_id project,

@@ -26,6 +26,7 @@ enum id_kind {
     ID_TOKEN,
     ID_LINK,
     ID_AUDIT,
+    ID_MAIL,
     ID_KIND_COUNT
 };
 
@@ -106,6 +107,13 @@ void account_change_write(struct writer *w, const struct account_change *c);
 void audit_add(struct writer *w, const struct audit_row *row);
 void audit_set(struct writer *w, const struct audit_row *row);
 uint64_t audit_prune(struct writer *w, struct wall before, uint32_t max); /* how many it deleted */
+
+/* ---- store.c: a write of a resource whose file submits it itself ----
+ * `fn` runs on the storage thread in the order of submission. What it returns is about this item alone, and then it has
+ * written nothing. `arg` is freed with free_arg after `done`. */
+typedef enum err write_fn(struct writer *w, void *arg, struct why *reterr);
+void store_call(struct store *st, write_fn *fn, TAKES void *arg, void (*free_arg)(void *arg),
+                store_done_fn *done, void *ctx);
 
 /* ---- live.c: what the writer would read again and again of tests and runs at work ----
  * NULL: there is no such row, or the connection has failed. Borrowed until the row is over or the batch ends. */

@@ -28,7 +28,8 @@ static const char *const allowed[] = {
     "SCAN api_tokens",
     "SCAN one_time_links",
     "SCAN user_env",
-    "SCAN SUBQUERY", /* of rows that were searched */
+    "SCAN mails USING INDEX mails_waiting", /* its first row */
+    "SCAN SUBQUERY",                        /* of rows that were searched */
     "SCAN CONSTANT ROW",
 };
 
@@ -301,6 +302,31 @@ static void all_of_the_audit_log(struct reader *r)
     }
 }
 
+static void no_mail(void *ctx, const struct mail_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void all_of_mail(struct reader *r)
+{
+    struct page p = {.limit = 50, .after = 7};
+    struct why why;
+    int state;
+
+    for (state = -1; state < (int)MAIL_STATE_COUNT; state++)
+        assert_int_equal(read_mails(r, state, &p, no_mail, NULL, NULL), ERR_OK);
+    assert_int_equal(read_mail(r, 1, no_mail, NULL, &why), ERR_NOTFOUND);
+    must_use = "mails_waiting";
+    assert_int_equal(read_mail_next(r, no_mail, NULL, NULL), ERR_OK);
+    must_use = NULL;
+}
+
+static void test_store_plans__mail(void **state)
+{
+    with_explained(*state, all_of_mail);
+}
+
 static void test_store_plans__audit_by_every_filter(void **state)
 {
     with_explained(*state, all_of_the_audit_log);
@@ -366,6 +392,7 @@ int main(void)
         TEST(launches_by_every_filter),
         TEST(examples_by_every_filter),
         TEST(audit_by_every_filter),
+        TEST(mail),
         TEST(accounts),
         TEST(single_rows_predictions_logs_and_boot),
     };
