@@ -33,7 +33,13 @@ struct api_mail {
     const char *subject; /* one line */
     const char *text;    /* lines end with \n; holds a link that can be used once, so: in no log */
     enum link_purpose purpose;
+    /* When `url` is not NULL, the mail is made of the template of its purpose instead: with both, and in HTML, too. */
+    const char *login;
+    const char *url;
 };
+
+/* What was asked for is in the queue (n: the mail's id, or how many wait), or is not. */
+typedef void api_mails_fn(void *arg, uint64_t n, enum err err, const struct why *why);
 
 struct api_account_settings {
     bool sign_up;       /* anybody may make an account, to be let in by an admin */
@@ -71,6 +77,10 @@ struct api_opts {
     void (*why)(void *ctx, struct test_id test, char *out, uint32_t size);
     /* Hand over a letter: returns at once, it is sent later. NULL: no mail is configured. */
     void (*mail)(void *ctx, const struct api_mail *m);
+    /* For admins: queue a test mail ("": to the first of admin_emails); an error means that `done` is not called. Try
+     * everything again. `done` comes later, once. */
+    enum err (*mail_test)(void *ctx, const char *to, api_mails_fn *done, void *arg, struct why *reterr);
+    void (*mail_retry)(void *ctx, api_mails_fn *done, void *arg);
     /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
      * it will lie: "user_env 7 NAME" (config/seal.h). NULL: secrets are refused. */
     enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
@@ -106,6 +116,9 @@ void api_set_accounts(struct api *a, const struct api_account_settings *set); /*
 
 /* For launches that are started from now on. */
 void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults);
+
+/* Mail can be sent from now on, or (NULL) cannot. */
+void api_set_mail(struct api *a, void (*mail)(void *ctx, const struct api_mail *m));
 
 /* After the commit: answer the request that waits with this ticket; one that died is passed over. */
 void api_reply(struct api *a, const struct reply *r);

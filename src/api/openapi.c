@@ -143,6 +143,12 @@ static const struct shape shapes[] = {
      MEMBERS({"id", "int"}, {"at", "time"}, {"user", "int?"}, {"login", "text"}, {"via", "text"},
              {"address", "text"}, {"action", "text"}, {"object", "text"}, {"detail", "text"},
              {"status", "int"})},
+    {"mail_state", "", .words = WORDS("waiting", "sent", "failed")},
+    {"mail", "A mail, without its text.",
+     MEMBERS({"id", "int"}, {"state", "mail_state"}, {"to", "text"}, {"kind", "text"}, {"subject", "text"},
+             {"message_id", "text"}, {"created_at", "time"}, {"next_at", "time?"}, {"ended_at", "time?"},
+             {"tries", "int"}, {"error", "text?"})},
+    {"mails_waiting", "", MEMBERS({"waiting", "int"})},
     {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
 };
 

@@ -158,6 +158,7 @@ static const char *const servers_synopsis[] = {
     "remove NAME [--force]",
 };
 static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refresh NAME", "remove NAME"};
+static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
 static const char *const serve_synopsis[] = {"[--data DIR] [--config FILE] [--listen ADDRESS:PORT]"};
 static const char *const config_synopsis[] = {"[show] [--config FILE]", "check [FILE]"};
 static const char *const credentials_synopsis[] = {"[show [KEY]]", "edit", "set KEY", "rotate"};
@@ -263,6 +264,13 @@ const struct command commands[] = {
      LINES(user_options), 0, 2, NEEDS_START, false, cmd_user},
     {"audit", LINES(audit_synopsis), "who did what, from where, and how it ended, as an admin", NULL,
      LINES(audit_options), 0, 0, NEEDS_START, false, cmd_audit},
+    {"mail", LINES(mail_synopsis), "send a test mail, list what waits or failed, try again",
+     "`test` sends a mail to ADDRESS, or to the first of admin_emails, and says what the mail server answered. `list` shows"
+     " mail that waits, was sent or was given up in the last 30 days, with the reason. `retry` tries all that wait now, and"
+     " those that were given up once more.\n"
+     "\n"
+     "The mail server is in the credentials: smtp_host, smtp_port, smtp_user, smtp_password, smtp_from.\n",
+     NULL, 0, 0, 2, NEEDS_START, false, cmd_mail},
     {"serve", LINES(serve_synopsis), "run the server with its page and its API",
      "Everything is kept in the data folder; an empty one works. Each option may also stand in config.yml there, or in"
      " the environment; `wrata config show` says what is in force.\n",

@@ -248,6 +248,7 @@ static void on_starter(uv_poll_t *h, int status, int events)
 void server_reload(struct server *s)
 {
     settings_reload(s);
+    mails_reload(s);
     if (s->tls != NULL)
         tls_reload(s->tls);
 }
@@ -398,6 +399,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
     api.projects = s->projects;
     settings_of_launches(s->opts.config, &api.launches);
     settings_of_accounts(s, &api.accounts);
+    mails_of_api(s, &api);
     if (err == ERR_OK)
         err = api_open(&api, &s->api, reterr);
     if (err == ERR_OK)
@@ -431,6 +433,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
                                                  .trace = true});
     s->streams = streams_new(s);
     err = boot(s, reterr);
+    mails_open(s);
     if (err == ERR_OK)
         err = open_edges(s, reterr);
     if (err == ERR_OK && opts->private_fd >= 0) {
@@ -465,7 +468,9 @@ void server_close(struct server *s)
     links_free(s->links);
     s->links = NULL;
     projects_halt(s->projects);
+    mails_halt(s);
     store_close(s->store);
+    mails_free(s);
     api_store_is_closed(s->api);
     api_close(s->api);
     projects_free(s->projects);

@@ -19,6 +19,7 @@
 
 struct forwarded;
 struct http_redirect;
+struct mails;
 struct sealer;
 struct server;
 struct streams;
@@ -66,6 +67,7 @@ struct server {
     struct links *links;
     struct streams *streams;
     struct api *api;
+    struct mails *mails;
     struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */
     char admin_emails_text[ADMIN_EMAILS_MAX * 256];
     const char *admin_emails[ADMIN_EMAILS_MAX];
@@ -119,6 +121,13 @@ void settings_reload(struct server *s);
 /* ---- secrets.c: of users; ctx: struct server. Callbacks of the API and of the links ---- */
 enum err secrets_seal(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
 enum err secrets_open(void *ctx, struct user_id user, const char *line, struct buf *out, struct why *reterr);
+
+/* ---- mails.c: the queue of mail ---- */
+void mails_open(struct server *s);                          /* after the store, before the API */
+void mails_of_api(struct server *s, struct api_opts *opts); /* its callbacks there */
+void mails_reload(struct server *s);                        /* the credentials may be others */
+void mails_halt(struct server *s);                          /* before the store closes */
+void mails_free(struct server *s);                          /* after it, before the loop's last turn */
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */

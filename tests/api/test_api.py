@@ -620,6 +620,16 @@ class ApiTest(unittest.TestCase):
                            b"2\r\n{}\r\n0\r\n\r\n" % (self.host.encode(), self.server.token.encode()))
         self.assertTrue(chunked.startswith(b"HTTP/1.1 422 "), chunked)
 
+    def test_mail_without_a_mail_server(self):
+        refused = self.call("POST", "/api/v1/mails/test", {"to": "a@example.org"})
+        self.refused(refused, 503, "BUSY")
+        self.assertIn("smtp_host is not set", refused.json["error"]["message"])
+        self.assertEqual(self.get("/api/v1/mails")["items"], [])
+        self.assertEqual(self.get("/api/v1/mails?state=failed")["items"], [])
+        self.refused(self.call("GET", "/api/v1/mails?state=lost"), 422, "INVALID", "state")
+        self.refused(self.call("GET", "/api/v1/mails/1"), 404, "NOTFOUND")
+        self.assertEqual(self.call("POST", "/api/v1/mails/retry").json, {"waiting": 0})
+
     def test_zz_most_routes_were_held_against_the_document(self):
         routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}
         missing = {r for r in routes - self.contract.used if r[1].startswith("/api/") and not ACCOUNTS.match(r[1])}
