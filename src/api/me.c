@@ -101,12 +101,18 @@ static void session_end(struct req *rq)
     struct accounts_out out;
     enum err err;
 
-    if (rq->who.via != VIA_SESSION) {
+    if (rq->who.via != VIA_SESSION && rq->who.via != VIA_TOKEN) {
         req_fail(rq, ERR_CONFLICT, NULL, "there is no session to end: the request came via %s",
                  via_name(rq->who.via));
         return;
     }
     accounts_out_init(&out);
+    if (rq->who.via == VIA_TOKEN) {
+        /* the one change that a token may make to an account: to take itself back */
+        err = accounts_remove_token(rq->api->accounts, rq->who.user, rq->who.id, &out, &rq->why);
+        finish_command(rq, err, &out, answer_nothing);
+        return;
+    }
     err = accounts_end_session(rq->api->accounts, rq->who.user, rq->who.id, &out, &rq->why);
     if (err == ERR_OK)
         auth_cookie(rq, "");
@@ -287,7 +293,8 @@ const struct route me_routes[] = {
     {ROUTE(GET, ANYONE, "/api/v1/me", me_get, "Who asks, and what a page must know first.", "me")},
     {ROUTE(POST, ANYONE, "/api/v1/session", session_begin, "Sign in.", "me"), .audit = "session.begin",
      BODY(session_fields, struct session_body)},
-    {ROUTE(DELETE, ACCOUNT_LOOK, "/api/v1/session", session_end, "Sign out.", "nothing"),
+    {ROUTE(DELETE, ACCOUNT_LOOK, "/api/v1/session", session_end,
+           "Sign out: end this session, or revoke the token that asks.", "nothing"),
      .audit = "session.end"},
     {ROUTE(POST, ACCOUNT, "/api/v1/me", me_edit, "Change the own account; what is not given stays.", "user"),
      .audit = "account.edit", BODY(me_fields, struct me_body)},

@@ -160,14 +160,15 @@ int cmd_login(struct cli *cli)
 
 /* ---- logout ---- */
 
-/* Have the server forget it. What stands in the way is said: the token goes from here in any case. */
-static void revoke_kept(struct cli *cli, int64_t id)
+/* Have the server forget the token that asks. What stands in the way is said: it goes from here in any case. */
+static void revoke_kept(struct cli *cli)
 {
+    struct client_request rq = {.method = "DELETE", .path = "/api/v1/session"};
+    struct client_reply reply = {0};
     struct why why = {0};
-    enum err err = delete_token(cli, id, &why);
+    enum err err = client_call(cli->client, &rq, &reply, &why);
 
-    if (err == ERR_DENIED && caller_account(cli, NULL, &why) == ERR_OK)
-        err = delete_token(cli, id, &why);
+    client_reply_done(&reply);
     if (err != ERR_OK && err != ERR_SIGN_IN && err != ERR_NOTFOUND) /* those: it is none any more */
         cli_note("the token is still valid on the server, until it ends or is removed there: %s", why.text);
 }
@@ -197,7 +198,7 @@ int cmd_logout(struct cli *cli)
         /* the server would be asked by another token than the one that goes */
         cli_note("the token is still valid on the server, since WRATA_TOKEN is set");
     else if (err == ERR_OK)
-        revoke_kept(cli, t.id);
+        revoke_kept(cli);
     if (err == ERR_OK)
         err = token_file_forget(url, &why);
     if (err == ERR_OK)

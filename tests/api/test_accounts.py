@@ -158,6 +158,31 @@ class ServerTest(unittest.TestCase):
 class AccountsTest(ServerTest):
     # ---- in and out ----
 
+    def test_variables_keep_their_secrets(self):
+        mira = self.person("mira")
+        lines = mira.post("/env", {"lines": [{"name": "A", "value": "one\ntwo"}, {"name": "KEY", "value": "hush hush", "secret": True}]})
+        self.assertEqual(lines, [{"name": "A", "value": "one\ntwo", "secret": False}, {"name": "KEY", "value": None, "secret": True}])
+        self.assertEqual(mira.get("/env"), lines)
+        self.assertEqual(mira.post("/env", {"lines": [{"name": "KEY", "secret": True}]}), lines[1:])
+        # A secret is not turned into something that can be read.
+        self.refused(mira.call("POST", "/env", {"lines": [{"name": "KEY", "secret": False}]}), 422, "INVALID")
+        self.assertEqual(self.person("nora").get("/env"), [])
+        self.assertNotIn("hush", json.dumps(self.audit()))
+        self.server.stop()
+        for root, _, names in os.walk(self.server.data):
+            for name in names:
+                with open(os.path.join(root, name), "rb") as f:
+                    self.assertNotIn(b"hush hush", f.read(), name)
+
+    def test_a_token_takes_itself_back(self):
+        mira = self.person("mira")
+        made = mira.post("/tokens", {"name": "ci", "scope": "read"}, 201)
+        token = Client(self, self.server, made["token"])
+        self.assertEqual(token.call("GET", "/servers").status, 200)
+        self.assertEqual(token.call("DELETE", "/session").status, 200)
+        self.assertEqual(token.call("GET", "/servers").status, 401)
+        self.assertEqual(mira.get("/tokens"), [])
+
     def test_me_of_nobody_and_of_the_host(self):
         me = self.nobody.get("/me")
         self.assertIsNone(me["user"])
