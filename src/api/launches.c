@@ -389,7 +389,9 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
         s->tests[i] = (struct new_test){.path = arena_strdup(&rq->arena, f->path),
                                         .adapter = f->adapter,
                                         .argv = copy_words(&rq->arena, f->argv, f->n_argv),
-                                        .n_argv = f->n_argv};
+                                        .n_argv = f->n_argv,
+                                        .reports = copy_words(&rq->arena, f->reports, f->n_reports),
+                                        .n_reports = f->n_reports};
     }
     predict(rq);
     req_release(rq);

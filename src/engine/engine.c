@@ -174,6 +174,8 @@ static struct test_row new_test_row(const struct new_test *t)
                              .adapter = t->adapter,
                              .argv = t->argv,
                              .n_argv = t->n_argv,
+                             .reports = t->reports,
+                             .n_reports = t->n_reports,
                              .predicted_ms = t->predicted_ms,
                              .state = TEST_WAITING,
                              .outcome = OUTCOME_NONE};

@@ -120,6 +120,8 @@ struct test {
     enum adapter_kind adapter;
     const char *const *argv;
     uint32_t n_argv;
+    const char *const *reports;
+    uint32_t n_reports;
     int64_t predicted_ms;
     enum test_state state;
     enum outcome outcome;

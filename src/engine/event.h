@@ -42,6 +42,8 @@ struct new_test {
     const char *const *argv;
     uint32_t n_argv;
     enum adapter_kind adapter;
+    const char *const *reports; /* n_reports globs, for ADAPTER_JUNIT */
+    uint32_t n_reports;
     int64_t predicted_ms;
 };
 

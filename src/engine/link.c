@@ -314,7 +314,7 @@ void on_run_finished(struct engine *e, const struct event *ev)
         return;
     note_start(e, r, ev->run_finished.slot, end.finish);
     end.outcome =
-        outcome_decide(end.finish, r->test->adapter == ADAPTER_RSPEC, end.tally, reason, sizeof(reason));
+        outcome_decide(end.finish, adapter_has_results(r->test->adapter), end.tally, reason, sizeof(reason));
     end.reason = reason;
     if (said != NULL && strncmp(said, reason, strlen(reason)) == 0 && said[0] != '\0')
         end.reason = said; /* the agent's sentence begins with ours and tells more */

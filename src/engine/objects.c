@@ -146,6 +146,8 @@ struct test *launch_test_init(struct engine *e, struct launch *l, const struct t
     t->adapter = row->adapter;
     t->argv = arena_texts(&l->arena, row->argv, row->n_argv);
     t->n_argv = row->n_argv;
+    t->reports = row->n_reports > 0 ? arena_texts(&l->arena, row->reports, row->n_reports) : NULL;
+    t->n_reports = row->n_reports;
     t->predicted_ms = row->predicted_ms;
     t->state = row->state; /* where it begins, or where the store left it */
     t->outcome = row->outcome;
@@ -191,6 +193,8 @@ struct test_row test_row_of(const struct test *t)
                              .adapter = t->adapter,
                              .argv = t->argv,
                              .n_argv = t->n_argv,
+                             .reports = t->reports,
+                             .n_reports = t->n_reports,
                              .predicted_ms = t->predicted_ms,
                              .state = t->state,
                              .outcome = t->outcome,

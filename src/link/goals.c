@@ -71,7 +71,10 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
     struct frame f = {.type = FRAME_RUN_SPEC};
     struct wire_text *argv = arena_alloc(a, (s->n_argv + 1) * sizeof(*argv));
     struct wire_text *env = arena_alloc(a, (s->n_env + 1) * sizeof(*env));
+    struct wire_text *reports = arena_alloc(a, (s->n_reports + 1) * sizeof(*reports));
 
+    for (uint32_t i = 0; i < s->n_reports; i++)
+        reports[i].s = slice_of(s->reports[i]);
     for (uint32_t i = 0; i < s->n_argv; i++)
         argv[i].s = slice_of(s->argv[i]);
     for (uint32_t i = 0; i < s->n_env; i++)
@@ -88,6 +91,8 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
         .n_argv = s->n_argv,
         .env = env,
         .n_env = s->n_env,
+        .reports = reports,
+        .n_reports = s->n_reports,
         .time_limit_ms = (uint64_t)s->time_limit_ms,
         .silence_limit_ms = (uint64_t)s->silence_limit_ms,
         .kill_grace_ms = LINK_KILL_GRACE_MS,
@@ -145,6 +150,8 @@ static size_t spec_bytes(const struct run_spec *s)
         n += 8 + strlen(s->env[k]);
     for (uint32_t k = 0; k < s->n_secrets; k++)
         n += 8 + strlen(s->secrets[k]); /* sealed they are longer */
+    for (uint32_t k = 0; k < s->n_reports; k++)
+        n += 8 + strlen(s->reports[k]);
     return n;
 }
 

@@ -25,6 +25,8 @@ struct run_spec {
     struct user_id user;        /* whose secrets they are */
     const char *const *secrets; /* lines NAME=sealed text; link/ has them opened when it writes the frame */
     uint32_t n_secrets;
+    const char *const *reports; /* n_reports globs of report files */
+    uint32_t n_reports;
     int64_t time_limit_ms;
     int64_t silence_limit_ms;
 };

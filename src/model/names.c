@@ -38,7 +38,11 @@ static const char *const test_states[] = {
     [TEST_WAITING] = "waiting", [TEST_ACTIVE] = "running", [TEST_DONE] = "done"};
 _Static_assert(ARRAY_LEN(test_states) == TEST_STATE_COUNT, "a name for each");
 
-static const char *const adapters[] = {[ADAPTER_EXIT] = "exit", [ADAPTER_RSPEC] = "rspec"};
+static const char *const adapters[] = {[ADAPTER_EXIT] = "exit",
+                                       [ADAPTER_RSPEC] = "rspec",
+                                       [ADAPTER_TAP] = "tap",
+                                       [ADAPTER_JUNIT] = "junit",
+                                       [ADAPTER_PYTEST] = "pytest"};
 _Static_assert(ARRAY_LEN(adapters) == ADAPTER_COUNT, "a name for each");
 
 static const char *const run_states[] = {[RUN_ASSIGNED] = "assigned",
@@ -118,6 +122,23 @@ const char *adapter_name(enum adapter_kind a)
 {
     CHECK(a < ADAPTER_COUNT);
     return adapters[a];
+}
+
+enum adapter_kind adapter_parse(const char *name)
+{
+    unsigned i;
+
+    for (i = 0; i < ADAPTER_COUNT; i++) {
+        if (name != NULL && strcmp(adapters[i], name) == 0)
+            return (enum adapter_kind)i;
+    }
+    return ADAPTER_COUNT;
+}
+
+bool adapter_has_results(enum adapter_kind a)
+{
+    CHECK(a < ADAPTER_COUNT);
+    return a != ADAPTER_EXIT;
 }
 
 const char *run_state_name(enum run_state s)

@@ -130,7 +130,7 @@ static bool exit_not_zero(const struct facts *x)
 
 /* ---- the table ---- */
 
-enum who { ANY, RSPEC, SCRIPT }; /* RSPEC: there is a results channel */
+enum who { ANY, EXAMPLES, SCRIPT }; /* EXAMPLES: there is a results channel */
 
 /* What is put behind the sentence. */
 enum detail { NO_DETAIL, EXIT_STATUS, SIGNAL, ERRORS, FAILED, BAD_LINES, MISSING, COUNTS };
@@ -144,31 +144,31 @@ static const struct outcome_rule {
     const char *sentence;
 } rules[] = {
     /* clang-format off */
-    {FINISH_STOPPED,       ANY,    always,        OUTCOME_STOPPED,        NO_DETAIL,   "it was stopped"},
-    {FINISH_TIME_LIMIT,    ANY,    always,        OUTCOME_TIMED_OUT,      NO_DETAIL,   "it ran longer than its time limit"},
-    {FINISH_SILENCE_LIMIT, ANY,    always,        OUTCOME_TIMED_OUT,      NO_DETAIL,   "it wrote nothing for longer than its silence limit"},
-    {FINISH_LEASE_ENDED,   ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the server heard nothing from wrata until the lease ended"},
-    {FINISH_NOT_STARTED,   ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the command could not be started on this server"},
-    {FINISH_NO_CODE,       ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the code could not be brought to the server"},
-    {FINISH_AGENT_DIED,    ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the agent was killed while the script ran"},
-    {FINISH_NO_DISK,       ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server is full"},
-    {FINISH_DISK_LOST,     ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server lost what the run wrote"},
-    {FINISH_NO_SECRET,     ANY,    always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "a secret of its user could not be given to it"},
-    {FINISH_MEMORY_LIMIT,  ANY,    always,        OUTCOME_ERROR,          NO_DETAIL,   "it used more memory than its limit"},
-    {FINISH_SIGNALLED,     RSPEC,  always,        OUTCOME_ERROR,          SIGNAL,      "a signal that wrata did not send ended it"},
-    {FINISH_SIGNALLED,     SCRIPT, always,        OUTCOME_FAILED,         SIGNAL,      "a signal that wrata did not send ended it"},
-    {FINISH_EXITED,        SCRIPT, exit_not_zero, OUTCOME_FAILED,         EXIT_STATUS, "the script failed"},
-    {FINISH_EXITED,        SCRIPT, always,        OUTCOME_PASSED,         NO_DETAIL,   "the script exited with status 0"},
-    {FINISH_EXITED,        RSPEC,  has_errors,    OUTCOME_ERROR,          ERRORS,      "an error outside of examples"},
-    {FINISH_EXITED,        RSPEC,  never_began,   OUTCOME_ERROR,          EXIT_STATUS, "it ended before RSpec began to report"},
-    {FINISH_EXITED,        RSPEC,  was_aborted,   OUTCOME_ERROR,          COUNTS,      "RSpec was cut short from within"},
-    {FINISH_EXITED,        RSPEC,  closed_early,  OUTCOME_ERROR,          EXIT_STATUS, "the process went away in mid-suite: its results have no end"},
-    {FINISH_EXITED,        RSPEC,  has_bad_lines, OUTCOME_ERROR,          BAD_LINES,   "a part of the results could not be read"},
-    {FINISH_EXITED,        RSPEC,  has_failed,    OUTCOME_FAILED,         FAILED,      "examples failed"},
-    {FINISH_EXITED,        RSPEC,  nothing_ran,   OUTCOME_NO_TESTS,       NO_DETAIL,   "no example was executed"},
-    {FINISH_EXITED,        RSPEC,  some_missing,  OUTCOME_ERROR,          MISSING,     "examples were found and never reported"},
-    {FINISH_EXITED,        RSPEC,  exit_not_zero, OUTCOME_ERROR,          EXIT_STATUS, "no example failed, but the process says that it failed"},
-    {FINISH_EXITED,        RSPEC,  always,        OUTCOME_PASSED,         COUNTS,      "every example passed or is pending"},
+    {FINISH_STOPPED,       ANY,      always,        OUTCOME_STOPPED,        NO_DETAIL,   "it was stopped"},
+    {FINISH_TIME_LIMIT,    ANY,      always,        OUTCOME_TIMED_OUT,      NO_DETAIL,   "it ran longer than its time limit"},
+    {FINISH_SILENCE_LIMIT, ANY,      always,        OUTCOME_TIMED_OUT,      NO_DETAIL,   "it wrote nothing for longer than its silence limit"},
+    {FINISH_LEASE_ENDED,   ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the server heard nothing from wrata until the lease ended"},
+    {FINISH_NOT_STARTED,   ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the command could not be started on this server"},
+    {FINISH_NO_CODE,       ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the code could not be brought to the server"},
+    {FINISH_AGENT_DIED,    ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the agent was killed while the script ran"},
+    {FINISH_NO_DISK,       ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server is full"},
+    {FINISH_DISK_LOST,     ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server lost what the run wrote"},
+    {FINISH_NO_SECRET,     ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "a secret of its user could not be given to it"},
+    {FINISH_MEMORY_LIMIT,  ANY,      always,        OUTCOME_ERROR,          NO_DETAIL,   "it used more memory than its limit"},
+    {FINISH_SIGNALLED,     EXAMPLES, always,        OUTCOME_ERROR,          SIGNAL,      "a signal that wrata did not send ended it"},
+    {FINISH_SIGNALLED,     SCRIPT,   always,        OUTCOME_FAILED,         SIGNAL,      "a signal that wrata did not send ended it"},
+    {FINISH_EXITED,        SCRIPT,   exit_not_zero, OUTCOME_FAILED,         EXIT_STATUS, "the script failed"},
+    {FINISH_EXITED,        SCRIPT,   always,        OUTCOME_PASSED,         NO_DETAIL,   "the script exited with status 0"},
+    {FINISH_EXITED,        EXAMPLES, has_errors,    OUTCOME_ERROR,          ERRORS,      "an error outside of examples"},
+    {FINISH_EXITED,        EXAMPLES, never_began,   OUTCOME_ERROR,          EXIT_STATUS, "it ended before its tests began to report"},
+    {FINISH_EXITED,        EXAMPLES, was_aborted,   OUTCOME_ERROR,          COUNTS,      "the tests were cut short from within"},
+    {FINISH_EXITED,        EXAMPLES, closed_early,  OUTCOME_ERROR,          EXIT_STATUS, "the process went away in mid-suite: its results have no end"},
+    {FINISH_EXITED,        EXAMPLES, has_bad_lines, OUTCOME_ERROR,          BAD_LINES,   "a part of the results could not be read"},
+    {FINISH_EXITED,        EXAMPLES, has_failed,    OUTCOME_FAILED,         FAILED,      "examples failed"},
+    {FINISH_EXITED,        EXAMPLES, nothing_ran,   OUTCOME_NO_TESTS,       NO_DETAIL,   "no example was executed"},
+    {FINISH_EXITED,        EXAMPLES, some_missing,  OUTCOME_ERROR,          MISSING,     "examples were found and never reported"},
+    {FINISH_EXITED,        EXAMPLES, exit_not_zero, OUTCOME_ERROR,          EXIT_STATUS, "no example failed, but the process says that it failed"},
+    {FINISH_EXITED,        EXAMPLES, always,        OUTCOME_PASSED,         COUNTS,      "every example passed or is pending"},
     /* clang-format on */
 };
 
@@ -225,7 +225,7 @@ static const struct outcome_rule *rule_find(enum finish_how how, bool has_adapte
     for (i = 0; i < ARRAY_LEN(rules); i++) {
         if (rules[i].how != how)
             continue;
-        if (rules[i].who != ANY && (rules[i].who == RSPEC) != has_adapter)
+        if (rules[i].who != ANY && (rules[i].who == EXAMPLES) != has_adapter)
             continue;
         if (rules[i].when(x))
             return &rules[i];
@@ -278,7 +278,7 @@ static const char *condition_words(bool (*when)(const struct facts *x))
 
 void outcome_draw(struct buf *out)
 {
-    static const char *const whos[] = {[ANY] = "any", [RSPEC] = "RSpec", [SCRIPT] = "script"};
+    static const char *const whos[] = {[ANY] = "any", [EXAMPLES] = "examples", [SCRIPT] = "script"};
     size_t i;
 
     buf_puts(out, "| how the process ended | of | when | outcome | reason |\n|---|---|---|---|---|\n");

@@ -60,7 +60,7 @@ struct finish {
     uint64_t log_dropped_bytes;
 };
 
-/* Decide. `has_adapter`: the command had a results channel (rspec). Writes a sentence that names the
+/* Decide. `has_adapter`: the command is judged by examples (adapter_has_results). Writes a sentence that names the
  * cause into reason (NUL-ended, cut at size). Pure. */
 enum outcome outcome_decide(const struct finish *f, bool has_adapter, const struct tally *t, char *reason,
                             uint32_t size);

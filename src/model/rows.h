@@ -22,7 +22,9 @@
 #define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */
 #define LAUNCH_SECRETS_MAX 128u
 #define LAUNCH_SECRETS_BYTES_MAX \
-    43000u /* sealed, together: in plain at most what base/mask.h hides at a time */
+    43000u                         /* sealed, together: in plain at most what base/mask.h hides at a time */
+#define TEST_REPORTS_MAX 16u       /* globs of report files */
+#define REPORT_GLOB_BYTES_MAX 512u /* of one */
 #define LAUNCH_SERVERS_MAX 2000u
 #define SERVER_SLOTS_MAX 256u
 #define SERVERS_MAX 4096u
@@ -92,8 +94,12 @@ enum test_state { TEST_WAITING, TEST_ACTIVE, TEST_DONE, TEST_STATE_COUNT };
 const char *test_state_name(enum test_state s); /* "waiting" "running" "done" */
 
 /* How a file is run; decided when the launch is made (project/command.c). */
-enum adapter_kind { ADAPTER_EXIT, ADAPTER_RSPEC, ADAPTER_COUNT };
-const char *adapter_name(enum adapter_kind a); /* "exit" "rspec": the wire's words */
+/* EXIT: by its exit status alone. RSPEC, PYTEST: our code inside the framework writes the results channel. TAP: read from what
+ * it prints. JUNIT: read from the files it leaves behind. */
+enum adapter_kind { ADAPTER_EXIT, ADAPTER_RSPEC, ADAPTER_TAP, ADAPTER_JUNIT, ADAPTER_PYTEST, ADAPTER_COUNT };
+const char *adapter_name(enum adapter_kind a); /* "exit" "rspec" "tap" "junit" "pytest": the wire's words */
+enum adapter_kind adapter_parse(const char *name); /* ADAPTER_COUNT: none of that name */
+bool adapter_has_results(enum adapter_kind a); /* it is judged by examples, not by its exit status alone */
 
 struct test_row {
     struct test_id id;
@@ -103,6 +109,8 @@ struct test_row {
     enum adapter_kind adapter;
     const char *const *argv; /* n_argv words, the whole command before the agent adds its adapter */
     uint32_t n_argv;
+    const char *const *reports; /* n_reports globs of the work tree: where JUNIT finds its files */
+    uint32_t n_reports;
     int64_t predicted_ms; /* from history; 0 unknown */
     enum test_state state;
     enum outcome outcome;

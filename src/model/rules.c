@@ -308,6 +308,30 @@ enum err launch_row_check(const struct launch_row *l, struct why *reterr)
     return err;
 }
 
+enum err report_glob_check(const char *glob, struct why *reterr)
+{
+    const char *p = glob;
+    enum err err = text_check("reports", glob, REPORT_GLOB_BYTES_MAX, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    if (glob[0] == '\0')
+        return why_set(reterr, ERR_INVALID, "reports",
+                       "reports has an empty entry: give a path or a glob of report files");
+    if (glob[0] == '/')
+        return why_set(reterr, ERR_INVALID, "reports",
+                       "reports: %.100s is an absolute path: name files of the work tree", glob);
+    while (p != NULL) {
+        size_t n = strcspn(p, "/");
+
+        if (n == 2 && p[0] == '.' && p[1] == '.')
+            return why_set(reterr, ERR_INVALID, "reports", "reports: %.100s leaves the work tree by \"..\"",
+                           glob);
+        p = p[n] == '/' ? p + n + 1 : NULL;
+    }
+    return ERR_OK;
+}
+
 enum err test_row_check(const struct test_row *t, struct why *reterr)
 {
     uint32_t i;
@@ -319,13 +343,21 @@ enum err test_row_check(const struct test_row *t, struct why *reterr)
     if (t->path[0] == '\0')
         return why_set(reterr, ERR_INVALID, "path", "path is empty: name a file");
     if ((unsigned)t->adapter >= ADAPTER_COUNT)
-        return why_set(reterr, ERR_INVALID, "adapter", "adapter %u is not known: exit or rspec",
-                       (unsigned)t->adapter);
+        return why_set(reterr, ERR_INVALID, "adapter",
+                       "adapter %u is not known: exit, rspec, tap, junit or pytest", (unsigned)t->adapter);
     if (t->n_argv < 1 || t->n_argv > TEST_ARGV_MAX)
         return why_set(reterr, ERR_INVALID, "argv", "%u words of a command, 1..%u are allowed", t->n_argv,
                        TEST_ARGV_MAX);
     for (i = 0; err == ERR_OK && i < t->n_argv; i++)
         err = length_check("argv", t->argv[i], ARG_BYTES_MAX, reterr);
+    if (err == ERR_OK && t->n_reports > TEST_REPORTS_MAX)
+        return why_set(reterr, ERR_INVALID, "reports", "%u globs of report files, at most %u are allowed",
+                       t->n_reports, TEST_REPORTS_MAX);
+    if (err == ERR_OK && t->adapter == ADAPTER_JUNIT && t->n_reports == 0)
+        return why_set(reterr, ERR_INVALID, "reports",
+                       "reports is empty: junit needs to know which files the results are in");
+    for (i = 0; err == ERR_OK && i < t->n_reports; i++)
+        err = report_glob_check(t->reports[i], reterr);
     if (err == ERR_OK)
         err = limit_check("predicted_ms", t->predicted_ms, reterr);
     return err;

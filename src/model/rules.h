@@ -25,6 +25,8 @@ MUST_USE enum err path_check(const char *field, const char *value, struct why *r
 MUST_USE enum err server_row_check(const struct server_row *s, struct why *reterr);
 MUST_USE enum err launch_row_check(const struct launch_row *l, struct why *reterr);
 MUST_USE enum err test_row_check(const struct test_row *t,
-                                 struct why *reterr); /* path, adapter, argv, prediction */
+                                 struct why *reterr); /* path, adapter, argv, reports, prediction */
+MUST_USE enum err report_glob_check(const char *glob,
+                                    struct why *reterr); /* relative, without "..", of the field "reports" */
 
 #endif

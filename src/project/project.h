@@ -63,6 +63,8 @@ struct plan_file {
     enum adapter_kind adapter;
     const char *const *argv;
     uint32_t n_argv;
+    const char *const *reports; /* n_reports globs of report files */
+    uint32_t n_reports;
 };
 struct plan {
     const char *commit;

@@ -453,6 +453,7 @@ static enum err open_writer(struct store *st, struct why *reterr)
     w->dir = st->dir;
     w->blobs = blob_writer_new(st->dir);
     buf_init(&w->command, COMMAND_BYTES_MAX);
+    buf_init(&w->command_reports, COMMAND_BYTES_MAX);
     arena_init(&w->batch);
     err = schema_migrate(w->db, reterr);
     if (err == ERR_OK)
@@ -555,6 +556,7 @@ void store_close(struct store *st)
         blob_writer_free(w->blobs);
         arena_done(&w->batch);
         buf_done(&w->command);
+        buf_done(&w->command_reports);
         db_close(w->db);
     }
     free(st->broken);

@@ -53,7 +53,8 @@ struct writer {
     uint64_t tests_launch;
     uint64_t tests_project;
     uint32_t n_commands;
-    struct buf command; /* the newest command of that launch, encoded */
+    struct buf command;         /* the newest command of that launch, encoded */
+    struct buf command_reports; /* its reports, encoded */
     enum adapter_kind command_adapter;
 
     /* live.c */

@@ -53,6 +53,7 @@ static void use_launch(struct writer *w, uint64_t launch)
     w->tests_launch = launch;
     w->command_adapter = ADAPTER_COUNT;
     buf_clear(&w->command);
+    buf_clear(&w->command_reports);
 }
 
 static struct slice command_encode(struct arena *a, const struct test_row *row)
@@ -87,20 +88,26 @@ static struct slice command_encode(struct arena *a, const struct test_row *row)
 static uint32_t command_number(struct writer *w, const struct test_row *row)
 {
     struct slice argv;
+    struct slice reports;
     struct db_stmt *s;
 
     argv = command_encode(&w->batch, row);
-    if (w->command_adapter == row->adapter && slice_eq(argv, buf_slice(&w->command)))
+    reports = words_in(&w->batch, row->reports, row->n_reports);
+    if (w->command_adapter == row->adapter && slice_eq(argv, buf_slice(&w->command)) &&
+        slice_eq(reports, buf_slice(&w->command_reports)))
         return w->n_commands;
     buf_clear(&w->command);
     buf_put(&w->command, argv.ptr, argv.len);
+    buf_clear(&w->command_reports);
+    buf_put(&w->command_reports, reports.ptr, reports.len);
     w->command_adapter = row->adapter;
     w->n_commands++;
-    s = db_sql(w->db, "INSERT INTO commands (launch, number, adapter, argv) VALUES (?, ?, ?, ?)");
+    s = db_sql(w->db, "INSERT INTO commands (launch, number, adapter, argv, reports) VALUES (?, ?, ?, ?, ?)");
     db_uint(s, row->launch.v);
     db_int(s, w->n_commands);
     db_text(s, adapter_name(row->adapter));
     db_bytes(s, argv.ptr, argv.len);
+    db_bytes(s, reports.ptr, reports.len);
     (void)db_run(s);
     return w->n_commands;
 }
@@ -163,9 +170,9 @@ void test_row_set(struct writer *w, const struct test_row *row)
 
 /* ---- rows -> model --------------------------------------------------------------------------------------- */
 
-#define COLUMNS                                                                                   \
-    "t.id, t.launch, t.position, p.path, c.adapter, c.argv, t.predicted_ms, t.state, t.outcome, " \
-    "t.attempts, "                                                                                \
+#define COLUMNS                                                                                              \
+    "t.id, t.launch, t.position, p.path, c.adapter, c.argv, c.reports, t.predicted_ms, t.state, t.outcome, " \
+    "t.attempts, "                                                                                           \
     "t.losses, t.run"
 #define JOINS                             \
     " LEFT JOIN paths p ON p.id = t.path" \
@@ -198,6 +205,7 @@ static void get_test(struct arena *a, struct db_stmt *s, struct test_row *row)
     row->path = db_get_text(s);
     row->adapter = adapter_of(db_get_text(s));
     row->argv = command_decode(a, db_get_bytes(s), row->path, &row->n_argv);
+    row->reports = words_decode(a, db_get_bytes(s), &row->n_reports);
     row->predicted_ms = db_get_int(s);
     row->state = test_state_of(db_get_text(s));
     row->outcome = outcome_of(db_get_text(s));

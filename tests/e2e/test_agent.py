@@ -157,6 +157,7 @@ class Link:
         v.update(more)
         v["env"] = [{"s": e} for e in more.get("env", [])]
         v["secrets"] = [{"s": e} for e in more.get("secrets", [])]
+        v["reports"] = [{"s": g} for g in more.get("reports", [])]
         self.send("RUN_SPEC", **v)
 
     def start(self, run, argv, **more):

@@ -243,6 +243,7 @@ static void test_link__goals_are_sent_on_the_present_link_only(void **state)
     struct world *w = world_new("hello\nexpect WELCOME\n");
     const char *argv[] = {"bash", "a b.sh"};
     const char *env[] = {"A=1"};
+    const char *reports[] = {"out/*.xml"};
     struct run_spec spec = {.run = {5},
                             .test = {6},
                             .launch = {7},
@@ -254,6 +255,8 @@ static void test_link__goals_are_sent_on_the_present_link_only(void **state)
                             .n_argv = 2,
                             .env = env,
                             .n_env = 1,
+                            .reports = reports,
+                            .n_reports = 1,
                             .time_limit_ms = 1000};
     struct goal_entry entries[] = {{{5}, 0, 30000, &spec}, {{4}, 1, 20000, NULL}};
     struct goal g = {.server = {9}, .link = 99, .seq = 1, .beat_seq = 0, .entries = entries, .n_entries = 2};
@@ -271,6 +274,7 @@ static void test_link__goals_are_sent_on_the_present_link_only(void **state)
     assert_null(strstr(got, "\"seq\": 1"));
     assert_non_null(
         strstr(got, "\"adapter\": \"rspec\", \"argv\": [\"bash\", \"a b.sh\"], \"env\": [\"A=1\"]"));
+    assert_non_null(strstr(got, "\"reports\": [\"out/*.xml\"]"));
     assert_non_null(strstr(got, "\"goals\": [{\"run\": 5, \"want\": 0, \"lease_ms\": 30000}, "
                                 "{\"run\": 4, \"want\": 1, \"lease_ms\": 20000}]"));
     world_free(w);

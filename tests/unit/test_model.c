@@ -158,7 +158,12 @@ static void test_model__names_go_both_ways(void **state)
     assert_int_equal(fleet_kind_parse("cloud"), FLEET_COUNT);
     assert_int_equal(launch_order_parse(""), ORDER_COUNT);
     assert_string_equal(test_state_name(TEST_ACTIVE), "running");
+    for (int a = ADAPTER_EXIT; a < ADAPTER_COUNT; a++)
+        assert_int_equal(adapter_parse(adapter_name((enum adapter_kind)a)), a);
+    assert_int_equal(adapter_parse("xunit"), ADAPTER_COUNT);
     assert_string_equal(adapter_name(ADAPTER_RSPEC), "rspec");
+    assert_false(adapter_has_results(ADAPTER_EXIT));
+    assert_true(adapter_has_results(ADAPTER_TAP));
     for (int i = 0; i < SCOPE_COUNT; i++)
         assert_int_equal(token_scope_parse(token_scope_name((enum token_scope)i)), i);
     for (int i = 0; i < LINK_PURPOSE_COUNT; i++)

@@ -42,6 +42,7 @@ static void put_test(struct buf *b, const struct test_row *t)
     buf_printf(b, "test %llu %llu %u %s %d", (unsigned long long)t->id.v, (unsigned long long)t->launch.v,
                t->position, t->path, t->adapter);
     put_words(b, t->argv, t->n_argv);
+    put_words(b, t->reports, t->n_reports);
     buf_printf(b, " %lld %d %d %u %u %llu\n", (long long)t->predicted_ms, t->state, t->outcome, t->attempts,
                t->losses, (unsigned long long)t->run.v);
 }

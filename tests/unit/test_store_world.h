@@ -241,6 +241,7 @@ static inline struct change a_launch(uint64_t id)
 static inline struct change a_test(uint64_t id, uint64_t launch, uint32_t position, const char *path)
 {
     static const char *argv[4] = {"bundle", "exec", "\1x", NULL};
+    static const char *reports[2] = {"out/*.xml", "b/r.xml"};
     struct change c = {.kind = CHANGE_TEST_ADD};
 
     c.test = (struct test_row){.id = {id},
@@ -250,6 +251,9 @@ static inline struct change a_test(uint64_t id, uint64_t launch, uint32_t positi
                                .adapter = ADAPTER_RSPEC,
                                .argv = argv,
                                .n_argv = 3,
+                               .reports = reports,
+                               .n_reports =
+                                   (uint32_t)(id % 3), /* tests of one launch may differ in nothing else */
                                .predicted_ms = 1234};
     return c;
 }
