@@ -27,7 +27,7 @@
  * one header. A folder without a row may not exist. */
 static const struct {
     const char *folder;
-    const char *may[12];
+    const char *may[13];
 } directions[] = {
     {"base", {NULL}},
     {"wire", {"base"}},
@@ -41,9 +41,10 @@ static const struct {
     {"project", {"base", "wire", "model", "net"}},
     {"notify", {"base", "wire", "model", "net"}},
     {"api",
-     {"base", "wire", "model", "net", "project", "store", "accounts", "config/seal.h", "config/secret.h",
-      "engine/event.h", "engine/outbox.h"}},
+     {"base", "wire", "model", "net", "project", "store", "accounts", "schedule", "config/seal.h",
+      "config/secret.h", "engine/event.h", "engine/outbox.h"}},
     {"accounts", {"base", "model"}},
+    {"schedule", {"base"}},
     {"agent", {"base", "wire"}},
     {"cli", {"base", "wire", "model", "net", "config"}},
     {"server", {"*"}},
