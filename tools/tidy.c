@@ -46,7 +46,7 @@ static const struct {
     {"accounts", {"base", "model"}},
     {"schedule", {"base"}},
     {"agent", {"base", "wire"}},
-    {"cli", {"base", "wire", "model", "net", "config"}},
+    {"cli", {"base", "wire", "model", "net", "config", "project/wrata_yml.h"}},
     {"server", {"*"}},
 };
 

@@ -43,6 +43,7 @@ int cmd_show(struct cli *cli);
 int cmd_stop(struct cli *cli);
 int cmd_servers(struct cli *cli);
 int cmd_projects(struct cli *cli);
+int cmd_project(struct cli *cli);
 int cmd_mail(struct cli *cli);
 int cmd_openapi(struct cli *cli);
 int cmd_login(struct cli *cli);

@@ -147,6 +147,10 @@ static const struct option_row config_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "every setting, as docs/configuration.md"},
 };
 
+static const struct option_row project_options[] = {
+    {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "every key, as docs/wrata-yml.md"},
+};
+
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
 static const char *const log_synopsis[] = {"RUN [-f] [--from BYTE]"};
 static const char *const none_synopsis[] = {""};
@@ -159,6 +163,7 @@ static const char *const servers_synopsis[] = {
 };
 static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refresh NAME", "remove NAME"};
 static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
+static const char *const project_synopsis[] = {"check [FOLDER|FILE]", "schema"};
 static const char *const serve_synopsis[] = {"[--data DIR] [--config FILE] [--listen ADDRESS:PORT]"};
 static const char *const config_synopsis[] = {"[show] [--config FILE]", "check [FILE]"};
 static const char *const credentials_synopsis[] = {"[show [KEY]]", "edit", "set KEY", "rotate"};
@@ -219,6 +224,10 @@ const struct command commands[] = {
      LINES(servers_options), 0, 2, NEEDS_START, false, cmd_servers},
     {"projects", LINES(projects_synopsis), "list, add, refresh and remove git repositories", NULL,
      NULL, 0, 0, 3, NEEDS_START, false, cmd_projects},
+    {"project", LINES(project_synopsis), "check the wrata.yml of a folder, without a server",
+     "`check` says what is wrong in the file of a project, with its lines; the exit code is 0 when all is right, 2 when"
+     " not. `schema` prints a JSON schema, with which editors complete and check the file.\n",
+     LINES(project_options), 0, 2, NEEDS_NOTHING, false, cmd_project},
     {"login", LINES(login_synopsis), "sign in to a server, so that further commands are asked as you",
      "Asks for login and password, and keeps an API token for this server in $XDG_CONFIG_HOME/wrata/tokens.json, else"
      " ~/.config/wrata/tokens.json, which nobody else can read. The password is not kept. A token that was kept before is"

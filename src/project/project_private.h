@@ -6,6 +6,7 @@
  *   refs.c       branches and tags; a ref to a commit
  *   tree.c       the files of a commit, read from git and kept
  *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
+ *   wrata_yml.c  what the project says (pure)  yml_node.c, yml_table.c, yml_words.c, wrata_yml_doc.c: its parts
  *   glob.c       (pure)                        text.c     UTF-8, and what git said as a sentence (pure) */
 #ifndef WRATA_PROJECT_PROJECT_PRIVATE_H
 #define WRATA_PROJECT_PROJECT_PRIVATE_H
