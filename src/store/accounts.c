@@ -137,6 +137,8 @@ void account_change_write(struct writer *w, const struct account_change *c)
     switch (c->kind) {
     case ACCOUNT_USER_PUT:
         user_put(w, &c->user);
+        if (c->user.deleted_at.ms != 0)
+            own_locations_delete(w, c->user.id);
         break;
     case ACCOUNT_SESSION_PUT:
         session_put(w, &c->session);

@@ -21,6 +21,7 @@ static const struct {
     [ID_LINK] = {"link", "SELECT COALESCE(MAX(id), 0) FROM one_time_links"},
     [ID_AUDIT] = {"audit", "SELECT COALESCE(MAX(id), 0) FROM audit"},
     [ID_MAIL] = {"mail", "SELECT COALESCE(MAX(id), 0) FROM mails"},
+    [ID_CHOICE] = {"choice", "SELECT COALESCE(MAX(id), 0) FROM choices"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

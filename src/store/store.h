@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "model/account.h"
 #include "model/change.h"
+#include "model/choice.h"
 #include "model/mail.h"
 
 struct store;
@@ -113,6 +114,18 @@ void store_mails_retry(struct store *st, struct wall now, struct wall give_up_at
 /* Delete at most `max` that ended before `before`. */
 void store_mails_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
                        store_done_fn *done, void *ctx);
+
+/* Locations, browsers, languages. The edit must have passed choice_edit_check(). `done` gets ERR_CONFLICT (a name that is
+ * taken; the preset of its kind cannot go), ERR_NOTFOUND, ERR_LIMIT. *ret_id and *ret_archived are written before
+ * `done` is called and must live until then. One that was used is archived instead of deleted. Texts are copied. */
+void store_choice_put(struct store *st, const struct choice_edit *edit, uint64_t *ret_id, store_done_fn *done,
+                      void *ctx);
+void store_choice_delete(struct store *st, enum choice_kind kind, uint64_t id, struct wall now,
+                         bool *ret_archived, store_done_fn *done, void *ctx);
+/* For whoever makes a launch: these were chosen. Of a user's own locations the last OWN_LOCATIONS_MAX are kept. */
+void store_choices_used(struct store *st, const struct choices_used *used, store_done_fn *done, void *ctx);
+void store_own_location_forget(struct store *st, struct user_id user, const char *url, store_done_fn *done,
+                               void *ctx);
 
 /* ---- reading ---- */
 
@@ -245,6 +258,21 @@ MUST_USE enum err read_mail_next(struct reader *r, mail_fn *each, void *ctx, str
 MUST_USE enum err read_mail(struct reader *r, uint64_t id, mail_fn *each, void *ctx, struct why *reterr);
 MUST_USE enum err read_mails(struct reader *r, int state, struct page *p, mail_fn *each, void *ctx,
                              struct why *reterr);
+
+/* Locations, browsers, languages in their order, archived ones last when they are wanted. A name or preset is of one that
+ * may be chosen: ERR_NOTFOUND names the field "location", "browser" or "language". Own locations: the last used first. */
+typedef void choice_fn(void *ctx, const struct choice_row *row);
+typedef void own_location_fn(void *ctx, const struct own_location_row *row);
+MUST_USE enum err read_choices(struct reader *r, enum choice_kind kind, bool archived, choice_fn *each,
+                               void *ctx, struct why *reterr);
+MUST_USE enum err read_choice(struct reader *r, enum choice_kind kind, uint64_t id, choice_fn *each,
+                              void *ctx, struct why *reterr);
+MUST_USE enum err read_choice_named(struct reader *r, enum choice_kind kind, const char *name,
+                                    choice_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_choice_preset(struct reader *r, enum choice_kind kind, choice_fn *each, void *ctx,
+                                     struct why *reterr);
+MUST_USE enum err read_own_locations(struct reader *r, struct user_id user, own_location_fn *each, void *ctx,
+                                     struct why *reterr);
 
 /* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
 MUST_USE enum err read_predictions(struct reader *r, struct project_id project,

@@ -27,6 +27,7 @@ enum id_kind {
     ID_LINK,
     ID_AUDIT,
     ID_MAIL,
+    ID_CHOICE,
     ID_KIND_COUNT
 };
 
@@ -108,6 +109,9 @@ void account_change_write(struct writer *w, const struct account_change *c);
 void audit_add(struct writer *w, const struct audit_row *row);
 void audit_set(struct writer *w, const struct audit_row *row);
 uint64_t audit_prune(struct writer *w, struct wall before, uint32_t max); /* how many it deleted */
+
+/* ---- choices.c ---- */
+void own_locations_delete(struct writer *w, struct user_id user);
 
 /* ---- store.c: a write of a resource whose file submits it itself ----
  * `fn` runs on the storage thread in the order of submission. What it returns is about this item alone, and then it has

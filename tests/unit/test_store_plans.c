@@ -327,6 +327,36 @@ static void test_store_plans__mail(void **state)
     with_explained(*state, all_of_mail);
 }
 
+static void no_choice(void *ctx, const struct choice_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_own_location(void *ctx, const struct own_location_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void all_of_choices(struct reader *r)
+{
+    must_use = "choices_order";
+    assert_int_equal(read_choices(r, CHOICE_LOCATION, true, no_choice, NULL, NULL), ERR_OK);
+    assert_int_equal(read_choice_preset(r, CHOICE_BROWSER, no_choice, NULL, NULL), ERR_OK);
+    must_use = "choices_name";
+    assert_int_equal(read_choice_named(r, CHOICE_LANGUAGE, "en-US", no_choice, NULL, NULL), ERR_OK);
+    must_use = "own_locations_age";
+    assert_int_equal(read_own_locations(r, (struct user_id){7}, no_own_location, NULL, NULL), ERR_OK);
+    must_use = NULL;
+    assert_int_equal(read_choice(r, CHOICE_LOCATION, 1, no_choice, NULL, NULL), ERR_OK);
+}
+
+static void test_store_plans__choices(void **state)
+{
+    with_explained(*state, all_of_choices);
+}
+
 static void test_store_plans__audit_by_every_filter(void **state)
 {
     with_explained(*state, all_of_the_audit_log);
@@ -393,6 +423,7 @@ int main(void)
         TEST(examples_by_every_filter),
         TEST(audit_by_every_filter),
         TEST(mail),
+        TEST(choices),
         TEST(accounts),
         TEST(single_rows_predictions_logs_and_boot),
     };
