@@ -394,7 +394,7 @@ class AccountsTest(ServerTest):
                                        ("POST", "/me/delete", {"password": WORDS})):
                 self.refused(c.call(method, path, body), 403, "DENIED")
             self.refused(c.call("GET", "/users"), 403, "DENIED")
-            self.refused(c.call("DELETE", "/session"), 409, "CONFLICT")
+        self.refused(Client(self, self.server, self.server.token).call("DELETE", "/session"), 409, "CONFLICT")
         listed = mira.get("/tokens")
         self.assertEqual(len(listed), 3)
         self.assertNotIn("wrt_", json.dumps(listed))
