@@ -111,6 +111,7 @@ extern const struct route link_routes[];       /* links.c: one-time links */
 extern const struct route env_routes[];        /* env.c: the variables of a user */
 extern const struct route audit_routes[];      /* audit.c */
 extern const struct route mail_routes[];       /* mails.c */
+extern const struct route choice_routes[];     /* choices.c: locations, browsers, languages */
 extern const struct route *const all_routes[]; /* the tables, ends with NULL */
 
 /* The row for a request. NULL: none; then *ret_allowed holds bits 1 << method of the rows that have this path.

@@ -149,6 +149,15 @@ static const struct shape shapes[] = {
              {"message_id", "text"}, {"created_at", "time"}, {"next_at", "time?"}, {"ended_at", "time?"},
              {"tries", "int"}, {"error", "text?"})},
     {"mails_waiting", "", MEMBERS({"waiting", "int"})},
+    {"location", "A server under test; position 0: archived.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"type", "text"}, {"url", "text?"}, {"health_url", "text?"},
+             {"position", "int"}, {"preset", "bool"}, {"archived", "bool"}, {"used_at", "time?"})},
+    {"own_location", "", MEMBERS({"url", "text"}, {"used_at", "time"})},
+    {"locations", "", MEMBERS({"items", "[location]"}, {"own", "[own_location]"}, {"next", "text?"})},
+    {"choice", "A browser or a language; position 0: archived.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"position", "int"}, {"preset", "bool"}, {"archived", "bool"},
+             {"used_at", "time?"})},
+    {"choice_removed", "archived: it was used, so it is kept.", MEMBERS({"archived", "bool"})},
     {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
 };
 

@@ -45,6 +45,7 @@ int cmd_servers(struct cli *cli);
 int cmd_projects(struct cli *cli);
 int cmd_project(struct cli *cli);
 int cmd_mail(struct cli *cli);
+int cmd_choices(struct cli *cli);
 int cmd_openapi(struct cli *cli);
 int cmd_login(struct cli *cli);
 int cmd_logout(struct cli *cli);

@@ -1,5 +1,6 @@
 /* commands.c - the table of commands and their options. Help, the manual and docs/cli.md are made of it. */
 #include "cli/cli_private.h"
+#include "model/choice.h"
 #include "model/rows.h"
 #include "model/rules.h"
 
@@ -121,6 +122,20 @@ static const struct option_row audit_options[] = {
     {"export",  0, "csv|json", OPTION_CHOICE, AT(export_as), NULL, 0, 0, NULL,
      "print the whole, at most 100,000 rows, whatever --limit says"},
 };
+#define CHOICE_OPTIONS \
+    {"rename",  0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name; launches that used it keep the old one"}, \
+    {"place",   0, "N", OPTION_NUMBER, AT(position), NULL, 1, CHOICES_MAX, NULL, "add, edit: its place in the list, from 1"}, \
+    {"preset",  0, NULL, OPTION_FLAG, AT(preset), NULL, 0, 0, NULL, "add, edit: taken when a launch names none"}, \
+    {"archive", 0, NULL, OPTION_FLAG, AT(archive), NULL, 0, 0, NULL, "edit: new launches cannot choose it"}, \
+    {"restore", 0, NULL, OPTION_FLAG, AT(restore), NULL, 0, 0, NULL, "edit: one that is archived can be chosen again"}, \
+    {"all",     'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "list: also archived ones"}
+static const struct option_row location_options[] = {
+    {"type",    0, "WORD", OPTION_TEXT, AT(type), NULL, 0, 0, NULL, "add, edit: groups locations"},
+    {"target",  0, "URL", OPTION_TEXT, AT(target), NULL, 0, 0, NULL, "add, edit: the url of the server under test; '' none"},
+    {"health",  0, "URL", OPTION_TEXT, AT(health_url), NULL, 0, 0, NULL, "add, edit: an url that says whether it is well; '' none"},
+    CHOICE_OPTIONS,
+};
+static const struct option_row choice_options[] = {CHOICE_OPTIONS};
 static const struct option_row help_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "everything, as docs/cli.md"},
 };
@@ -162,6 +177,7 @@ static const char *const servers_synopsis[] = {
     "remove NAME [--force]",
 };
 static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refresh NAME", "remove NAME"};
+static const char *const choice_synopsis[] = {"[list] [--all]", "add NAME [OPTIONS]", "edit NAME OPTIONS", "move NAME PLACE", "remove NAME"};
 static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
 static const char *const project_synopsis[] = {"check [FOLDER|FILE]", "schema"};
 static const char *const serve_synopsis[] = {"[--data DIR] [--config FILE] [--listen ADDRESS:PORT]"};
@@ -228,6 +244,16 @@ const struct command commands[] = {
      "`check` says what is wrong in the file of a project, with its lines; the exit code is 0 when all is right, 2 when"
      " not. `schema` prints a JSON schema, with which editors complete and check the file.\n",
      LINES(project_options), 0, 2, NEEDS_NOTHING, false, cmd_project},
+    {"locations", LINES(choice_synopsis), "the servers under test that a launch may choose",
+     "The list is everybody's, and also shows the urls that you chose yourself. An admin changes it. `remove` archives one that"
+     " a launch has used.\n"
+     "\n"
+     "    wrata locations add staging --target https://staging.example.org --place 1\n",
+     LINES(location_options), 0, 3, NEEDS_START, false, cmd_choices},
+    {"browsers", LINES(choice_synopsis), "the browsers that a launch may choose", NULL,
+     LINES(choice_options), 0, 3, NEEDS_START, false, cmd_choices},
+    {"languages", LINES(choice_synopsis), "the languages that a launch may choose", NULL,
+     LINES(choice_options), 0, 3, NEEDS_START, false, cmd_choices},
     {"login", LINES(login_synopsis), "sign in to a server, so that further commands are asked as you",
      "Asks for login and password, and keeps an API token for this server in $XDG_CONFIG_HOME/wrata/tokens.json, else"
      " ~/.config/wrata/tokens.json, which nobody else can read. The password is not kept. A token that was kept before is"

@@ -28,6 +28,10 @@ struct cli_opts {
     const char *settings[N_SETTINGS]; /* flags of `wrata serve`, not yet looked at */
     const char *ca;
     const char *login, *email, *scope, *action, *object, *export_as;
+    /* of locations, browsers, languages */
+    bool preset, archive, restore;
+    const char *rename, *type, *target, *health_url;
+    int64_t position;
     struct text_list env;
     int64_t slots, retries, port, from, limit, private_fd, days;
     int64_t timeout_ms, silence_ms, since_ms;

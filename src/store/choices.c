@@ -84,7 +84,7 @@ static enum err edit_fits(const struct kind_rows *rows, const struct choice_edit
                            rows->at[i].position == 0 ? ", an archived one; take it back instead" : "");
     }
     if (old != NULL && old->is_preset && (e->is_preset == 0 || e->is_archived == 1))
-        return why_set(reterr, ERR_CONFLICT, e->is_preset == 0 ? "preset" : "archived",
+        return why_set(reterr, ERR_CONFLICT, e->is_preset == 0 ? "preset" : NULL,
                        "'%s' is the preset; make another %s that first", old->name, kind);
     if (e->is_preset == 1 && old != NULL && old->position == 0 && e->is_archived != 0)
         return why_set(reterr, ERR_CONFLICT, "preset",

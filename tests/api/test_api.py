@@ -630,6 +630,62 @@ class ApiTest(unittest.TestCase):
         self.refused(self.call("GET", "/api/v1/mails/1"), 404, "NOTFOUND")
         self.assertEqual(self.call("POST", "/api/v1/mails/retry").json, {"waiting": 0})
 
+    def test_locations(self):
+        names = [x["name"] for x in self.get("/api/v1/locations")["items"]]
+        self.assertEqual(names, ["info us", "info eu", "info sg", "com us", "com eu", "com sg", "com org", "default"])
+        answer = self.call("POST", "/api/v1/locations", {"name": "staging", "type": "own", "position": 2,
+                                                         "url": "https://s.example.org", "health_url": "https://s.example.org/health"})
+        self.assertEqual(answer.status, 201, answer.body)
+        one = answer.json
+        self.assertEqual((one["position"], one["type"], one["url"], one["used_at"]), (2, "own", "https://s.example.org", None))
+        path = "/api/v1/locations/%d" % one["id"]
+        moved = self.call("POST", path, {"position": 1}).json
+        self.assertEqual((moved["position"], moved["name"], moved["health_url"]), (1, "staging", "https://s.example.org/health"))
+        self.assertEqual([x["name"] for x in self.get("/api/v1/locations")["items"]], ["staging"] + names)
+        self.refused(self.call("POST", "/api/v1/locations", {"name": "staging"}), 409, "CONFLICT", "name")
+        for body, field in (({}, "name"), ({"name": "a  b"}, "name"), ({"name": "http://x"}, "name"), ({"name": "custom"}, "name"),
+                            ({"name": "x", "url": "javascript:1"}, "url"), ({"name": "x", "health_url": "http://a:b@c"}, "health_url"),
+                            ({"name": "x", "position": 0}, "position"), ({"name": "x", "archived": True}, None)):
+            self.refused(self.call("POST", "/api/v1/locations", body), 422, "INVALID", field)
+        self.assertTrue(self.call("POST", path, {"archived": True}).json["archived"])
+        self.assertEqual([x["name"] for x in self.get("/api/v1/locations")["items"]], names)
+        self.assertEqual(self.get("/api/v1/locations?archived=1")["items"][-1]["name"], "staging")
+        self.assertEqual(self.get(path)["position"], 0)
+        self.assertEqual(self.call("DELETE", path).json, {"archived": False})
+        self.refused(self.call("GET", path), 404, "NOTFOUND")
+        self.refused(self.call("DELETE", path), 404, "NOTFOUND")
+        preset = next(x for x in self.get("/api/v1/locations")["items"] if x["preset"])
+        self.refused(self.call("DELETE", "/api/v1/locations/%d" % preset["id"]), 409, "CONFLICT")
+
+    def test_own_locations(self):
+        for bad in ("ftp://x", "http://", "http://a b", "https://me:pw@x", "x"):
+            self.refused(self.call("POST", "/api/v1/locations/own", {"url": bad}), 422, "INVALID", "url")
+        for i in range(22):
+            answer = self.call("POST", "/api/v1/locations/own", {"url": "https://%d.example.org/" % i})
+            self.assertEqual(answer.status, 200, answer.body)
+        own = [x["url"] for x in self.get("/api/v1/locations")["own"]]
+        self.assertEqual((len(own), own[0]), (20, "https://21.example.org/"))
+        gone = self.call("DELETE", "/api/v1/locations/own?url=" + urllib.parse.quote(own[0], safe=""))
+        self.assertEqual([x["url"] for x in gone.json["own"]], own[1:])
+        self.refused(self.call("DELETE", "/api/v1/locations/own?url=http%3A%2F%2Fx"), 422, "INVALID", "url")
+
+    def test_browsers_and_languages(self):
+        for things, first, bad in (("browsers", ["default", "chrome", "firefox"], "two words"),
+                                   ("languages", ["cs-CZ", "de-DE", "en-US", "es-ES", "fr-FR", "it-IT", "pt-BR", "ru-RU"], "")):
+            path = "/api/v1/" + things
+            self.assertEqual([x["name"] for x in self.get(path)["items"]], first)
+            answer = self.call("POST", path, {"name": "new-1", "preset": True})
+            self.assertEqual(answer.status, 201, answer.body)
+            self.assertEqual([x["name"] for x in self.get(path)["items"] if x["preset"]], ["new-1"])
+            one = "%s/%d" % (path, answer.json["id"])
+            self.refused(self.call("DELETE", one), 409, "CONFLICT")
+            self.refused(self.call("POST", path, {"name": bad}), 422, "INVALID", "name")
+            self.refused(self.call("POST", path, {"name": "x", "url": "http://x"}), 422, "INVALID")
+            back = next(x for x in self.get(path)["items"] if x["name"] in ("default", "en-US"))
+            self.assertEqual(self.call("POST", "%s/%d" % (path, back["id"]), {"preset": True, "name": back["name"]}).status, 200)
+            self.assertEqual(self.get(one)["name"], "new-1")
+            self.assertEqual(self.call("DELETE", one).json, {"archived": False})
+
     def test_zz_most_routes_were_held_against_the_document(self):
         routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}
         missing = {r for r in routes - self.contract.used if r[1].startswith("/api/") and not ACCOUNTS.match(r[1])}
