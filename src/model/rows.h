@@ -84,6 +84,14 @@ struct launch_row {
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;
+    /* Of a launch that a schedule starts, for its CHANGE_LAUNCH_ADD alone: the same commit says that it was started
+     * for `due_at` and is due next at `next_at`. */
+    struct {
+        uint64_t id; /* 0: no schedule */
+        uint64_t version;
+        struct wall due_at;
+        struct wall next_at; /* 0 never again */
+    } schedule;
     enum launch_state state;
     enum outcome outcome;
     struct wall started_at; /* first run assigned; 0 not yet */

@@ -41,6 +41,8 @@ static void user_put(struct writer *w, const struct user_row *row)
     db_int(s, row->deleted_at.ms);
     db_int(s, row->seen_at.ms);
     (void)db_run(s);
+    if (row->deleted_at.ms != 0)
+        lists_of_user_gone(w, row);
 }
 
 static void session_put(struct writer *w, const struct session_row *row)

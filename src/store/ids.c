@@ -22,6 +22,8 @@ static const struct {
     [ID_AUDIT] = {"audit", "SELECT COALESCE(MAX(id), 0) FROM audit"},
     [ID_MAIL] = {"mail", "SELECT COALESCE(MAX(id), 0) FROM mails"},
     [ID_CHOICE] = {"choice", "SELECT COALESCE(MAX(id), 0) FROM choices"},
+    [ID_LIST] = {"list", "SELECT COALESCE(MAX(id), 0) FROM lists"},
+    [ID_SCHEDULE] = {"schedule", "SELECT COALESCE(MAX(id), 0) FROM schedules"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

@@ -73,6 +73,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
     db_uint(s, row->id.v);
     (void)db_run(s);
+    schedule_started(w, row);
 }
 
 void launch_row_set(struct writer *w, const struct launch_row *row)

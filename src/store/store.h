@@ -13,10 +13,12 @@
 #include "model/account.h"
 #include "model/change.h"
 #include "model/choice.h"
+#include "model/list.h"
 #include "model/mail.h"
 
 struct store;
 struct reader;
+struct arena;
 
 struct store_opts {
     const char *dir;         /* the data folder; made with mode 0700 when absent */
@@ -126,6 +128,20 @@ void store_choice_delete(struct store *st, enum choice_kind kind, uint64_t id, s
 void store_choices_used(struct store *st, const struct choices_used *used, store_done_fn *done, void *ctx);
 void store_own_location_forget(struct store *st, struct user_id user, const char *url, store_done_fn *done,
                                void *ctx);
+/* A list (row->id 0: a new one) with its files, replaced in one piece. `version`: the one that the caller has seen, 0
+ * any. *ret_id is written before `done` and must live until then. ERR_CONFLICT: the name is taken, or somebody has
+ * changed it meanwhile; ERR_NOTFOUND; ERR_LIMIT. Texts are copied. */
+void store_list_put(struct store *st, const struct list_row *row, uint64_t version, uint64_t *ret_id,
+                    store_done_fn *done, void *ctx);
+/* ERR_CONFLICT names the schedules that start it; with `force` they are disabled, with the reason. */
+void store_list_delete(struct store *st, uint64_t id, bool force, struct wall now, store_done_fn *done,
+                       void *ctx);
+/* The same for a schedule; `last` of the row is not looked at. */
+void store_schedule_put(struct store *st, const struct schedule_row *row, uint64_t version, uint64_t *ret_id,
+                        store_done_fn *done, void *ctx);
+void store_schedule_delete(struct store *st, uint64_t id, store_done_fn *done, void *ctx);
+/* What came of a time at which it was due, when that was no launch. A schedule that is gone is passed over. */
+void store_schedule_step(struct store *st, const struct schedule_step *step, store_done_fn *done, void *ctx);
 
 /* ---- reading ---- */
 
@@ -273,6 +289,40 @@ MUST_USE enum err read_choice_preset(struct reader *r, enum choice_kind kind, ch
                                      struct why *reterr);
 MUST_USE enum err read_own_locations(struct reader *r, struct user_id user, own_location_fn *each, void *ctx,
                                      struct why *reterr);
+/* One with its files; those of a user with those that others share, newest first, without files; by name. */
+typedef void list_fn(void *ctx, const struct list_row *row);
+MUST_USE enum err read_list(struct reader *r, uint64_t id, list_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_lists(struct reader *r, struct user_id user, struct page *p, list_fn *each, void *ctx,
+                             struct why *reterr);
+MUST_USE enum err read_list_named(struct reader *r, struct user_id user, const char *name, uint64_t *ret_id,
+                                  struct why *reterr);
+MUST_USE enum err read_list_user(struct reader *r, uint64_t id, struct user_id *ret, struct why *reterr);
+/* Copies that outlive the callback. */
+void list_row_keep(struct arena *a, const struct list_row *from, struct list_row *to);
+void schedule_row_keep(struct arena *a, const struct schedule_row *from, struct schedule_row *to);
+
+struct schedule_filter {
+    struct user_id user; /* 0 any */
+    uint64_t list;       /* 0 any */
+};
+typedef void schedule_fn(void *ctx, const struct schedule_row *row);
+MUST_USE enum err read_schedule(struct reader *r, uint64_t id, schedule_fn *each, void *ctx,
+                                struct why *reterr);
+MUST_USE enum err read_schedules(struct reader *r, const struct schedule_filter *f, struct page *p,
+                                 schedule_fn *each, void *ctx, struct why *reterr);
+/* Those that are enabled and have a next time, the earliest first. */
+MUST_USE enum err read_schedules_due(struct reader *r, uint32_t max, schedule_fn *each, void *ctx,
+                                     struct why *reterr);
+MUST_USE enum err read_schedule_user(struct reader *r, uint64_t id, struct user_id *ret, struct why *reterr);
+/* What came of its times, newest first (page->after is due_at); of one time (`each` is called once or not at all); a
+ * launch that it has started and that is not done, 0 none. */
+typedef void start_fn(void *ctx, const struct start_row *row);
+MUST_USE enum err read_starts(struct reader *r, uint64_t schedule, struct page *p, start_fn *each, void *ctx,
+                              struct why *reterr);
+MUST_USE enum err read_start(struct reader *r, uint64_t schedule, struct wall due, start_fn *each, void *ctx,
+                             struct why *reterr);
+MUST_USE enum err read_schedule_launch_living(struct reader *r, uint64_t schedule, struct launch_id *ret,
+                                              struct why *reterr);
 
 /* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
 MUST_USE enum err read_predictions(struct reader *r, struct project_id project,

@@ -28,6 +28,8 @@ enum id_kind {
     ID_AUDIT,
     ID_MAIL,
     ID_CHOICE,
+    ID_LIST,
+    ID_SCHEDULE,
     ID_KIND_COUNT
 };
 
@@ -103,6 +105,10 @@ MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct
 MUST_USE enum err project_put(struct writer *w, const struct project_row *row, uint64_t *ret_id,
                               struct why *reterr);
 MUST_USE enum err project_delete(struct writer *w, struct project_id id, struct why *reterr);
+
+/* ---- lists.c, schedules.c ---- */
+void lists_of_user_gone(struct writer *w, const struct user_row *user); /* with its schedules */
+void schedule_started(struct writer *w, const struct launch_row *l);    /* when a schedule did */
 
 /* ---- accounts.c, audit.c ---- */
 void account_change_write(struct writer *w, const struct account_change *c);

@@ -29,6 +29,7 @@ static const char *const allowed[] = {
     "SCAN one_time_links",
     "SCAN user_env",
     "SCAN mails USING INDEX mails_waiting", /* its first row */
+    "SCAN s USING INDEX schedules_due",     /* its first rows */
     "SCAN SUBQUERY",                        /* of rows that were searched */
     "SCAN CONSTANT ROW",
 };
@@ -357,6 +358,53 @@ static void test_store_plans__choices(void **state)
     with_explained(*state, all_of_choices);
 }
 
+static void no_list(void *ctx, const struct list_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_schedule(void *ctx, const struct schedule_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_start(void *ctx, const struct start_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void lists_and_schedules(struct reader *r)
+{
+    struct page p = {.limit = 50, .after = 7};
+    struct launch_id launch;
+    struct user_id user;
+    struct why why;
+    uint64_t id;
+
+    assert_int_equal(read_list(r, 1, no_list, NULL, &why), ERR_NOTFOUND);
+    assert_int_equal(read_lists(r, (struct user_id){1}, &p, no_list, NULL, NULL), ERR_OK);
+    assert_int_equal(read_list_user(r, 1, &user, &why), ERR_NOTFOUND);
+    assert_int_equal(read_schedule(r, 1, no_schedule, NULL, &why), ERR_NOTFOUND);
+    assert_int_equal(read_schedules(r, &(struct schedule_filter){{1}, 2}, &p, no_schedule, NULL, NULL),
+                     ERR_OK);
+    assert_int_equal(read_schedule_user(r, 1, &user, &why), ERR_NOTFOUND);
+    assert_int_equal(read_starts(r, 1, &p, no_start, NULL, NULL), ERR_OK);
+    assert_int_equal(read_start(r, 1, (struct wall){5}, no_start, NULL, NULL), ERR_OK);
+    assert_int_equal(read_schedule_launch_living(r, 1, &launch, NULL), ERR_OK);
+    must_use = "lists_name";
+    assert_int_equal(read_list_named(r, (struct user_id){1}, "x", &id, &why), ERR_NOTFOUND);
+    must_use = NULL;
+    assert_int_equal(read_schedules_due(r, 16, no_schedule, NULL, NULL), ERR_OK);
+}
+
+static void test_store_plans__lists_and_schedules(void **state)
+{
+    with_explained(*state, lists_and_schedules);
+}
+
 static void test_store_plans__audit_by_every_filter(void **state)
 {
     with_explained(*state, all_of_the_audit_log);
@@ -424,6 +472,7 @@ int main(void)
         TEST(audit_by_every_filter),
         TEST(mail),
         TEST(choices),
+        TEST(lists_and_schedules),
         TEST(accounts),
         TEST(single_rows_predictions_logs_and_boot),
     };
