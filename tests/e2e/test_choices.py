@@ -16,7 +16,7 @@ class Choices(wrata.Case):
         self.server = self.serve()
 
     def wrata(self, *args, token=None, expect=0):
-        env = dict(os.environ, HOME=self.folder, XDG_CONFIG_HOME=os.path.join(self.folder, "config"), NO_COLOR="1")
+        env = dict(os.environ, HOME=self.folder, XDG_CONFIG_HOME=os.path.join(self.folder, "none"), NO_COLOR="1")
         if token:
             env.update(WRATA_URL=self.server.url, WRATA_TOKEN=token)
         args = args if token else (*args, "--data", self.server.data)
