@@ -6,8 +6,10 @@
 # larger than it may be: a compiler that ignores a specs file links glibc without a word.
 
 file(GLOB agent_sources CONFIGURE_DEPENDS src/agent/*.c)
-file(GLOB agent_shared CONFIGURE_DEPENDS src/base/*.c src/wire/frame*.c src/wire/agent_*.c)
-file(GLOB agent_headers CONFIGURE_DEPENDS src/agent/*.h src/base/*.h src/wire/*.h src/wire/*.def)
+file(GLOB agent_shared CONFIGURE_DEPENDS src/base/*.c src/wire/frame*.c src/wire/agent_*.c
+    src/wire/json_out.c src/report/*.c)
+file(GLOB agent_headers CONFIGURE_DEPENDS src/agent/*.h src/base/*.h src/wire/*.h src/wire/*.def
+    src/report/*.h)
 set(AGENT_DIR ${CMAKE_BINARY_DIR}/agent)
 set(AGENT_MAX_KIB 512)
 file(MAKE_DIRECTORY ${AGENT_DIR} ${GEN}/uthash)

@@ -45,7 +45,8 @@ static const struct {
       "config/secret.h", "engine/event.h", "engine/outbox.h"}},
     {"accounts", {"base", "model"}},
     {"schedule", {"base"}},
-    {"agent", {"base", "wire"}},
+    {"report", {"base", "wire"}},
+    {"agent", {"base", "wire", "report"}},
     {"cli", {"base", "wire", "model", "net", "config", "project/wrata_yml.h"}},
     {"server", {"*"}},
 };

@@ -119,6 +119,15 @@ static void on_start(struct results *r, const json_t *obj, struct example_list *
     r->tally.discovered += count_of(obj, "discovered");
 }
 
+/* So many more will come: adapters that learn it late, or bit by bit. */
+static void on_plan(struct results *r, const json_t *obj, struct example_list *out)
+{
+    uint32_t more = count_of(obj, "discovered");
+
+    (void)out;
+    r->tally.discovered += more < UINT32_MAX - r->tally.discovered ? more : UINT32_MAX - r->tally.discovered;
+}
+
 static void on_running(struct results *r, const json_t *obj, struct example_list *out)
 {
     const char *id = json_string_value(json_object_get(obj, "id"));
@@ -170,7 +179,7 @@ static const struct {
     const char *name;
     void (*on)(struct results *r, const json_t *obj, struct example_list *out);
 } kinds[] = {
-    {"start", on_start}, {"running", on_running}, {"example", on_example},
+    {"start", on_start}, {"plan", on_plan}, {"running", on_running}, {"example", on_example},
     {"error", on_error}, {"end", on_end},
 };
 
