@@ -128,11 +128,13 @@ function(make_adapters)
         string(APPEND c "\nconst unsigned char adapter_${name}[] = {\n${hex}0};\n"
             "const unsigned int adapter_${name}_len = ${size};\n")
     endforeach()
-    if(NOT "rspec_rb" IN_LIST names) # a tree without the adapter still builds
-        list(APPEND names rspec_rb)
-        string(APPEND c "\nconst unsigned char adapter_rspec_rb[] = {0};\n"
-            "const unsigned int adapter_rspec_rb_len = 0;\n")
-    endif()
+    foreach(name rspec_rb pytest_py) # a tree without an adapter still builds
+        if(NOT name IN_LIST names)
+            list(APPEND names ${name})
+            string(APPEND c "\nconst unsigned char adapter_${name}[] = {0};\n"
+                "const unsigned int adapter_${name}_len = 0;\n")
+        endif()
+    endforeach()
     foreach(name IN LISTS names)
         string(APPEND h "extern const unsigned char adapter_${name}[];\n"
             "extern const unsigned int adapter_${name}_len;\n")

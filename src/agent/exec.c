@@ -2,7 +2,8 @@
  *
  *     running -> (exit seen) -> draining its pipes -> killing what is left -> gone, AG_EV_EXITED
  *
- * and for the usual script all of that happens in the turn that saw the exit. */
+ * and for the usual script all of that happens in the turn that saw the exit. When its results are in files
+ * (adapter junit) it is reporting before it is gone: a process of ours reads them. */
 #include "agent/exec.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include "agent/procs.h"
 #include "base/log.h"
 #include "base/mask.h"
+#include "report/tap.h"
 
 #define FIRST_LOOK_MS 10
 #define LOOK_EVERY_US 5000
@@ -37,7 +39,9 @@
 #define MASKED_BYTES_MAX (MASK_GROWTH * (READ_BYTES + MASK_FORM_BYTES_MAX))
 #define START_TOLERANCE_US 50000u
 
-enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING };
+#define TAP_QUIET_MS 50 /* then what follows a test of TAP is not waited for */
+
+enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING, PHASE_REPORTING };
 
 struct pipe_end {
     int fd; /* -1: closed */
@@ -65,6 +69,16 @@ struct process {
     bool no_disk;
     struct agent_exit exit;
     struct mask *mask; /* NULL: it has no secrets, nothing is looked for */
+    struct tap *tap;   /* reads its output; NULL: nobody does */
+    struct exec *exec; /* of tap's sink */
+    struct mono tap_now;
+    bool was_signalled; /* by us: what is missing in its reports is no fault of theirs */
+    char **reports;     /* n_reports globs, then NULL; NULL: none */
+    uint32_t n_reports;
+    char *cwd;
+    int64_t started_ns; /* by the clock that files are stamped with */
+    pid_t reader;       /* REPORTING: reads the files; 0: it is gone */
+    bool has_reported;
     char *text;
     char mark[128];
 };
@@ -74,6 +88,7 @@ struct exec {
     char *dir;
     char *mark;
     char *adapter_rspec;
+    char *pytest_folder;
     uint64_t boot;
     int null_fd;
     struct process *slots[AGENT_SLOTS_MAX];
@@ -107,6 +122,7 @@ struct exec *exec_new(const struct exec_opts *opts)
     x->dir = xstrdup(opts->dir);
     x->mark = xstrdup(opts->mark);
     x->adapter_rspec = opts->adapter_rspec != NULL ? xstrdup(opts->adapter_rspec) : NULL;
+    x->pytest_folder = opts->pytest_folder != NULL ? xstrdup(opts->pytest_folder) : NULL;
     x->boot = proc_boot_id();
     x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     buf_init(&x->masked, MASKED_BYTES_MAX);
@@ -115,8 +131,20 @@ struct exec *exec_new(const struct exec_opts *opts)
     return x;
 }
 
+static void reports_free(struct process *p)
+{
+    for (uint32_t i = 0; i < p->n_reports; i++)
+        free(p->reports[i]);
+    free(p->reports);
+    free(p->cwd);
+    tap_free(p->tap);
+}
+
 static void process_free(struct exec *x, struct process *p)
 {
+    if (p->reader > 0)
+        (void)kill(-p->reader, SIGKILL);
+    reports_free(p);
     for (int i = 0; i < STREAM_COUNT; i++) {
         if (p->pipe[i].fd >= 0)
             (void)close(p->pipe[i].fd);
@@ -152,150 +180,14 @@ void exec_free(struct exec *x)
     arena_done(&x->arena);
     buf_done(&x->masked);
     free(x->adapter_rspec);
+    free(x->pytest_folder);
     free(x->mark);
     free(x->dir);
     free(x);
 }
 
-/* ---- environment and arguments ---- */
-
-static bool has_entry(char *const *env, const char *name)
-{
-    return env_get(env, name) != NULL;
-}
-
-/* Every folder of the usual three that the agent's own PATH does not name is put behind it: an ssh command may come with
- * none at all. A PATH that the launch gives is taken as it is. */
-static char *path_entry(struct arena *a, const char *path)
-{
-    static const char *const usual[] = {"/usr/local/bin", "/usr/bin", "/bin"};
-    char *out = arena_printf(a, "PATH=%s", path != NULL ? path : "");
-
-    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
-        const char *list = out + 5;
-        size_t n = strlen(usual[i]);
-        bool found = false;
-
-        for (const char *p = list; *p != '\0'; p += strcspn(p, ":"), p += *p == ':')
-            found = found || (strcspn(p, ":") == n && strncmp(p, usual[i], n) == 0);
-        if (!found)
-            out = arena_printf(a, "%s%s%s", out, *list != '\0' ? ":" : "", usual[i]);
-    }
-    return out;
-}
-
-char **exec_base_env(struct arena *a, size_t extra, size_t *retn)
-{
-    /* Where version managers live is passed on, which version they chose is not. */
-    static const char *const names[] = {"HOME",   "USER", "LOGNAME",    "SHELL",    "LANG",         "LC_ALL",
-                                        "TMPDIR", "TZ",   "RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR"};
-    char **env = arena_alloc(a, (ARRAY_LEN(names) + 3 + extra) * sizeof(char *));
-    size_t n = 0;
-
-    env[n++] = path_entry(a, getenv("PATH"));
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *v = getenv(names[i]);
-
-        if (v != NULL)
-            env[n++] = arena_printf(a, "%s=%s", names[i], v);
-        else if (strcmp(names[i], "HOME") == 0)
-            env[n++] = arena_strdup(a, "HOME=/");
-    }
-    /* An ssh command often comes without a locale, and then ruby and python take text for ASCII: suites that pass on
-     * anybody's desk fail. C.UTF-8 is there on every machine that has git. */
-    if (getenv("LANG") == NULL && getenv("LC_ALL") == NULL)
-        env[n++] = arena_strdup(a, "LANG=C.UTF-8");
-    *retn = n;
-    return env;
-}
-
-static void env_put(char **env, size_t *n, char *entry)
-{
-    size_t name = (size_t)(strchrnul(entry, '=') - entry);
-
-    if (entry[name] != '=' || name == 0)
-        return;
-    for (size_t i = 0; i < *n; i++)
-        if (strncmp(env[i], entry, name + 1) == 0) {
-            env[i] = entry;
-            return;
-        }
-    env[(*n)++] = entry;
-}
-
-/* Secrets as entries of an environment: in memory that is overwritten as soon as the process has its own. */
-struct secret_env {
-    char *at;
-    size_t len;
-};
-
-static struct secret_env secret_env_make(const struct frame_run_spec *spec, char **env, size_t *n)
-{
-    struct secret_env s = {.len = 1};
-    char *to;
-
-    for (uint32_t i = 0; i < spec->n_secrets; i++)
-        s.len += spec->secrets[i].s.len + 1;
-    to = s.at = xcalloc(s.len, 1);
-    for (uint32_t i = 0; i < spec->n_secrets; i++) {
-        if (spec->secrets[i].s.len > 0)
-            memcpy(to, spec->secrets[i].s.ptr, spec->secrets[i].s.len);
-        env_put(env, n, to);
-        to += spec->secrets[i].s.len + 1;
-    }
-    return s;
-}
-
-static void secret_env_done(struct secret_env *s)
-{
-    if (s->at != NULL)
-        mem_wipe(s->at, s->len);
-    free(s->at);
-    s->at = NULL;
-}
-
-static char **run_env(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, bool has_results,
-                      const struct process *p, struct secret_env *secrets)
-{
-    struct arena *a = &x->arena;
-    size_t n;
-    char **env = exec_base_env(a, spec->n_env + spec->n_secrets + 8, &n);
-
-    for (uint32_t i = 0; i < spec->n_env; i++)
-        env_put(env, &n, arena_strndup(a, spec->env[i].s.ptr, spec->env[i].s.len));
-    if (spec->n_secrets > 0)
-        *secrets = secret_env_make(spec, env, &n);
-    if (!has_entry(env, "DISPLAY"))
-        env_put(env, &n, arena_strdup(a, "DISPLAY=:0.0"));
-    env_put(env, &n, arena_printf(a, "WRATA_SLOT=%u", slot));
-    env_put(env, &n,
-            slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=")
-                      : arena_printf(a, "TEST_ENV_NUMBER=%u", slot + 1));
-    if (has_results)
-        env_put(env, &n, arena_strdup(a, "WRATA_RESULTS_FD=3"));
-    env_put(env, &n, arena_strdup(a, p->mark));
-    env[n] = NULL;
-    return env;
-}
-
-static char **run_argv(struct exec *x, const struct frame_run_spec *spec, bool is_rspec)
-{
-    struct arena *a = &x->arena;
-    char **argv = arena_alloc(a, (spec->n_argv + 3) * sizeof(char *));
-    size_t n = 0;
-
-    for (uint32_t i = 0; i < spec->n_argv; i++) {
-        argv[n++] = arena_strndup(a, spec->argv[i].s.ptr, spec->argv[i].s.len);
-        if (is_rspec && (i == 0 || i == 2) && strcmp(argv[n - 1], "rspec") == 0 && x->adapter_rspec != NULL &&
-            (i == 0 || (strcmp(argv[0], "bundle") == 0 && strcmp(argv[1], "exec") == 0))) {
-            argv[n++] = arena_strdup(a, "--require");
-            argv[n++] = arena_strdup(a, x->adapter_rspec);
-            is_rspec = false;
-        }
-    }
-    argv[n] = NULL;
-    return argv;
-}
+static void take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                       size_t n);
 
 /* ---- starting ---- */
 
@@ -359,10 +251,46 @@ static bool mask_make(struct process *p, const struct frame_run_spec *spec, stru
     return true;
 }
 
+/* Does something inside the framework write to descriptor 3? */
+static bool has_channel(const struct frame_run_spec *spec)
+{
+    return spec->adapter.len > 0 && !slice_eq(spec->adapter, SLICE("exit")) &&
+           !slice_eq(spec->adapter, SLICE("tap")) && !slice_eq(spec->adapter, SLICE("junit"));
+}
+
+static void tap_line(void *ctx, const char *line, size_t n)
+{
+    struct process *p = ctx;
+
+    take_bytes(p->exec, p, p->tap_now, STREAM_RESULTS, line, n);
+}
+
+/* What reads its results besides a channel of its own. */
+static void readers_make(struct exec *x, struct process *p, const struct frame_run_spec *spec,
+                         const char *cwd)
+{
+    struct timespec ts = {0};
+
+    if (slice_eq(spec->adapter, SLICE("tap"))) {
+        p->exec = x;
+        p->tap = tap_new(cwd, tap_line, p);
+    }
+    if (!slice_eq(spec->adapter, SLICE("junit")))
+        return;
+    p->cwd = xstrdup(cwd);
+    p->reports = xcalloc(spec->n_reports + 1, sizeof(*p->reports));
+    for (; p->n_reports < spec->n_reports; p->n_reports++)
+        p->reports[p->n_reports] =
+            xstrndup(spec->reports[p->n_reports].s.ptr, spec->reports[p->n_reports].s.len);
+    /* Files get the kernel's coarse time: a finer clock would be ahead of it. */
+    (void)clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+    p->started_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd)
 {
     struct process *p = xcalloc(1, sizeof(*p));
-    bool has_results = !slice_eq(spec->adapter, SLICE("exit")) && spec->adapter.len > 0;
+    bool has_results = has_channel(spec);
     struct cgroup_slot *group = group_of(x, slot);
     struct launch l = {.cwd = cwd, .in = x->null_fd, .out = -1, .results = -1};
     int log[2] = {-1, -1};
@@ -407,8 +335,13 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
     l.results = results[1];
     l.joins = joins;
     l.n_joins = cgroup_join_fds(group, joins);
-    l.argv = run_argv(x, spec, slice_eq(spec->adapter, SLICE("rspec")));
-    l.envp = run_env(x, spec, slot, has_results, p, &secrets);
+    l.argv = run_argv(&x->arena, spec, x->adapter_rspec, x->pytest_folder);
+    l.envp = run_env(
+        &x->arena, spec,
+        &(struct run_env_opts){
+            .slot = slot, .has_channel = has_results, .pytest_folder = x->pytest_folder, .mark = p->mark},
+        &secrets);
+    readers_make(x, p, spec, cwd);
     st = (struct spool_started){.slot = slot, .start_us = proc_boottime_us(), .boot = x->boot};
     p->pid = launch_child(&l, &x->arena, &step);
     now = mono_now();
@@ -446,6 +379,7 @@ fail:
             (void)close(results[i]);
     }
     mask_free(p->mask);
+    reports_free(p);
     free(p);
 }
 
@@ -482,6 +416,11 @@ static void take_bytes(struct exec *x, struct process *p, struct mono now, uint3
     uint64_t max = stream == STREAM_LOG ? p->log_head_max : EXEC_RESULTS_MAX_BYTES;
     size_t part = len >= max ? 0 : max - len < n ? (size_t)(max - len) : n;
 
+    if (stream == STREAM_LOG && p->tap != NULL) { /* with its secrets hidden, as in the log */
+        p->tap_now = now;
+        tap_feed(p->tap, data, n);
+        p->pipe[STREAM_LOG].quiet_at = mono_min(p->pipe[STREAM_LOG].quiet_at, mono_add_ms(now, TAP_QUIET_MS));
+    }
     if (p->no_disk || (part > 0 && spool_stream(x->opts.spool, p->run, stream, data, part) != ERR_OK)) {
         lost(x, p, now, n);
         return;
@@ -526,9 +465,13 @@ static void let_go(struct exec *x, struct process *p, struct mono now, uint32_t 
 {
     struct pipe_end *e = &p->pipe[stream];
 
+    e->quiet_at = MONO_NEVER;
+    if (stream == STREAM_LOG && p->tap != NULL && !at_end) {
+        p->tap_now = now;
+        tap_pause(p->tap);
+    }
     if (p->mask == NULL || mask_held(&e->mask) == 0)
         return;
-    e->quiet_at = MONO_NEVER;
     buf_clear(&x->masked);
     if (at_end)
         mask_end(&e->mask, &x->masked);
@@ -622,7 +565,8 @@ static uint64_t log_close(struct exec *x, struct process *p)
 static bool is_main_pid(const struct exec *x, pid_t pid)
 {
     for (uint32_t i = 0; i < x->slots_used; i++)
-        if (x->slots[i] != NULL && x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING)
+        if (x->slots[i] != NULL &&
+            ((x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING) || x->slots[i]->reader == pid))
             return true;
     return false;
 }
@@ -683,6 +627,10 @@ static void finish(struct exec *x, struct process *p, struct mono now)
     arena_reset(&x->arena);
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
         let_go(x, p, now, i, true); /* of a pipe that somebody else still holds open */
+    if (p->tap != NULL) {
+        p->tap_now = now;
+        tap_end(p->tap, !e->is_signal && !p->was_signalled);
+    }
     e->oom = cgroup_was_oom(x->groups[p->slot]);
     e->log_dropped = log_close(x, p);
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
@@ -701,6 +649,85 @@ static void begin_killing(struct process *p, struct mono now)
     p->next_check = now;
 }
 
+/* ---- report files ---- */
+
+static void advance(struct exec *x, struct process *p, struct mono now);
+
+static void report_error_line(struct exec *x, struct process *p, struct mono now, const char *text)
+{
+    char *line = arena_printf(&x->arena, "{\"e\":\"error\",\"message\":\"%s\"}\n", text);
+
+    take_bytes(x, p, now, STREAM_RESULTS, line, strlen(line));
+}
+
+/* A process of its own reads them: the loop here never waits for a disk, and a file that is made to hurt hurts only that. */
+static void begin_reporting(struct exec *x, struct process *p, struct mono now)
+{
+    struct launch l = {.cwd = p->cwd, .in = x->null_fd, .out = x->null_fd, .results = -1};
+    bool whole = !p->was_signalled && !p->exit.is_signal;
+    const char *step = "";
+    int fds[2];
+    size_t n = 0;
+    char **argv;
+    char **env;
+
+    arena_reset(&x->arena);
+    p->has_reported = true;
+    p->phase = PHASE_REPORTING;
+    p->phase_end = mono_add_ms(now, EXEC_REPORT_MS);
+    if (p->pipe[STREAM_RESULTS].fd >= 0 || pipe2(fds, O_CLOEXEC) != 0) {
+        report_error_line(x, p, now, "the report files cannot be read: there is no pipe for it");
+        return;
+    }
+    argv = arena_alloc(&x->arena, (p->n_reports + 5) * sizeof(*argv));
+    argv[n++] = arena_strdup(&x->arena, "/proc/self/exe");
+    argv[n++] = arena_strdup(&x->arena, "reports");
+    argv[n++] = arena_printf(&x->arena, "%" PRId64, p->started_ns);
+    argv[n++] = arena_strdup(&x->arena, whole ? "whole" : "cut");
+    for (uint32_t i = 0; i < p->n_reports; i++)
+        argv[n++] = p->reports[i];
+    argv[n] = NULL;
+    l.argv = argv;
+    env = exec_base_env(&x->arena, 1, &n);
+    env[n] = NULL;
+    l.envp = env;
+    l.results = fds[1];
+    p->reader = launch_child(&l, &x->arena, &step);
+    (void)close(fds[1]);
+    if (p->reader < 0) {
+        p->reader = 0;
+        (void)close(fds[0]);
+        report_error_line(x, p, now, "the report files cannot be read: their reader does not start");
+        return;
+    }
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    p->pipe[STREAM_RESULTS].fd = fds[0];
+    p->pipe[STREAM_RESULTS].look_at = now;
+}
+
+/* Is all told that the files say? The pipes were read just now. */
+static bool reporting_is_over(struct exec *x, struct process *p, struct mono now)
+{
+    if (p->reader > 0 && mono_before(now, p->phase_end))
+        return false;
+    if (p->reader > 0) {
+        (void)kill(-p->reader, SIGKILL); /* it is reaped like an orphan */
+        p->reader = 0;
+        report_error_line(x, p, now, "reading the report files took too long");
+    }
+    return true;
+}
+
+static void reader_ended(struct exec *x, struct process *p, struct mono now, int status)
+{
+    for (uint32_t i = 0; i < STREAM_COUNT; i++)
+        (void)pipe_read(x, p, now, i);
+    p->reader = 0;
+    if (status != 0)
+        report_error_line(x, p, now, "the reader of the report files failed");
+    advance(x, p, now);
+}
+
 /* Go as far towards the end as is possible now. */
 static void advance(struct exec *x, struct process *p, struct mono now)
 {
@@ -713,12 +740,22 @@ static void advance(struct exec *x, struct process *p, struct mono now)
             return;
         begin_killing(p, now);
     }
+    if (p->phase == PHASE_REPORTING) {
+        if (reporting_is_over(x, p, now))
+            finish(x, p, now);
+        return;
+    }
     if (leftovers(x, p, true) && mono_before(now, p->phase_end)) {
         p->next_check = mono_add_ms(now, KILL_CHECK_MS);
         return;
     }
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
         (void)pipe_read(x, p, now, i); /* last words of those just killed */
+    if (p->reports != NULL && !p->has_reported) {
+        begin_reporting(x, p, now);
+        if (p->reader > 0)
+            return;
+    }
     finish(x, p, now);
 }
 
@@ -726,9 +763,14 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
 {
     struct process *p = NULL;
 
-    for (uint32_t i = 0; i < x->slots_used && p == NULL; i++)
+    for (uint32_t i = 0; i < x->slots_used && p == NULL; i++) {
+        if (x->slots[i] != NULL && x->slots[i]->reader == pid) {
+            reader_ended(x, x->slots[i], now, status);
+            return true;
+        }
         if (x->slots[i] != NULL && x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING)
             p = x->slots[i];
+    }
     if (p == NULL)
         return false;
     p->exit.at = now;
@@ -807,6 +849,11 @@ void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signa
 
     if (p == NULL)
         return;
+    p->was_signalled = true;
+    if (p->phase == PHASE_REPORTING) {
+        p->phase_end = now;
+        return;
+    }
     if (p->phase != PHASE_RUNNING) {
         begin_killing(p, now);
         return;
@@ -873,7 +920,7 @@ struct mono exec_deadline(const struct exec *x)
                 t = mono_min(t, p->pipe[k].look_at);
             t = mono_min(t, p->pipe[k].quiet_at);
         }
-        if (p->phase == PHASE_DRAINING)
+        if (p->phase == PHASE_DRAINING || p->phase == PHASE_REPORTING)
             t = mono_min(t, p->phase_end);
         if (p->phase == PHASE_KILLING)
             t = mono_min(t, p->next_check);

@@ -17,9 +17,11 @@
 
 #include "agent/agent_core.h"
 #include "agent/cgroup.h"
+#include "agent/run_env.h"
 #include "agent/spool.h"
 
-#define EXEC_DRAIN_MS 200 /* for others that still hold the pipes when the main process is gone */
+#define EXEC_DRAIN_MS 200    /* for others that still hold the pipes when the main process is gone */
+#define EXEC_REPORT_MS 60000 /* for reading the report files of a run */
 #define EXEC_RESULTS_MAX_BYTES MIB(64)
 #define EXEC_LOG_TAIL_BYTES KIB(64)
 #define EXEC_LOG_MAX_BYTES ((uint64_t)1 << 30) /* of log_max_bytes */
@@ -31,6 +33,7 @@ struct exec_opts {
     const char *mark; /* unique to this agent's place: "ID-crc" */
     uint64_t incarnation;
     const char *adapter_rspec; /* path of the adapter; NULL: none */
+    const char *pytest_folder; /* where wrata_pytest.py is; NULL: none */
     struct spool *spool;
     struct cgroup *cgroup; /* NULL: none */
     /* Events for the core: copied by the callee, given to agent_step() after the present actions. */
@@ -57,8 +60,5 @@ void exec_tick(struct exec *x, struct mono now);
 
 /* At the start: kill what a former agent left running. */
 void exec_kill_leftovers(struct exec *x, const struct spool_started *started, size_t n);
-
-/* The clean environment that runs and git get, NULL-ended; extra slots for callers at the end. */
-char **exec_base_env(struct arena *a, size_t extra, size_t *retn);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent_core.h"
+#include "agent/report_files.h"
 #include "agent/serve.h"
 #include "agent/sha256.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@ static const char usage[] =
     "runs\n"
     "wrata-agent serve [--dir DIR] --instance ID [--foreground]   the agent itself\n"
     "wrata-agent channel SOCKET PARAMS                git's way to the controller\n"
+    "wrata-agent reports START whole|cut GLOB...      a run's report files, for the agent\n"
     "wrata-agent version\n"
     "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
     "--no-cgroup: do without control groups even where there are some.\n";
@@ -98,6 +100,8 @@ int main(int argc, char **argv)
 
     if (strcmp(command, "version") == 0)
         return version();
+    if (strcmp(command, "reports") == 0)
+        return report_files_main(argc - 2, argv + 2);
     if (strcmp(command, "channel") == 0 && argc == 4)
         return end_of(attach_channel(argv[2], argv[3], &why), &why);
     if ((strcmp(command, "attach") != 0 && strcmp(command, "serve") != 0) || !parse(argc, argv, &a)) {

@@ -862,7 +862,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     char facts[512];
     char hash[65] = "";
     char mark[96];
-    char adapter[4096] = "";
+    struct setup_adapters adapters;
     uint64_t incarnation = 0;
     ssize_t n;
     enum err e;
@@ -885,7 +885,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     if (n <= 0)
         return why_errno(reterr, ERR_IO, errno, "/proc/self/exe");
     self[n] = '\0';
-    e = setup_adapter(dir, adapter, sizeof(adapter), reterr);
+    e = setup_adapters(dir, &adapters, reterr);
     if (e != ERR_OK)
         return e;
     setup_facts(cgroup_facts(s->cgroup), facts, sizeof(facts));
@@ -895,15 +895,17 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     ao.facts = facts;
     s->agent = agent_new(&ao, mono_now());
     s->prepare = prepare_new(&(struct prepare_opts){.dir = dir, .self = self, .post = post, .ctx = s});
-    s->exec = exec_new(&(struct exec_opts){.dir = dir,
-                                           .mark = mark,
-                                           .incarnation = incarnation,
-                                           .adapter_rspec = adapter[0] != '\0' ? adapter : NULL,
-                                           .spool = s->spool,
-                                           .cgroup = s->cgroup,
-                                           .post = post,
-                                           .is_known_pid = is_known_pid,
-                                           .ctx = s});
+    s->exec =
+        exec_new(&(struct exec_opts){.dir = dir,
+                                     .mark = mark,
+                                     .incarnation = incarnation,
+                                     .adapter_rspec = adapters.rspec[0] != '\0' ? adapters.rspec : NULL,
+                                     .pytest_folder = adapters.pytest[0] != '\0' ? adapters.pytest : NULL,
+                                     .spool = s->spool,
+                                     .cgroup = s->cgroup,
+                                     .post = post,
+                                     .is_known_pid = is_known_pid,
+                                     .ctx = s});
     s->disk_free = spool_disk_free(s->spool);
     restore(s);
     LOG_INFO("agent.up", "version=%s incarnation=%" PRIx64 " facts=\"%s\"", WRATA_VERSION, incarnation,

@@ -64,16 +64,20 @@ static bool adapter_write(const char *dir, const char *name, const void *data, s
 }
 #endif
 
-enum err setup_adapter(const char *dir, char *ret, size_t size, struct why *reterr)
+enum err setup_adapters(const char *dir, struct setup_adapters *ret, struct why *reterr)
 {
-    ret[0] = '\0';
+    ret->rspec[0] = ret->pytest[0] = '\0';
 #ifdef WRATA_HAVE_ADAPTERS
-    if (adapter_rspec_rb_len > 0 &&
-        !adapter_write(dir, "wrata_rspec.rb", adapter_rspec_rb, adapter_rspec_rb_len, ret, size))
+    if (adapter_rspec_rb_len > 0 && !adapter_write(dir, "wrata_rspec.rb", adapter_rspec_rb,
+                                                   adapter_rspec_rb_len, ret->rspec, sizeof(ret->rspec)))
         return why_errno(reterr, ERR_IO, errno, "the adapters cannot be written");
+    if (adapter_pytest_py_len > 0 && !adapter_write(dir, "wrata_pytest.py", adapter_pytest_py,
+                                                    adapter_pytest_py_len, ret->pytest, sizeof(ret->pytest)))
+        return why_errno(reterr, ERR_IO, errno, "the adapters cannot be written");
+    if (ret->pytest[0] != '\0')
+        *strrchr(ret->pytest, '/') = '\0';
 #else
     (void)dir;
-    (void)size;
     (void)reterr;
 #endif
     return ERR_OK;

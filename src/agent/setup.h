@@ -10,8 +10,16 @@
 /* Take the folder. ERR_BUSY: another agent has it and can be spoken to. The lock is held until the process ends. */
 MUST_USE enum err setup_lock(struct why *reterr);
 
-/* Write the RSpec adapter; ret: its absolute path, "" when this build has none. */
-MUST_USE enum err setup_adapter(const char *dir, char *ret, size_t size, struct why *reterr);
+#define SETUP_PATH_BYTES 4096
+
+/* Absolute paths; "" when this build has none. */
+struct setup_adapters {
+    char rspec[SETUP_PATH_BYTES];  /* the file */
+    char pytest[SETUP_PATH_BYTES]; /* the folder of wrata_pytest.py, for PYTHONPATH */
+};
+
+/* Write what is loaded into test frameworks. */
+MUST_USE enum err setup_adapters(const char *dir, struct setup_adapters *ret, struct why *reterr);
 
 /* "Linux x86_64, 4 cores, cgroup v2 (kill memory pids), git 2.39.5" */
 void setup_facts(const char *groups, char *out, size_t size);
