@@ -98,6 +98,8 @@ static void create_launch(struct fuzz *f, struct input *in)
     struct launch_row *l = &ev.launch_create.launch;
 
     *l = (struct launch_row){.name = "l", .project_name = "", .ref = "", .commit = ""};
+    l->user.v = byte(in) % 3u;
+    ev.launch_create.at_front = byte(in) % 2;
     l->order = (enum launch_order)(byte(in) % 3);
     l->retries = byte(in) % 12u;
     l->lease_ms = byte(in) * 500u;
@@ -113,6 +115,36 @@ static void create_launch(struct fuzz *f, struct input *in)
         servers[i] = 1 + byte(in) % 4u;
     l->servers = servers;
     ev.launch_create.tests = tests;
+    turn(f, &ev);
+}
+
+static void change_queue(struct fuzz *f, struct input *in)
+{
+    struct event ev = {.kind = EV_QUEUE_CHANGE, .ticket = {++f->ticket}};
+    struct queue_change *q = &ev.queue_change;
+    struct test_id ids[16];
+
+    *q = (struct queue_change){.user = {byte(in) % 3u},
+                               .op = (enum queue_op)(byte(in) % QUEUE_OP_COUNT),
+                               .tests = ids,
+                               .to = (enum queue_to)(byte(in) % 3),
+                               .seed = byte(in),
+                               .login = "x"};
+    q->n_tests = byte(in) % 16u;
+    for (uint32_t i = 0; i < q->n_tests; i++)
+        ids[i].v = byte(in) % 64u;
+    q->before.v = byte(in) % 64u;
+    q->undo.v = byte(in) % 4u;
+    turn(f, &ev);
+}
+
+static void look_at_queue(struct fuzz *f, struct input *in)
+{
+    struct event ev = {.kind = EV_QUEUE_LOOK, .ticket = {++f->ticket}};
+
+    ev.queue_look.user.v = byte(in) % 3u;
+    ev.queue_look.after.v = byte(in) % 64u;
+    ev.queue_look.limit = 1 + byte(in) % 20u;
     turn(f, &ev);
 }
 
@@ -232,6 +264,10 @@ static void op(struct fuzz *f, struct input *in)
         rebuild(f);
         break;
     case 13:
+        if (what & 32)
+            change_queue(f, in);
+        else if (what & 16)
+            look_at_queue(f, in);
         engine_why(f->e, (struct test_id){byte(in)}, why, sizeof(why));
         break;
     case 14:

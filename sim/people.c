@@ -59,7 +59,8 @@ static void launch_random(struct world *w)
     ev.launch_create.tests = tests;
     ev.launch_create.n_tests = n;
     ev.launch_create.launch = (struct launch_row){
-        .user = {1},
+        .user = {1 + rng_below(&w->rng, 3)},
+        .location = rng_chance(&w->rng, 1, 2) ? "com eu" : "https://u@site.example:8443/x",
         .project = {rng_below(&w->rng, 2)},
         .project_name = "p",
         .name = "l",
@@ -78,6 +79,29 @@ static void launch_random(struct world *w)
         ev.launch_create.launch.n_servers = some_servers(w, servers);
     }
     ev.ticket.v = ++w->tickets;
+    (void)world_post(w, &ev);
+}
+
+/* Mostly on tests that wait; some ids of others are passed over. */
+static void queue_op(struct world *w)
+{
+    struct event ev = {.kind = EV_QUEUE_CHANGE, .ticket = {++w->tickets}};
+    struct queue_change *q = &ev.queue_change;
+    struct test_id ids[8];
+    uint64_t newest = w->store.next_test;
+    uint64_t near = newest > 24 ? newest - 24 : 1;
+
+    *q = (struct queue_change){.user = {1 + rng_below(&w->rng, 3)},
+                               .op = (enum queue_op)rng_below(&w->rng, QUEUE_OP_COUNT),
+                               .tests = ids,
+                               .to = (enum queue_to)rng_below(&w->rng, 3),
+                               .seed = rng_below(&w->rng, 1000),
+                               .login = "mira"};
+    if (q->op == QUEUE_CLEAR && rng_chance(&w->rng, 1, 2))
+        q->op = QUEUE_MOVE;
+    for (q->n_tests = 0; q->n_tests < 1 + rng_below(&w->rng, 6); q->n_tests++)
+        ids[q->n_tests].v = near + rng_below(&w->rng, newest - near + 1);
+    q->before.v = near + rng_below(&w->rng, newest - near + 1);
     (void)world_post(w, &ev);
 }
 
@@ -148,10 +172,14 @@ static void person_acts(struct world *w)
 {
     uint64_t what = rng_below(&w->rng, 10);
 
+    if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 2))
+        queue_op(w);
     removed_look(w);
     if (what < 6) {
         if (launches_open(w) < 4)
             launch_random(w);
+        while ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 2, 3))
+            queue_op(w); /* on what has just come */
     } else if (what == 6 && (w->opts.faults & FAULT_PEOPLE)) {
         stop_some_launch(w);
     } else if (what == 7 && (w->opts.faults & FAULT_PEOPLE)) {
@@ -279,6 +307,19 @@ static void stop_the_hopeless(struct world *w)
     }
 }
 
+/* What was removed is put back, but in some worlds: there its ten minutes pass. */
+static void undo_all(struct world *w)
+{
+    struct event ev = {.kind = EV_QUEUE_CHANGE, .ticket = {++w->tickets}};
+
+    if (w->store.undos == NULL || w->opts.seed % 8 == 0)
+        return;
+    ev.queue_change = (struct queue_change){
+        .user = w->store.undos->row.user, .op = QUEUE_UNDO, .undo = w->store.undos->row.id, .login = "mira"};
+    (void)world_post(w, &ev);
+    world_turn_close(w);
+}
+
 void people_calm(struct world *w)
 {
     if (!w->calm) {
@@ -297,5 +338,6 @@ void people_calm(struct world *w)
         return;
     if (w->store.servers == NULL && w->n_nodes < NODES_MAX)
         server_add(w);
+    undo_all(w);
     stop_the_hopeless(w);
 }

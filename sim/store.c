@@ -12,7 +12,8 @@
 
 void sim_store_init(struct sim_store *st)
 {
-    *st = (struct sim_store){.next_server = 1, .next_launch = 1, .next_test = 1, .next_run = 1};
+    *st =
+        (struct sim_store){.next_server = 1, .next_launch = 1, .next_test = 1, .next_run = 1, .next_undo = 1};
 }
 
 static void row_server_free(struct stored_server *s)
@@ -27,6 +28,7 @@ void sim_store_done(struct sim_store *st)
     struct stored_launch *l, *l_next;
     struct stored_test *t, *t_next;
     struct stored_run *r, *r_next;
+    struct stored_undo *u, *u_next;
 
     s = st->servers;
     HASH_CLEAR(hh, st->servers); /* the table; its elements stay linked */
@@ -54,6 +56,13 @@ void sim_store_done(struct sim_store *st)
         r_next = r->hh.next;
         arena_done(&r->arena);
         free(r);
+    }
+    u = st->undos;
+    HASH_CLEAR(hh, st->undos); /* the table; its elements stay linked */
+    for (; u != NULL; u = u_next) {
+        u_next = u->hh.next;
+        free((void *)(uintptr_t)u->row.login);
+        free(u);
     }
 }
 
@@ -140,6 +149,7 @@ static void row_launch_add(struct sim_store *st, const struct launch_row *row)
     l->row.project_name = arena_strdup(&l->arena, row->project_name);
     l->row.ref = arena_strdup(&l->arena, row->ref);
     l->row.commit = arena_strdup(&l->arena, row->commit);
+    l->row.location = arena_strdup(&l->arena, row->location);
     l->row.env = row_texts(&l->arena, row->env, row->n_env);
     l->row.secrets = row_texts(&l->arena, row->secrets, row->n_secrets);
     ids = arena_alloc(&l->arena, (row->n_servers + 1) * sizeof(*ids));
@@ -179,6 +189,9 @@ static void row_test_add(struct sim_store *st, const struct test_row *row)
     t->row = *row;
     t->row.path = arena_strdup(&t->arena, row->path);
     t->row.argv = row_texts(&t->arena, row->argv, row->n_argv);
+    t->row.language = arena_strdup(&t->arena, row->language);
+    t->row.browser = arena_strdup(&t->arena, row->browser);
+    t->row.reason = arena_strdup(&t->arena, row->reason);
     HASH_ADD(hh, st->tests, row.id.v, sizeof(t->row.id.v), t);
     st->next_test = row->id.v + 1;
 }
@@ -210,8 +223,69 @@ static void row_test_set(struct sim_store *st, const struct test_row *row)
     t->row.attempts = row->attempts;
     t->row.losses = row->losses;
     t->row.run = row->run;
+    t->row.undo = row->undo;
+    t->row.reason = arena_strdup(&t->arena, row->reason);
     if (row->state == TEST_DONE)
         row_test_done(st, t);
+}
+
+static void row_ranks_set(struct sim_store *st, const struct change *c)
+{
+    for (uint32_t i = 0; i < c->ranks.n; i++) {
+        struct stored_test *t = sim_store_test(st, c->ranks.at[i].test.v);
+
+        if (t == NULL || t->row.state != TEST_WAITING)
+            FAULT(st, "test %llu was moved and does not wait", ID(c->ranks.at[i].test));
+        else
+            t->row.rank = c->ranks.at[i].rank;
+    }
+}
+
+static void row_range_set(struct sim_store *st, const struct change *c)
+{
+    struct stored_test *t;
+
+    for (uint32_t i = 0; i < c->tests.n; i++) {
+        for (uint64_t id = c->tests.at[i].first; id <= c->tests.at[i].last; id++) {
+            t = sim_store_test(st, id);
+            if (t == NULL || t->row.state != c->tests.from || t->row.launch.v != c->tests.at[i].launch.v) {
+                FAULT(st, "test %llu was changed with others and was not like them", (unsigned long long)id);
+                continue;
+            }
+            t->row.state = c->tests.state;
+            t->row.outcome = c->tests.outcome;
+            t->row.undo = c->tests.undo;
+            t->row.reason = arena_strdup(&t->arena, c->tests.reason);
+            if (t->row.state == TEST_DONE)
+                row_test_done(st, t);
+        }
+    }
+}
+
+static void row_undo_add(struct sim_store *st, const struct undo_row *row)
+{
+    struct stored_undo *u = xcalloc(1, sizeof(*u));
+
+    if (row->id.v < st->next_undo)
+        FAULT(st, "undo id %llu was used before", ID(row->id));
+    u->row = *row;
+    u->row.login = xstrdup(row->login);
+    HASH_ADD(hh, st->undos, row.id.v, sizeof(u->row.id.v), u);
+    st->next_undo = row->id.v + 1;
+}
+
+static void row_undo_delete(struct sim_store *st, struct undo_id id)
+{
+    struct stored_undo *u;
+
+    HASH_FIND(hh, st->undos, &id.v, sizeof(id.v), u);
+    if (u == NULL) {
+        FAULT(st, "undo %llu was deleted and does not exist", ID(id));
+        return;
+    }
+    HASH_DEL(st->undos, u);
+    free((void *)(uintptr_t)u->row.login);
+    free(u);
 }
 
 /* ---- runs ---- */
@@ -284,6 +358,25 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
     case CHANGE_RUN_SET:
         row_run_set(st, &c->run);
         break;
+    case CHANGE_TEST_RANKS:
+        row_ranks_set(st, c);
+        break;
+    case CHANGE_TESTS_SET:
+        row_range_set(st, c);
+        break;
+    case CHANGE_UNDO_ADD:
+        row_undo_add(st, &c->undo);
+        break;
+    case CHANGE_UNDO_DELETE:
+        row_undo_delete(st, c->undo.id);
+        break;
+    case CHANGE_LAUNCH_NAME: {
+        struct stored_launch *l = sim_store_launch(st, c->launch.id.v);
+
+        if (l != NULL)
+            l->row.name = arena_strdup(&l->arena, c->launch.name);
+        break;
+    }
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:
         FAULT(st, "a change of kind %d", (int)c->kind);
@@ -298,11 +391,13 @@ void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now
     const struct stored_launch *l;
     const struct stored_test *t;
     const struct stored_run *r;
+    const struct stored_undo *u;
 
     c.ids.server = st->next_server;
     c.ids.launch = st->next_launch;
     c.ids.test = st->next_test;
     c.ids.run = st->next_run;
+    c.ids.undo = st->next_undo;
     engine_load(e, now, &c);
     for (s = st->servers; s != NULL; s = s->hh.next) {
         c = (struct change){.kind = CHANGE_SERVER_PUT, .server = s->row};
@@ -312,6 +407,10 @@ void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now
         c = (struct change){.kind = CHANGE_LAUNCH_ADD, .launch = l->row};
         if (l->row.state != LAUNCH_DONE)
             engine_load(e, now, &c);
+    }
+    for (u = st->undos; u != NULL; u = u->hh.next) {
+        c = (struct change){.kind = CHANGE_UNDO_ADD, .undo = u->row};
+        engine_load(e, now, &c);
     }
     for (t = st->tests; t != NULL; t = t->hh.next) {
         l = sim_store_launch(st, t->row.launch.v);

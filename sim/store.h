@@ -29,12 +29,18 @@ struct stored_run {
     UT_hash_handle hh;
 };
 
+struct stored_undo {
+    struct undo_row row; /* its login owned */
+    UT_hash_handle hh;
+};
+
 struct sim_store {
     struct stored_server *servers;
     struct stored_launch *launches;
     struct stored_test *tests;
     struct stored_run *runs;
-    uint64_t next_server, next_launch, next_test, next_run;
+    struct stored_undo *undos;
+    uint64_t next_server, next_launch, next_test, next_run, next_undo;
     char fault[256]; /* what a change broke; "" nothing */
 };
 

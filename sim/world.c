@@ -599,6 +599,8 @@ static void on_commit(struct world *w)
     for (uint32_t i = 0; i < o->replies.n; i++) {
         w->last_reply_id = o->replies.at[i].id;
         w->last_reply_err = o->replies.at[i].err;
+        if (w->opts.on_reply != NULL)
+            w->opts.on_reply(w->opts.ctx, &o->replies.at[i]);
     }
     for (uint32_t i = 0; i < o->goals.n; i++)
         release_goal(w, &o->goals.at[i]);

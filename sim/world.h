@@ -39,6 +39,7 @@ struct world_opts {
     uint32_t lease_extra_ms; /* a broken rule: added to every lease on its way to an agent */
     bool trace;
     void (*on_trace)(void *ctx, int64_t ms, const char *text);
+    void (*on_reply)(void *ctx, const struct reply *r); /* NULL: nobody listens */
     void *ctx;
 };
 

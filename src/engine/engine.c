@@ -27,6 +27,7 @@ struct engine *engine_new(const struct engine_opts *opts)
     e->next_launch = 1;
     e->next_test = 1;
     e->next_run = 1;
+    e->next_undo = 1;
     return e;
 }
 
@@ -77,6 +78,14 @@ struct run *run_by_id(const struct engine *e, struct run_id id)
 
     HASH_FIND(hh, e->runs, &id.v, sizeof(id.v), r);
     return r;
+}
+
+struct user *user_of_id(const struct engine *e, struct user_id id)
+{
+    struct user *u;
+
+    HASH_FIND(hh, e->users, &id.v, sizeof(id.v), u);
+    return u;
 }
 
 void late_news(struct engine *e, const char *what, uint64_t id)
@@ -176,6 +185,9 @@ static struct test_row new_test_row(const struct new_test *t)
                              .n_argv = t->n_argv,
                              .reports = t->reports,
                              .n_reports = t->n_reports,
+                             .language = t->language != NULL ? t->language : "",
+                             .browser = t->browser != NULL ? t->browser : "",
+                             .reason = "",
                              .predicted_ms = t->predicted_ms,
                              .state = TEST_WAITING,
                              .outcome = OUTCOME_NONE};
@@ -185,6 +197,7 @@ static enum err launch_check(const struct engine *e, const struct launch_row *ro
                              const struct new_test *tests, uint32_t n, struct why *reterr)
 {
     struct test_row t;
+    uint32_t queued;
     uint32_t i;
     enum err err = launch_row_check(row, reterr);
 
@@ -194,6 +207,12 @@ static enum err launch_check(const struct engine *e, const struct launch_row *ro
         return why_set(reterr, ERR_INVALID, "tests", "there is no test to run");
     if (n > LAUNCH_TESTS_MAX)
         return why_set(reterr, ERR_LIMIT, "tests", "%u tests, at most %u are allowed", n, LAUNCH_TESTS_MAX);
+    queued = user_of_id(e, row->user) != NULL && user_of_id(e, row->user)->queue != NULL
+                 ? user_of_id(e, row->user)->queue->order.sums.n
+                 : 0;
+    if (queued + n > QUEUE_TESTS_MAX)
+        return why_set(reterr, ERR_LIMIT, "tests", "%u tests wait in the queue, %u more would be over %u",
+                       queued, n, QUEUE_TESTS_MAX);
     for (i = 0; i < row->n_servers; i++) {
         if (server_by_id(e, (struct server_id){row->servers[i]}) == NULL)
             return why_set(reterr, ERR_INVALID, "servers", "there is no server %llu",
@@ -206,15 +225,59 @@ static enum err launch_check(const struct engine *e, const struct launch_row *ro
     return err;
 }
 
-static void launch_fill(struct engine *e, struct launch *l, const struct new_test *tests, uint32_t n)
+struct ranked {
+    int64_t ms;
+    uint32_t position;
+};
+
+/* The longest first; of equals the one given first. */
+static int by_length(const void *a, const void *b)
+{
+    const struct ranked *x = a;
+    const struct ranked *y = b;
+
+    if (x->ms != y->ms)
+        return x->ms > y->ms ? -1 : 1;
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+/* The rank of each test by its position; a test without a prediction counts as the mean of those with one. */
+static void launch_rank(struct launch *l, const struct new_test *tests, uint32_t n, bool at_front,
+                        int64_t *ranks)
+{
+    int64_t first = at_front ? rank_front(l->user, n) : rank_end(l->user, n);
+    struct ranked *order = xmalloc(n * sizeof(*order));
+    int64_t known = 0;
+    int64_t sum = 0;
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        known += tests[i].predicted_ms > 0;
+        sum += tests[i].predicted_ms;
+    }
+    for (i = 0; i < n; i++)
+        order[i] =
+            (struct ranked){tests[i].predicted_ms > 0 || known == 0 ? tests[i].predicted_ms : sum / known, i};
+    if (l->row.order == ORDER_FINISH_SOONEST)
+        qsort(order, n, sizeof(*order), by_length);
+    for (i = 0; i < n; i++)
+        ranks[order[i].position] = first + (int64_t)i * RANK_GAP;
+    free(order);
+}
+
+static void launch_fill(struct engine *e, struct launch *l, const struct new_test *tests, uint32_t n,
+                        bool at_front)
 {
     struct change c = {.kind = CHANGE_LAUNCH_ADD, .launch = l->row};
+    int64_t *ranks = xmalloc(n * sizeof(*ranks));
     struct test_row row;
     uint32_t i;
 
+    launch_rank(l, tests, n, at_front, ranks);
     outbox_change(e->out, &c);
     for (i = 0; i < n; i++) {
         row = new_test_row(&tests[i]);
+        row.rank = ranks[i];
         row.id.v = e->next_test;
         row.launch = l->id;
         row.position = i;
@@ -226,6 +289,8 @@ static void launch_fill(struct engine *e, struct launch *l, const struct new_tes
     for (i = 0; i < n; i++)
         queue_add(e, &l->tests[i]);
     launch_ready_update(e, l);
+    queue_changed(e, l->user);
+    free(ranks);
 }
 
 static void on_launch_create(struct engine *e, const struct event *ev)
@@ -237,6 +302,8 @@ static void on_launch_create(struct engine *e, const struct event *ev)
 
     if (refused(e, ev))
         return;
+    if (row.location == NULL)
+        row.location = "";
     if (row.lease_ms == 0)
         row.lease_ms = LEASE_DEFAULT_MS;
     if (launch_check(e, &row, ev->launch_create.tests, n, &why) != ERR_OK) {
@@ -252,7 +319,7 @@ static void on_launch_create(struct engine *e, const struct event *ev)
     row.outcome = OUTCOME_NONE;
     l = launch_new(e, &row);
     TRACE(e, "launch %llu: RUNNING: %u test%s", (unsigned long long)l->id.v, n, n == 1 ? "" : "s");
-    launch_fill(e, l, ev->launch_create.tests, n);
+    launch_fill(e, l, ev->launch_create.tests, n, ev->launch_create.at_front);
     launch_note(e, l);
     outbox_reply(e->out, ev->ticket, l->id.v);
 }
@@ -283,6 +350,28 @@ static void on_launch_stop(struct engine *e, const struct event *ev)
         }
     }
     outbox_reply(e->out, ev->ticket, l->id.v);
+}
+
+/* Also a launch that is over may be called something else: then only its row is changed. */
+static void on_launch_name(struct engine *e, const struct event *ev)
+{
+    struct launch *l = launch_by_id(e, ev->launch_name.launch);
+    struct change c = {.kind = CHANGE_LAUNCH_NAME,
+                       .launch = {.id = ev->launch_name.launch, .name = ev->launch_name.name}};
+    struct why why;
+
+    if (refused(e, ev))
+        return;
+    if (text_check("name", c.launch.name, NAME_BYTES_MAX, &why) != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
+        return;
+    }
+    outbox_change(e->out, &c);
+    if (l != NULL) {
+        l->row.name = text_keep(l->row.name, c.launch.name);
+        launch_note(e, l);
+    }
+    outbox_reply(e->out, ev->ticket, c.launch.id.v);
 }
 
 static void on_run_stop(struct engine *e, const struct event *ev)
@@ -340,6 +429,9 @@ static void timers_run(struct engine *e)
         case TIMER_REST:
             rest_on_timer(e, t->owner);
             break;
+        case TIMER_UNDO:
+            undo_on_timer(e, t->owner);
+            break;
         }
     }
 }
@@ -375,6 +467,17 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
     case EV_LAUNCH_STOP:
         on_launch_stop(e, ev);
         break;
+    case EV_LAUNCH_NAME:
+        on_launch_name(e, ev);
+        break;
+    case EV_QUEUE_LOOK:
+        if (!refused(e, ev))
+            on_queue_look(e, ev);
+        break;
+    case EV_QUEUE_CHANGE:
+        if (!refused(e, ev))
+            on_queue_change(e, ev);
+        break;
     case EV_RUN_STOP:
         on_run_stop(e, ev);
         break;
@@ -402,7 +505,8 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
     }
 }
 
-/* Waiting tests of launches that are being stopped, so many a turn. */
+/* Tests of launches that are being stopped and that wait or were removed, so many a turn. None of them comes to wait
+ * again meanwhile (retry.c), so one walk finds them all. */
 void stopping_flush(struct engine *e)
 {
     uint32_t budget = STOP_TURN_MAX;
@@ -410,8 +514,7 @@ void stopping_flush(struct engine *e)
     struct test *t;
 
     while ((l = e->stopping) != NULL) {
-        t = queue_any(l);
-        if (t == NULL) {
+        if (l->stop_at == l->row.n_tests) {
             SET_REMOVE(e->stopping, l, stopping);
             continue;
         }
@@ -419,7 +522,9 @@ void stopping_flush(struct engine *e)
             e->more = true;
             return;
         }
-        CHECK(test_state_set(e, t, TEST_BY_STOP, OUTCOME_STOPPED));
+        t = &l->tests[l->stop_at++];
+        if (t->state == TEST_WAITING || t->state == TEST_REMOVED)
+            CHECK(test_state_set(e, t, TEST_BY_STOP, OUTCOME_STOPPED));
     }
 }
 
@@ -436,6 +541,7 @@ void engine_turn_end(struct engine *e, struct now now, struct outbox *out)
         stopping_flush(e);
         place_turn(e);
         goals_flush(e);
+        queue_notes_flush(e);
         launch_notes_flush(e);
         byes_flush(e);
     }

@@ -3,9 +3,9 @@
  *   E1   every object is found under its id, and ids are below the next one
  *   E2   a run is active: ASSIGNED, RUNNING or STOPPING; its test is ACTIVE and points back at it
  *   E3   a test has an active run exactly when it is ACTIVE
- *   E4   every test of a launch is counted exactly once: waiting + active + outcomes = its tests
- *   E5   a WAITING test stands in exactly one queue of its launch; no other test stands in one
- *   E6   a launch with waiting tests is ready for placement exactly while it is RUNNING
+ *   E4   every test of a launch is counted exactly once: waiting + active + removed + outcomes = its tests
+ *   E5   a WAITING test stands in exactly one of its launch's heap and list; no other test stands in one
+ *   E6   a launch with waiting tests is ready for placement exactly while it is RUNNING, a user with one that is
  *   E7   the runs of a server are those that name it; each counter equals its list
  *   E8   every active run has a lease timer, set no later than its lease's end
  *   E9   an open link belongs to a server that is ONLINE or LOST, and has a silence timer
@@ -17,7 +17,11 @@
  *   E15  after a turn nothing waits to be told: no goals, notes or goodbyes are due
  *   E16  a test was lost as often as it says, and not more often than its launch allows while it is not done
  *   E17  only ASSIGNED runs are asked back
- *   E18  a removed server holds runs, has no row, and is given nothing */
+ *   E18  a removed server holds runs, has no row, and is given nothing
+ *   E19  a user's queue holds each of the waiting tests once, in the order of (rank, id), and its sums are theirs; every
+ *        rank lies between the user's bounds
+ *   E20  a REMOVED test belongs to one undo of its user, no other test to any; an undo has tests and a timer, and a user
+ *        at most 20 of them */
 #include "engine/engine_private.h"
 
 static void check_servers(const struct engine *e)
@@ -107,8 +111,13 @@ static void check_test(const struct engine *e, const struct launch *l, const str
     CHECK((t->state == TEST_ACTIVE) == (t->active != NULL));                     /* E3 */
     CHECK((t->state == TEST_WAITING) == (t->in_retry || heap_has(&t->waiting))); /* E5 */
     CHECK(!(t->in_retry && heap_has(&t->waiting)));                              /* E5 */
-    CHECK((t->state == TEST_DONE) == (t->outcome != OUTCOME_NONE));              /* E4 */
-    CHECK(t->losses <= t->attempts);                                             /* E16 */
+    CHECK((t->state == TEST_REMOVED) == (t->undo != NULL));                      /* E20 */
+    CHECK(t->undo == NULL || t->undo->user == l->user);                          /* E20 */
+    CHECK(t->rank >= l->user->rank_low);                                         /* E19 */
+    CHECK(t->rank <= l->user->rank_high);                                        /* E19 */
+    CHECK(!t->is_chosen);
+    CHECK((t->state == TEST_DONE) == (t->outcome != OUTCOME_NONE)); /* E4 */
+    CHECK(t->losses <= t->attempts);                                /* E16 */
     if (t->state != TEST_DONE)
         CHECK(t->losses <= l->row.retries); /* E16 */
 }
@@ -123,11 +132,13 @@ static void check_launch(const struct engine *e, const struct launch *l)
     uint32_t retry = 0;
     uint32_t i;
     bool ready;
+    bool has_first;
 
-    CHECK(launch_by_id(e, l->id) == l); /* E1 */
-    CHECK(l->id.v < e->next_launch);    /* E1 */
-    CHECK(l->row.state != LAUNCH_DONE); /* E14 */
-    CHECK(l->n_done < l->row.n_tests);  /* E14 */
+    CHECK(l->user == user_of_id(e, l->row.user)); /* E1 */
+    CHECK(launch_by_id(e, l->id) == l);           /* E1 */
+    CHECK(l->id.v < e->next_launch);              /* E1 */
+    CHECK(l->row.state != LAUNCH_DONE);           /* E14 */
+    CHECK(l->n_done < l->row.n_tests);            /* E14 */
     for (i = 0; i < l->row.n_tests; i++) {
         t = &l->tests[i];
         check_test(e, l, t);
@@ -145,14 +156,69 @@ static void check_launch(const struct engine *e, const struct launch *l)
     CHECK(l->n_waiting == by_state[TEST_WAITING]); /* E4 */
     CHECK(l->n_waiting == retry + l->waiting.n);   /* E5 */
     CHECK(l->n_active == by_state[TEST_ACTIVE]);   /* E4 */
+    CHECK(l->n_removed == by_state[TEST_REMOVED]); /* E4 */
     CHECK(l->n_done == by_state[TEST_DONE]);       /* E4 */
     for (i = 0; i < OUTCOME_COUNT; i++)
         CHECK(l->by_outcome[i] == by_outcome[i]); /* E4 */
-    ready = l->row.state == LAUNCH_RUNNING && l->n_waiting > 0;
-    CHECK(ready == (l->row.n_servers > 0 ? l->is_limited_ready : heap_has(&l->ready))); /* E6 */
-    if (heap_has(&l->ready))
-        CHECK(l->ready.k1 == l->n_active);                                         /* E6 */
-    CHECK(l->row.state != LAUNCH_STOPPING || l->n_waiting == 0 || l->is_stopping); /* E6 */
+    ready = l->row.state == LAUNCH_RUNNING;
+    has_first = ready && l->waiting.n > 0;
+    CHECK(has_first == (l->row.n_servers > 0 ? l->is_limited_ready : heap_has(&l->ready))); /* E6 */
+    CHECK((ready && l->retry != NULL) == l->is_choosy);                                     /* E6 */
+    if (heap_has(&l->ready)) {
+        CHECK(l->ready.k1 == heap_top(&l->waiting)->k1); /* E6 */
+        CHECK(l->ready.k2 == heap_top(&l->waiting)->k2); /* E6 */
+    }
+    CHECK(l->row.state != LAUNCH_STOPPING || l->n_waiting + l->n_removed == 0 || l->is_stopping); /* E6 */
+}
+
+static void check_user(const struct engine *e, const struct user *u)
+{
+    const struct launch *l;
+    const struct undo *undo;
+    const struct test *t;
+    uint32_t waiting = 0;
+    uint32_t active = 0;
+    uint32_t undos = 0;
+    uint32_t n;
+    bool ready = false;
+
+    CHECK(user_of_id(e, u->id) == u); /* E1 */
+    for (l = e->launches; l != NULL; l = l->hh.next) {
+        if (l->user != u || l->row.state == LAUNCH_DONE)
+            continue;
+        waiting += l->n_waiting;
+        active += l->n_active;
+        ready = ready || (l->row.state == LAUNCH_RUNNING && l->n_waiting > 0);
+    }
+    order_check(u->queue);                                             /* E19 */
+    CHECK(waiting == (u->queue != NULL ? u->queue->order.sums.n : 0)); /* E19 */
+    for (t = order_first(u->queue); t != NULL; t = order_after(u->queue, t->rank, t->id.v)) {
+        CHECK(t->state == TEST_WAITING); /* E19 */
+        CHECK(t->launch->user == u);     /* E19 */
+    }
+    CHECK(u->n_active == active);       /* E7 */
+    CHECK(ready == heap_has(&u->fair)); /* E6 */
+    if (ready) {
+        CHECK(u->fair.k1 == u->n_active); /* E6 */
+        CHECK(u->fair.k2 == u->turn);     /* E6 */
+    }
+    heap_check(&u->ready);
+    DL_FOREACH(u->undos, undo) {
+        undos++;
+        CHECK(undo->user == u);           /* E20 */
+        CHECK(undo->id.v < e->next_undo); /* E1 */
+        CHECK(timer_is_set(&undo->end));  /* E20 */
+        n = 0;
+        DL_FOREACH2(undo->tests, t, undo_next)
+        {
+            CHECK(t->undo == undo); /* E20 */
+            n++;
+        }
+        CHECK(n == undo->n_tests); /* E20 */
+        CHECK(n > 0);              /* E20 */
+    }
+    CHECK(undos == u->n_undos); /* E20 */
+    CHECK(undos <= UNDOS_MAX);  /* E20 */
 }
 
 /* The first waiting test of each launch, against every idle server. */
@@ -178,6 +244,7 @@ static void check_placed(const struct engine *e)
 void engine_check(const struct engine *e)
 {
     const struct launch *l;
+    const struct user *u;
 
     check_servers(e);
     check_runs(e);
@@ -189,11 +256,14 @@ void engine_check(const struct engine *e)
         if (!e->turn_open || l->row.state != LAUNCH_DONE)
             check_launch(e, l);
     }
+    for (u = e->users; u != NULL; u = u->hh.next)
+        check_user(e, u);
     if (e->turn_open)
         return;
-    CHECK(e->noted == NULL); /* E15 */
-    CHECK(e->dirty == NULL); /* E15 */
-    CHECK(!e->say_bye);      /* E15 */
+    CHECK(e->queues_noted == NULL); /* E15 */
+    CHECK(e->noted == NULL);        /* E15 */
+    CHECK(e->dirty == NULL);        /* E15 */
+    CHECK(!e->say_bye);             /* E15 */
     if (!e->more && !e->closing)
         check_placed(e);
 }

@@ -38,6 +38,8 @@ static void test_dump(const struct test *t, struct buf *out)
                (unsigned long long)t->id.v, t->position, t->path, adapter_name(t->adapter),
                (long long)t->predicted_ms, test_state_name(t->state), outcome_name(t->outcome), t->attempts,
                t->losses, (unsigned long long)t->run.v);
+    buf_printf(out, " rank=%lld language=\"%s\" browser=\"%s\" undo=%llu reason=\"%s\"", (long long)t->rank,
+               t->language, t->browser, t->undo != NULL ? (unsigned long long)t->undo->id.v : 0, t->reason);
     texts_dump(out, "arg", t->argv, t->n_argv);
     buf_putc(out, '\n');
 }
@@ -54,6 +56,7 @@ static void launch_dump(const struct launch *l, struct buf *out)
     buf_printf(out, " time=%lld silence=%lld lease=%u tests=%u created=%lld %s started=%lld",
                (long long)r->time_limit_ms, (long long)r->silence_limit_ms, r->lease_ms, r->n_tests,
                (long long)r->created_at.ms, launch_state_name(r->state), (long long)r->started_at.ms);
+    buf_printf(out, " location=\"%s\"", r->location);
     for (i = 0; i < r->n_servers; i++)
         buf_printf(out, " server=%llu", (unsigned long long)r->servers[i]);
     texts_dump(out, "env", r->env, r->n_env);
@@ -69,6 +72,12 @@ static void run_dump(const struct run *r, struct buf *out)
                (unsigned long long)r->id.v, (unsigned long long)r->test->id.v,
                (unsigned long long)r->server->id.v, r->attempt, (int)r->slot, run_state_name(r->state),
                (long long)r->created_at.ms, (long long)r->started_at.ms);
+}
+
+static void undo_dump(const struct undo *u, struct buf *out)
+{
+    buf_printf(out, "undo %llu user=%llu login=\"%s\" at=%lld tests=%u\n", (unsigned long long)u->id.v,
+               (unsigned long long)u->user->id.v, u->login, (long long)u->at.ms, u->n_tests);
 }
 
 /* All objects of a hash, sorted by id; each begins with its id. */
@@ -89,11 +98,13 @@ static void run_dump(const struct run *r, struct buf *out)
 
 _Static_assert(offsetof(struct server, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct launch, id) == 0, "by_id() reads it there");
+_Static_assert(offsetof(struct undo, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct run, id) == 0, "by_id() reads it there");
 
 void engine_dump(const struct engine *e, struct buf *out)
 {
     DUMP_SORTED(server, e->servers, server_dump);
     DUMP_SORTED(launch, e->launches, launch_dump);
+    DUMP_SORTED(undo, e->undos, undo_dump);
     DUMP_SORTED(run, e->runs, run_dump);
 }

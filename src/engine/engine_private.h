@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "engine/order.h"
 #include "engine/timers.h"
 
 #define uthash_malloc(n) xmalloc(n)
@@ -24,13 +25,17 @@
 #define TIMERS_STEP_MAX 4096u
 #define TAKE_BACK_TURN_MAX 64u
 
-#define GOAL_ENTRIES_MAX 4096u /* the wire's limit of goals and of held runs */
-#define AHEAD_SLOT_MAX 16u     /* runs given in advance per slot, at most */
-#define LOSSES_MAX 11u         /* retries are at most 10, so a test is lost at most once more */
-#define RETRY_LOOK_MAX 16u     /* tests to be tried again that one decision looks at */
-#define REST_MIN_MS 1000       /* a server rests so long after an infrastructure failure... */
-#define REST_MAX_MS 60000      /* ...doubling up to so long, until a run succeeds */
-#define MAY_COME_TRIES 3u      /* a server that failed to connect so often is not waited for */
+#define GOAL_ENTRIES_MAX 4096u      /* the wire's limit of goals and of held runs */
+#define AHEAD_SLOT_MAX 16u          /* runs given in advance per slot, at most */
+#define LOSSES_MAX 11u              /* retries are at most 10, so a test is lost at most once more */
+#define RETRY_LOOK_MAX 16u          /* tests to be tried again that one decision looks at, per launch */
+#define RANK_GAP (INT64_C(1) << 20) /* between neighbours, so that a few thousand tests fit in between */
+#define UNDO_MS (INT64_C(10) * 60 * 1000)
+#define UNDOS_MAX 20u       /* of one user */
+#define QUEUE_NOTES_MAX 64u /* of an operation on more tests than that watchers are told as a whole */
+#define REST_MIN_MS 1000    /* a server rests so long after an infrastructure failure... */
+#define REST_MAX_MS 60000   /* ...doubling up to so long, until a run succeeds */
+#define MAY_COME_TRIES 3u   /* a server that failed to connect so often is not waited for */
 #define LEASE_DEFAULT_MS 120000u
 #define SILENT_CLOSE_FACTOR 4 /* silence_shown_ms times this: the link is closed and made anew */
 
@@ -117,6 +122,9 @@ struct test {
     UT_hash_handle hh;
     uint32_t position;
     const char *path; /* texts live in the launch's arena */
+    const char *language;
+    const char *browser;
+    const char *reason; /* of a test that is done without a run */
     enum adapter_kind adapter;
     const char *const *argv;
     uint32_t n_argv;
@@ -129,16 +137,63 @@ struct test {
     uint32_t losses;
     struct run_id run;
     struct run *active; /* while ACTIVE */
+    int64_t rank;
+    struct order_node order; /* while WAITING: in its user's queue */
     struct heap_item waiting;
+    struct undo *undo; /* while REMOVED */
+    struct test *undo_prev, *undo_next;
+    bool is_chosen; /* scratch of queue_ops.c */
     struct test *retry_prev, *retry_next;
     bool in_retry;
     uint64_t lost_on[LOSSES_MAX];
     uint32_t n_lost_on;
 };
 
+/* What an operation took out of a queue; kept while it can be put back. */
+struct undo {
+    struct undo_id id;
+    struct user *user;
+    const char *login; /* owned */
+    struct wall at;
+    struct test *tests;
+    uint32_t n_tests;
+    struct timer end;
+    struct undo *prev, *next; /* in user->undos, oldest first */
+    UT_hash_handle hh;
+};
+
+/* Somebody with launches, and the queue: all waiting tests of these. Made with the first launch, and stays. */
+struct user { /* NOLINT(clang-analyzer-optin.performance.Padding) */
+    struct user_id id;
+    UT_hash_handle hh;
+    struct test *queue; /* a tree: order.h */
+    int64_t rank_low;   /* every rank given lies between these, which lie outside */
+    int64_t rank_high;
+    uint64_t
+        version; /* of the queue: other people's pages show this one. The time of the last change, or more */
+    struct undo *undos;
+    uint32_t n_undos;
+
+    /* placement */
+    uint32_t n_active;
+    uint64_t turn;          /* of its last run, as the engine counts them; never equal to another user's */
+    struct heap ready;      /* unlimited launches that run, by their first test never lost */
+    struct launch *limited; /* the same, of those limited to servers, in a list */
+    struct launch *choosy;  /* launches that run and have lost tests waiting */
+    struct heap_item fair;  /* in engine->ready: something of it waits */
+
+    bool is_noted; /* a NOTE_QUEUE is due this turn */
+    struct user *noted_prev, *noted_next;
+
+    /* for predictions */
+    uint64_t n_measured;
+    int64_t measured_us;
+};
+
 struct launch { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct launch_id id;
-    struct launch_row row; /* its texts live in the arena */
+    struct launch_row row; /* its texts live in the arena, but for the name */
+    struct user *user;
     struct arena arena;
     UT_hash_handle hh;
     struct test *tests; /* row.n_tests of them, by position */
@@ -146,23 +201,28 @@ struct launch { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     uint64_t *sorted_servers;
     uint32_t cursor; /* in row.servers: where the last look for a free one ended */
 
-    struct heap waiting; /* tests never lost */
+    struct heap waiting; /* tests never lost, by (rank, id) */
     struct test *retry;  /* tests lost before, first lost first */
     uint32_t n_waiting;
     uint32_t n_active;
+    uint32_t n_removed;
     uint32_t by_outcome[OUTCOME_COUNT];
     uint32_t n_done;
     enum outcome worst;
     int64_t mean_known_ms; /* of the predictions given; 0 none */
 
-    struct heap_item ready; /* in engine->ready: unlimited, running, something waits */
-    bool is_limited_ready;
+    struct heap_item ready; /* in user->ready */
+    bool is_limited_ready;  /* in user->limited */
     struct launch *limited_ready_prev, *limited_ready_next;
+    bool is_choosy; /* in user->choosy */
+    struct launch *choosy_prev, *choosy_next;
     bool is_fresh; /* tests came to wait: idle servers may take them */
     struct launch *fresh_prev, *fresh_next;
     bool is_noted; /* a NOTE_LAUNCH is due this turn */
     struct launch *noted_prev, *noted_next;
-    bool is_stopping; /* waiting tests are still to be ended */
+    bool is_stopping; /* tests that wait or were removed are still to be ended: those from stop_at on */
+    uint32_t stop_at;
+    uint64_t like; /* scratch of queue_ops.c */
     struct launch *stopping_prev, *stopping_next;
 
     /* for the ETA and for work in advance */
@@ -192,14 +252,18 @@ struct engine {
     uint64_t next_launch;
     uint64_t next_test;
     uint64_t next_run;
+    uint64_t next_undo;
+    uint64_t turns_given;   /* to users */
     struct server *servers; /* hashes iterate in order of insertion */
     struct launch *launches;
     struct test *tests;
     struct run *runs;
+    struct user *users;
+    struct undo *undos;
 
     struct timers timers;
-    struct heap ready;
-    struct launch *limited; /* limited to servers, running, something waits */
+    struct heap ready; /* users with something to place, by fairness */
+    struct user *queues_noted;
     struct launch *fresh;
     struct launch *noted;
     struct launch *stopping;
@@ -241,6 +305,7 @@ struct server *server_by_id_any(const struct engine *e, struct server_id id); /*
 struct launch *launch_by_id(const struct engine *e, struct launch_id id);
 struct test *test_by_id(const struct engine *e, struct test_id id);
 struct run *run_by_id(const struct engine *e, struct run_id id);
+struct user *user_of_id(const struct engine *e, struct user_id id); /* NULL: it never had a launch */
 
 #define TRACE(e, ...)                            \
     do {                                         \
@@ -260,6 +325,9 @@ void launch_delete(struct engine *e, struct launch *l); /* DONE, or the whole en
 struct test *launch_test_init(struct engine *e, struct launch *l, const struct test_row *row);
 struct run *run_new(struct engine *e, struct test *t, struct server *s, struct run_id id);
 void run_delete(struct engine *e, struct run *r);
+struct user *user_get(struct engine *e, struct user_id id); /* made if need be */
+struct undo *undo_new(struct engine *e, const struct undo_row *row);
+void undo_delete(struct engine *e, struct undo *u);    /* holds no test */
 void engine_release(struct engine *e);                 /* everything, whatever its state */
 const char *text_keep(const char *old, const char *s); /* an owned copy of s; frees old */
 
@@ -283,7 +351,17 @@ enum link_cause {
     LINK_CAUSE_COUNT
 };
 enum launch_cause { LAUNCH_BY_STOP, LAUNCH_BY_TESTS_DONE, LAUNCH_CAUSE_COUNT };
-enum test_cause { TEST_BY_PLACED, TEST_BY_RETRY, TEST_BY_BACK, TEST_BY_END, TEST_BY_STOP, TEST_CAUSE_COUNT };
+enum test_cause {
+    TEST_BY_PLACED,
+    TEST_BY_RETRY,
+    TEST_BY_BACK,
+    TEST_BY_END,
+    TEST_BY_STOP,
+    TEST_BY_REMOVE,
+    TEST_BY_UNDO,
+    TEST_BY_EXPIRY,
+    TEST_CAUSE_COUNT
+};
 enum run_cause {
     RUN_BY_STARTED,
     RUN_BY_FINISHED,
@@ -320,6 +398,10 @@ bool link_state_set(struct engine *e, struct server *s, enum link_cause cause, c
 bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause cause);
 /* outcome: for the causes that end it */
 bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome);
+/* The same for many, which are all in one state that has the edge; told as a whole. `undo`: of TEST_BY_REMOVE.
+ * reason: of tests that are done by it, copied. Sorts `tests` by id. */
+void tests_state_set(struct engine *e, struct test **tests, uint32_t n, enum test_cause cause,
+                     struct undo *undo, const char *reason);
 /* How a run ended, for the causes that end it; NULL otherwise. */
 struct run_end {
     enum outcome outcome;
@@ -330,12 +412,44 @@ struct run_end {
 bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
 void run_begin(struct engine *e, struct run *r); /* the first state: ASSIGNED */
 
-/* ---- queue.c: which test of a launch is next ---- */
+/* ---- queue.c: which test is next ---- */
 void queue_add(struct engine *e, struct test *t);
 void queue_remove(struct engine *e, struct test *t);
-struct test *queue_any(const struct launch *l);                        /* some waiting test; NULL: none */
-uint32_t queue_ahead_of(const struct launch *l, const struct test *t); /* how many of its launch go first */
-void launch_ready_update(struct engine *e, struct launch *l); /* after n_waiting, n_active or state changed */
+void launch_ready_update(struct engine *e, struct launch *l); /* after its waiting tests or state changed */
+void user_ready_update(struct engine *e, struct user *u);     /* after n_active changed */
+bool user_is_fairer(const struct user *a, const struct user *b); /* a before b, which may be NULL */
+/* Other ranks for n waiting tests of a user: those of `sorted`, in their order, from `first` on in steps. */
+void queue_rank_all(struct engine *e, struct user *u, struct test *const *sorted, const int64_t *ranks,
+                    uint32_t n);
+void queue_rank_some(struct engine *e, struct user *u, struct test *const *tests, const int64_t *ranks,
+                     uint32_t n);
+void queue_changed(struct engine *e, struct user *u); /* by people: a new version, and noted */
+void queue_notes_flush(struct engine *e);
+int64_t rank_end(struct user *u,
+                 uint32_t n); /* the first of n ranks, RANK_GAP apart, behind all of the user's */
+int64_t rank_front(struct user *u, uint32_t n); /* the same before all */
+void rank_seen(struct user *u, int64_t rank);
+
+/* ---- queue_ops.c: what people do to a queue; queue_look.c: what they see ---- */
+void on_queue_change(struct engine *e, const struct event *ev);
+void undo_on_timer(struct engine *e, struct undo *u);
+void undo_start(struct engine *e, struct undo *u); /* boot: its time runs */
+void undo_take(struct engine *e, struct undo *u, struct test *t);
+void undo_drop(struct engine *e,
+               struct test *t); /* a test that is no longer removed; an undo without tests goes */
+void on_queue_look(struct engine *e, const struct event *ev);
+
+/* ---- engine_why.c ---- */
+struct look {
+    uint32_t servers; /* that the test may use */
+    uint32_t online;
+    uint32_t resting;
+    uint32_t avoided; /* open, but they lost it before */
+    uint32_t slots;
+};
+struct look look_at(const struct engine *e, const struct test *t); /* walks all servers */
+void engine_why_in(const struct engine *e, const struct test *t, const struct look *look, uint32_t ahead,
+                   char *out, uint32_t size);
 
 void launch_predict(struct launch *l); /* mean_known_ms, from all tests; before any is queued */
 

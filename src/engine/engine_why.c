@@ -3,15 +3,7 @@
 
 #define SHOWN_MAX 3 /* so many servers are named in a sentence */
 
-struct look {
-    uint32_t servers; /* that the test may use */
-    uint32_t online;
-    uint32_t resting;
-    uint32_t avoided; /* open, but they lost it before */
-    uint32_t slots;
-};
-
-static struct look look_at(const struct engine *e, const struct test *t)
+struct look look_at(const struct engine *e, const struct test *t)
 {
     const struct server *s;
     struct look k = {0};
@@ -79,11 +71,9 @@ static void put_avoided(const struct engine *e, const struct test *t, struct buf
     buf_puts(b, " and waits for another server");
 }
 
-static void put_why(const struct engine *e, const struct test *t, struct buf *b)
+static void put_why(const struct engine *e, const struct test *t, struct look k, uint32_t ahead,
+                    struct buf *b)
 {
-    struct look k = look_at(e, t);
-    uint32_t ahead;
-
     if (t->launch->row.state == LAUNCH_STOPPING) {
         buf_puts(b, "its launch is being stopped");
     } else if (e->closing) {
@@ -99,8 +89,7 @@ static void put_why(const struct engine *e, const struct test *t, struct buf *b)
     } else if (k.avoided > 0) {
         put_avoided(e, t, b);
     } else {
-        ahead = queue_ahead_of(t->launch, t);
-        buf_printf(b, "%s slot%s of %u server%s %s taken; %u test%s of its launch %s ahead of it",
+        buf_printf(b, "%s slot%s of %u server%s %s taken; %u test%s of its queue %s ahead of it",
                    k.slots == 1 ? "the one" : "all", k.slots == 1 ? "" : "s", k.online,
                    k.online == 1 ? "" : "s", k.slots == 1 ? "is" : "are", ahead, ahead == 1 ? "" : "s",
                    ahead == 1 ? "is" : "are");
@@ -110,16 +99,25 @@ static void put_why(const struct engine *e, const struct test *t, struct buf *b)
 void engine_why(const struct engine *e, struct test_id id, char *out, uint32_t size)
 {
     const struct test *t = test_by_id(e, id);
-    struct buf b;
-    size_t n;
+    struct look look;
 
     if (size == 0)
         return;
     out[0] = '\0';
     if (t == NULL || t->state != TEST_WAITING)
         return;
+    look = look_at(e, t);
+    engine_why_in(e, t, &look, order_ahead(t->launch->user->queue, t).n, out, size);
+}
+
+void engine_why_in(const struct engine *e, const struct test *t, const struct look *look, uint32_t ahead,
+                   char *out, uint32_t size)
+{
+    struct buf b;
+    size_t n;
+
     buf_init(&b, KIB(64));
-    put_why(e, t, &b);
+    put_why(e, t, *look, ahead, &b);
     n = b.len < size ? b.len : size - 1;
     memcpy(out, buf_str(&b), n);
     out[n] = '\0';

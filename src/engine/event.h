@@ -19,6 +19,9 @@ enum event_kind {
     EV_SERVER_REMOVE,
     EV_LAUNCH_CREATE,
     EV_LAUNCH_STOP,
+    EV_LAUNCH_NAME, /* also of one that is over */
+    EV_QUEUE_LOOK, /* a page of a queue: a reading, answered like a command, so that it shows one moment that is saved */
+    EV_QUEUE_CHANGE,
     EV_RUN_STOP,
     EV_SHUTDOWN, /* planned end of this controller: extend leases, say goodbye to links */
     /* links */
@@ -36,6 +39,8 @@ struct held_run {
     uint32_t slot;
 };
 
+#define QUEUE_PAGE_MAX 500u
+
 /* A test of a launch to be made. */
 struct new_test {
     const char *path;
@@ -44,7 +49,35 @@ struct new_test {
     enum adapter_kind adapter;
     const char *const *reports; /* n_reports globs, for ADAPTER_JUNIT */
     uint32_t n_reports;
+    const char *language; /* NULL: "" */
+    const char *browser;  /* NULL: "" */
     int64_t predicted_ms;
+};
+
+/* What can be done to the waiting tests of a user. */
+enum queue_op {
+    QUEUE_MOVE,    /* `tests` before `before`, to the front or to the end, in the order they stand */
+    QUEUE_DELETE,  /* `tests` */
+    QUEUE_CLEAR,   /* all */
+    QUEUE_SHUFFLE, /* by `seed` */
+    QUEUE_DEDUPE,  /* of tests that would do the same the first stays */
+    QUEUE_SORT,    /* the longest predicted first */
+    QUEUE_UNDO,    /* of `undo`; 0: the newest */
+    QUEUE_OP_COUNT
+};
+enum queue_to { QUEUE_TO_END, QUEUE_TO_FRONT, QUEUE_TO_BEFORE };
+
+struct queue_change {
+    struct user_id user; /* whose queue */
+    enum queue_op op;
+    uint64_t version; /* of the queue as it was seen; another one is refused. 0: never mind */
+    const struct test_id *tests;
+    uint32_t n_tests;
+    enum queue_to to;
+    struct test_id before;
+    uint64_t seed;
+    struct undo_id undo;
+    const char *login; /* who does it */
 };
 
 struct event {
@@ -60,8 +93,19 @@ struct event {
             struct launch_row launch;     /* id, state, outcome, times, n_tests are ignored */
             const struct new_test *tests; /* launch order = as given; 1..LAUNCH_TESTS_MAX */
             uint32_t n_tests;
+            bool at_front; /* of the queue; else at its end */
         } launch_create;
         struct launch_id launch_stop;
+        struct {
+            struct launch_id launch;
+            const char *name;
+        } launch_name;
+        struct {
+            struct user_id user;
+            struct test_id after; /* the last of the page before; 0: from the front */
+            uint32_t limit;       /* 1..QUEUE_PAGE_MAX */
+        } queue_look;
+        struct queue_change queue_change;
         struct run_id run_stop;
         struct {
             struct server_id server;

@@ -36,6 +36,7 @@ bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause caus
         TRACE(e, "launch %llu: %s -> %s: %s (%s)", (unsigned long long)l->id.v, states[edge->from],
               states[edge->to], edge->sentence, outcome_name(l->row.outcome));
     } else {
+        l->stop_at = 0;
         SET_ADD(e->stopping, l, stopping);
         TRACE(e, "launch %llu: %s -> %s: %s", (unsigned long long)l->id.v, states[edge->from],
               states[edge->to], edge->sentence);

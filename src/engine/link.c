@@ -291,6 +291,8 @@ void on_run_started(struct engine *e, const struct event *ev)
 static void measure(struct launch *l, const struct finish *f)
 {
     l->n_measured++;
+    l->user->n_measured++;
+    l->user->measured_us += f->duration_us > 0 ? f->duration_us : 0;
     l->measured_us += f->duration_us > 0 ? f->duration_us : 0;
 }
 

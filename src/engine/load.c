@@ -11,6 +11,8 @@ static void load_ids(struct engine *e, const struct change *c)
         e->next_test = c->ids.test;
     if (e->next_run < c->ids.run)
         e->next_run = c->ids.run;
+    if (e->next_undo < c->ids.undo)
+        e->next_undo = c->ids.undo;
 }
 
 static void load_launch(struct engine *e, const struct launch_row *row)
@@ -23,8 +25,17 @@ static void load_test(struct engine *e, const struct test_row *row)
 {
     struct launch *l = launch_by_id(e, row->launch);
 
-    if (l != NULL)
-        (void)launch_test_init(e, l, row);
+    struct test *t;
+    struct undo *u;
+
+    if (l == NULL)
+        return;
+    t = launch_test_init(e, l, row);
+    if (t->state != TEST_REMOVED)
+        return;
+    HASH_FIND(hh, e->undos, &row->undo.v, sizeof(row->undo.v), u);
+    CHECK(u != NULL);
+    undo_take(e, u, t);
 }
 
 /* A server that was removed by force lives on, nameless in the store, until the leases of its runs end. */
@@ -83,9 +94,16 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
     case CHANGE_RUN_ADD:
         load_run(e, &c->run);
         return;
+    case CHANGE_UNDO_ADD:
+        (void)undo_new(e, &c->undo);
+        return;
     case CHANGE_SERVER_DELETE:
     case CHANGE_LAUNCH_SET:
+    case CHANGE_LAUNCH_NAME:
     case CHANGE_TEST_SET:
+    case CHANGE_TEST_RANKS:
+    case CHANGE_TESTS_SET:
+    case CHANGE_UNDO_DELETE:
     case CHANGE_RUN_SET:
     case CHANGE_KIND_COUNT:
         break;
@@ -104,12 +122,16 @@ static void launch_boot(struct engine *e, struct launch *l)
     for (i = 0; i < l->row.n_tests; i++) {
         t = &l->tests[i];
         CHECK((t->state == TEST_ACTIVE) == (t->active != NULL));
+        rank_seen(l->user, t->rank);
         switch (t->state) {
         case TEST_WAITING:
             queue_add(e, t);
             break;
         case TEST_ACTIVE:
             launch_count_active(l, t, true);
+            break;
+        case TEST_REMOVED:
+            l->n_removed++;
             break;
         case TEST_DONE:
             launch_count_done(l, t);
@@ -128,6 +150,8 @@ void on_booted(struct engine *e)
 {
     struct server *s;
     struct launch *l;
+    struct undo *undo;
+    struct undo *undo_next;
     struct run *r;
     uint32_t i = 0;
 
@@ -135,6 +159,10 @@ void on_booted(struct engine *e)
     e->booted = true;
     for (l = e->launches; l != NULL; l = l->hh.next)
         launch_boot(e, l);
+    for (undo = e->undos; undo != NULL; undo = undo_next) {
+        undo_next = undo->hh.next;
+        undo_start(e, undo);
+    }
     for (r = e->runs; r != NULL; r = r->hh.next) {
         /* Every lease that an earlier controller gave was counted from before this moment. */
         lease_grant(e, r);

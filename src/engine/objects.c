@@ -79,6 +79,49 @@ void server_changed(struct engine *e, struct server *s)
     outbox_note(e->out, &n);
 }
 
+/* ---- users ---- */
+
+struct user *user_get(struct engine *e, struct user_id id)
+{
+    struct user *u = user_of_id(e, id);
+
+    if (u != NULL)
+        return u;
+    u = xcalloc(1, sizeof(*u));
+    u->id = id;
+    u->turn = ++e->turns_given;
+    u->version = (uint64_t)e->now.wall.ms;
+    HASH_ADD(hh, e->users, id.v, sizeof(u->id.v), u);
+    return u;
+}
+
+struct undo *undo_new(struct engine *e, const struct undo_row *row)
+{
+    struct undo *u = xcalloc(1, sizeof(*u));
+
+    u->id = row->id;
+    u->user = user_get(e, row->user);
+    u->login = text_keep(NULL, row->login);
+    u->at = row->at;
+    HASH_ADD(hh, e->undos, id.v, sizeof(u->id.v), u);
+    DL_APPEND(u->user->undos, u);
+    u->user->n_undos++;
+    if (e->next_undo <= u->id.v)
+        e->next_undo = u->id.v + 1;
+    return u;
+}
+
+void undo_delete(struct engine *e, struct undo *u)
+{
+    CHECK(u->tests == NULL);
+    timer_stop(&e->timers, &u->end);
+    HASH_DEL(e->undos, u);
+    DL_DELETE(u->user->undos, u);
+    u->user->n_undos--;
+    text_free(u->login);
+    free(u);
+}
+
 /* ---- launches and tests ---- */
 
 static const char *const *arena_texts(struct arena *a, const char *const *from, uint32_t n)
@@ -111,7 +154,9 @@ struct launch *launch_new(struct engine *e, const struct launch_row *row)
     l->id = row->id;
     l->row = *row;
     l->row.project_name = arena_strdup(a, row->project_name);
-    l->row.name = arena_strdup(a, row->name);
+    l->row.name = text_keep(NULL, row->name); /* it may be changed any number of times */
+    l->row.location = arena_strdup(a, row->location == NULL ? "" : row->location);
+    l->user = user_get(e, row->user);
     l->row.ref = arena_strdup(a, row->ref);
     l->row.commit = arena_strdup(a, row->commit);
     l->row.env = arena_texts(a, row->env, row->n_env);
@@ -132,8 +177,17 @@ struct launch *launch_new(struct engine *e, const struct launch_row *row)
     return l;
 }
 
+/* Most tests of a launch share them with the one before. */
+static const char *shared_text(struct launch *l, const char *text, const char *last)
+{
+    if (text == NULL || text[0] == '\0')
+        return "";
+    return last != NULL && strcmp(text, last) == 0 ? last : arena_strdup(&l->arena, text);
+}
+
 struct test *launch_test_init(struct engine *e, struct launch *l, const struct test_row *row)
 {
+    const struct test *last = row->position > 0 ? &l->tests[row->position - 1] : NULL;
     struct test *t;
 
     CHECK(row->position < l->row.n_tests);
@@ -148,7 +202,11 @@ struct test *launch_test_init(struct engine *e, struct launch *l, const struct t
     t->n_argv = row->n_argv;
     t->reports = row->n_reports > 0 ? arena_texts(&l->arena, row->reports, row->n_reports) : NULL;
     t->n_reports = row->n_reports;
+    t->language = shared_text(l, row->language, last != NULL ? last->language : NULL);
+    t->browser = shared_text(l, row->browser, last != NULL ? last->browser : NULL);
+    t->reason = shared_text(l, row->reason, last != NULL ? last->reason : NULL);
     t->predicted_ms = row->predicted_ms;
+    t->rank = row->rank;
     t->state = row->state; /* where it begins, or where the store left it */
     t->outcome = row->outcome;
     t->attempts = row->attempts;
@@ -169,9 +227,9 @@ void launch_delete(struct engine *e, struct launch *l)
     SET_REMOVE(e->fresh, l, fresh);
     SET_REMOVE(e->noted, l, noted);
     SET_REMOVE(e->stopping, l, stopping);
-    SET_REMOVE(e->limited, l, limited_ready);
-    if (heap_has(&l->ready))
-        heap_remove(&e->ready, &l->ready);
+    CHECK(!l->is_limited_ready); /* nothing of it waits */
+    CHECK(!l->is_choosy);
+    CHECK(!heap_has(&l->ready));
     for (i = 0; i < l->row.n_tests; i++) {
         t = &l->tests[i];
         if (t->id.v != 0)
@@ -181,6 +239,7 @@ void launch_delete(struct engine *e, struct launch *l)
     e->stats.launches--;
     heap_done(&l->waiting);
     arena_done(&l->arena);
+    text_free(l->row.name);
     free(l);
 }
 
@@ -195,6 +254,11 @@ struct test_row test_row_of(const struct test *t)
                              .n_argv = t->n_argv,
                              .reports = t->reports,
                              .n_reports = t->n_reports,
+                             .language = t->language,
+                             .browser = t->browser,
+                             .rank = t->rank,
+                             .undo = t->undo != NULL ? t->undo->id : (struct undo_id){0},
+                             .reason = t->reason,
                              .predicted_ms = t->predicted_ms,
                              .state = t->state,
                              .outcome = t->outcome,
@@ -255,7 +319,7 @@ static int64_t launch_eta_ms(const struct engine *e, const struct launch *l)
 
 struct launch_counts launch_counts_of(const struct engine *e, const struct launch *l)
 {
-    struct launch_counts c = {.waiting = l->n_waiting, .active = l->n_active};
+    struct launch_counts c = {.waiting = l->n_waiting, .active = l->n_active, .removed = l->n_removed};
 
     memcpy(c.by_outcome, l->by_outcome, sizeof(c.by_outcome));
     c.eta_ms = launch_eta_ms(e, l);
@@ -347,6 +411,10 @@ void engine_release(struct engine *e)
     struct launch *l_next;
     struct run *r;
     struct run *r_next;
+    struct user *u;
+    struct user *u_next;
+    struct undo *undo;
+    struct undo *undo_next;
 
     r = e->runs;
     HASH_CLEAR(hh, e->runs); /* the table; its elements stay linked */
@@ -361,7 +429,22 @@ void engine_release(struct engine *e)
         l_next = l->hh.next;
         heap_done(&l->waiting);
         arena_done(&l->arena);
+        text_free(l->row.name);
         free(l);
+    }
+    undo = e->undos;
+    HASH_CLEAR(hh, e->undos); /* the same */
+    for (; undo != NULL; undo = undo_next) {
+        undo_next = undo->hh.next;
+        text_free(undo->login);
+        free(undo);
+    }
+    u = e->users;
+    HASH_CLEAR(hh, e->users); /* the same */
+    for (; u != NULL; u = u_next) {
+        u_next = u->hh.next;
+        heap_done(&u->ready);
+        free(u);
     }
     s = e->servers;
     HASH_CLEAR(hh, e->servers); /* the table; its elements stay linked */

@@ -101,6 +101,14 @@ static const char *const *texts(struct outbox *o, const char *const *from, uint3
     return to;
 }
 
+static const void *copy(struct outbox *o, const void *from, size_t size)
+{
+    void *to = arena_alloc(&o->arena, size + 1);
+
+    memcpy(to, from, size);
+    return to;
+}
+
 static struct server_row server_copy(struct outbox *o, struct server_row s)
 {
     s.name = text(o, s.name);
@@ -121,6 +129,7 @@ static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
     l.name = text(o, l.name);
     l.ref = text(o, l.ref);
     l.commit = text(o, l.commit);
+    l.location = text(o, l.location);
     l.env = texts(o, l.env, l.n_env);
     l.secrets = texts(o, l.secrets, l.n_secrets);
     if (l.n_servers > 0) {
@@ -137,6 +146,9 @@ static struct test_row test_copy(struct outbox *o, struct test_row t)
 {
     t.path = text(o, t.path);
     t.argv = texts(o, t.argv, t.n_argv);
+    t.language = text(o, t.language);
+    t.browser = text(o, t.browser);
+    t.reason = text(o, t.reason);
     return t;
 }
 
@@ -178,10 +190,25 @@ void outbox_change(struct outbox *o, const struct change *from)
                                                       .started_at = from->launch.started_at,
                                                       .ended_at = from->launch.ended_at});
         break;
+    case CHANGE_LAUNCH_NAME:
+        c.launch = launch_copy(o, (struct launch_row){.id = from->launch.id, .name = from->launch.name});
+        break;
     case CHANGE_TEST_SET:
-        c.test.path = "";
+        c.test.path = c.test.language = c.test.browser = "";
         c.test.argv = NULL;
         c.test.n_argv = 0;
+        c.test.reason = text(o, from->test.reason);
+        break;
+    case CHANGE_TEST_RANKS:
+        c.ranks.at = copy(o, from->ranks.at, from->ranks.n * sizeof(*from->ranks.at));
+        break;
+    case CHANGE_TESTS_SET:
+        c.tests.at = copy(o, from->tests.at, from->tests.n * sizeof(*from->tests.at));
+        c.tests.reason = text(o, from->tests.reason);
+        break;
+    case CHANGE_UNDO_ADD:
+    case CHANGE_UNDO_DELETE:
+        c.undo.login = text(o, from->undo.login);
         break;
     case CHANGE_RUN_SET:
         c.run.server_name = "";
@@ -201,6 +228,45 @@ void outbox_reply(struct outbox *o, struct ticket t, uint64_t id)
 
     if (t.v != 0)
         VEC_PUSH(&o->replies, r);
+}
+
+static struct queue_item item_copy(struct outbox *o, struct queue_item item)
+{
+    item.test.n_argv = 0;
+    item.test = test_copy(o, item.test);
+    item.launch_name = text(o, item.launch_name);
+    item.project_name = text(o, item.project_name);
+    item.ref = text(o, item.ref);
+    item.commit = text(o, item.commit);
+    item.location = text(o, item.location);
+    item.why = text(o, item.why);
+    return item;
+}
+
+void outbox_reply_queue(struct outbox *o, struct ticket t, const struct queue_answer *from)
+{
+    struct reply r = {.ticket = t};
+    struct queue_answer *a;
+    struct queue_item *items;
+    struct queue_undo *undos;
+    uint32_t i;
+
+    if (t.v == 0)
+        return;
+    a = arena_alloc(&o->arena, sizeof(*a));
+    items = arena_alloc(&o->arena, (from->n_items + 1) * sizeof(*items));
+    undos = arena_alloc(&o->arena, (from->n_undos + 1) * sizeof(*undos));
+    *a = *from;
+    for (i = 0; i < a->n_items; i++)
+        items[i] = item_copy(o, from->items[i]);
+    for (i = 0; i < a->n_undos; i++) {
+        undos[i] = from->undos[i];
+        undos[i].login = text(o, undos[i].login);
+    }
+    a->items = items;
+    a->undos = undos;
+    r.queue = a;
+    VEC_PUSH(&o->replies, r);
 }
 
 void outbox_refuse(struct outbox *o, struct ticket t, enum err err, const char *field, const char *fmt, ...)
@@ -279,6 +345,9 @@ void outbox_note(struct outbox *o, const struct note *from)
         break;
     case NOTE_RUN:
         n.run = run_copy(o, from->run);
+        break;
+    case NOTE_TESTS:
+    case NOTE_QUEUE:
         break;
     case NOTE_TRACE:
         n.trace = text(o, from->trace);

@@ -8,13 +8,51 @@
 #include "model/change.h"
 #include "model/goal.h"
 
+/* A waiting test as its user's queue shows it. */
+struct queue_item {
+    struct test_row test; /* without argv */
+    const char *launch_name;
+    struct project_id project;
+    const char *project_name;
+    const char *ref;
+    const char *commit;
+    const char *location;
+    uint32_t ahead;      /* tests of the same queue before it */
+    int64_t start_in_ms; /* as predicted; -1 unknown */
+    const char *why;     /* it waits */
+};
+
+/* What a queue was taken out of it and can be put back. */
+struct queue_undo {
+    struct undo_id id;
+    const char *login;
+    struct wall at;
+    struct wall until;
+    uint32_t n_tests;
+};
+
+/* Answer to EV_QUEUE_LOOK and EV_QUEUE_CHANGE. */
+struct queue_answer {
+    uint64_t version;
+    uint32_t n_waiting;
+    uint32_t n_done;     /* CHANGE: tests that it was done to */
+    uint32_t n_passed;   /* CHANGE: passed over: they do not wait there any more */
+    struct undo_id undo; /* CHANGE: what can be undone by this; 0 none */
+    const struct queue_item *items;
+    uint32_t n_items;
+    bool has_more;
+    const struct queue_undo *undos; /* LOOK: newest first */
+    uint32_t n_undos;
+};
+
 /* Answer to a waiting request. */
 struct reply {
     struct ticket ticket;
     enum err err; /* ERR_OK: `id` names what was made or changed */
     uint64_t id;
-    const char *field; /* on error; NULL none */
-    const char *text;  /* on error */
+    const char *field;                /* on error; NULL none */
+    const char *text;                 /* on error */
+    const struct queue_answer *queue; /* of a queue; else NULL */
 };
 
 /* For the edges that make and break links. */
@@ -34,6 +72,8 @@ enum note_kind {
     NOTE_SERVER,
     NOTE_SERVER_GONE, /* id only */
     NOTE_LAUNCH,      /* with `launch_counts`; without env and servers. At most one per launch and turn */
+    NOTE_TESTS,       /* launch: many of its tests changed at once. With no NOTE_TEST for each */
+    NOTE_QUEUE,       /* at most one per user and turn */
     NOTE_TEST,        /* without argv. Not for each test of a new launch: NOTE_LAUNCH has their number */
     NOTE_RUN,
     NOTE_TRACE, /* a plain sentence: "run 7: RUNNING -> DONE: the process exited (passed)" */
@@ -43,6 +83,7 @@ enum note_kind {
 struct launch_counts {
     uint32_t waiting;
     uint32_t active;
+    uint32_t removed;
     uint32_t by_outcome[OUTCOME_COUNT];
     int64_t eta_ms; /* -1 unknown */
 };
@@ -57,6 +98,12 @@ struct note {
         } launch;
         struct test_row test;
         struct run_row run;
+        struct launch_id tests;
+        struct {
+            struct user_id user;
+            uint64_t version;
+            uint32_t n_waiting;
+        } queue;
         const char *trace;
     };
 };
@@ -87,6 +134,8 @@ bool outbox_is_empty(const struct outbox *o);
  * Append; texts and arrays are copied into the arena, so the caller's memory may go at once. */
 void outbox_change(struct outbox *o, const struct change *c);
 void outbox_reply(struct outbox *o, struct ticket t, uint64_t id);
+/* With all of `a` copied. */
+void outbox_reply_queue(struct outbox *o, struct ticket t, const struct queue_answer *a);
 void outbox_refuse(struct outbox *o, struct ticket t, enum err err, const char *field, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
 void outbox_goal(struct outbox *o, const struct goal *g); /* entries and specs are copied deep */

@@ -2,14 +2,17 @@
  *
  * Two looks, each taken only when there is a reason, so that neither 100,000 waiting tests nor 2,000 idle servers
  * are ever walked for one decision:
- *   a server that gained a free slot is HUNGRY: the fair launch's next test goes there; when no test may, it is
- *   IDLE until one comes;
+ *   a server that gained a free slot is HUNGRY: it gets the first test of a user that may go there; when no test
+ *   of anybody may, it is IDLE until one comes;
  *   a launch that gained waiting tests is fresh: its tests go to IDLE servers it may use.
  * Then, when no free slot is left for them, tests are given *ahead*: a server gets up to ahead_ms of work per slot
  * beyond its slots, by the launch's mean duration, so that short scripts leave no gap of a round trip. What lies
  * ahead at one server while another has a free slot is asked back.
  *
- * Deterministic: lists in the order of arrival, heaps by (running, id) and (order, position).
+ * Users take turns: the one with the fewest runs is next, of equals the one whose turn was longest ago. So a queue of
+ * 100,000 tests holds up nobody else's, and a user is never passed over twice by the same one.
+ *
+ * Deterministic: lists in the order of arrival, heaps by (runs, turn) and (rank, id).
  *
  * Not here: whether a lost test is tried again (retry.c). */
 #include "engine/engine_private.h"
@@ -46,11 +49,12 @@ static void place_class_set(struct engine *e, struct server *s, enum place_class
 
 void launches_look_again(struct engine *e)
 {
+    struct user *u;
     struct launch *l;
 
-    for (l = e->launches; l != NULL; l = l->hh.next) {
-        if (l->retry != NULL && l->row.state == LAUNCH_RUNNING)
-            SET_ADD(e->fresh, l, fresh);
+    for (u = e->users; u != NULL; u = u->hh.next) {
+        DL_FOREACH2(u->choosy, l, choosy_next)
+        SET_ADD(e->fresh, l, fresh);
     }
 }
 
@@ -155,6 +159,7 @@ static void assign(struct engine *e, struct test *t, struct server *s)
     struct launch *l = t->launch;
     struct run *r = run_new(e, t, s, (struct run_id){e->next_run});
 
+    l->user->turn = ++e->turns_given;
     t->attempts++;
     t->run = r->id;
     r->attempt = t->attempts;
@@ -170,56 +175,63 @@ static void assign(struct engine *e, struct test *t, struct server *s)
     goals_due(e, s);
 }
 
-/* A test of this launch that may go to s now: one lost before if its wishes allow, else the first of the queue. */
-static struct test *launch_test_for(const struct engine *e, const struct launch *l, const struct server *s)
+static struct test *first_of(const struct launch *l)
 {
     struct heap_item *top = heap_top(&l->waiting);
-    struct test *t;
-    uint32_t looked = 0;
 
-    DL_FOREACH2(l->retry, t, retry_next)
-    {
-        if (looked++ == RETRY_LOOK_MAX)
-            break;
-        if (test_may_go(e, t, s))
-            return t;
-    }
     return top != NULL ? CONTAINER_OF(top, struct test, waiting) : NULL;
 }
 
-static bool launch_is_fairer(const struct launch *a, const struct launch *b)
+/* The first test of a user's queue that may go to s now; NULL: none. */
+static struct test *user_test_for(const struct engine *e, const struct user *u, const struct server *s)
 {
-    return b == NULL || a->n_active < b->n_active || (a->n_active == b->n_active && a->id.v < b->id.v);
+    struct heap_item *top = heap_top(&u->ready);
+    struct test *best = top != NULL ? first_of(CONTAINER_OF(top, struct launch, ready)) : NULL;
+    const struct launch *l;
+    struct test *t;
+    uint32_t looked;
+
+    DL_FOREACH2(u->limited, l, limited_ready_next)
+    {
+        t = first_of(l);
+        if ((best == NULL || test_before(t, best)) && launch_allows(l, s->id))
+            best = t;
+    }
+    DL_FOREACH2(u->choosy, l, choosy_next)
+    {
+        looked = 0;
+        DL_FOREACH2(l->retry, t, retry_next)
+        {
+            if (looked++ == RETRY_LOOK_MAX)
+                break;
+            if ((best == NULL || test_before(t, best)) && test_may_go(e, t, s))
+                best = t;
+        }
+    }
+    return best;
 }
 
-/* The next test for a server, by fair share of the launches that may use it. */
+/* The next test for a server, by fair share of the users. */
 static struct test *test_for_server(const struct engine *e, const struct server *s)
 {
     struct heap_item *top = heap_top(&e->ready);
-    const struct launch *best = NULL;
-    const struct launch *l;
-    struct test *found = NULL;
+    const struct user *best;
+    const struct user *u;
+    struct test *found;
     struct test *t;
     uint32_t i;
 
-    if (top != NULL) {
-        best = CONTAINER_OF(top, struct launch, ready);
-        found = launch_test_for(e, best, s);
-        if (found == NULL) { /* only tests that avoid this server: look through all, it is rare */
-            best = NULL;
-            for (i = 0; i < e->ready.n; i++) {
-                l = CONTAINER_OF(e->ready.items[i], struct launch, ready);
-                if (launch_is_fairer(l, best) && (t = launch_test_for(e, l, s)) != NULL) {
-                    best = l;
-                    found = t;
-                }
-            }
-        }
-    }
-    DL_FOREACH2(e->limited, l, limited_ready_next)
-    {
-        if (launch_is_fairer(l, best) && launch_allows(l, s->id) && (t = launch_test_for(e, l, s)) != NULL) {
-            best = l;
+    if (top == NULL)
+        return NULL;
+    best = CONTAINER_OF(top, struct user, fair);
+    found = user_test_for(e, best, s);
+    if (found != NULL)
+        return found;
+    best = NULL; /* it has only tests that may not go there: look through all, there are not many users */
+    for (i = 0; i < e->ready.n; i++) {
+        u = CONTAINER_OF(e->ready.items[i], struct user, fair);
+        if (user_is_fairer(u, best) && (t = user_test_for(e, u, s)) != NULL) {
+            best = u;
             found = t;
         }
     }
@@ -250,10 +262,9 @@ static struct server *idle_server_for(const struct engine *e, struct launch *l, 
     return NULL;
 }
 
-/* The same for a launch: its lost tests first, then the first of its queue. */
+/* The same for a launch: its lost tests first, since they waited longest, then its first. */
 static bool place_one_fresh(struct engine *e, struct launch *l)
 {
-    struct heap_item *top = heap_top(&l->waiting);
     struct server *s;
     struct test *t;
     uint32_t looked = 0;
@@ -270,10 +281,8 @@ static bool place_one_fresh(struct engine *e, struct launch *l)
             return true;
         }
     }
-    if (top == NULL)
-        return false;
-    t = CONTAINER_OF(top, struct test, waiting);
-    s = idle_server_for(e, l, t);
+    t = first_of(l);
+    s = t != NULL ? idle_server_for(e, l, t) : NULL;
     if (s == NULL)
         return false;
     assign(e, t, s);
@@ -301,6 +310,19 @@ static uint32_t place_hungry(struct engine *e, uint32_t budget)
     return budget;
 }
 
+/* Of two launches with new tests: the fairer user's, then the one whose tests stand first. */
+static bool launch_goes_before(const struct launch *a, const struct launch *b)
+{
+    const struct test *x;
+    const struct test *y;
+
+    if (b == NULL || a->user != b->user)
+        return b == NULL || user_is_fairer(a->user, b->user);
+    x = a->retry != NULL ? a->retry : first_of(a);
+    y = b->retry != NULL ? b->retry : first_of(b);
+    return x != NULL && (y == NULL || test_before(x, y));
+}
+
 static uint32_t place_fresh(struct engine *e, uint32_t budget)
 {
     struct launch *best;
@@ -310,7 +332,7 @@ static uint32_t place_fresh(struct engine *e, uint32_t budget)
         best = NULL;
         DL_FOREACH2(e->fresh, l, fresh_next)
         {
-            if (launch_is_fairer(l, best))
+            if (launch_goes_before(l, best))
                 best = l;
         }
         if (place_one_fresh(e, best))
@@ -340,7 +362,6 @@ static uint32_t ahead_max(const struct engine *e, const struct launch *l, const 
 
 static uint32_t place_ahead(struct engine *e, uint32_t budget)
 {
-    struct heap_item *top;
     struct server *s;
     struct test *t;
 
@@ -349,10 +370,8 @@ static uint32_t place_ahead(struct engine *e, uint32_t budget)
         if (s->row.link == LINK_ONLINE && !s->removed && !s->resting && !e->closing &&
             s->n_runs >= s->row.slots && s->n_runs < GOAL_ENTRIES_MAX && s->n_back == 0)
             t = test_for_server(e, s);
-        if (t != NULL && t->in_retry) { /* never far from a free slot: it has waited long enough */
-            top = heap_top(&t->launch->waiting);
-            t = top != NULL ? CONTAINER_OF(top, struct test, waiting) : NULL;
-        }
+        if (t != NULL && t->in_retry) /* never far from a free slot: it has waited long enough */
+            t = first_of(t->launch);
         if (t == NULL || s->n_runs - s->row.slots >= ahead_max(e, t->launch, s)) {
             SET_REMOVE(e->refill, s, refill);
             continue;

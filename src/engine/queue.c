@@ -1,11 +1,14 @@
-/* queue.c - which test of a launch is next, and which launch is next.
+/* queue.c - the queue of each user, and what of it may be given to a server.
  *
- * Tests never lost wait in a heap: in the order given, or the longest predicted first (a test without a
- * prediction counts as the mean of those with one). Tests that were lost wait in a list before them, since each
- * may be choosy about its server (place.c). Launches share servers by the number of tests they have running; the
- * oldest is first among equals.
+ * A user has one queue: every waiting test of the user's launches, by rank. It is kept twice. As a tree that counts
+ * (order.h), for people: who is ahead, what is the next page. And for placement, which asks for the first test that
+ * may go to a server: per launch a heap of the tests never lost, since these go wherever the launch may; a user's
+ * launches by their first one. Tests that were lost may each be choosy about their server (place.c), so those of a
+ * launch wait in a list; they keep their rank.
  *
- * Invariants: E5, E6 (engine_check.c). */
+ * Ranks are sparse, so that a test can be moved by writing one row; they only ever grow at both ends.
+ *
+ * Invariants: E5, E6, E19 (engine_check.c). Not here: what people do to a queue (queue_ops.c). */
 #include "engine/engine_private.h"
 
 void launch_predict(struct launch *l)
@@ -23,13 +26,38 @@ void launch_predict(struct launch *l)
     l->mean_known_ms = n > 0 ? sum / n : 0;
 }
 
-static uint64_t order_key(const struct test *t)
-{
-    const struct launch *l = t->launch;
-    int64_t ms = t->predicted_ms > 0 ? t->predicted_ms : l->mean_known_ms;
+/* ---- ranks ---- */
 
-    return l->row.order == ORDER_FINISH_SOONEST ? (uint64_t)(INT64_MAX - ms) : 0;
+void rank_seen(struct user *u, int64_t rank)
+{
+    if (rank < u->rank_low)
+        u->rank_low = rank;
+    if (rank > u->rank_high)
+        u->rank_high = rank;
 }
+
+/* 2^43 ranks: at a thousand tests a second they last for longer than two centuries. */
+int64_t rank_end(struct user *u, uint32_t n)
+{
+    int64_t first = u->rank_high + RANK_GAP;
+
+    u->rank_high += (int64_t)n * RANK_GAP;
+    return first;
+}
+
+int64_t rank_front(struct user *u, uint32_t n)
+{
+    u->rank_low -= (int64_t)n * RANK_GAP;
+    return u->rank_low;
+}
+
+/* As a heap wants it: unsigned, in the same order. */
+static uint64_t rank_key(const struct test *t)
+{
+    return (uint64_t)t->rank ^ (UINT64_C(1) << 63);
+}
+
+/* ---- who waits ---- */
 
 static void count_waiting(struct engine *e, const struct test *t, bool in)
 {
@@ -42,6 +70,7 @@ static void count_waiting(struct engine *e, const struct test *t, bool in)
         l->waiting_ms += in ? t->predicted_ms : -t->predicted_ms;
     else
         l->waiting_unknown += one;
+    SET_ADD(e->queues_noted, l->user, noted);
 }
 
 void queue_add(struct engine *e, struct test *t)
@@ -49,23 +78,23 @@ void queue_add(struct engine *e, struct test *t)
     struct launch *l = t->launch;
 
     CHECK(t->state == TEST_WAITING);
+    order_add(&l->user->queue, t);
     if (t->n_lost_on > 0) {
         t->in_retry = true;
         DL_APPEND2(l->retry, t, retry_prev, retry_next);
     } else {
-        heap_add(&l->waiting, &t->waiting, order_key(t), t->position);
+        heap_add(&l->waiting, &t->waiting, rank_key(t), t->id.v);
     }
     count_waiting(e, t, true);
     if (l->row.state == LAUNCH_RUNNING)
         SET_ADD(e->fresh, l, fresh);
-    else
-        SET_ADD(e->stopping, l, stopping);
 }
 
 void queue_remove(struct engine *e, struct test *t)
 {
     struct launch *l = t->launch;
 
+    order_remove(&l->user->queue, t);
     if (t->in_retry) {
         t->in_retry = false;
         DL_DELETE2(l->retry, t, retry_prev, retry_next);
@@ -75,50 +104,139 @@ void queue_remove(struct engine *e, struct test *t)
     count_waiting(e, t, false);
 }
 
-struct test *queue_any(const struct launch *l)
-{
-    struct heap_item *top = heap_top(&l->waiting);
+/* ---- what is ready for placement ---- */
 
-    if (top != NULL)
-        return CONTAINER_OF(top, struct test, waiting);
-    return l->retry;
+bool user_is_fairer(const struct user *a, const struct user *b)
+{
+    return b == NULL || a->n_active < b->n_active || (a->n_active == b->n_active && a->turn < b->turn);
 }
 
-uint32_t queue_ahead_of(const struct launch *l, const struct test *t)
+void user_ready_update(struct engine *e, struct user *u)
 {
-    const struct test *other;
-    uint32_t ahead = 0;
-    uint32_t i;
+    bool ready = u->ready.n > 0 || u->limited != NULL || u->choosy != NULL;
 
-    DL_FOREACH2(l->retry, other, retry_next)
-    {
-        if (other == t)
-            return ahead;
-        ahead++;
+    if (!ready) {
+        if (heap_has(&u->fair))
+            heap_remove(&e->ready, &u->fair);
+    } else if (!heap_has(&u->fair)) {
+        heap_add(&e->ready, &u->fair, u->n_active, u->turn);
+    } else if (u->fair.k1 != u->n_active || u->fair.k2 != u->turn) {
+        heap_move(&e->ready, &u->fair, u->n_active, u->turn);
     }
-    for (i = 0; i < l->waiting.n; i++)
-        ahead += heap_before(l->waiting.items[i], &t->waiting);
-    return ahead;
+}
+
+/* In its user's heap by the key of its first test. */
+static void ready_by_first(struct user *u, struct launch *l, bool ready)
+{
+    const struct heap_item *top = heap_top(&l->waiting);
+
+    if (!ready) {
+        if (heap_has(&l->ready))
+            heap_remove(&u->ready, &l->ready);
+    } else if (!heap_has(&l->ready)) {
+        heap_add(&u->ready, &l->ready, top->k1, top->k2);
+    } else if (l->ready.k1 != top->k1 || l->ready.k2 != top->k2) {
+        heap_move(&u->ready, &l->ready, top->k1, top->k2);
+    }
 }
 
 void launch_ready_update(struct engine *e, struct launch *l)
 {
-    bool ready = l->row.state == LAUNCH_RUNNING && l->n_waiting > 0;
+    struct user *u = l->user;
+    bool runs = l->row.state == LAUNCH_RUNNING;
+    bool has_first = runs && l->waiting.n > 0;
 
-    if (l->row.n_servers > 0) {
-        if (ready)
-            SET_ADD(e->limited, l, limited_ready);
-        else
-            SET_REMOVE(e->limited, l, limited_ready);
-    } else if (!ready) {
-        if (heap_has(&l->ready))
-            heap_remove(&e->ready, &l->ready);
-    } else if (heap_has(&l->ready)) {
-        if (l->ready.k1 != l->n_active)
-            heap_move(&e->ready, &l->ready, l->n_active, l->id.v);
-    } else {
-        heap_add(&e->ready, &l->ready, l->n_active, l->id.v);
-    }
-    if (!ready)
+    if (l->row.n_servers == 0)
+        ready_by_first(u, l, has_first);
+    else if (has_first)
+        SET_ADD(u->limited, l, limited_ready);
+    else
+        SET_REMOVE(u->limited, l, limited_ready);
+    if (runs && l->retry != NULL)
+        SET_ADD(u->choosy, l, choosy);
+    else
+        SET_REMOVE(u->choosy, l, choosy);
+    if (!runs || l->n_waiting == 0)
         SET_REMOVE(e->fresh, l, fresh);
+    user_ready_update(e, u);
+}
+
+/* ---- other ranks ---- */
+
+static void rank_set(struct engine *e, struct test *t, int64_t rank)
+{
+    t->rank = rank;
+    rank_seen(t->launch->user, rank);
+    if (heap_has(&t->waiting)) {
+        heap_move(&t->launch->waiting, &t->waiting, rank_key(t), t->id.v);
+        launch_ready_update(e, t->launch);
+    }
+}
+
+static void ranks_change(struct engine *e, struct test *const *tests, uint32_t n)
+{
+    struct change c = {.kind = CHANGE_TEST_RANKS, .ranks = {.n = n}};
+    struct test_rank *at;
+    uint32_t i;
+
+    if (n == 0)
+        return;
+    at = xmalloc(n * sizeof(*at));
+    for (i = 0; i < n; i++)
+        at[i] = (struct test_rank){tests[i]->id, tests[i]->rank};
+    c.ranks.at = at;
+    outbox_change(e->out, &c);
+    free(at);
+}
+
+void queue_rank_all(struct engine *e, struct user *u, struct test *const *sorted, const int64_t *ranks,
+                    uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++)
+        rank_set(e, sorted[i], ranks[i]);
+    order_build(&u->queue, sorted, n);
+    ranks_change(e, sorted, n);
+}
+
+void queue_rank_some(struct engine *e, struct user *u, struct test *const *tests, const int64_t *ranks,
+                     uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++)
+        order_remove(&u->queue, tests[i]);
+    for (i = 0; i < n; i++) {
+        rank_set(e, tests[i], ranks[i]);
+        order_add(&u->queue, tests[i]);
+    }
+    ranks_change(e, tests, n);
+}
+
+/* ---- telling ---- */
+
+void queue_changed(struct engine *e, struct user *u)
+{
+    uint64_t now = (uint64_t)e->now.wall.ms;
+
+    u->version = now > u->version ? now : u->version + 1;
+    SET_ADD(e->queues_noted, u, noted);
+}
+
+void queue_notes_flush(struct engine *e)
+{
+    struct user *u;
+    struct user *next;
+    struct note n;
+
+    DL_FOREACH_SAFE2(e->queues_noted, u, next, noted_next)
+    {
+        n = (struct note){.kind = NOTE_QUEUE};
+        n.queue.user = u->id;
+        n.queue.version = u->version;
+        n.queue.n_waiting = u->queue != NULL ? u->queue->order.sums.n : 0;
+        outbox_note(e->out, &n);
+        SET_REMOVE(e->queues_noted, u, noted);
+    }
 }

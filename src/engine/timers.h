@@ -10,6 +10,7 @@ enum timer_kind {
     TIMER_SILENCE, /* owner: server */
     TIMER_CONNECT, /* owner: server */
     TIMER_REST,    /* owner: server */
+    TIMER_UNDO,    /* owner: undo */
 };
 
 struct timer {

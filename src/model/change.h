@@ -11,11 +11,28 @@ enum change_kind {
     CHANGE_SERVER_DELETE,
     CHANGE_LAUNCH_ADD,
     CHANGE_LAUNCH_SET, /* state, outcome, started_at, ended_at of an existing launch */
+    CHANGE_LAUNCH_NAME,
     CHANGE_TEST_ADD,
-    CHANGE_TEST_SET, /* state, outcome, attempts, losses, run */
+    CHANGE_TEST_SET,   /* state, outcome, attempts, losses, run, undo, reason */
+    CHANGE_TEST_RANKS, /* the rank of many */
+    CHANGE_TESTS_SET,  /* state, outcome, undo, reason of many, all alike */
+    CHANGE_UNDO_ADD,
+    CHANGE_UNDO_DELETE,
     CHANGE_RUN_ADD,
     CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at */
     CHANGE_KIND_COUNT
+};
+
+struct test_rank {
+    struct test_id test;
+    int64_t rank;
+};
+
+/* All the tests of a launch whose ids are in [first, last]. */
+struct test_range {
+    struct launch_id launch;
+    uint64_t first;
+    uint64_t last;
 };
 
 struct change {
@@ -26,11 +43,26 @@ struct change {
             uint64_t launch;
             uint64_t test;
             uint64_t run;
+            uint64_t undo;
         } ids;
         struct server_row server; /* DELETE: id only */
-        struct launch_row launch; /* SET: id and the named fields only, texts may be NULL */
+        struct launch_row launch; /* SET, NAME: id and the named fields only, texts may be NULL */
         struct test_row test;
         struct run_row run;
+        struct {
+            const struct test_rank *at;
+            uint32_t n;
+        } ranks;
+        struct {
+            const struct test_range *at; /* 1.. of them */
+            uint32_t n;
+            enum test_state from; /* they are all in this state */
+            enum test_state state;
+            enum outcome outcome;
+            struct undo_id undo;
+            const char *reason;
+        } tests;
+        struct undo_row undo; /* DELETE: id only */
     };
 };
 

@@ -22,6 +22,10 @@ struct test_id {
 struct run_id {
     uint64_t v;
 };
+/* What one operation took out of a queue, and can be put back. */
+struct undo_id {
+    uint64_t v;
+};
 /* A request that waits for a reply; it may have died meanwhile, then the reply is dropped. */
 struct ticket {
     uint64_t v;

@@ -35,7 +35,7 @@ static const char *const launch_orders[] = {
 _Static_assert(ARRAY_LEN(launch_orders) == ORDER_COUNT, "a name for each");
 
 static const char *const test_states[] = {
-    [TEST_WAITING] = "waiting", [TEST_ACTIVE] = "running", [TEST_DONE] = "done"};
+    [TEST_WAITING] = "waiting", [TEST_ACTIVE] = "running", [TEST_REMOVED] = "removed", [TEST_DONE] = "done"};
 _Static_assert(ARRAY_LEN(test_states) == TEST_STATE_COUNT, "a name for each");
 
 static const char *const adapters[] = {[ADAPTER_EXIT] = "exit",

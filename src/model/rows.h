@@ -17,6 +17,10 @@
 #define URL_BYTES_MAX 2048u
 #define REASON_BYTES_MAX 512u
 #define LAUNCH_TESTS_MAX 100000u
+#define QUEUE_TESTS_MAX 500000u /* that wait in the queue of one user */
+#define LANGUAGE_BYTES_MAX 32u
+#define BROWSER_BYTES_MAX 64u
+#define LOCATION_BYTES_MAX 2048u /* it may be a URL */
 #define LAUNCH_ENV_MAX 256u
 #define ENV_LINE_BYTES_MAX 32768u
 #define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */
@@ -81,6 +85,7 @@ struct launch_row {
     /* n_secrets lines NAME=sealed text: opaque to all but who opens them, in the context of `user` and NAME */
     const char *const *secrets;
     uint32_t n_secrets;
+    const char *location;    /* the server under test: a location's name, or a URL; "" not said */
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;
@@ -98,8 +103,9 @@ struct launch_row {
     struct wall ended_at;
 };
 
-enum test_state { TEST_WAITING, TEST_ACTIVE, TEST_DONE, TEST_STATE_COUNT };
-const char *test_state_name(enum test_state s); /* "waiting" "running" "done" */
+/* REMOVED: taken out of the queue, and may be put back for a while. */
+enum test_state { TEST_WAITING, TEST_ACTIVE, TEST_REMOVED, TEST_DONE, TEST_STATE_COUNT };
+const char *test_state_name(enum test_state s); /* "waiting" "running" "removed" "done" */
 
 /* How a file is run; decided when the launch is made (project/command.c). */
 /* EXIT: by its exit status alone. RSPEC, PYTEST: our code inside the framework writes the results channel. TAP: read from what
@@ -119,12 +125,25 @@ struct test_row {
     uint32_t n_argv;
     const char *const *reports; /* n_reports globs of the work tree: where JUNIT finds its files */
     uint32_t n_reports;
+    const char *language; /* "en-US"; "" not said */
+    const char *browser;  /* "chrome"; "" not said */
     int64_t predicted_ms; /* from history; 0 unknown */
+    int64_t rank; /* its place among the tests of its user: the lowest is first, of equals the older */
     enum test_state state;
     enum outcome outcome;
-    uint32_t attempts; /* runs made so far */
-    uint32_t losses;   /* of them, lost to infrastructure */
-    struct run_id run; /* the newest; 0 none */
+    uint32_t attempts;   /* runs made so far */
+    uint32_t losses;     /* of them, lost to infrastructure */
+    struct run_id run;   /* the newest; 0 none */
+    struct undo_id undo; /* REMOVED: by what; else 0 */
+    const char *reason;  /* why it is done without a run; else "" */
+};
+
+/* What one operation took out of a user's queue. Its tests name it. */
+struct undo_row {
+    struct undo_id id;
+    struct user_id user; /* whose queue it was */
+    const char *login;   /* who did it */
+    struct wall at;
 };
 
 enum run_state { RUN_ASSIGNED, RUN_RUNNING, RUN_STOPPING, RUN_DONE, RUN_LOST, RUN_STATE_COUNT };

@@ -24,6 +24,7 @@ static const struct {
     [ID_CHOICE] = {"choice", "SELECT COALESCE(MAX(id), 0) FROM choices"},
     [ID_LIST] = {"list", "SELECT COALESCE(MAX(id), 0) FROM lists"},
     [ID_SCHEDULE] = {"schedule", "SELECT COALESCE(MAX(id), 0) FROM schedules"},
+    [ID_UNDO] = {"undo", "SELECT COALESCE(MAX(id), 0) FROM queue_undos"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 
@@ -87,6 +88,7 @@ void ids_boot(struct db *db, struct change *ret)
     ret->ids.launch = next_id(db, ID_LAUNCH);
     ret->ids.test = next_id(db, ID_TEST);
     ret->ids.run = next_id(db, ID_RUN);
+    ret->ids.undo = next_id(db, ID_UNDO);
 }
 
 void ids_boot_accounts(struct db *db, struct account_change *ret)

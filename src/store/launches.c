@@ -46,8 +46,8 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     ids_used(w, ID_LAUNCH, row->id.v);
     s = db_sql(w->db, "INSERT INTO launches (id, user_id, project, project_name, name, ref, commit_hash, "
                       "test_order, retries, time_limit_ms, silence_limit_ms, lease_ms, n_tests, created_at, "
-                      "state, outcome, started_at, ended_at, servers, env) "
-                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                      "state, outcome, started_at, ended_at, servers, env, location) "
+                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->user.v);
     db_uint(s, row->project.v);
@@ -68,6 +68,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     db_int(s, row->ended_at.ms);
     db_text(s, servers_text(&w->batch, row));
     db_bytes(s, env.ptr, env.len);
+    db_text(s, row->location);
     (void)db_run(s);
     secrets_add(w, row);
     s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
@@ -97,12 +98,23 @@ void launch_row_set(struct writer *w, const struct launch_row *row)
     (void)db_run(s);
 }
 
+/* It may have been deleted meanwhile: then there is nothing to be called anything. */
+void launch_row_name(struct writer *w, const struct launch_row *row)
+{
+    struct db_stmt *s = db_sql(w->db, "UPDATE launches SET name = ? WHERE id = ?");
+
+    db_text(s, row->name);
+    db_uint(s, row->id.v);
+    (void)db_run(s);
+}
+
 /* ---- counters -------------------------------------------------------------------------------------------- */
 
 struct sums_delta {
     uint64_t launch;
     int64_t waiting;
     int64_t active;
+    int64_t removed;
     int64_t by_outcome[OUTCOME_COUNT];
     int64_t discovered;
     int64_t passed;
@@ -135,6 +147,9 @@ void sums_tests(struct writer *w, uint64_t launch, enum test_state state, enum o
         break;
     case TEST_ACTIVE:
         d->active += by;
+        break;
+    case TEST_REMOVED:
+        d->removed += by;
         break;
     case TEST_DONE:
     case TEST_STATE_COUNT:
@@ -172,16 +187,18 @@ void sums_flush(struct writer *w)
         struct db_stmt *s;
         size_t i;
 
-        s = db_sql(w->db,
-                   "UPDATE launch_sums SET waiting = waiting + ?, active = active + ?, "
-                   "tests_passed = tests_passed + ?, tests_stopped = tests_stopped + ?, "
-                   "tests_no_tests = tests_no_tests + ?, tests_failed = tests_failed + ?, "
-                   "tests_timed_out = tests_timed_out + ?, tests_error = tests_error + ?, "
-                   "tests_infrastructure = tests_infrastructure + ?, discovered = discovered + ?, "
-                   "passed = passed + ?, failed = failed + ?, pending = pending + ?, errors = errors + ? "
-                   "WHERE launch = ?");
+        s = db_sql(
+            w->db,
+            "UPDATE launch_sums SET waiting = waiting + ?, active = active + ?, removed = removed + ?, "
+            "tests_passed = tests_passed + ?, tests_stopped = tests_stopped + ?, "
+            "tests_no_tests = tests_no_tests + ?, tests_failed = tests_failed + ?, "
+            "tests_timed_out = tests_timed_out + ?, tests_error = tests_error + ?, "
+            "tests_infrastructure = tests_infrastructure + ?, discovered = discovered + ?, "
+            "passed = passed + ?, failed = failed + ?, pending = pending + ?, errors = errors + ? "
+            "WHERE launch = ?");
         db_int(s, d->waiting);
         db_int(s, d->active);
+        db_int(s, d->removed);
         for (i = 0; i < ARRAY_LEN(sum_columns); i++)
             db_int(s, d->by_outcome[sum_columns[i]]);
         db_int(s, d->discovered);
@@ -213,10 +230,10 @@ void sums_drop(struct writer *w)
 #define COLUMNS                                                                                           \
     "l.id, l.user_id, l.project, l.project_name, l.name, l.ref, l.commit_hash, l.test_order, l.retries, " \
     "l.time_limit_ms, l.silence_limit_ms, l.lease_ms, l.n_tests, l.created_at, l.state, l.outcome, "      \
-    "l.started_at, l.ended_at, l.servers, l.env"
-#define SUM_COLUMNS                                                                                \
-    ", s.waiting, s.active, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, "   \
-    "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, " \
+    "l.started_at, l.ended_at, l.servers, l.env, l.location"
+#define SUM_COLUMNS                                                                                         \
+    ", s.waiting, s.active, s.removed, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, " \
+    "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, "          \
     "s.pending, s.errors"
 #define FROM " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id "
 
@@ -264,6 +281,7 @@ static void get_launch(struct arena *a, struct db_stmt *s, struct launch_row *ro
     row->ended_at.ms = db_get_int(s);
     row->servers = servers_parse(a, db_get_text(s), &row->n_servers);
     row->env = words_decode(a, db_get_bytes(s), &row->n_env);
+    row->location = db_get_text(s);
 }
 
 static void get_sums(struct db_stmt *s, struct launch_sums *sums)
@@ -273,6 +291,7 @@ static void get_sums(struct db_stmt *s, struct launch_sums *sums)
     *sums = (struct launch_sums){0};
     sums->waiting = (uint32_t)db_get_uint(s);
     sums->active = (uint32_t)db_get_uint(s);
+    sums->removed = (uint32_t)db_get_uint(s);
     for (i = 0; i < ARRAY_LEN(sum_columns); i++)
         sums->by_outcome[sum_columns[i]] = (uint32_t)db_get_uint(s);
     sums->tally.discovered = (uint32_t)db_get_uint(s);

@@ -37,6 +37,26 @@ struct live_test *live_test_get(struct writer *w, uint64_t id)
     return t;
 }
 
+void live_tests_forget(struct writer *w, uint64_t first, uint64_t last)
+{
+    struct live_test *t;
+    struct live_test *next;
+    uint64_t id;
+
+    if (last - first < HASH_COUNT(w->tests)) {
+        for (id = first; id <= last; id++) {
+            HASH_FIND(hh, w->tests, &id, sizeof(id), t);
+            if (t != NULL)
+                live_test_forget(w, t);
+        }
+        return;
+    }
+    HASH_ITER(hh, w->tests, t, next) {
+        if (t->id >= first && t->id <= last)
+            live_test_forget(w, t);
+    }
+}
+
 struct live_run *live_run_add(struct writer *w, uint64_t id)
 {
     struct live_run *r = xcalloc(1, sizeof(*r));

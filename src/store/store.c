@@ -239,8 +239,23 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_TEST_ADD:
         test_row_add(w, &c->test);
         break;
+    case CHANGE_LAUNCH_NAME:
+        launch_row_name(w, &c->launch);
+        break;
     case CHANGE_TEST_SET:
         test_row_set(w, &c->test);
+        break;
+    case CHANGE_TEST_RANKS:
+        test_ranks_set(w, c->ranks.at, c->ranks.n);
+        break;
+    case CHANGE_TESTS_SET:
+        tests_range_set(w, c);
+        break;
+    case CHANGE_UNDO_ADD:
+        undo_row_add(w, &c->undo);
+        break;
+    case CHANGE_UNDO_DELETE:
+        undo_row_delete(w, c->undo.id);
         break;
     case CHANGE_RUN_ADD:
         run_row_add(w, &c->run);
@@ -766,6 +781,7 @@ enum err store_boot(struct store *st, void (*each)(void *ctx, const struct chang
         each(ctx, &ids);
     servers_boot(&r, each, ctx);
     launches_boot(&r, each, ctx);
+    undos_boot(&r, each, ctx);
     tests_boot(&r, each, ctx);
     runs_boot(&r, each, ctx);
     err = db_commit(r.db, reterr);

@@ -42,7 +42,7 @@ const char *store_instance(const struct store *st);
 
 /* ---- boot: before anything is submitted ---- */
 
-/* Every living row as the change that made it: IDS, servers, launches that are not done, all their tests, their
+/* Every living row as the change that made it: IDS, servers, launches that are not done, undos, all their tests, their
  * runs that are assigned, running or stopping; in that order. Rows are borrowed for the call of `each`. */
 MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
                              struct why *reterr);
@@ -161,6 +161,7 @@ struct page {
 struct launch_sums {
     uint32_t waiting;
     uint32_t active;
+    uint32_t removed;
     uint32_t by_outcome[OUTCOME_COUNT];
     struct tally tally; /* of the runs that decided their tests, and of the running ones so far */
 };

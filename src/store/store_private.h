@@ -30,6 +30,7 @@ enum id_kind {
     ID_CHOICE,
     ID_LIST,
     ID_SCHEDULE,
+    ID_UNDO,
     ID_KIND_COUNT
 };
 
@@ -95,6 +96,11 @@ void launch_row_add(struct writer *w, const struct launch_row *row);
 void launch_row_set(struct writer *w, const struct launch_row *row);
 void test_row_add(struct writer *w, const struct test_row *row);
 void test_row_set(struct writer *w, const struct test_row *row);
+void launch_row_name(struct writer *w, const struct launch_row *row);
+void test_ranks_set(struct writer *w, const struct test_rank *at, uint32_t n);
+void tests_range_set(struct writer *w, const struct change *c);
+void undo_row_add(struct writer *w, const struct undo_row *row);
+void undo_row_delete(struct writer *w, struct undo_id id);
 void run_row_add(struct writer *w, const struct run_row *row);
 void run_row_set(struct writer *w, const struct run_row *row);
 
@@ -148,6 +154,8 @@ struct live_run {
     UT_hash_handle hh;
 };
 struct live_test *live_test_get(struct writer *w, uint64_t id);
+void live_tests_forget(struct writer *w, uint64_t first,
+                       uint64_t last); /* these ids, as far as they are known */
 struct live_run *live_run_get(struct writer *w, uint64_t id);
 struct live_run *live_run_add(struct writer *w, uint64_t id); /* just inserted: nothing to read */
 void live_test_forget(struct writer *w, struct live_test *t);
@@ -180,6 +188,7 @@ MUST_USE enum err log_repair(struct db *db, const char *dir, struct why *reterr)
 typedef void change_fn(void *ctx, const struct change *c);
 void servers_boot(struct reader *r, change_fn *each, void *ctx);
 void launches_boot(struct reader *r, change_fn *each, void *ctx);
+void undos_boot(struct reader *r, change_fn *each, void *ctx);
 void tests_boot(struct reader *r, change_fn *each, void *ctx);
 void runs_boot(struct reader *r, change_fn *each, void *ctx);
 typedef void account_change_fn(void *ctx, const struct account_change *c);

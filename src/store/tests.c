@@ -125,7 +125,8 @@ void test_row_add(struct writer *w, const struct test_row *row)
     path = path_id(w, w->tests_project, row->path);
     command = command_number(w, row);
     s = db_sql(w->db, "INSERT INTO tests (id, launch, position, path, command, predicted_ms, state, outcome, "
-                      "attempts, losses, run) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+                      "attempts, losses, run, language, browser, rank, undo, reason) "
+                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->launch.v);
     db_int(s, row->position);
@@ -137,6 +138,11 @@ void test_row_add(struct writer *w, const struct test_row *row)
     db_int(s, row->attempts);
     db_int(s, row->losses);
     db_uint(s, row->run.v);
+    db_text(s, row->language);
+    db_text(s, row->browser);
+    db_int(s, row->rank);
+    db_uint(s, row->undo.v);
+    db_text(s, row->reason);
     (void)db_run(s);
     sums_tests(w, row->launch.v, row->state, row->outcome, 1);
 }
@@ -157,14 +163,83 @@ void test_row_set(struct writer *w, const struct test_row *row)
     t->outcome = row->outcome;
     if (row->state == TEST_DONE)
         live_test_forget(w, t);
-    s = db_sql(w->db,
-               "UPDATE tests SET state = ?, outcome = ?, attempts = ?, losses = ?, run = ? WHERE id = ?");
+    s = db_sql(
+        w->db,
+        "UPDATE tests SET state = ?, outcome = ?, attempts = ?, losses = ?, run = ?, undo = ?, reason = ? "
+        "WHERE id = ?");
     db_text(s, test_state_name(row->state));
     db_text(s, outcome_name(row->outcome));
     db_int(s, row->attempts);
     db_int(s, row->losses);
     db_uint(s, row->run.v);
+    db_uint(s, row->undo.v);
+    db_text(s, row->reason);
     db_uint(s, row->id.v);
+    (void)db_run(s);
+}
+
+void test_ranks_set(struct writer *w, const struct test_rank *at, uint32_t n)
+{
+    struct db_stmt *s;
+    uint32_t i;
+
+    for (i = 0; i < n && !db_failed(w->db); i++) {
+        s = db_sql(w->db, "UPDATE tests SET rank = ? WHERE id = ?");
+        db_int(s, at[i].rank);
+        db_uint(s, at[i].test.v);
+        if (db_run(s) != 1)
+            db_fail(w->db, "test %llu should move and is not in the database: something else wrote to it",
+                    (unsigned long long)at[i].test.v);
+    }
+}
+
+/* Tens of thousands that change alike: a statement per range of ids, and one move of the counters. */
+void tests_range_set(struct writer *w, const struct change *c)
+{
+    struct db_stmt *s;
+    uint64_t n;
+    uint32_t i;
+
+    for (i = 0; i < c->tests.n && !db_failed(w->db); i++) {
+        const struct test_range *r = &c->tests.at[i];
+
+        n = r->last - r->first + 1;
+        live_tests_forget(w, r->first, r->last);
+        s = db_sql(w->db, "UPDATE tests SET state = ?, outcome = ?, undo = ?, reason = ? "
+                          "WHERE id BETWEEN ? AND ? AND state = ?");
+        db_text(s, test_state_name(c->tests.state));
+        db_text(s, outcome_name(c->tests.outcome));
+        db_uint(s, c->tests.undo.v);
+        db_text(s, c->tests.reason);
+        db_uint(s, r->first);
+        db_uint(s, r->last);
+        db_text(s, test_state_name(c->tests.from));
+        if ((uint64_t)db_run(s) != n)
+            db_fail(w->db, "tests %llu to %llu should change and are not in the database as they were",
+                    (unsigned long long)r->first, (unsigned long long)r->last);
+        sums_tests(w, r->launch.v, c->tests.from, OUTCOME_NONE, -(int32_t)n);
+        sums_tests(w, r->launch.v, c->tests.state, c->tests.outcome, (int32_t)n);
+    }
+}
+
+void undo_row_add(struct writer *w, const struct undo_row *row)
+{
+    struct db_stmt *s =
+        db_sql(w->db, "INSERT INTO queue_undos (id, user_id, login, created_at) VALUES (?,?,?,?)");
+
+    ids_used(w, ID_UNDO, row->id.v);
+    db_uint(s, row->id.v);
+    db_uint(s, row->user.v);
+    db_text(s, row->login);
+    db_int(s, row->at.ms);
+    (void)db_run(s);
+}
+
+void undo_row_delete(struct writer *w, struct undo_id id)
+{
+    struct db_stmt *s = db_sql(w->db, "DELETE FROM queue_undos WHERE id = ?");
+
+    db_uint(s, id.v);
     (void)db_run(s);
 }
 
@@ -173,7 +248,7 @@ void test_row_set(struct writer *w, const struct test_row *row)
 #define COLUMNS                                                                                              \
     "t.id, t.launch, t.position, p.path, c.adapter, c.argv, c.reports, t.predicted_ms, t.state, t.outcome, " \
     "t.attempts, "                                                                                           \
-    "t.losses, t.run"
+    "t.losses, t.run, t.language, t.browser, t.rank, t.undo, t.reason"
 #define JOINS                             \
     " LEFT JOIN paths p ON p.id = t.path" \
     " LEFT JOIN commands c ON c.launch = t.launch AND c.number = t.command "
@@ -212,6 +287,11 @@ static void get_test(struct arena *a, struct db_stmt *s, struct test_row *row)
     row->attempts = (uint32_t)db_get_uint(s);
     row->losses = (uint32_t)db_get_uint(s);
     row->run.v = db_get_uint(s);
+    row->language = db_get_text(s);
+    row->browser = db_get_text(s);
+    row->rank = db_get_int(s);
+    row->undo.v = db_get_uint(s);
+    row->reason = db_get_text(s);
 }
 
 enum err read_test(struct reader *r, struct test_id id, test_fn *each, void *ctx, struct why *reterr)
@@ -283,6 +363,21 @@ enum err read_tests(struct reader *r, const struct test_filter *f, struct page *
         each(ctx, &row);
     }
     return db_error(r->db, reterr);
+}
+
+void undos_boot(struct reader *r, change_fn *each, void *ctx)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT id, user_id, login, created_at FROM queue_undos ORDER BY id");
+
+    while (db_row(s)) {
+        struct change c = {.kind = CHANGE_UNDO_ADD};
+
+        c.undo.id.v = db_get_uint(s);
+        c.undo.user.v = db_get_uint(s);
+        c.undo.login = db_get_text(s);
+        c.undo.at.ms = db_get_int(s);
+        each(ctx, &c);
+    }
 }
 
 void tests_boot(struct reader *r, change_fn *each, void *ctx)

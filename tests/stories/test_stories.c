@@ -5,7 +5,11 @@
  *
  * A story is lines of commands; '#' begins a comment. Times: 5ms 30s 2m.
  *   server NAME [SLOTS]              a machine and its record
- *   launch N [take T] [exit CODE] [retries N] [lease T] [limit T] [on NAME...] [soonest T,T,...]
+ *   launch N [take T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [same] [front] [on NAME...] [soonest T T ...]
+ *                                  (same: each file is the same)
+ *   queue move N,N... front|end|before N | queue delete N,N... | queue clear | queue shuffle SEED | queue dedupe | queue sort
+ *                                  | queue undo [N] | queue show                  of user 1, by "mira"
+ *   queue as seen                  the next operation names the version of the last `queue show`
  *   stop launch N | stop run N | remove NAME [force]
  *   cut NAME | heal NAME | break NAME | kill agent NAME | power off NAME T | disk full NAME | disk ok NAME   (nothing can be
  *                                  started there)
@@ -41,6 +45,9 @@ void people_job(struct world *w, const struct job *j)
 
 struct story {
     struct world w;
+    bool asked;
+    uint64_t seen;    /* version of the queue when it was shown */
+    uint64_t version; /* for the next operation */
     struct buf trace;
     const char *name;
     unsigned line;
@@ -142,7 +149,9 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
                              .ref = "main",
                              .commit = "0123456789012345678901234567890123456789",
                              .retries = 2,
-                             .lease_ms = 30000};
+                             .lease_ms = 30000,
+                             .user = {1}};
+    bool same = false;
     uint32_t count = (uint32_t)strtoul(word[1], NULL, 10);
     struct event ev = {.kind = EV_LAUNCH_CREATE};
     struct new_test *tests = xcalloc(count, sizeof(*tests));
@@ -162,6 +171,12 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
             row.lease_ms = (uint32_t)(time_us(word[++i]) / 1000);
         else if (strcmp(word[i], "limit") == 0)
             row.time_limit_ms = time_us(word[++i]) / 1000;
+        else if (strcmp(word[i], "by") == 0)
+            row.user.v = strtoull(word[++i], NULL, 10);
+        else if (strcmp(word[i], "same") == 0)
+            same = true;
+        else if (strcmp(word[i], "front") == 0)
+            ev.launch_create.at_front = true;
         else if (strcmp(word[i], "on") == 0)
             while (i + 1 < n)
                 servers[row.n_servers++] = server_named(s, word[++i]);
@@ -174,7 +189,7 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
     }
     row.servers = servers;
     for (uint32_t i = 0; i < count; i++) {
-        (void)snprintf(paths[i], sizeof(paths[i]), "t%u.sh", i + 1);
+        (void)snprintf(paths[i], sizeof(paths[i]), "t%u.sh", same ? 1 : i + 1);
         tests[i].path = paths[i];
         tests[i].argv = argv;
         tests[i].n_argv = 4;
@@ -284,6 +299,84 @@ static void cmd_remove(struct story *s, char **word, unsigned n)
     post(s, &ev);
 }
 
+static void show_answer(struct story *s, const struct queue_answer *a)
+{
+    struct buf b;
+
+    buf_init(&b, KIB(64));
+    for (uint32_t i = 0; i < a->n_items; i++)
+        buf_printf(&b, " %llu", (unsigned long long)a->items[i].test.id.v);
+    if (a->undos != NULL && a->n_undos > 0)
+        buf_printf(&b, "; %u can be undone", a->n_undos);
+    say(s, "queue:%s", buf_str(&b));
+    buf_done(&b);
+}
+
+/* The answers of the turn at hand; they are in no order with others here, since settle() comes later. */
+static void on_queue_reply(void *ctx, const struct reply *r)
+{
+    struct story *s = ctx;
+
+    if (r->queue == NULL)
+        return;
+    if (s->asked)
+        s->seen = r->queue->version;
+    if (s->asked)
+        show_answer(s, r->queue);
+    else
+        say(s, "%u done, %u passed over, %u wait%s", r->queue->n_done, r->queue->n_passed,
+            r->queue->n_waiting, r->queue->undo.v != 0 ? ", can be undone" : "");
+}
+
+static uint32_t ids_of(char *text, struct test_id *ids)
+{
+    uint32_t n = 0;
+    char *save = NULL;
+
+    for (char *p = strtok_r(text, ",", &save); p != NULL && n < WORDS_MAX; p = strtok_r(NULL, ",", &save))
+        ids[n++].v = strtoull(p, NULL, 10);
+    return n;
+}
+
+static void cmd_queue(struct story *s, char **word, unsigned n)
+{
+    static const char *const ops[QUEUE_OP_COUNT] = {"move",   "delete", "clear", "shuffle",
+                                                    "dedupe", "sort",   "undo"};
+    struct event ev = {.kind = EV_QUEUE_CHANGE};
+    struct queue_change *q = &ev.queue_change;
+    struct test_id ids[WORDS_MAX];
+
+    s->asked = strcmp(word[1], "show") == 0;
+    if (s->asked) {
+        ev = (struct event){.kind = EV_QUEUE_LOOK};
+        ev.queue_look.user.v = 1;
+        ev.queue_look.limit = 100;
+        post(s, &ev);
+        return;
+    }
+    if (strcmp(word[1], "as") == 0) {
+        s->version = s->seen;
+        return;
+    }
+    *q = (struct queue_change){.user = {1}, .login = "mira", .version = s->version, .tests = ids};
+    s->version = 0;
+    while (q->op < QUEUE_OP_COUNT && strcmp(ops[q->op], word[1]) != 0)
+        q->op++;
+    if (q->op == QUEUE_OP_COUNT)
+        fail_msg("%s:%u: what is %s", s->name, s->line, word[1]);
+    if (q->op == QUEUE_MOVE || q->op == QUEUE_DELETE)
+        q->n_tests = ids_of(word[2], ids);
+    if (q->op == QUEUE_SHUFFLE)
+        q->seed = strtoull(word[2], NULL, 10);
+    if (q->op == QUEUE_UNDO && n > 2)
+        q->undo.v = strtoull(word[2], NULL, 10);
+    if (q->op == QUEUE_MOVE && strcmp(word[3], "end") != 0)
+        q->to = strcmp(word[3], "front") == 0 ? QUEUE_TO_FRONT : QUEUE_TO_BEFORE;
+    if (q->to == QUEUE_TO_BEFORE)
+        q->before.v = strtoull(word[4], NULL, 10);
+    post(s, &ev);
+}
+
 static bool is(char **word, unsigned n, unsigned least, const char *a, const char *b)
 {
     return n >= least && strcmp(word[0], a) == 0 && (b == NULL || strcmp(word[1], b) == 0);
@@ -295,6 +388,8 @@ static void command(struct story *s, char **word, unsigned n)
         (void)node_add(&s->w, word[1], n > 2 ? (uint32_t)strtoul(word[2], NULL, 10) : 1);
     else if (is(word, n, 2, "launch", NULL))
         cmd_launch(s, word, n);
+    else if (is(word, n, 2, "queue", NULL))
+        cmd_queue(s, word, n);
     else if (is(word, n, 3, "stop", NULL))
         cmd_stop(s, word);
     else if (is(word, n, 2, "remove", NULL))
@@ -373,6 +468,7 @@ static void story_play(const char *name, struct buf *trace)
     s->name = name;
     buf_init(&s->trace, MIB(16));
     opts.ctx = s;
+    opts.on_reply = on_queue_reply;
     world_init(&s->w, &opts);
     world_boot(&s->w);
     settle(s);

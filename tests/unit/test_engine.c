@@ -93,6 +93,7 @@ static uint64_t launch(struct fleet *f, uint32_t n, const struct launch_row *mor
         tests[i] = (struct new_test){
             .path = "t.sh", .argv = argv, .n_argv = 1, .predicted_ms = predicted != NULL ? predicted[i] : 0};
     if (more != NULL) {
+        row.user = more->user;
         row.order = more->order;
         row.servers = more->servers;
         row.n_servers = more->n_servers;
@@ -305,19 +306,24 @@ static void test_queue__longest_predicted_first_unknown_as_the_mean(void **state
     fleet_end(&f);
 }
 
-static void test_place__launches_share_servers_fairly(void **state)
+static void test_place__users_share_servers_fairly(void **state)
 {
+    struct launch_row mira = {.user = {1}};
+    struct launch_row omar = {.user = {2}};
     struct fleet f;
     uint64_t first;
     uint64_t second;
+    uint64_t third;
 
     (void)state;
     fleet_begin(&f);
-    first = launch(&f, 20, NULL, NULL);
-    second = launch(&f, 20, NULL, NULL);
+    first = launch(&f, 20, &mira, NULL);
+    second = launch(&f, 20, &mira, NULL);
+    third = launch(&f, 20, &omar, NULL);
     (void)server_up(&f, "a", 6);
     assert_int_equal(launch_by_id(f.e, (struct launch_id){first})->n_active, 3);
-    assert_int_equal(launch_by_id(f.e, (struct launch_id){second})->n_active, 3);
+    assert_int_equal(launch_by_id(f.e, (struct launch_id){second})->n_active, 0); /* behind the first */
+    assert_int_equal(launch_by_id(f.e, (struct launch_id){third})->n_active, 3);
     fleet_end(&f);
 }
 
@@ -545,7 +551,7 @@ int main(void)
         cmocka_unit_test(test_lease__a_run_that_never_began_is_no_loss),
         cmocka_unit_test(test_lease__nothing_said_after_its_end_counts),
         cmocka_unit_test(test_queue__longest_predicted_first_unknown_as_the_mean),
-        cmocka_unit_test(test_place__launches_share_servers_fairly),
+        cmocka_unit_test(test_place__users_share_servers_fairly),
         cmocka_unit_test(test_place__a_launch_goes_only_where_it_may),
         cmocka_unit_test(test_place__work_in_advance_only_for_short_runs),
         cmocka_unit_test(test_place__never_in_advance_while_a_slot_is_free),

@@ -37,6 +37,10 @@ bool event_concerns(const struct live_event *e, const struct topic *topics, uint
         if (!(e->topics & (unsigned)t->kind))
             continue;
         switch (t->kind) {
+        case TOPIC_QUEUE:
+            if (t->id == e->user)
+                return true;
+            break;
         case TOPIC_SERVERS:
         case TOPIC_LAUNCHES:
             return true;
@@ -152,6 +156,94 @@ static void publish_gone(struct hub *h, uint64_t server)
     hub_publish(h, e);
 }
 
+/* Many tests of a launch changed alike: who shows them lists them again. */
+static void publish_tests(struct hub *h, uint64_t launch)
+{
+    struct live_event *e;
+    char json[48];
+
+    (void)snprintf(json, sizeof(json), "{\"launch\":%llu}", (unsigned long long)launch);
+    e = event_new("tests", json, strlen(json));
+    e->topics = TOPIC_LAUNCH | TOPIC_LAUNCH_ALL;
+    e->launch = launch;
+    hub_publish(h, e);
+}
+
+/* ---- queues: told at most four times a second, and what is told is the newest ---- */
+
+struct live_queue {
+    UT_hash_handle hh;
+    uint64_t user;
+    uint64_t version;
+    uint32_t n_waiting;
+    bool is_dirty;
+    struct mono due;
+};
+
+static void queue_mark(struct hub *h, const struct note *n)
+{
+    struct mono now = mono_now();
+    struct live_queue *q;
+    uint64_t user = n->queue.user.v;
+
+    HASH_FIND(hh, h->queues, &user, sizeof(user), q);
+    if (q == NULL) {
+        q = xcalloc(1, sizeof(*q));
+        q->user = user;
+        q->due = now;
+        HASH_ADD(hh, h->queues, user, sizeof(q->user), q);
+    }
+    q->version = n->queue.version;
+    q->n_waiting = n->queue.n_waiting;
+    q->is_dirty = true;
+    hub_wake_at(h, q->due);
+}
+
+static void queue_publish(struct hub *h, const struct live_queue *q)
+{
+    struct live_event *e;
+    char json[128];
+
+    (void)snprintf(json, sizeof(json), "{\"user\":%llu,\"version\":%llu,\"waiting\":%u}",
+                   (unsigned long long)q->user, (unsigned long long)q->version, q->n_waiting);
+    e = event_new("queue", json, strlen(json));
+    e->topics = TOPIC_QUEUE;
+    e->user = q->user;
+    hub_publish(h, e);
+}
+
+/* One that was told stays listed for COALESCE_MS: that is what holds it to its rate. */
+static void queues_turn(struct hub *h, struct mono now)
+{
+    struct live_queue *q;
+    struct live_queue *next;
+
+    HASH_ITER(hh, h->queues, q, next) {
+        if (mono_before(now, q->due)) {
+            hub_wake_at(h, q->due);
+        } else if (!q->is_dirty) {
+            HASH_DEL(h->queues, q);
+            free(q);
+        } else {
+            q->is_dirty = false;
+            q->due = mono_add_ms(now, COALESCE_MS);
+            queue_publish(h, q);
+            hub_wake_at(h, q->due);
+        }
+    }
+}
+
+static void queues_clear(struct hub *h)
+{
+    struct live_queue *q;
+    struct live_queue *next;
+
+    HASH_ITER(hh, h->queues, q, next) {
+        HASH_DEL(h->queues, q);
+        free(q);
+    }
+}
+
 void hub_note(struct hub *h, const struct note *n)
 {
     if (n->kind == NOTE_TRACE)
@@ -169,6 +261,12 @@ void hub_note(struct hub *h, const struct note *n)
         break;
     case NOTE_LAUNCH:
         dirty_mark(h, DIRTY_LAUNCH, n->launch.row.id.v, n->launch.row.state == LAUNCH_DONE);
+        break;
+    case NOTE_TESTS:
+        publish_tests(h, n->tests.v);
+        break;
+    case NOTE_QUEUE:
+        queue_mark(h, n);
         break;
     case NOTE_TEST:
         publish_test(h, &n->test);
@@ -223,6 +321,7 @@ static void on_timer(uv_timer_t *t)
 
     h->timer_at = MONO_NEVER;
     dirty_turn(h, now);
+    queues_turn(h, now);
     tail_turn(h, now);
 }
 
@@ -303,6 +402,7 @@ void hub_free(struct hub *h)
         ring_drop_oldest(h);
     free(h->ring);
     dirty_clear(h);
+    queues_clear(h);
     free(h);
 }
 

@@ -27,11 +27,12 @@ enum topic_kind {
     TOPIC_LAUNCH_ALL = 8,
     TOPIC_RUN = 16,
     TOPIC_LOG = 32,
+    TOPIC_QUEUE = 64,
 };
 
 struct topic {
     enum topic_kind kind;
-    uint64_t id;   /* of the launch or the run; 0 for the lists */
+    uint64_t id;   /* of the launch, the run, or the user of the queue; 0 for the lists */
     uint64_t from; /* LOG: byte */
 };
 
@@ -42,6 +43,7 @@ struct live_event {
     unsigned topics; /* bits of topic_kind that it belongs to */
     uint64_t launch;
     uint64_t run;
+    uint64_t user;   /* whose queue it is */
     uint64_t log_to; /* LOG: where the log goes on after it */
     size_t len;
     char text[]; /* "event: NAME\ndata: {...}\n\n" */
@@ -99,6 +101,7 @@ struct hub {
     struct sub *subs;
     struct mono interest_until;
     struct dirty *dirty;
+    struct live_queue *queues; /* hub.c */
     uint32_t n_dirty;
     bool is_fetching;
     struct feed *feeds; /* of followed logs, by run */

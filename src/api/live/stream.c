@@ -43,7 +43,16 @@ static bool topic_parse(const char *s, struct topic *t)
         t->kind = TOPIC_LAUNCHES;
         return true;
     }
-    if (strncmp(s, "launch:", 7) == 0) {
+    if (strcmp(s, "queue") == 0) {
+        t->kind = TOPIC_QUEUE; /* one's own */
+        return true;
+    }
+    if (strncmp(s, "queue:", 6) == 0) {
+        s += 6;
+        t->kind = TOPIC_QUEUE;
+        if (!number(&s, &t->id))
+            return false;
+    } else if (strncmp(s, "launch:", 7) == 0) {
         s += 7;
         t->kind = TOPIC_LAUNCH;
         if (!number(&s, &t->id))
@@ -84,10 +93,10 @@ enum err topics_parse(const char *text, struct arena *arena, struct topic **ret,
         if (n == SUB_TOPICS_MAX)
             return why_set(reterr, ERR_INVALID, "topics", "topics: more than %u", SUB_TOPICS_MAX);
         if (!topic_parse(one, &topics[n]))
-            return why_set(
-                reterr, ERR_INVALID, "topics",
-                "topics: '%.48s' is none of servers, launches, launch:N, launch:N:all, run:N, log:N@BYTE",
-                one);
+            return why_set(reterr, ERR_INVALID, "topics",
+                           "topics: '%.48s' is none of servers, launches, queue, queue:USER, launch:N, "
+                           "launch:N:all, run:N, log:N@BYTE",
+                           one);
         /* A log is followed once. */
         for (uint32_t i = 0; i < n; i++) {
             if (topics[n].kind == TOPIC_LOG && topics[i].kind == TOPIC_LOG && topics[i].id == topics[n].id)
@@ -299,6 +308,8 @@ static enum err first_of(struct reader *r, const struct topic *t, struct first_o
         return read_run(r, (struct run_id){t->id}, first_run, one, reterr);
     case TOPIC_LOG:
         return ERR_OK; /* its bytes are its state */
+    case TOPIC_QUEUE:
+        return ERR_OK; /* GET /queue, when the stream is open */
     }
     return ERR_OK;
 }
@@ -438,6 +449,23 @@ static void first_done(struct req *rq)
         on_first(rq);
 }
 
+/* "queue" is one's own; those of others are for admins. */
+static bool queues_are_allowed(struct req *rq, struct topic *topics, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (topics[i].kind != TOPIC_QUEUE)
+            continue;
+        if (topics[i].id == 0)
+            topics[i].id = rq->who.user.v;
+        if (topics[i].id == rq->who.user.v || rq->who.role == ROLE_ADMIN)
+            continue;
+        req_fail(rq, ERR_DENIED, "topics", "topics: queue:%llu is the queue of somebody else",
+                 (unsigned long long)topics[i].id);
+        return false;
+    }
+    return true;
+}
+
 static void stream_get(struct req *rq)
 {
     const struct stream_query *q = rq->query;
@@ -453,6 +481,8 @@ static void stream_get(struct req *rq)
         req_error(rq, &rq->why);
         return;
     }
+    if (!queues_are_allowed(rq, topics, s->n_topics))
+        return;
     /* The header is newer than the URL: a browser that reconnects repeats the URL. */
     if (resumes)
         is_known = rev_parse(h, last_id != NULL ? last_id : q->since, topics, s->n_topics, &rev);
