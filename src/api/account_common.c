@@ -250,7 +250,7 @@ static void on_checked(void *ctx, bool is_right, const char *made_anew)
     struct hashing *h = ctx;
     struct req *rq = hashing_end(h);
 
-    if (is_waited_for(rq))
+    if (is_waited_for(rq) && auth_still(rq))
         h->checked(rq, is_right, made_anew == NULL ? NULL : arena_strdup(&rq->arena, made_anew));
     req_release(rq);
 }
@@ -263,7 +263,7 @@ static void on_made(void *ctx, const char *made)
     if (is_waited_for(rq)) {
         if (made == NULL)
             answer_later(rq, ERR_BUSY, HASHER_RETRY_MS, "memory is short; try again");
-        else
+        else if (auth_still(rq))
             h->made(rq, arena_strdup(&rq->arena, made));
     }
     req_release(rq);

@@ -1,7 +1,8 @@
 /* api.c - the route table, what every request passes before its handler, and the life of the whole.
  *
  * Order of refusals: the guard of net/ (400), the host and the origin (403), the route (404, 405), who sends it (401),
- * whether that one may (403), the type of the body (400), its size (413), its fields (422), its owner (403). */
+ * whether that one may (403), the type of the body (400), its size (413), its fields (422), who sends it and whether
+ * that one may still (401, 403), its owner (403). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +226,7 @@ static void dispatch(struct req *rq)
         return;
     if (rq->err != ERR_OK)
         req_error(rq, &rq->why);
-    else
+    else if (auth_still(rq)) /* a body may take minutes */
         auth_owner(rq, handle);
 }
 

@@ -272,6 +272,9 @@ bool auth_is_first_admin(const struct api *a, const struct digest *digest);
 bool auth_head(struct req *rq);
 /* May it use its route? false: answered. The owner rule comes later, in auth_owner(). */
 bool auth_route(struct req *rq);
+/* The same once more, for what comes later than the head: a body that took its time, a job, a password's hash. Whoever was
+ * signed out, locked or made less meanwhile is refused. The client must still be there. false: answered. */
+bool auth_still(struct req *rq);
 /* Check the route's owner rule, then handle. */
 void auth_owner(struct req *rq, void (*then)(struct req *rq));
 /* Is what opened this stream still allowed to? */

@@ -274,6 +274,19 @@ bool auth_route(struct req *rq)
     return true;
 }
 
+bool auth_still(struct req *rq)
+{
+    struct principal now;
+
+    if (rq->who.via != VIA_SESSION && rq->who.via != VIA_TOKEN)
+        return true;
+    if (!accounts_again(rq->api->accounts, wall_now(), &rq->who, &now))
+        return refuse(rq, 401, ERR_SIGN_IN, "signed out, locked or revoked since the request began");
+    now.login = arena_strdup(&rq->arena, now.login);
+    rq->who = now;
+    return auth_route(rq);
+}
+
 /* ---- the owner rule ---- */
 
 struct owner_wait {
@@ -300,7 +313,7 @@ static void on_owner(struct req *rq)
         req_error(rq, &rq->why);
     else if (w->owner.v != rq->who.user.v)
         (void)refuse(rq, 403, ERR_DENIED, "it is somebody else's: its owner and admins may do this");
-    else
+    else if (auth_still(rq))
         w->then(rq);
 }
 

@@ -114,6 +114,8 @@ static void on_living(struct req *rq)
     struct accounts_out out;
     enum err err = rq->err;
 
+    if (!auth_still(rq))
+        return;
     accounts_out_init(&out);
     if (err == ERR_OK)
         err = accounts_delete(rq->api->accounts, wall_now(), d->user, &out, &rq->why);

@@ -565,6 +565,8 @@ static void on_predicted(struct req *rq)
         req_error(rq, &rq->why);
         return;
     }
+    if (!auth_still(rq)) /* the fetch may have taken minutes */
+        return;
     *row =
         (struct launch_row){.user = rq->who.user,
                             .project = s->project->id,

@@ -1,0 +1,94 @@
+"""Accounts as somebody sees them who wants more than is theirs: order, time and numbers, not single answers."""
+
+import json
+import os
+import socket
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from test_accounts import OTHER, WORDS, Client, ServerTest  # noqa: E402
+
+
+class Begun:
+    """A request whose head is in and judged, while its body is still to come."""
+
+    def __init__(self, client, path, body):
+        host, port = client.server.url.split("//")[1].split(":")
+        self.test, self.body = client.test, json.dumps(body).encode()
+        lines = ["POST /api/v1%s HTTP/1.1" % path, "Host: %s:%s" % (host, port), "Content-Type: application/json",
+                 "Content-Length: %d" % len(self.body), "Expect: 100-continue", "Connection: close"]
+        if client.token:
+            lines.append("Authorization: Bearer " + client.token)
+        if client.cookie:
+            lines += ["Cookie: " + client.cookie, "X-CSRF-Token: " + client.csrf]
+        self.socket = socket.create_connection((host, int(port)), timeout=60)
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.test.assertIn(b"100 Continue", self.socket.recv(200))
+
+    def finish(self):
+        """Status and body of the answer."""
+        self.socket.sendall(self.body)
+        with self.socket.makefile("rb") as f:
+            answer = f.read()
+        self.socket.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)
+
+
+class Late(ServerTest):
+    """Who sends a request is seen by its head; what was taken away until its body is here is gone."""
+
+    def late(self, client, path, body, meanwhile, status, code):
+        begun = Begun(client, path, body)
+        meanwhile()
+        got, answer = begun.finish()
+        self.assertEqual(got, status, answer)
+        self.assertEqual(answer["error"]["code"], code)
+
+    def test_a_session_that_was_ended_makes_no_token(self):
+        mira = self.person("mira")
+        thief = self.client("mira")
+        self.late(thief, "/tokens", {"name": "mine", "scope": "run"}, lambda: mira.delete("/sessions"), 401, "SIGN_IN")
+        self.assertEqual(mira.get("/tokens"), [])
+        row = self.audit(action="token.make")[0]
+        self.assertEqual((row["login"], row["status"]), ("mira", 401))
+
+    def test_nor_one_of_before_a_new_password(self):
+        mira = self.person("mira")
+        thief = self.client("mira")
+        self.late(thief, "/tokens", {"name": "mine", "scope": "run"},
+                  lambda: mira.post("/me/password", {"current": WORDS, "password": OTHER}), 401, "SIGN_IN")
+
+    def test_an_admin_that_is_none_any_more_makes_no_admin(self):
+        self.add("boss", admin=True)
+        ada = self.person("ada", admin=True)
+        body = {"login": "second", "password": WORDS, "admin": True}
+        self.late(ada, "/users", body, lambda: self.host.post("/users/%d" % ada.id, {"admin": False}), 403, "DENIED")
+        self.assertNotIn("second", [u["login"] for u in self.host.get("/users")["items"]])
+
+    def test_a_launch_does_not_begin_after_its_user(self):
+        self.host.post("/servers", {"name": "local-1", "fleet": "local", "slots": 1}, 201)
+        for word, change in (("locked", {"locked": True}), ("doubtful", {"verified": False})):
+            user = self.person(word)
+            self.late(user, "/launches", {"project": "docs", "files": ["a.sh"]},
+                      lambda u=user, c=change: self.host.post("/users/%d" % u.id, c),
+                      401 if word == "locked" else 403, "SIGN_IN" if word == "locked" else "DENIED")
+        gone = self.person("gone")
+        self.late(gone, "/launches", {"project": "docs", "files": ["a.sh"]}, lambda: self.host.delete("/users/%d" % gone.id), 401, "SIGN_IN")
+
+    def test_a_token_that_was_revoked_starts_nothing(self):
+        mira = self.person("mira")
+        made = mira.post("/tokens", {"name": "ci", "scope": "run"}, 201)
+        ci = Client(self, self.server, made["token"])
+        self.late(ci, "/launches", {"project": "docs", "files": ["a.sh"]}, lambda: mira.delete("/tokens/%d" % made["id"]), 401, "SIGN_IN")
+        self.assertEqual(self.host.get("/launches")["items"], [])
+
+    def test_who_is_still_in_is_served(self):
+        mira = self.person("mira")
+        status, answer = Begun(mira, "/tokens", {"name": "mine", "scope": "run"}).finish()
+        self.assertEqual((status, answer["name"]), (201, "mine"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
