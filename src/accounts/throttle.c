@@ -152,18 +152,21 @@ int64_t throttle_try(struct throttle *t, struct mono now, const char *login, con
     char user[KEY_BYTES_MAX] = "";
     char from[KEY_BYTES_MAX] = "";
     int64_t user_ms;
-    int64_t from_ms;
+    int64_t from_ms = 0;
 
     while (t->oldest != NULL && mono_ms_between(t->oldest->last, now) >= FORGET_MS)
         forget(t, t->oldest);
     login_key(login, user);
-    address_key(address, from);
     user_ms = wait_left(find(t, user), now);
-    from_ms = wait_left(find(t, from), now);
+    if (address != NULL) {
+        address_key(address, from);
+        from_ms = wait_left(find(t, from), now);
+    }
     if (user_ms > 0 || from_ms > 0)
         return user_ms > from_ms ? user_ms : from_ms;
     fail(t, now, user, THROTTLE_FREE_TRIES);
-    fail(t, now, from, ADDRESS_FREE_TRIES);
+    if (address != NULL)
+        fail(t, now, from, ADDRESS_FREE_TRIES);
     return 0;
 }
 

@@ -19,7 +19,7 @@ OWNED struct throttle *throttle_new(void);
 void throttle_free(struct throttle *t);
 
 /* May a password be tried now? 0: yes, and it counts as a failure until throttle_right(): tries that are on their
- * way at the same time do not pass together. Else how long to wait, in ms. */
+ * way at the same time do not pass together. Else how long to wait, in ms. `address` NULL: it is not counted (again). */
 int64_t throttle_try(struct throttle *t, struct mono now, const char *login, const char *address);
 /* It was right: the account starts anew, the address gets this try back. */
 void throttle_right(struct throttle *t, const char *login, const char *address);

@@ -185,20 +185,26 @@ static bool is_in_time(struct req *rq, int64_t wait_ms)
     return false;
 }
 
-/* A key of its own, which no login can be: the blank. */
-static const char *key_of(struct req *rq, const char *what)
+/* A key of its own. No text that somebody sends as a login can be it, right or wrong: a field refuses line ends. */
+static const char *key_of(struct req *rq, const char *what, const char *whose)
 {
-    return arena_printf(&rq->arena, "%s %s", what, rq->address);
+    return arena_printf(&rq->arena, "\n%s %s", what, whose);
 }
 
 bool may_try(struct req *rq, const char *what)
 {
-    return is_in_time(rq, throttle_try(rq->api->throttle, mono_now(), key_of(rq, what), rq->address));
+    return is_in_time(
+        rq, throttle_try(rq->api->throttle, mono_now(), key_of(rq, what, rq->address), rq->address));
+}
+
+bool may_mail(struct req *rq, const char *what, const struct user_row *u)
+{
+    return throttle_try(rq->api->throttle, mono_now(), key_of(rq, what, u->login), NULL) == 0;
 }
 
 void try_back(struct req *rq, const char *what)
 {
-    throttle_undo(rq->api->throttle, key_of(rq, what), rq->address);
+    throttle_undo(rq->api->throttle, key_of(rq, what, rq->address), rq->address);
 }
 
 bool may_try_password(struct req *rq, const char *login)

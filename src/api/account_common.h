@@ -43,6 +43,9 @@ void finish_command(struct req *rq, enum err err, struct accounts_out *out, void
  * unless try_back() says that it was nothing. */
 bool may_try(struct req *rq, const char *what);
 void try_back(struct req *rq, const char *what);
+/* The same for a mail to this user on a stranger's wish. What the address has left is the same afterwards, whether there is
+ * such a user or not: it could be counted. Answers nothing. */
+bool may_mail(struct req *rq, const char *what, const struct user_row *u);
 /* The same for the password of `login`; try_right() when it was right. */
 bool may_try_password(struct req *rq, const char *login);
 void try_right(struct req *rq, const char *login);

@@ -4,7 +4,6 @@
  * ours or of a proxy ever holds it. */
 #include <string.h>
 
-#include "accounts/throttle.h"
 #include "api/account_common.h"
 
 #define NO_MAIL_RETRY_MS 60000
@@ -322,9 +321,7 @@ static void link_reset(struct req *rq)
     answer_nothing(rq);
     u = reachable(a->accounts, in->login);
     accounts_out_init(&out);
-    if (u != NULL && a->opts.mail != NULL &&
-        throttle_try(a->throttle, mono_now(), arena_printf(&rq->arena, "reset %s", u->login), rq->address) ==
-            0 &&
+    if (u != NULL && a->opts.mail != NULL && may_mail(rq, "reset", u) &&
         link_make(rq, u, LINK_RESET, true, &out, &link, &rq->why) == ERR_OK) {
         auth_save(a, &out);
         link_mail(rq, u, &link);

@@ -3,11 +3,13 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_accounts import OTHER, WORDS, Client, ServerTest  # noqa: E402
+import wrata  # noqa: E402
 
 
 class Begun:
@@ -88,6 +90,45 @@ class Late(ServerTest):
         mira = self.person("mira")
         status, answer = Begun(mira, "/tokens", {"name": "mine", "scope": "run"}).finish()
         self.assertEqual((status, answer["name"]), (201, "mine"))
+
+
+class Counted(ServerTest):
+    """What is counted of one must not tell of another, nor be counted against another."""
+
+    SERVE = ("--trusted-proxies=127.0.0.1",)
+
+    def setUp(self):
+        super().setUp()
+        for key, value in (("smtp_host", "localhost"), ("smtp_port", "9"), ("smtp_from", "wrata@example.org")):
+            subprocess.run([wrata.WRATA, "credentials", "set", key, "--data", self.server.data], input=value, text=True, check=True, capture_output=True)
+        self.server.stop()
+        self.server.start()
+        self.host = Client(self, self.server, self.server.token)
+        self.nobody = Client(self, self.server)
+
+    def call(self, address, path, body):
+        return self.nobody.call("POST", path, body, {"X-Forwarded-For": address})
+
+    def left(self, address):
+        """How many wrong sign-ins this address still has."""
+        for n in range(60):
+            if self.call(address, "/session", {"login": "n%d" % n, "password": "x"}).status == 429:
+                return n
+        return self.fail("nobody counts")
+
+    def test_a_forgotten_password_tells_nothing_by_what_is_counted(self):
+        mira = self.add("mira", email="mira@example.org")
+        self.host.post("/users/%d" % mira["id"], {"email_confirmed": True})
+        for _ in range(5):
+            self.assertEqual(self.call("192.0.2.1", "/links/reset", {"login": "mira"}).status, 200)
+        self.assertEqual(len(self.host.get("/mails")["items"]), 5)
+        self.assertEqual(self.left("192.0.2.1"), 45)  # of 50: each counted once, as for a login that is nobody's
+
+    def test_a_login_that_looks_like_a_counter_is_none(self):
+        for what, path, body in (("reset", "/links/reset", {"login": "mira"}), ("link", "/links/use", {"token": "x"})):
+            for _ in range(5):  # after the fifth, it would have to wait for a second
+                self.assertEqual(self.call("192.0.2.1", "/session", {"login": what + " 192.0.2.9", "password": "x"}).status, 401)
+            self.assertNotEqual(self.call("192.0.2.9", path, body).status, 429, what)
 
 
 if __name__ == "__main__":

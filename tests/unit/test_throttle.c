@@ -142,6 +142,22 @@ static void test_throttle__what_was_not_tried_counts_for_nobody(void **state)
     throttle_free(t);
 }
 
+static void test_throttle__without_an_address_only_the_login_counts(void **state)
+{
+    struct throttle *t = throttle_new();
+    char login[32];
+
+    (void)state;
+    for (unsigned i = 0; i < THROTTLE_FREE_TRIES; i++)
+        assert_int_equal(throttle_try(t, at(0), "mira", NULL), 0);
+    assert_int_equal(throttle_try(t, at(0), "mira", NULL), SECOND);
+    for (unsigned i = 0; i < THROTTLE_FREE_TRIES * 100; i++) {
+        (void)snprintf(login, sizeof(login), "user%u", i);
+        assert_int_equal(throttle_try(t, at(0), login, NULL), 0);
+    }
+    throttle_free(t);
+}
+
 static void test_throttle__an_hour_later_all_is_forgotten(void **state)
 {
     struct throttle *t = throttle_new();
@@ -224,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_throttle__an_address_gets_ten_times_as_many),
         cmocka_unit_test(test_throttle__a_right_password_gives_the_address_one_try_back_only),
         cmocka_unit_test(test_throttle__what_was_not_tried_counts_for_nobody),
+        cmocka_unit_test(test_throttle__without_an_address_only_the_login_counts),
         cmocka_unit_test(test_throttle__an_hour_later_all_is_forgotten),
         cmocka_unit_test(test_throttle__keeps_so_many_keys_and_the_oldest_goes_first),
         cmocka_unit_test(test_throttle__one_ipv6_network_is_one_address),
