@@ -9,6 +9,7 @@
 
 #include "api/api_private.h"
 #include "base/log.h"
+#include "model/git_url.h"
 
 #define REFRESH_MS (5 * 60 * 1000)
 #define LOOK_MS 30000 /* between looks for mirrors that are due */
@@ -267,17 +268,59 @@ void project_job(struct reader *r, struct req *rq)
     rq->err = read_project(r, (struct project_id){rq->ids[0]}, each_project, rq, &rq->why);
 }
 
+struct list_query {
+    const char *remote;
+};
+
+static const struct field list_fields[] = {
+    {.name = "remote",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct list_query, remote),
+     .max = URL_BYTES_MAX,
+     .help = "only projects of the repository that this url names; ssh and https are the same one"},
+    {.type = FIELD_END},
+};
+static const struct list_query list_preset = {.remote = ""};
+
+/* The key of `remote`, and what is needed to compare. In the request's arena. */
+struct same {
+    const char *git_host;
+    char key[URL_BYTES_MAX + GIT_HOST_BYTES];
+};
+
+static void each_same(void *ctx, const struct project_row *row)
+{
+    struct req *rq = ctx;
+    const struct same *same = rq->state;
+    char key[sizeof(same->key)];
+
+    if (git_url_key(row->url, same->git_host, key, sizeof(key)) && strcmp(key, same->key) == 0)
+        render_project(&rq->render.j, row);
+}
+
 static void list_job(struct reader *r, struct req *rq)
 {
     struct page none = {0};
 
     page_begin(rq);
-    rq->err = read_projects(r, each_project, rq, &rq->why);
+    rq->err = read_projects(r, rq->state != NULL ? each_same : each_project, rq, &rq->why);
     page_end(rq, &none);
 }
 
 static void projects_list(struct req *rq)
 {
+    const struct list_query *q = rq->query;
+    struct same *same;
+
+    if (q->remote[0] != '\0') {
+        same = arena_alloc(&rq->arena, sizeof(*same));
+        same->git_host = arena_strdup(&rq->arena, projects_git_host(rq->api->opts.projects));
+        if (!git_url_key(q->remote, same->git_host, same->key, sizeof(same->key))) {
+            req_fail(rq, ERR_INVALID, "remote", "remote: '%.100s' is no url of a git repository", q->remote);
+            return;
+        }
+        rq->state = same;
+    }
     req_read(rq, list_job, NULL);
 }
 
@@ -632,7 +675,8 @@ static void projects_take_bundle(struct req *rq)
 }
 
 const struct route project_routes[] = {
-    {ROUTE(GET, LOOK, "/api/v1/projects", projects_list, "All projects.", "page of project")},
+    {ROUTE(GET, LOOK, "/api/v1/projects", projects_list, "All projects.", "page of project"),
+     .query = list_fields, .query_bytes = sizeof(struct list_query), .query_preset = &list_preset},
     {ROUTE(POST, ADMIN, "/api/v1/projects", projects_add,
            "Add a project; its mirror is made in the background.", "project"),
      .audit = "project.add", .status = 201, .body_kind = BODY_JSON, .body = body_fields,

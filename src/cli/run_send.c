@@ -1,4 +1,5 @@
 /* run_send.c - what a launch needs on the server: a project, the snapshot's commits, machines. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,14 +204,77 @@ static bool is_project(void *ctx, const json_t *item)
     return f->id == 0;
 }
 
+/* ---- the project that this folder is a clone of ---- */
+
+struct remotes {
+    struct cli *cli;
+    int64_t id;           /* of the project; 0: none knows them */
+    char first[PATH_MAX]; /* the first one, without name and password; "" none */
+};
+
+static bool first_project(void *ctx, const json_t *item)
+{
+    int64_t *id = ctx;
+
+    *id = js_int(item, "id"); /* newest first: the oldest of them stays */
+    return true;
+}
+
+static bool ask_remote(void *ctx, const char *key)
+{
+    struct remotes *r = ctx;
+    struct why ignored;
+    struct buf path;
+    enum err err;
+
+    if (r->first[0] == '\0')
+        (void)snprintf(r->first, sizeof(r->first), "%s", key);
+    buf_init(&path, KIB(32));
+    buf_puts(&path, API "/projects?remote=");
+    /* a key reads as an url again: its scheme says nothing */
+    client_escape(&path, key[0] == '/' ? "" : "https://");
+    client_escape(&path, key);
+    err = ask_all(r->cli, buf_str(&path), first_project, &r->id, &ignored);
+    buf_done(&path);
+    return err == ERR_OK && r->id == 0; /* go on; what is wrong with the server shows in what comes next */
+}
+
+/* "github.com/owner/docs" -> "docs" */
+static const char *last_part(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return slash != NULL ? slash + 1 : key;
+}
+
+static enum err say_add(const struct snapshot *s, const struct remotes *r, struct why *reterr)
+{
+    if (r->first[0] == '\0')
+        return why_set(reterr, ERR_DENIED, NULL,
+                       "the server has no project for this folder, and only an admin may make it, once: "
+                       "wrata projects add %s %s",
+                       snapshot_project(s), snapshot_url(s));
+    return why_set(reterr, ERR_DENIED, NULL,
+                   "the server has no project of %.200s, and only an admin may make it, once: "
+                   "wrata projects add %.60s %s%.200s",
+                   r->first, last_part(r->first), r->first[0] == '/' ? "" : "https://", r->first);
+}
+
 static enum err get_project(struct cli *cli, const struct snapshot *s, int64_t *ret, struct why *reterr)
 {
+    struct remotes r = {.cli = cli};
     struct find_project f = {snapshot_project(s), 0};
     json_t *made = NULL;
     struct json_out j;
     struct buf body;
-    enum err err = ask_all(cli, API "/projects", is_project, &f, reterr);
+    enum err err;
 
+    snapshot_remotes(s, ask_remote, &r);
+    if (r.id != 0) {
+        *ret = r.id;
+        return ERR_OK;
+    }
+    err = ask_all(cli, API "/projects", is_project, &f, reterr);
     if (err == ERR_OK && f.id == 0) {
         buf_init(&body, KIB(64));
         jo_begin(&j, &body);
@@ -223,10 +287,7 @@ static enum err get_project(struct cli *cli, const struct snapshot *s, int64_t *
         f.id = js_int(made, "id");
         json_decref(made);
         if (err == ERR_DENIED)
-            err = why_set(reterr, err, NULL,
-                          "the server has no project for this folder, and only an admin may make it, once: "
-                          "wrata projects add %s %s",
-                          f.name, snapshot_url(s));
+            err = say_add(s, &r, reterr);
         if (err == ERR_CONFLICT) /* made by another one meanwhile */
             err = ask_all(cli, API "/projects", is_project, &f, reterr);
     }

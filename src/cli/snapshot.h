@@ -21,6 +21,9 @@ const char *snapshot_root(const struct snapshot *s); /* absolute, without links 
 const char *snapshot_project(const struct snapshot *s);
 const char *snapshot_url(const struct snapshot *s); /* file://… */
 
+/* The repositories that its remotes name, origin first, as git_url_key() writes them; until one answers false. */
+void snapshot_remotes(const struct snapshot *s, bool (*one)(void *ctx, const char *key), void *ctx);
+
 /* Does the server have this commit? */
 typedef bool snapshot_has_fn(void *ctx, const char *commit);
 /* Write what is missing there as a git bundle; *ret_path is borrowed, NULL when nothing is missing. */

@@ -28,6 +28,9 @@ struct git_login {
 /* From now on. All borrowed, until the next call or projects_free(). ERR_INVALID: no host (then nothing changes). */
 MUST_USE enum err projects_set_login(struct projects *ps, const struct git_login *login, struct why *reterr);
 
+/* The host that "owner/name" means; borrowed until the next projects_set_login(). */
+const char *projects_git_host(const struct projects *ps);
+
 /* Kill its children; callbacks owed get ERR_BUSY. Whoever asks later gets that answer from projects_free(). */
 void projects_halt(struct projects *ps);
 void projects_free(struct projects *ps); /* halts it first; NULL is fine */

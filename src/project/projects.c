@@ -571,6 +571,11 @@ const struct git_login *projects_login(const struct projects *ps)
     return &ps->login;
 }
 
+const char *projects_git_host(const struct projects *ps)
+{
+    return ps->login.host;
+}
+
 static void on_kick_closed(uv_handle_t *h)
 {
     free(h);

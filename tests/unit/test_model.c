@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "model/account.h"
+#include "model/git_url.h"
 #include "model/rules.h"
 
 static const struct server_row good_server = {
@@ -175,6 +176,56 @@ static void test_model__names_go_both_ways(void **state)
     assert_string_equal(link_purpose_name(LINK_RESET), "reset");
 }
 
+static void test_model__one_repository_has_one_key_whatever_the_way_to_it(void **state)
+{
+    static const struct {
+        const char *url, *key; /* key NULL: none */
+    } rows[] = {
+        {"https://github.com/owner/name", "github.com/owner/name"},
+        {"https://me:secret@GitHub.com:443/owner/name.git/", "github.com/owner/name"},
+        {"https://a@b@github.com/owner/name", "github.com/owner/name"},
+        {"http://github.com/owner/name.git", "github.com/owner/name"},
+        {"git@github.com:owner/name.git", "github.com/owner/name"},
+        {"github.com:owner/name", "github.com/owner/name"},
+        {"git@github.com:/owner/name", "github.com/owner/name"},
+        {"ssh://git@github.com/owner/name.git", "github.com/owner/name"},
+        {"ssh://git@github.com:2222/owner/name.git", "github.com/owner/name"},
+        {"owner/name", "git.example.org/owner/name"},
+        {"owner/name.git", "git.example.org/owner/name"},
+        {"https://localhost:8001/owner/name", "localhost:8001/owner/name"},
+        {"https://[::1]:8001/owner/name", "[::1]:8001/owner/name"},
+        {"ssh://[::1]:22/owner/name", "[::1]/owner/name"},
+        {"https://github.com/Owner/Name", "github.com/Owner/Name"},
+        {"/srv/git/docs.git", "/srv/git/docs"},
+        {"file:///srv/git/docs/", "/srv/git/docs"},
+        {"/srv/git/.git", "/srv/git/.git"},
+        {"https://github.com", NULL},
+        {"https://github.com/", NULL},
+        {"https:///x", NULL},
+        {"ext::sh -c id", "ext/:sh -c id"}, /* nothing is run with a key: it is compared */
+        {"ftp://github.com/owner/name", NULL},
+        {"../docs", NULL},
+        {"docs", NULL},
+        {"a/b/c", NULL},
+        {"", NULL},
+        {"/", NULL},
+    };
+    char key[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool is_one = git_url_key(rows[i].url, "git.example.org", key, sizeof(key));
+
+        if (is_one != (rows[i].key != NULL))
+            fail_msg("%s: %s", rows[i].url, is_one ? key : "none");
+        if (is_one)
+            assert_string_equal(key, rows[i].key);
+    }
+    assert_false(git_url_key("owner/name", NULL, key, sizeof(key)));
+    assert_false(git_url_key("https://github.com/owner/name", NULL, key, 20));
+    assert_true(git_url_key("https://github.com/owner/name", NULL, key, 22));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_model__paths),
         cmocka_unit_test(test_model__a_wrong_value_is_shown_without_its_bytes),
         cmocka_unit_test(test_model__names_go_both_ways),
+        cmocka_unit_test(test_model__one_repository_has_one_key_whatever_the_way_to_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
