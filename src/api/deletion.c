@@ -106,29 +106,37 @@ static void living_job(struct reader *r, struct req *rq)
     } while (rq->err == ERR_OK && p.next != 0);
 }
 
-/* The account goes first: when it may not (the last admin), nothing of it is stopped. Both are on their way to the
- * disk in the same turn. */
 static void on_living(struct req *rq)
 {
     const struct deletion *d = rq->state;
-    struct accounts_out out;
-    enum err err = rq->err;
 
-    if (!auth_still(rq))
+    if (rq->api->is_closed)
         return;
-    accounts_out_init(&out);
-    if (err == ERR_OK)
-        err = accounts_delete(rq->api->accounts, wall_now(), d->user, &out, &rq->why);
-    for (uint32_t i = 0; i < d->n && err == ERR_OK; i++) {
+    for (uint32_t i = 0; i < d->n && rq->err == ERR_OK; i++) {
         struct event ev = {.kind = EV_LAUNCH_STOP, .launch_stop = {d->living[i]}};
 
         rq->api->opts.post(rq->api->opts.ctx, &ev);
     }
-    finish_command(rq, err, &out, d->then);
+    if (rq->err != ERR_OK)
+        req_error(rq, &rq->why);
+    else
+        d->then(rq);
 }
 
+static void on_deleted(struct req *rq)
+{
+    req_read_always(rq, living_job, on_living); /* also when nobody waits for the answer */
+}
+
+/* The account goes first, and is gone on disk before its launches are looked for: when it may not go (the last admin), nothing
+ * of it is stopped; and a launch that was being made meanwhile is found, while none begins after it (auth_still). */
 void deletion_do(struct req *rq, struct user_id user, void (*then)(struct req *rq))
 {
+    struct accounts_out out;
+    enum err err;
+
     deletion_new(rq, user)->then = then;
-    req_read(rq, living_job, on_living);
+    accounts_out_init(&out);
+    err = accounts_delete(rq->api->accounts, wall_now(), user, &out, &rq->why);
+    finish_command(rq, err, &out, on_deleted);
 }
