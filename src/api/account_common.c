@@ -352,6 +352,8 @@ void begin_session(struct req *rq, struct user_id user, struct accounts_out *out
         if (!accounts_session(a, wall_now(), &digest, rq->address, &rq->who, out))
             CHECK(!"a session that is over at once");
         rq->who.login = arena_strdup(&rq->arena, rq->who.login);
+        if (rq->route->audit != NULL)
+            audit_begin(rq); /* a flood of strangers may have kept its row out; now it is somebody */
         auth_cookie(rq, secret);
         rq->state = secret;
     }

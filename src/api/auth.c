@@ -25,7 +25,8 @@
 #define DAY_MS INT64_C(86400000)
 #define SECRET_BYTES 32u
 
-/* Rows of the audit log that nobody signed in for: a flood of them must not fill the disk. */
+/* Rows of the audit log that nobody signed in for, or somebody whom no admin has let in: anybody can sign up. A flood of them
+ * must not fill the disk. */
 #define STRANGER_ROWS_PER_S 1
 #define STRANGER_ROWS_MAX 200
 
@@ -406,7 +407,7 @@ void auth_save(struct api *a, struct accounts_out *out)
 
 /* ---- the audit log ---- */
 
-/* A row is worth its place when somebody is signed in; of strangers only so many a minute are. */
+/* A row is worth its place when a user asks; of strangers only so many a minute are. */
 static bool stranger_may(struct auth *au)
 {
     struct mono now = mono_now();
@@ -450,7 +451,7 @@ void audit_begin(struct req *rq)
     struct accounts_out out;
     char via[40];
 
-    if (rq->audit != 0 || (rq->who.role == ROLE_NOBODY && !stranger_may(a->auth)))
+    if (rq->audit != 0 || (rq->who.role < ROLE_USER && !stranger_may(a->auth)))
         return;
     if (rq->audit_object[0] == '\0')
         object_of_path(rq, rq->audit_object, sizeof(rq->audit_object));
