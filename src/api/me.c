@@ -47,19 +47,12 @@ static bool is_still(const struct req *rq, const struct checking *c)
     return u != NULL && u->deleted_at.ms == 0 && strcmp(u->password, c->made) == 0;
 }
 
-static void renew(struct req *rq, struct user_id user, const char *made_anew, struct accounts_out *out)
-{
-    struct why why;
-
-    if (made_anew != NULL && accounts_renew_password(rq->api->accounts, user, made_anew, out, &why) != ERR_OK)
-        CHECK(!"a password of somebody who just signed in");
-}
-
 static void on_session_checked(struct req *rq, bool is_right, const char *made_anew)
 {
     const struct session_body *in = rq->body;
     const struct checking *c = rq->state;
     struct accounts_out out;
+    enum err err = ERR_OK;
 
     if (!is_right || !is_still(rq, c)) {
         refuse_sign_in(rq);
@@ -67,8 +60,12 @@ static void on_session_checked(struct req *rq, bool is_right, const char *made_a
     }
     try_right(rq, in->login);
     accounts_out_init(&out);
-    renew(rq, c->user, made_anew, &out);
-    begin_session(rq, c->user, &out);
+    if (made_anew != NULL) /* refused to the operator, whose password a hand has put into the database */
+        err = accounts_renew_password(rq->api->accounts, c->user, made_anew, &out, &rq->why);
+    if (err == ERR_OK)
+        begin_session(rq, c->user, &out);
+    else
+        finish_command(rq, err, &out, NULL);
 }
 
 static struct checking *checking_new(struct req *rq, const struct user_row *u)

@@ -1,8 +1,11 @@
 """Accounts as somebody sees them who wants more than is theirs: order, time and numbers, not single answers."""
 
+import ctypes
+import ctypes.util
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import unittest
@@ -129,6 +132,41 @@ class Counted(ServerTest):
             for _ in range(5):  # after the fifth, it would have to wait for a second
                 self.assertEqual(self.call("192.0.2.1", "/session", {"login": what + " 192.0.2.9", "password": "x"}).status, 401)
             self.assertNotEqual(self.call("192.0.2.9", path, body).status, 429, what)
+
+
+class Flooded(ServerTest):
+    """The audit log of a server that strangers shout at: bounded, and who gets in stands there all the same."""
+
+    def shout(self, client, n=260):
+        for _ in range(n):
+            client.call("POST", "/launches", {"project": "x", "files": ["a.sh"]})
+
+    def test_who_gets_in_is_written_down_in_any_case(self):
+        mira = self.add("mira")
+        self.shout(self.nobody)
+        self.client("mira")
+        rows = self.audit(action="session.begin")
+        self.assertEqual([(r["object"], r["status"], r["user"], r["login"]) for r in rows], [("user mira", 200, mira["id"], "mira")])
+
+    def test_an_account_that_nobody_let_in_is_a_stranger(self):
+        new = Client(self, self.server)
+        new.post("/signup", {"login": "new", "password": WORDS}, 201)
+        self.shout(new)
+        self.assertLess(len(self.audit(action="launch.start")), 240)
+
+
+class Hostile(ServerTest):
+    def test_a_password_that_a_hand_gave_the_operator_lets_nobody_in(self):
+        made = ctypes.create_string_buffer(128)
+        sodium = ctypes.CDLL(ctypes.util.find_library("sodium"))
+        cheap = (ctypes.c_ulonglong(1), ctypes.c_size_t(8192))  # so that it would be made anew
+        self.assertEqual(sodium.crypto_pwhash_str(made, WORDS.encode(), ctypes.c_ulonglong(len(WORDS)), *cheap), 0)
+        self.server.stop()
+        with sqlite3.connect(os.path.join(self.server.data, "wrata.db")) as db:
+            db.execute("UPDATE users SET password = ? WHERE id = 1", (made.value.decode(),))
+        self.server.start()
+        self.refused(Client(self, self.server).call("POST", "/session", {"login": "operator", "password": WORDS}), 403, "DENIED")
+        self.assertEqual(Client(self, self.server).get("/me")["role"], "nobody")
 
 
 if __name__ == "__main__":
