@@ -187,7 +187,8 @@ class Listener:
         self.guard(self.internal, excrepr, excinfo)
 
     def pytest_keyboard_interrupt(self, excinfo):
-        self.aborted = True
+        # A file that does not load "interrupts" as well, by a class of pytest's own; that is told already.
+        self.aborted = self.aborted or excinfo.typename != "Interrupted"
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session, exitstatus):
@@ -275,7 +276,7 @@ class Listener:
         if self.ended:
             return
         self.ended = True
-        # 2 and 3: interrupted, internal error. A file that does not load interrupts as well, and is told already.
+        # 2 and 3: interrupted, internal error.
         aborted = self.aborted or (int(exitstatus) in (2, 3) and self.errors == 0)
         self.channel.write({"e": "end", "examples": self.examples, "failed": self.failed, "pending": self.pending,
                             "errors": self.errors, "aborted": aborted})

@@ -315,7 +315,7 @@ static void in_attr_value(struct xml *x, char c)
     } else if (c == '<') {
         fail(x, "\"<\" in an attribute of <%.60s>: it is written &lt;", x->name);
     } else {
-        put(x, is_space(c) ? " " : &c, 1);
+        put(x, &c, 1); /* a line's end stays one, whatever XML says: messages are easier to read so */
     }
 }
 
