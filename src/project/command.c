@@ -12,7 +12,7 @@ static const struct kind {
     bool is_test; /* a folder means these */
     const char *words[3];
 } kinds[] = {
-    {"", SPEC_END, ADAPTER_RSPEC, true, {"rspec"}},   {"test_", ".py", ADAPTER_PYTEST, true, {"pytest"}},
+    {"", SPEC_END, ADAPTER_RSPEC, true, {"rspec"}},     {"test_", ".py", ADAPTER_PYTEST, true, {"pytest"}},
     {"", "_test.py", ADAPTER_PYTEST, true, {"pytest"}}, {"", ".sh", ADAPTER_EXIT, true, {"bash"}},
     {"", ".rb", ADAPTER_EXIT, false, {"ruby"}},
 };

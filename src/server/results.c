@@ -179,8 +179,8 @@ static const struct {
     const char *name;
     void (*on)(struct results *r, const json_t *obj, struct example_list *out);
 } kinds[] = {
-    {"start", on_start}, {"plan", on_plan}, {"running", on_running}, {"example", on_example},
-    {"error", on_error}, {"end", on_end},
+    {"start", on_start},     {"plan", on_plan},   {"running", on_running},
+    {"example", on_example}, {"error", on_error}, {"end", on_end},
 };
 
 static void take_line(struct results *r, const char *line, size_t len, struct example_list *out)
