@@ -29,13 +29,11 @@ struct api_launch_defaults {
 
 /* A letter to somebody about the own account; borrowed for the call. */
 struct api_mail {
-    const char *to;      /* an address that keeps to email_check() */
-    const char *subject; /* one line */
-    const char *text;    /* lines end with \n; holds a link that can be used once, so: in no log */
+    const char *to; /* an address that keeps to email_check() */
     enum link_purpose purpose;
-    /* When `url` is not NULL, the mail is made of the template of its purpose instead: with both, and in HTML, too. */
     const char *login;
-    const char *url;
+    const char *url; /* a link that can be used once, so: in no log */
+    struct wall expires_at;
 };
 
 /* What was asked for is in the queue (n: the mail's id, or how many wait), or is not. */

@@ -46,34 +46,14 @@ bool has_mail(struct req *rq)
     return false;
 }
 
-static const struct letter {
-    const char *subject;
-    const char *what; /* after "Somebody", with the login behind it */
-    const char *what_to_do;
-    const char *if_not;
-} letters[] = {
-    [LINK_INVITE] =
-        {"Your account on wrata",
-         "An account was made for you:", "Open this address, once, and choose a password:",
-         "Did you not expect it? Then there is nothing to do: without a password nobody uses it."},
-    [LINK_RESET] = {"Another password for wrata", "Another password was asked for, for the account",
-                    "Open this address, once, and choose it:",
-                    "Was it not you? Then there is nothing to do: the password stays as it is."},
-    [LINK_CONFIRM] = {"Is this your address?", "This address was given for the wrata account",
-                      "Open this address, once, to say that it is yours:",
-                      "Was it not you? Then there is nothing to do."},
-};
-_Static_assert(ARRAY_LEN(letters) == LINK_PURPOSE_COUNT, "a letter for each");
-
 void link_mail(struct req *rq, const struct user_row *u, const struct made_link *link)
 {
-    const struct letter *l = &letters[link->purpose];
-    char until[JSON_TIME_BYTES];
-    struct api_mail m = {.to = u->email, .subject = l->subject, .purpose = link->purpose};
+    struct api_mail m = {.to = u->email,
+                         .purpose = link->purpose,
+                         .login = u->login,
+                         .url = link->url,
+                         .expires_at = link->expires_at};
 
-    jo_time_text(link->expires_at, until);
-    m.text = arena_printf(&rq->arena, "%s %s\n\n%s\n\n    %s\n\nIt is valid until %.10s %.5s UTC.\n\n%s\n",
-                          l->what, u->login, l->what_to_do, link->url, until, until + 11, l->if_not);
     rq->api->opts.mail(rq->api->opts.ctx, &m);
 }
 

@@ -9,6 +9,7 @@
 #include "notify/notify.h"
 #include "notify/template.h"
 #include "server/server.h"
+#include "wire/json_out.h"
 
 #define CONNECT_MS (20 * 1000)
 #define WHOLE_MS (120 * 1000)
@@ -132,22 +133,18 @@ static void on_mail(void *ctx, const struct api_mail *in)
     struct server *s = ctx;
     const char *kind = link_purpose_name(in->purpose);
     char site[SITE_BYTES];
+    char at[JSON_TIME_BYTES];
+    char until[64];
     char text[300];
     struct why why = {0};
-    enum err err;
 
     site_of(s, site, sizeof(site));
-    if (in->url != NULL)
-        err = notify_template(
-            s->mails->notify, in->to, kind,
-            (const struct template_value[]){{"site", site}, {"login", in->login}, {"url", in->url}}, 3, NULL,
-            NULL, &why);
-    else
-        err =
-            notify_mail(s->mails->notify,
-                        &(struct mail){.to = in->to, .subject = in->subject, .text = in->text, .kind = kind},
-                        NULL, NULL, &why);
-    if (err != ERR_OK)
+    jo_time_text(in->expires_at, at);
+    (void)snprintf(until, sizeof(until), "%.10s %.5s UTC", at, at + 11);
+    if (notify_template(s->mails->notify, in->to, kind,
+                        (const struct template_value[]){
+                            {"site", site}, {"login", in->login}, {"url", in->url}, {"until", until}},
+                        4, NULL, NULL, &why) != ERR_OK)
         LOG_ERROR("mail.not_queued", "kind=%s why=%s", kind, log_quote(text, sizeof(text), why.text));
 }
 

@@ -102,6 +102,24 @@ class Sending(Base):
         for secret in ("s3cr3t", TO, "Test mail"):
             self.assertNotIn(secret, log)
 
+    def test_a_link_arrives_as_text_and_page_says_how_long_and_works(self):
+        sink = self.sink()
+        server = self.mailing(sink)
+        mira = server.post("/api/v1/users", {"login": "mira", "email": TO, "password": "four plain words here"})
+        for n, purpose in enumerate(("confirm", "invite", "reset")):
+            made = server.post("/api/v1/users/%d/link" % mira["id"], {"purpose": purpose, "mail": True})
+            wait_for("the mail is there", lambda n=n: len(sink.mails) == n + 1)
+            m = email.message_from_bytes(sink.mails[n]["data"], policy=email.policy.default)
+            until = "%s %s UTC" % (made["expires_at"][:10], made["expires_at"][11:16])
+            for kind in ("plain", "html"):
+                body = m.get_body((kind,)).get_content()
+                for word in ("mira", made["url"], until):
+                    self.assertIn(word, body, kind)
+            used = server.post("/api/v1/links/use", {"token": made["url"].split("#")[1], **({} if purpose == "confirm" else {"password": "quite another phrase"})})
+            if purpose != "confirm":
+                self.assertEqual(used["user"]["login"], "mira")
+        self.assertTrue(server.get("/api/v1/users/%d" % mira["id"])["email_confirmed"])
+
     def test_without_an_address_it_goes_to_the_first_admin(self):
         sink = self.sink()
         self.mailing(sink, admin_emails="[boss@example.org, second@example.org]")

@@ -192,8 +192,10 @@ static void test_mime__wrong_subjects_are_refused(void **state)
 
 /* ---- templates ---- */
 
-static const struct template_value values[] = {
-    {"site", "ci.example.org"}, {"login", "<b>'\"&"}, {"url", "https://ci.example.org/welcome#a&b"}};
+static const struct template_value values[] = {{"site", "ci.example.org"},
+                                               {"login", "<b>'\"&"},
+                                               {"url", "https://ci.example.org/welcome#a&b"},
+                                               {"until", "2026-11-25 07:50 UTC"}};
 
 static enum err render(const char *kind, size_t n_values, struct buf *three, struct why *why)
 {
