@@ -4,6 +4,10 @@
 
 #include "api/account_common.h"
 
+/* Anybody can sign up, and there are USERS_MAX places: strangers get so many of them until an admin has looked. */
+#define SIGN_UPS_PENDING_MAX 500u
+#define SIGN_UPS_RETRY_MS (INT64_C(3600) * 1000)
+
 struct person {
     const char *email;
     const char *first_name;
@@ -72,6 +76,9 @@ static void sign_up(struct req *rq)
                email_check(in->person.email, &rq->why) != ERR_OK ||
                password_check(in->password, in->login, &rq->why) != ERR_OK) {
         req_error(rq, &rq->why);
+    } else if (accounts_pending(rq->api->accounts) >= SIGN_UPS_PENDING_MAX) {
+        answer_later(rq, ERR_LIMIT, SIGN_UPS_RETRY_MS,
+                     "too many accounts wait for an admin already; ask one");
     } else if (may_try(rq, "sign-up")) {
         if (accounts_by_login(rq->api->accounts, in->login) != NULL)
             req_fail(rq, ERR_CONFLICT, "login", "login: '%.64s' is taken", in->login);

@@ -155,6 +155,18 @@ class Flooded(ServerTest):
         self.assertLess(len(self.audit(action="launch.start")), 240)
 
 
+class Crowd(ServerTest):
+    def test_strangers_do_not_take_all_places(self):
+        for i in range(500):
+            self.host.post("/users", {"login": "n%d" % i, "verified": False}, 201)
+        answer = self.nobody.call("POST", "/signup", {"login": "one-more", "password": WORDS})
+        self.refused(answer, 429, "LIMIT", word="admin")
+        self.assertIn("Retry-After", answer.headers)
+        self.add("colleague")  # an admin's wish is another matter
+        self.host.post("/users/%d" % self.host.get("/users?limit=1")["items"][0]["id"], {"verified": True})
+        Client(self, self.server).post("/signup", {"login": "one-more", "password": WORDS}, 201)
+
+
 class Hostile(ServerTest):
     def test_a_password_that_a_hand_gave_the_operator_lets_nobody_in(self):
         made = ctypes.create_string_buffer(128)
