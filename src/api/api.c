@@ -13,17 +13,11 @@
 #include "base/log.h"
 #include "net/http_guard.h"
 
-const struct route *const all_routes[] = {health_routes,  status_routes,
-                                          board_routes,   launch_routes,
-                                          test_routes,    example_routes,
-                                          run_routes,     log_routes,
-                                          server_routes,  project_routes,
-                                          stream_routes,  openapi_routes,
-                                          me_routes,      user_routes,
-                                          session_routes, token_routes,
-                                          link_routes,    env_routes,
-                                          audit_routes,   mail_routes,
-                                          choice_routes,  NULL};
+const struct route *const all_routes[] = {
+    health_routes, status_routes, board_routes,   launch_routes,  test_routes,   example_routes,
+    run_routes,    log_routes,    server_routes,  project_routes, stream_routes, openapi_routes,
+    me_routes,     user_routes,   session_routes, token_routes,   link_routes,   env_routes,
+    audit_routes,  mail_routes,   choice_routes,  queue_routes,   NULL};
 
 /* ---- finding the row ---- */
 
@@ -433,10 +427,13 @@ void api_reply(struct api *a, const struct reply *r)
         return; /* its client is gone */
     HASH_DEL(a->tickets, rq);
     rq->has_ticket = false;
-    if (r->err != ERR_OK)
+    if (r->err != ERR_OK) {
         req_fail(rq, r->err, r->field, "%s", r->text != NULL ? r->text : err_sentence(r->err));
-    else
+    } else {
+        rq->queue = r->queue;
         rq->on_reply(rq, r->id);
+        rq->queue = NULL;
+    }
     req_release(rq);
 }
 

@@ -92,6 +92,7 @@ struct route {
     }
 
 extern const struct route launch_routes[];
+extern const struct route queue_routes[]; /* queue.c */
 extern const struct route test_routes[];
 extern const struct route run_routes[];
 extern const struct route example_routes[];
@@ -207,7 +208,8 @@ struct req {
     struct buf *owned; /* a buffer in `state` that is freed with the request; NULL none */
 
     void (*on_reply)(struct req *rq, uint64_t id);
-    void (*on_gone)(struct req *rq); /* the client is gone, or has its answer; NULL none */
+    const struct queue_answer *queue; /* while on_reply runs: of queue events */
+    void (*on_gone)(struct req *rq);  /* the client is gone, or has its answer; NULL none */
 };
 
 struct api {

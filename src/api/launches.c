@@ -100,8 +100,13 @@ struct launch_body {
     int64_t lease_s;
     struct field_texts servers;
     struct field_texts env;
+    int at;
+    const char *location;
+    struct field_texts languages;
+    struct field_texts browsers;
 };
 
+static const char *const queue_ends[] = {"end", "front", NULL};
 static const char *const orders[] = {"as-given", "finish-soonest", NULL};
 
 static const struct field launch_fields[] = {
@@ -178,6 +183,35 @@ static const struct field launch_fields[] = {
      .max = ENV_LINE_BYTES_MAX,
      .items_max = LAUNCH_ENV_MAX,
      .help = "lines NAME=value"},
+    {.name = "at",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct launch_body, at),
+     .names = queue_ends,
+     .help = "where its tests stand in the queue",
+     .preset = "end"},
+    {.name = "location",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launch_body, location),
+     .min = 1,
+     .max = URL_BYTES_MAX,
+     .help = "the server under test: a location's name, or any http(s) URL",
+     .preset = "the preset of the locations"},
+    {.name = "languages",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct launch_body, languages),
+     .min = 1,
+     .max = CHOICE_NAME_BYTES_MAX,
+     .items_max = CHOICES_MAX,
+     .help = "each file runs in each of them",
+     .preset = "the preset of the languages"},
+    {.name = "browsers",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct launch_body, browsers),
+     .min = 1,
+     .max = CHOICE_NAME_BYTES_MAX,
+     .items_max = CHOICES_MAX,
+     .help = "each file runs in each language in each of them",
+     .preset = "the preset of the browsers"},
     {.type = FIELD_END},
 };
 /* -1: not given */
@@ -208,6 +242,12 @@ struct start {
     unsigned tries;
     uint64_t new_id;
     uint64_t *servers;
+    const char *chosen; /* scratch: what was found */
+    const char *location;
+    struct field_texts languages; /* as they shall be; never empty, "" when there is none */
+    struct field_texts browsers;
+    uint64_t *used; /* ids of choices */
+    uint32_t n_used;
     struct new_test *tests;
     uint32_t n_tests;
     const char *commit;
@@ -266,12 +306,86 @@ static enum err find_project(struct reader *r, struct req *rq)
     return ERR_OK;
 }
 
+static void take_choice(void *ctx, const struct choice_row *row)
+{
+    struct req *rq = ctx;
+    struct start *s = rq->state;
+
+    if (row->archived_at.ms != 0)
+        return;
+    s->chosen = arena_strdup(&rq->arena, row->name);
+    s->used[s->n_used++] = row->id;
+}
+
+/* A name that may be chosen, or the preset of its kind for NULL ("" when there is none). */
+static enum err find_choice(struct reader *r, struct req *rq, enum choice_kind kind, const char *field,
+                            const char *name)
+{
+    struct start *s = rq->state;
+    struct why why;
+    enum err err;
+
+    s->chosen = name == NULL ? "" : NULL;
+    if (name != NULL)
+        err = read_choice_named(r, kind, name, take_choice, rq, &why);
+    else
+        err = read_choice_preset(r, kind, take_choice, rq, &why);
+    if (err != ERR_OK && err != ERR_NOTFOUND)
+        rq->why = why;
+    if (err == ERR_NOTFOUND || err == ERR_OK)
+        err = ERR_OK;
+    if (err == ERR_OK && s->chosen == NULL)
+        return why_set(&rq->why, ERR_INVALID, field, "%s: there is no %s '%.64s' to choose%s", field,
+                       choice_kind_name(kind), name,
+                       kind == CHOICE_LOCATION ? ", and it is not an http(s) URL" : "");
+    return err;
+}
+
+static enum err find_choices(struct reader *r, struct req *rq, enum choice_kind kind, const char *field,
+                             const struct field_texts *names, struct field_texts *ret)
+{
+    struct start *s = rq->state;
+    uint32_t n = names->n == 0 ? 1 : names->n;
+    const char **at = arena_alloc(&rq->arena, n * sizeof(*at));
+    enum err err = ERR_OK;
+
+    for (uint32_t i = 0; i < n && err == ERR_OK; i++) {
+        err = find_choice(r, rq, kind, field, names->n == 0 ? NULL : names->at[i]);
+        at[i] = s->chosen;
+    }
+    *ret = (struct field_texts){at, n};
+    return err;
+}
+
+static enum err find_parameters(struct reader *r, struct req *rq)
+{
+    struct start *s = rq->state;
+    const struct launch_body *in = s->in;
+    enum err err;
+
+    s->used = arena_alloc(&rq->arena, ((size_t)in->languages.n + in->browsers.n + 3) * sizeof(*s->used));
+    if (in->location != NULL && strstr(in->location, "://") != NULL) {
+        err = http_url_check("location", in->location, &rq->why);
+        s->location = in->location;
+    } else {
+        err = find_choice(r, rq, CHOICE_LOCATION, "location", in->location);
+        s->location = s->chosen;
+    }
+    if (err == ERR_OK)
+        err = find_choices(r, rq, CHOICE_LANGUAGE, "languages", &in->languages, &s->languages);
+    if (err == ERR_OK)
+        err = find_choices(r, rq, CHOICE_BROWSER, "browsers", &in->browsers, &s->browsers);
+    return err;
+}
+
 static void resolve_job(struct reader *r, struct req *rq)
 {
     struct start *s = rq->state;
     struct server_find find = {.names = &s->in->servers};
 
     rq->err = find_project(r, rq);
+    if (rq->err == ERR_OK)
+        rq->err = find_parameters(r, rq);
     if (rq->err != ERR_OK || find.names->n == 0)
         return;
     find.ids = arena_alloc(&rq->arena, find.names->n * sizeof(*find.ids));
@@ -505,12 +619,33 @@ static void predict_job(struct reader *r, struct req *rq)
     HASH_CLEAR(hh, s->predictions);
 }
 
+static void on_used(void *ctx, enum err err, const struct why *why)
+{
+    (void)err; /* only when each was used last: no reason to refuse a launch that has started */
+    (void)why;
+    req_release(ctx);
+}
+
+static void remember_choices(struct req *rq)
+{
+    const struct start *s = rq->state;
+    struct choices_used used = {.user = rq->who.user,
+                                .ids = s->used,
+                                .n_ids = s->n_used,
+                                .own_location = strstr(s->location, "://") != NULL ? s->location : NULL,
+                                .at = wall_now()};
+
+    req_hold(rq);
+    store_choices_used(rq->api->opts.store, &used, on_used, rq);
+}
+
 static void on_started(struct req *rq, uint64_t id)
 {
     const struct start *s = rq->state;
 
     audit_say(rq, arena_printf(&rq->arena, "launch %llu", (unsigned long long)id),
-              "%u files of %.80s at %.40s", s->n_tests, s->project->name, s->commit);
+              "%u tests of %.80s at %.40s", s->n_tests, s->project->name, s->commit);
+    remember_choices(rq);
     on_commanded(rq, id);
 }
 
@@ -553,6 +688,35 @@ static void add_env_of_user(struct req *rq, struct launch_row *row)
     row->secrets = secrets;
 }
 
+/* Each file in each language in each browser, files outermost. */
+static void multiply(struct req *rq)
+{
+    struct start *s = rq->state;
+    uint64_t n = (uint64_t)s->n_tests * s->languages.n * s->browsers.n;
+    struct new_test *all;
+    struct new_test *to;
+
+    if (n > LAUNCH_TESTS_MAX) {
+        rq->err = why_set(&rq->why, ERR_LIMIT, "files",
+                          "%u files in %u languages and %u browsers are %llu tests, at most %u are allowed",
+                          s->n_tests, s->languages.n, s->browsers.n, (unsigned long long)n, LAUNCH_TESTS_MAX);
+        return;
+    }
+    to = all = arena_alloc(&rq->arena, (n + 1) * sizeof(*all));
+    for (uint32_t i = 0; i < s->n_tests; i++) {
+        for (uint32_t l = 0; l < s->languages.n; l++) {
+            for (uint32_t b = 0; b < s->browsers.n; b++) {
+                *to = s->tests[i];
+                to->language = s->languages.at[l];
+                to->browser = s->browsers.at[b];
+                to++;
+            }
+        }
+    }
+    s->tests = all;
+    s->n_tests = (uint32_t)n;
+}
+
 static void on_predicted(struct req *rq)
 {
     const struct start *s = rq->state;
@@ -561,6 +725,8 @@ static void on_predicted(struct req *rq)
     struct launch_row *row = &ev.launch_create.launch;
     const struct api_launch_defaults *preset = &rq->api->opts.launches;
 
+    if (rq->err == ERR_OK)
+        multiply(rq);
     if (rq->err != ERR_OK) {
         req_error(rq, &rq->why);
         return;
@@ -585,6 +751,8 @@ static void on_predicted(struct req *rq)
                             .n_servers = in->servers.n,
                             .created_at = wall_now()};
     add_env_of_user(rq, row);
+    row->location = s->location;
+    ev.launch_create.at_front = in->at == 1;
     ev.launch_create.tests = s->tests;
     ev.launch_create.n_tests = s->n_tests;
     req_post(rq, &ev, on_started);

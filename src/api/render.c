@@ -121,6 +121,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_obj_end(j);
     jo_ktext(j, "ref", row->ref);
     jo_ktext(j, "commit", row->commit);
+    jo_ktext(j, "location", row->location);
     jo_ktext(j, "order", launch_order_name(row->order));
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "started_at", row->started_at);
@@ -129,6 +130,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_kuint(j, "total", row->n_tests);
     jo_kuint(j, "waiting", sums->waiting);
     jo_kuint(j, "running", sums->active);
+    jo_kuint(j, "removed", sums->removed);
     for (int o = OUTCOME_NONE + 1; o < OUTCOME_COUNT; o++)
         jo_kuint(j, outcome_name((enum outcome)o), sums->by_outcome[o]);
     jo_obj_end(j);
@@ -149,6 +151,8 @@ void render_test(struct render *r, const struct test_row *row)
     jo_kuint(j, "id", row->id.v);
     jo_kuint(j, "launch", row->launch.v);
     jo_ktext(j, "path", row->path);
+    jo_ktext(j, "language", row->language);
+    jo_ktext(j, "browser", row->browser);
     jo_ktext(j, "state", test_state_name(row->state));
     outcome_or_null(j, "outcome", row->outcome);
     jo_kuint(j, "attempts", row->attempts);
@@ -161,7 +165,7 @@ void render_test(struct render *r, const struct test_row *row)
     if (row->state == TEST_WAITING)
         add_gap(r, GAP_WHY, row->id.v);
     else
-        jo_text(j, "");
+        jo_text(j, row->reason);
     jo_obj_end(j);
 }
 

@@ -18,9 +18,6 @@
 #define REASON_BYTES_MAX 512u
 #define LAUNCH_TESTS_MAX 100000u
 #define QUEUE_TESTS_MAX 500000u /* that wait in the queue of one user */
-#define LANGUAGE_BYTES_MAX 32u
-#define BROWSER_BYTES_MAX 64u
-#define LOCATION_BYTES_MAX 2048u /* it may be a URL */
 #define LAUNCH_ENV_MAX 256u
 #define ENV_LINE_BYTES_MAX 32768u
 #define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */

@@ -237,6 +237,34 @@ static enum err set_list(const struct field *f, const json_t *v, struct arena *a
     return ERR_OK;
 }
 
+static enum err set_ints(const struct field *f, const json_t *v, struct arena *arena, void *ret,
+                         struct why *reterr)
+{
+    struct field_ints list = {.n = (uint32_t)json_array_size(v)};
+    int64_t *at;
+
+    if (json_array_size(v) > f->items_max)
+        return why_set(reterr, ERR_INVALID, f->name, "%s: %zu items; at most %u are allowed", f->name,
+                       json_array_size(v), f->items_max);
+    if (list.n == 0 && (f->flags & FIELD_REQUIRED))
+        return why_set(reterr, ERR_INVALID, f->name, "%s: the list is empty; name at least one", f->name);
+    at = arena_alloc(arena, ((size_t)list.n + 1) * sizeof(*at));
+    for (uint32_t i = 0; i < list.n; i++) {
+        const json_t *item = json_array_get(v, i);
+
+        if (!json_is_integer(item))
+            return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: it is %s and must be a whole number",
+                           f->name, i, kind_name(json_typeof(item)));
+        at[i] = json_integer_value(item);
+        if (at[i] < f->min || at[i] > f->max)
+            return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: %lld is not one of %lld..%lld", f->name, i,
+                           (long long)at[i], (long long)f->min, (long long)f->max);
+    }
+    list.at = at;
+    memcpy((char *)ret + f->offset, &list, sizeof(list));
+    return ERR_OK;
+}
+
 static enum err read_object(const struct field *table, json_t *root, struct arena *arena, void *ret,
                             struct why *reterr);
 
@@ -287,6 +315,9 @@ static enum err set_json(const struct field *f, const json_t *v, struct arena *a
     case FIELD_TEXTS:
         return !json_is_array(v) ? wrong_kind(f, v, "a list of texts", reterr)
                                  : set_list(f, v, arena, ret, reterr);
+    case FIELD_INTS:
+        return !json_is_array(v) ? wrong_kind(f, v, "a list of whole numbers", reterr)
+                                 : set_ints(f, v, arena, ret, reterr);
     case FIELD_ENUM:
         return s == NULL ? wrong_kind(f, v, "a text", reterr) : set_enum(f, s, n, ret, reterr);
     case FIELD_ENUM_SET:
@@ -483,6 +514,7 @@ static enum err set_query(const struct field *f, const char *s, struct arena *ar
         memcpy((char *)ret + f->offset, &either, sizeof(either));
         return ERR_OK;
     case FIELD_TEXTS:
+    case FIELD_INTS:
     case FIELD_MAYBE:
     case FIELD_ROWS:
     case FIELD_END:
@@ -564,6 +596,16 @@ static void schema_body(const struct field *f, struct json_out *j)
         jo_kobj(j, "items");
         jo_ktext(j, "type", "string");
         schema_range(j, "minLength", "maxLength", f);
+        jo_obj_end(j);
+        break;
+    case FIELD_INTS:
+        jo_ktext(j, "type", "array");
+        jo_kint(j, "maxItems", f->items_max);
+        if (f->flags & FIELD_REQUIRED)
+            jo_kint(j, "minItems", 1);
+        jo_kobj(j, "items");
+        jo_ktext(j, "type", "integer");
+        schema_range(j, "minimum", "maximum", f);
         jo_obj_end(j);
         break;
     case FIELD_ENUM:

@@ -20,6 +20,7 @@ enum field_type {
     FIELD_BOOL,        /* bool; in a query 0 or 1 */
     FIELD_TEXT,        /* const char *; min..max bytes */
     FIELD_TEXTS,       /* struct field_texts; 1..items_max items of min..max bytes each */
+    FIELD_INTS,        /* struct field_ints; 1..items_max whole numbers of min..max; JSON only */
     FIELD_ENUM,        /* int: index in names */
     FIELD_ENUM_SET,    /* uint32_t: bits 1 << index; in a query "a,b" */
     FIELD_INT_OR_TEXT, /* struct field_int_or_text */
@@ -36,6 +37,11 @@ enum {
 
 struct field_texts {
     const char *const *at;
+    uint32_t n;
+};
+
+struct field_ints {
+    const int64_t *at;
     uint32_t n;
 };
 
