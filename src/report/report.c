@@ -171,11 +171,12 @@ static void put_path(struct buf *b, const struct slice *path, uint32_t n, size_t
 
 static void put_frames(struct buf *b, struct slice text, const struct limits *l)
 {
-    const char *end = text.ptr + text.len;
+    const char *end;
     uint32_t n = 0;
 
     if (text.len == 0)
         return;
+    end = text.ptr + text.len;
     buf_puts(b, ",\"backtrace\":[");
     for (const char *p = text.ptr; p < end;) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));

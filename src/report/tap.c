@@ -118,7 +118,7 @@ static struct slice skip_blanks(struct slice s)
 
 static struct slice after(struct slice s, size_t n)
 {
-    return (struct slice){s.ptr + n, s.len - n};
+    return n > 0 ? (struct slice){s.ptr + n, s.len - n} : s; /* an empty one has no address to add to */
 }
 
 static bool begins(struct slice s, const char *word)
