@@ -8,6 +8,7 @@
 #define WRATA_PROJECT_PROJECT_H
 
 #include "base/err.h"
+#include "base/glob.h"
 #include "model/rows.h"
 
 struct uv_loop_s;
@@ -112,8 +113,5 @@ MUST_USE enum err command_for(const char *path, bool is_executable, bool has_gem
  * relative path, `ext::…`, a blank in it). projects_refresh() and projects_plan() do this by themselves. */
 MUST_USE enum err project_url(const char *url, const char *git_host, char *out, size_t size,
                               struct why *reterr);
-
-/* Does a slash-separated path match a glob: * and ? within a segment, ** over segments, [a-z] classes. */
-bool glob_match(const char *glob, const char *path);
 
 #endif

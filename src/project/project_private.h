@@ -7,7 +7,7 @@
  *   tree.c       the files of a commit, read from git and kept
  *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
  *   wrata_yml.c  what the project says (pure)  yml_node.c, yml_table.c, yml_words.c, wrata_yml_doc.c: its parts
- *   glob.c       (pure)                        text.c     UTF-8, and what git said as a sentence (pure) */
+ *   text.c       UTF-8, and what git said as a sentence (pure) */
 #ifndef WRATA_PROJECT_PROJECT_PRIVATE_H
 #define WRATA_PROJECT_PROJECT_PRIVATE_H
 
@@ -26,8 +26,6 @@
 
 /* ---- text.c ---- */
 
-/* The character at p[0..n), and its length; length 0: not UTF-8. */
-uint32_t text_rune(const char *p, size_t n, size_t *retlen);
 bool text_is_utf8(const char *p, size_t n);
 /* The last lines of what git wrote to standard error, as one clean line without passwords of URLs. */
 const char *text_of_git(struct slice err, char *out, size_t size);

@@ -8,35 +8,6 @@
 
 #define ERR_LINES 3u
 
-uint32_t text_rune(const char *p, size_t n, size_t *retlen)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *u = (const unsigned char *)p;
-    uint32_t rune;
-    size_t len;
-
-    *retlen = 0;
-    if (n == 0)
-        return 0;
-    if (u[0] < 0x80) {
-        *retlen = 1;
-        return u[0];
-    }
-    len = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
-    if (u[0] < 0xc2 || u[0] > 0xf4 || len > n)
-        return 0;
-    rune = u[0] & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        if ((u[i] & 0xc0) != 0x80)
-            return 0;
-        rune = rune << 6 | (u[i] & 0x3f);
-    }
-    if (rune < least[len] || rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000))
-        return 0;
-    *retlen = len;
-    return rune;
-}
-
 bool text_is_utf8(const char *p, size_t n)
 {
     size_t len;

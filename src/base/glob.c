@@ -3,9 +3,38 @@
  * Two levels of the same greedy search: `**` skips whole segments, `*` skips characters within one. At each level only
  * the last star has to be tried again - an earlier one could give nothing that the later cannot - so no pattern makes
  * it slow. Bytes that are not UTF-8 count as a character each. */
+#include "base/glob.h"
+
 #include <string.h>
 
-#include "project/project_private.h"
+uint32_t text_rune(const char *p, size_t n, size_t *retlen)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *u = (const unsigned char *)p;
+    uint32_t rune;
+    size_t len;
+
+    *retlen = 0;
+    if (n == 0)
+        return 0;
+    if (u[0] < 0x80) {
+        *retlen = 1;
+        return u[0];
+    }
+    len = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
+    if (u[0] < 0xc2 || u[0] > 0xf4 || len > n)
+        return 0;
+    rune = u[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+        rune = rune << 6 | (u[i] & 0x3f);
+    }
+    if (rune < least[len] || rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000))
+        return 0;
+    *retlen = len;
+    return rune;
+}
 
 /* The character at *p, which moves on; p < end. */
 static uint32_t next_rune(const char **p, const char *end)
