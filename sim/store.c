@@ -152,6 +152,7 @@ static void row_launch_add(struct sim_store *st, const struct launch_row *row)
     l->row.location = arena_strdup(&l->arena, row->location);
     l->row.env = row_texts(&l->arena, row->env, row->n_env);
     l->row.secrets = row_texts(&l->arena, row->secrets, row->n_secrets);
+    l->row.setup = row_texts(&l->arena, row->setup, row->n_setup);
     ids = arena_alloc(&l->arena, (row->n_servers + 1) * sizeof(*ids));
     for (uint32_t i = 0; i < row->n_servers; i++)
         ids[i] = row->servers[i];

@@ -61,6 +61,7 @@ static void launch_dump(const struct launch *l, struct buf *out)
         buf_printf(out, " server=%llu", (unsigned long long)r->servers[i]);
     texts_dump(out, "env", r->env, r->n_env);
     texts_dump(out, "secret", r->secrets, r->n_secrets);
+    texts_dump(out, "setup", r->setup, r->n_setup);
     buf_putc(out, '\n');
     for (i = 0; i < r->n_tests; i++)
         test_dump(&l->tests[i], out);

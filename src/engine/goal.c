@@ -89,6 +89,8 @@ static const struct run_spec *spec_of(struct engine *e, const struct run *r)
                            .n_secrets = l->n_secrets,
                            .reports = r->test->reports,
                            .n_reports = r->test->n_reports,
+                           .setup = l->setup,
+                           .n_setup = l->n_setup,
                            .time_limit_ms = l->time_limit_ms,
                            .silence_limit_ms = l->silence_limit_ms};
     s->env = spec_env(e, r, &s->n_env);

@@ -132,6 +132,7 @@ static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
     l.location = text(o, l.location);
     l.env = texts(o, l.env, l.n_env);
     l.secrets = texts(o, l.secrets, l.n_secrets);
+    l.setup = texts(o, l.setup, l.n_setup);
     if (l.n_servers > 0) {
         ids = arena_alloc(&o->arena, l.n_servers * sizeof(*ids));
         memcpy(ids, l.servers, l.n_servers * sizeof(*ids));
@@ -292,6 +293,7 @@ static const struct run_spec *spec_copy(struct outbox *o, const struct run_spec 
     s->argv = texts(o, from->argv, from->n_argv);
     s->env = texts(o, from->env, from->n_env);
     s->secrets = texts(o, from->secrets, from->n_secrets);
+    s->setup = texts(o, from->setup, from->n_setup);
     return s;
 }
 
@@ -336,6 +338,7 @@ void outbox_note(struct outbox *o, const struct note *from)
     case NOTE_LAUNCH:
         n.launch.row.n_env = 0;
         n.launch.row.n_secrets = 0;
+        n.launch.row.n_setup = 0;
         n.launch.row.n_servers = 0;
         n.launch.row = launch_copy(o, n.launch.row);
         break;

@@ -69,6 +69,7 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
                         struct buf *out)
 {
     struct frame f = {.type = FRAME_RUN_SPEC};
+    struct wire_text *setup = arena_alloc(a, (s->n_setup + 1) * sizeof(*setup));
     struct wire_text *argv = arena_alloc(a, (s->n_argv + 1) * sizeof(*argv));
     struct wire_text *env = arena_alloc(a, (s->n_env + 1) * sizeof(*env));
     struct wire_text *reports = arena_alloc(a, (s->n_reports + 1) * sizeof(*reports));
@@ -79,6 +80,8 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
         argv[i].s = slice_of(s->argv[i]);
     for (uint32_t i = 0; i < s->n_env; i++)
         env[i].s = slice_of(s->env[i]);
+    for (uint32_t i = 0; i < s->n_setup; i++)
+        setup[i].s = slice_of(s->setup[i]);
     f.run_spec = (struct frame_run_spec){
         .run = s->run.v,
         .test = s->test.v,
@@ -99,6 +102,8 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
         .log_max_bytes = LINK_LOG_MAX_BYTES,
         .secrets = (struct wire_text *)(uintptr_t)secrets, /* only read */
         .n_secrets = s->n_secrets,
+        .setup = setup,
+        .n_setup = s->n_setup,
     };
     frame_encode(&f, out);
 }
@@ -109,6 +114,12 @@ static void encode_with_secrets(const struct run_spec *s, const struct link_open
     struct wire_text *lines = arena_alloc(a, (s->n_secrets + 1) * sizeof(*lines));
     struct buf plain;
 
+    if (s->n_setup > 0 && o != NULL && o->protocol < PROTOCOL_WITH_SETUP) {
+        o->refused(o->refused_ctx, s->run,
+                   "the agent on this server is older than what wrata.yml asks for; end it, and a new one is "
+                   "brought along");
+        return;
+    }
     buf_init(&plain, secrets_bytes(s) + 1);
     if (s->n_secrets == 0 || open_secrets(s, o, lines, &plain))
         encode_spec(s, lines, a, out);
@@ -152,6 +163,8 @@ static size_t spec_bytes(const struct run_spec *s)
         n += 8 + strlen(s->secrets[k]); /* sealed they are longer */
     for (uint32_t k = 0; k < s->n_reports; k++)
         n += 8 + strlen(s->reports[k]);
+    for (uint32_t k = 0; k < s->n_setup; k++)
+        n += 8 + strlen(s->setup[k]);
     return n;
 }
 

@@ -27,6 +27,8 @@ struct run_spec {
     uint32_t n_secrets;
     const char *const *reports; /* n_reports globs of report files */
     uint32_t n_reports;
+    const char *const *setup; /* of the launch */
+    uint32_t n_setup;
     int64_t time_limit_ms;
     int64_t silence_limit_ms;
 };

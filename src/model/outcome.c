@@ -154,6 +154,7 @@ static const struct outcome_rule {
     {FINISH_NO_DISK,       ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server is full"},
     {FINISH_DISK_LOST,     ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "the disk of the server lost what the run wrote"},
     {FINISH_NO_SECRET,     ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "a secret of its user could not be given to it"},
+    {FINISH_NOT_PREPARED,  ANY,      always,        OUTCOME_INFRASTRUCTURE, NO_DETAIL,   "prepare failed"},
     {FINISH_MEMORY_LIMIT,  ANY,      always,        OUTCOME_ERROR,          NO_DETAIL,   "it used more memory than its limit"},
     {FINISH_SIGNALLED,     EXAMPLES, always,        OUTCOME_ERROR,          SIGNAL,      "a signal that wrata did not send ended it"},
     {FINISH_SIGNALLED,     SCRIPT,   always,        OUTCOME_FAILED,         SIGNAL,      "a signal that wrata did not send ended it"},

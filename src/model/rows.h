@@ -22,6 +22,8 @@
 #define ENV_LINE_BYTES_MAX 32768u
 #define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */
 #define LAUNCH_SECRETS_MAX 128u
+#define LAUNCH_SETUP_MAX 4096u /* lines */
+#define LAUNCH_SETUP_BYTES_MAX KIB(256)
 #define LAUNCH_SECRETS_BYTES_MAX \
     43000u                         /* sealed, together: in plain at most what base/mask.h hides at a time */
 #define TEST_REPORTS_MAX 50u       /* globs of report files */
@@ -83,6 +85,10 @@ struct launch_row {
     const char *const *secrets;
     uint32_t n_secrets;
     const char *location;    /* the server under test: a location's name, or a URL; "" not said */
+    /* n_setup lines KEY=value: how a machine is made ready and what is kept after a run (wire/agent_setup.h). Opaque to the
+     * engine. */
+    const char *const *setup;
+    uint32_t n_setup;
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;

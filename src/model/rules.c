@@ -248,6 +248,26 @@ static enum err secrets_check(const struct launch_row *l, struct why *reterr)
     return err;
 }
 
+/* What the lines mean is checked by whoever makes them (wire/agent_setup.c) and again by the agent. */
+static enum err setup_check(const struct launch_row *l, struct why *reterr)
+{
+    size_t bytes = 0;
+
+    if (l->n_setup > LAUNCH_SETUP_MAX)
+        return why_set(reterr, ERR_LIMIT, "setup", "%u lines of setup, at most %u are allowed", l->n_setup,
+                       LAUNCH_SETUP_MAX);
+    for (uint32_t i = 0; i < l->n_setup; i++) {
+        if (strchr(l->setup[i], '=') == NULL || l->setup[i][0] == '=')
+            return why_set(reterr, ERR_INVALID, "setup", "a line of setup is not KEY=value");
+        bytes += strlen(l->setup[i]);
+    }
+    if (bytes > LAUNCH_SETUP_BYTES_MAX)
+        return why_set(reterr, ERR_LIMIT, "setup",
+                       "how a machine is made ready takes %zu bytes to say, at most %zu are allowed", bytes,
+                       (size_t)LAUNCH_SETUP_BYTES_MAX);
+    return ERR_OK;
+}
+
 static enum err limit_check(const char *field, int64_t ms, struct why *reterr)
 {
     if (ms < 0 || ms > LIMIT_MS_MAX)
@@ -305,6 +325,8 @@ enum err launch_row_check(const struct launch_row *l, struct why *reterr)
                        LAUNCH_ENV_BYTES_MAX);
     if (err == ERR_OK)
         err = secrets_check(l, reterr);
+    if (err == ERR_OK)
+        err = setup_check(l, reterr);
     return err;
 }
 

@@ -38,6 +38,19 @@ static void secrets_add(struct writer *w, const struct launch_row *row)
     (void)db_run(s);
 }
 
+static void setup_add(struct writer *w, const struct launch_row *row)
+{
+    struct slice lines = words_in(&w->batch, row->setup, row->n_setup);
+    struct db_stmt *s;
+
+    if (row->n_setup == 0)
+        return;
+    s = db_sql(w->db, "INSERT INTO launch_setup (launch, setup) VALUES (?,?)");
+    db_uint(s, row->id.v);
+    db_bytes(s, lines.ptr, lines.len);
+    (void)db_run(s);
+}
+
 void launch_row_add(struct writer *w, const struct launch_row *row)
 {
     struct slice env = words_in(&w->batch, row->env, row->n_env);
@@ -71,6 +84,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     db_text(s, row->location);
     (void)db_run(s);
     secrets_add(w, row);
+    setup_add(w, row);
     s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
     db_uint(s, row->id.v);
     (void)db_run(s);
@@ -94,6 +108,9 @@ void launch_row_set(struct writer *w, const struct launch_row *row)
     if (row->state != LAUNCH_DONE)
         return;
     s = db_sql(w->db, "DELETE FROM launch_secrets WHERE launch = ?"); /* nothing of it runs again */
+    db_uint(s, row->id.v);
+    (void)db_run(s);
+    s = db_sql(w->db, "DELETE FROM launch_setup WHERE launch = ?");
     db_uint(s, row->id.v);
     (void)db_run(s);
 }
@@ -373,9 +390,10 @@ enum err read_launches(struct reader *r, const struct launch_filter *f, struct p
 
 void launches_boot(struct reader *r, change_fn *each, void *ctx)
 {
-    struct db_stmt *s = db_sql(
-        r->db, "SELECT " COLUMNS ", x.secrets FROM launches l LEFT JOIN launch_secrets x ON x.launch = l.id "
-               "WHERE l.state <> 'done' ORDER BY l.id");
+    struct db_stmt *s =
+        db_sql(r->db, "SELECT " COLUMNS
+                      ", x.secrets, y.setup FROM launches l LEFT JOIN launch_secrets x ON x.launch = l.id "
+                      "LEFT JOIN launch_setup y ON y.launch = l.id WHERE l.state <> 'done' ORDER BY l.id");
 
     while (db_row(s)) {
         struct change c = {.kind = CHANGE_LAUNCH_ADD};
@@ -383,6 +401,7 @@ void launches_boot(struct reader *r, change_fn *each, void *ctx)
         arena_reset(&r->row);
         get_launch(&r->row, s, &c.launch);
         c.launch.secrets = words_decode(&r->row, db_get_bytes(s), &c.launch.n_secrets);
+        c.launch.setup = words_decode(&r->row, db_get_bytes(s), &c.launch.n_setup);
         each(ctx, &c);
     }
 }

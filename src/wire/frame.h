@@ -12,8 +12,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define WRATA_PROTOCOL 2
+#define WRATA_PROTOCOL 3
 #define PROTOCOL_WITH_SECRETS 2 /* below it, RUN_SPEC.secrets would be passed over in silence */
+#define PROTOCOL_WITH_SETUP 3   /* below it, RUN_SPEC.setup would be */
 #define FRAME_HEADER_BYTES 8
 #define FRAME_BODY_MAX MIB(4)
 
@@ -55,7 +56,9 @@ enum held_state {
     X(MEMORY_LIMIT, 10, "it used more memory than its limit")                      \
     X(DISK_LOST,    11, "the disk of the server lost what the run wrote")          \
     /* not of an agent: the controller says it to itself */                        \
-    X(NO_SECRET,    12, "a secret of its user could not be given to it")
+    X(NO_SECRET,    12, "a secret of its user could not be given to it")          \
+    /* of an agent again */                                                        \
+    X(NOT_PREPARED, 13, "the machine could not be prepared for it")
 
 enum finish_how {
 #define X(name, number, text) FINISH_##name = number,

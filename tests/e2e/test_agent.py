@@ -158,6 +158,7 @@ class Link:
         v["env"] = [{"s": e} for e in more.get("env", [])]
         v["secrets"] = [{"s": e} for e in more.get("secrets", [])]
         v["reports"] = [{"s": g} for g in more.get("reports", [])]
+        v["setup"] = [{"s": l} for l in more.get("setup", [])]
         self.send("RUN_SPEC", **v)
 
     def start(self, run, argv, **more):

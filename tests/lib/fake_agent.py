@@ -78,7 +78,8 @@ def decode(name, b):
                 "commit": b.str(), "adapter": b.str(), "argv": b.list(Body.str), "env": b.list(Body.str),
                 "time_limit_ms": b.u64(), "silence_limit_ms": b.u64(), "kill_grace_ms": b.u64(),
                 "log_max_bytes": b.u64(), "memory_max_bytes": b.u64(), "pids_max": b.u32(),
-                "secrets": b.list(Body.str), "reports": b.list(Body.str)}
+                "secrets": b.list(Body.str), "reports": b.list(Body.str),
+                "setup": b.list(Body.str)}
     if name == "GOALS":
         return {"seq": b.u64(), "beat_seq": b.u64(),
                 "goals": b.list(lambda g: {"run": g.u64(), "want": g.u32(), "lease_ms": g.u32()})}

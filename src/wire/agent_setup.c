@@ -1,0 +1,204 @@
+#include "wire/agent_setup.h"
+
+#include <string.h>
+
+struct reading {
+    struct setup *to;
+    struct arena *lists;
+    struct why *why;
+    struct slice line;
+};
+
+static enum err refuse(struct reading *r, enum err err, const char *what)
+{
+    return why_set(r->why, err, "setup", "setup line '%.*s': %s", r->line.len > 80 ? 80 : (int)r->line.len,
+                   r->line.ptr, what);
+}
+
+static enum err number(struct reading *r, struct slice v, uint64_t max, uint64_t *ret)
+{
+    uint64_t n = 0;
+
+    if (v.len == 0 || v.len > 18)
+        return refuse(r, ERR_INVALID, "its number is none");
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] < '0' || v.ptr[i] > '9')
+            return refuse(r, ERR_INVALID, "its number is none");
+        n = n * 10 + (uint64_t)(v.ptr[i] - '0');
+    }
+    if (n > max)
+        return refuse(r, ERR_LIMIT, "its number is too large");
+    *ret = n;
+    return ERR_OK;
+}
+
+static enum err add_text(struct reading *r, struct slice **list, uint32_t *n, uint32_t max, struct slice v)
+{
+    if (v.len == 0)
+        return refuse(r, ERR_INVALID, "it is empty");
+    if (*n == max)
+        return refuse(r, ERR_LIMIT, "there are too many of its kind");
+    if (*list == NULL)
+        *list = arena_alloc(r->lists, max * sizeof(**list));
+    (*list)[(*n)++] = v;
+    return ERR_OK;
+}
+
+/* ---- one function a key ---- */
+
+static struct setup_step *last_step(struct reading *r)
+{
+    return r->to->n_steps == 0 ? NULL : &r->to->steps[r->to->n_steps - 1];
+}
+
+static enum err on_step(struct reading *r, struct slice v)
+{
+    struct setup *s = r->to;
+
+    if (s->n_steps == SETUP_STEPS_MAX)
+        return refuse(r, ERR_LIMIT, "there are too many steps");
+    if (s->steps == NULL)
+        s->steps = arena_alloc(r->lists, SETUP_STEPS_MAX * sizeof(*s->steps));
+    s->steps[s->n_steps++] = (struct setup_step){.name = v, .limit_ms = SETUP_STEP_LIMIT_MS};
+    return ERR_OK;
+}
+
+static enum err on_arg(struct reading *r, struct slice v)
+{
+    struct setup_step *step = last_step(r);
+
+    if (step == NULL)
+        return refuse(r, ERR_INVALID, "no step stands before it");
+    if (step->n_argv == SETUP_ARGS_MAX)
+        return refuse(r, ERR_LIMIT, "the command has too many words");
+    if (step->argv == NULL)
+        step->argv = arena_alloc(r->lists, SETUP_ARGS_MAX * sizeof(*step->argv));
+    step->argv[step->n_argv++] = v;
+    return ERR_OK;
+}
+
+static enum err on_limit(struct reading *r, struct slice v)
+{
+    struct setup_step *step = last_step(r);
+    uint64_t n = 0;
+    enum err err = number(r, v, (uint64_t)SETUP_LIMIT_MS_MAX, &n);
+
+    if (step == NULL)
+        return refuse(r, ERR_INVALID, "no step stands before it");
+    if (n > 0)
+        step->limit_ms = (int64_t)n;
+    return err;
+}
+
+static enum err on_key(struct reading *r, struct slice v)
+{
+    r->to->key = v;
+    return ERR_OK;
+}
+
+static enum err on_env(struct reading *r, struct slice v)
+{
+    const char *eq = v.len > 0 ? memchr(v.ptr, '=', v.len) : NULL;
+
+    if (eq == NULL || eq == v.ptr)
+        return refuse(r, ERR_INVALID, "it is not NAME=value");
+    return add_text(r, &r->to->env, &r->to->n_env, SETUP_ENV_MAX, v);
+}
+
+static enum err on_artifact(struct reading *r, struct slice v)
+{
+    struct setup *s = r->to;
+
+    if (v.len == 0)
+        return refuse(r, ERR_INVALID, "it is empty");
+    if (s->n_artifacts == SETUP_ARTIFACTS_MAX)
+        return refuse(r, ERR_LIMIT, "there are too many globs of artifacts");
+    if (s->artifacts == NULL)
+        s->artifacts = arena_alloc(r->lists, SETUP_ARTIFACTS_MAX * sizeof(*s->artifacts));
+    s->artifacts[s->n_artifacts++] = (struct setup_artifact){.glob = v, .max_bytes = UINT64_MAX};
+    return ERR_OK;
+}
+
+static enum err on_artifact_max(struct reading *r, struct slice v)
+{
+    struct setup *s = r->to;
+
+    if (s->n_artifacts == 0)
+        return refuse(r, ERR_INVALID, "no artifact stands before it");
+    return number(r, v, UINT64_MAX, &s->artifacts[s->n_artifacts - 1].max_bytes);
+}
+
+static enum err on_file_max(struct reading *r, struct slice v)
+{
+    return number(r, v, UINT64_MAX, &r->to->file_bytes_max);
+}
+
+static enum err on_run_max(struct reading *r, struct slice v)
+{
+    return number(r, v, UINT64_MAX, &r->to->run_bytes_max);
+}
+
+static enum err on_files_max(struct reading *r, struct slice v)
+{
+    uint64_t n = 0;
+    enum err err = number(r, v, UINT32_MAX, &n);
+
+    if (err == ERR_OK)
+        r->to->files_max = (uint32_t)n;
+    return err;
+}
+
+static const struct {
+    const char *key;
+    enum err (*take)(struct reading *r, struct slice v);
+} keys[] = {
+    {"step", on_step},
+    {"arg", on_arg},
+    {"limit_ms", on_limit},
+    {"key", on_key},
+    {"prepare_env", on_env},
+    {"artifact", on_artifact},
+    {"artifact_max", on_artifact_max},
+    {"artifact_file_max", on_file_max},
+    {"artifact_run_max", on_run_max},
+    {"artifact_files_max", on_files_max},
+};
+
+static enum err take_line(struct reading *r)
+{
+    const char *eq = r->line.len > 0 ? memchr(r->line.ptr, '=', r->line.len) : NULL;
+    struct slice key;
+    struct slice value;
+
+    if (eq == NULL)
+        return refuse(r, ERR_INVALID, "it is not KEY=value");
+    key = (struct slice){r->line.ptr, (size_t)(eq - r->line.ptr)};
+    value = (struct slice){eq + 1, r->line.len - key.len - 1};
+    if (value.len > 0 && memchr(value.ptr, '\0', value.len) != NULL)
+        return refuse(r, ERR_INVALID, "it holds a NUL");
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (slice_eq(key, slice_of(keys[i].key)))
+            return keys[i].take(r, value);
+    return ERR_OK; /* of a newer controller */
+}
+
+enum err setup_read(const struct slice *lines, uint32_t n, struct arena *lists, struct setup *ret,
+                    struct why *reterr)
+{
+    struct reading r = {.to = ret, .lists = lists, .why = reterr};
+    enum err err = ERR_OK;
+
+    *ret = (struct setup){.file_bytes_max = ARTIFACT_FILE_BYTES_DEFAULT,
+                          .run_bytes_max = ARTIFACT_RUN_BYTES_DEFAULT,
+                          .files_max = ARTIFACT_FILES_DEFAULT};
+    for (uint32_t i = 0; i < n && err == ERR_OK; i++) {
+        r.line = lines[i];
+        err = take_line(&r);
+    }
+    for (uint32_t i = 0; i < ret->n_steps && err == ERR_OK; i++)
+        if (ret->steps[i].n_argv == 0)
+            err = why_set(reterr, ERR_INVALID, "setup", "step '%.*s' has no command",
+                          ret->steps[i].name.len > 60 ? 60 : (int)ret->steps[i].name.len,
+                          ret->steps[i].name.ptr);
+    return err;
+}

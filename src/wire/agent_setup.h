@@ -1,0 +1,65 @@
+/* agent_setup.h - how a machine is made ready for the runs of a launch, and what is kept after each: lines KEY=value.
+ *
+ * They come from wrata.yml, travel with the launch through engine and store, which do not look at them, and are read by
+ * the agent (RUN_SPEC.setup). In this order of meaning; a key that is not known comes from a newer controller and is
+ * passed over, so what must not be passed over raises WRATA_PROTOCOL.
+ *
+ *     step=NAME                 a step of the preparation begins: a name for people
+ *     arg=WORD                  of the step's command: a vector, no shell looks at it
+ *     limit_ms=N                of the step; 0 or absent: SETUP_STEP_LIMIT_MS
+ *     key=TEXT                  of what else the preparation depends on: it is done again when this is another one
+ *     prepare_env=NAME=value    for the steps
+ *     artifact=GLOB             files to keep after a run
+ *     artifact_max=N            of the glob above: bytes of one file
+ *     artifact_file_max=N  artifact_run_max=N  artifact_files_max=N    bounds for all of them
+ *
+ * No I/O, no clock. Shared by `wrata` and `wrata-agent`. */
+#ifndef WRATA_WIRE_AGENT_SETUP_H
+#define WRATA_WIRE_AGENT_SETUP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#define SETUP_STEPS_MAX 20u
+#define SETUP_ARGS_MAX 256u
+#define SETUP_ENV_MAX 200u
+#define SETUP_ARTIFACTS_MAX 100u
+#define SETUP_STEP_LIMIT_MS 1800000
+#define SETUP_LIMIT_MS_MAX ((int64_t)86400000)
+#define ARTIFACT_FILE_BYTES_DEFAULT MIB(100)
+#define ARTIFACT_RUN_BYTES_DEFAULT MIB(500)
+#define ARTIFACT_FILES_DEFAULT 1000u
+#define ARTIFACT_NAME_BYTES_MAX 1024u /* of a path as seen from the work tree */
+
+struct setup_step {
+    struct slice name;
+    struct slice *argv;
+    uint32_t n_argv;
+    int64_t limit_ms;
+};
+
+struct setup_artifact {
+    struct slice glob;
+    uint64_t max_bytes;
+};
+
+struct setup {
+    struct setup_step *steps;
+    uint32_t n_steps;
+    struct slice key;
+    struct slice *env; /* NAME=value */
+    uint32_t n_env;
+    struct setup_artifact *artifacts;
+    uint32_t n_artifacts;
+    uint64_t file_bytes_max;
+    uint64_t run_bytes_max;
+    uint32_t files_max;
+};
+
+/* Read n lines. What is returned borrows from the lines, its lists live in `lists`.
+ * ERR_INVALID or ERR_LIMIT, naming the line: a list is too long, a number is none, a word has no step. */
+MUST_USE enum err setup_read(const struct slice *lines, uint32_t n, struct arena *lists, struct setup *ret,
+                             struct why *reterr);
+
+#endif
