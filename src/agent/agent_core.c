@@ -501,7 +501,7 @@ static void on_prepared(struct agent *a, struct mono now, const struct agent_eve
     s->is_ready = ev->text.len == 0;
     if (r != NULL && s->is_ready) {
         run_spawn(a, r, out);
-    } else if (r != NULL && (!a->is_welcome || s->link_count != a->link_count)) {
+    } else if (r != NULL && !ev->is_not_ready && (!a->is_welcome || s->link_count != a->link_count)) {
         slot_leave(a, r, now);
         run_set(a, r, ON_LINK_BROKE, out);
         r->needs_link = true;
@@ -509,7 +509,7 @@ static void on_prepared(struct agent *a, struct mono now, const struct agent_eve
     } else if (r != NULL) {
         slot_leave(a, r, now);
         run_reason(r, NULL, ev->text);
-        run_end(a, r, ON_NO_CODE, FINISH_NO_CODE, ev->wall, out);
+        run_end(a, r, ON_NO_CODE, ev->is_not_ready ? FINISH_NOT_PREPARED : FINISH_NO_CODE, ev->wall, out);
     }
     runs_start(a, now, out);
 }

@@ -64,9 +64,9 @@ enum agent_event_kind {
     AG_EV_TICK,    /* agent_deadline() has come */
     AG_EV_LINK_UP, /* a fresh link: HELLO is the answer */
     AG_EV_LINK_DOWN,
-    AG_EV_FRAME,        /* frame: from the controller */
-    AG_EV_PUMP,         /* room: so many bytes of streams the link takes now */
-    AG_EV_PREPARED,     /* slot, text: empty when its code is there, else what git said */
+    AG_EV_FRAME, /* frame: from the controller */
+    AG_EV_PUMP,  /* room: so many bytes of streams the link takes now */
+    AG_EV_PREPARED, /* slot, text: empty when all is there, else what git said, or with is_not_ready why a step failed */
     AG_EV_SPAWNED,      /* run, wall; now is the time of its exec */
     AG_EV_SPAWN_FAILED, /* run, wall, text: why, for a person; no_disk when that is the reason */
     AG_EV_GREW,         /* run, stream, len: so much is spooled in all */
@@ -104,6 +104,7 @@ struct agent_event {
     uint64_t room;
     uint64_t seq;
     bool no_disk;
+    bool is_not_ready;
     struct wall wall;
     struct slice text;
     const struct frame *frame;

@@ -42,7 +42,7 @@ static const struct run_edge run_edges[] = {
     {RUN_WAITING,   ON_LEASE,        RUN_GONE,      "its lease ended before it started"},
     {RUN_PREPARING, ON_START,        RUN_STARTING,  "the code is there"},
     {RUN_PREPARING, ON_LINK_BROKE,   RUN_WAITING,   "the link broke while the code was on its way"},
-    {RUN_PREPARING, ON_NO_CODE,      RUN_ENDED,     "the code could not be brought"},
+    {RUN_PREPARING, ON_NO_CODE,      RUN_ENDED,     "the code could not be brought, or the preparation failed"},
     {RUN_PREPARING, ON_STOP,         RUN_ENDED,     "stopped before it started"},
     {RUN_PREPARING, ON_NO_DISK,      RUN_ENDED,     "it cannot be recorded, the disk is full"},
     {RUN_PREPARING, ON_BACK,         RUN_GONE,      "taken back before it started"},

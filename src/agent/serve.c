@@ -28,7 +28,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +38,7 @@
 #include "agent/launch.h"
 #include "agent/prepare.h"
 #include "agent/procs.h"
+#include "agent/ready.h"
 #include "agent/setup.h"
 #include "agent/sha256.h"
 #include "agent/signals.h"
@@ -98,6 +98,7 @@ struct serve {
     struct spool *spool;
     struct exec *exec;
     struct prepare *prepare;
+    struct ready *ready;
     struct cgroup *cgroup;
     int listen_fd;
     struct conn *conns[CONNS_MAX];
@@ -150,7 +151,33 @@ static bool is_known_pid(void *ctx, pid_t pid)
 {
     const struct serve *s = ctx;
 
-    return prepare_is_known_pid(s->prepare, pid);
+    return prepare_is_known_pid(s->prepare, pid) || ready_is_known_pid(s->ready, pid);
+}
+
+/* The code is there, or not: what `prepare` asks for comes behind it. */
+static void on_code(void *ctx, struct mono now, const struct agent_event *ev)
+{
+    struct serve *s = ctx;
+
+    if (ev->text.len > 0 || !ready_start(s->ready, now, ev->slot))
+        post(s, now, ev);
+}
+
+/* A run that has not begun gets lines in its log: what is done for it. */
+static void on_say(void *ctx, struct mono now, uint64_t run, struct slice bytes)
+{
+    struct serve *s = ctx;
+    enum held_state state;
+
+    if (!agent_run_state(s->agent, run, &state) || state != HELD_PREPARING)
+        return; /* it is gone: nobody will ask */
+    if (spool_stream(s->spool, run, STREAM_LOG, bytes.ptr, bytes.len) != ERR_OK)
+        return; /* the disk is full; the run ends for that reason when it starts */
+    post(s, now,
+         &(struct agent_event){.kind = AG_EV_GREW,
+                               .run = run,
+                               .stream = STREAM_LOG,
+                               .len = spool_len(s->spool, run, STREAM_LOG)});
 }
 
 static void act(struct serve *s, struct mono now, const struct agent_action *a);
@@ -347,10 +374,13 @@ static void start(struct serve *s, struct mono now, const struct agent_action *a
     struct frame f;
 
     CHECK(spec_decode(s, a->spec, &f)); /* we encoded it */
-    if (a->kind == AG_ACT_SPAWN)
+    if (a->kind == AG_ACT_SPAWN) {
+        ready_env(s->ready, a->slot, &f.run_spec, &s->frames);
         exec_spawn(s->exec, &f.run_spec, a->slot, prepare_folder(s->prepare, a->slot, f.run_spec.project));
-    else
+    } else {
+        ready_expect(s->ready, a->slot, &f.run_spec, prepare_folder(s->prepare, a->slot, f.run_spec.project));
         prepare_start(s->prepare, now, a->slot, f.run_spec.project, f.run_spec.commit);
+    }
 }
 
 static void chan_act(struct serve *s, const struct agent_action *a)
@@ -484,20 +514,11 @@ static void become_link(struct serve *s, struct mono now, struct conn *c)
     step(s, now, &(struct agent_event){.kind = AG_EV_LINK_UP});
 }
 
-/* "channel git:PROJECT:COMMIT" */
 static bool become_chan(struct serve *s, struct mono now, struct conn *c, char *params)
 {
-    char *project = strchr(params, ':');
-    char *commit = project != NULL ? strchr(project + 1, ':') : NULL;
     struct frame_chan_open f;
 
-    if (commit == NULL)
-        return false;
-    *project++ = '\0';
-    *commit++ = '\0';
-    f = (struct frame_chan_open){
-        .kind = slice_of(params), .project = strtoull(project, NULL, 10), .commit = slice_of(commit)};
-    if (f.kind.len > 16 || f.commit.len > 64)
+    if (!setup_chan_params(params, &f))
         return false;
     c->kind = CONN_CHAN;
     c->local = ++s->next_local;
@@ -584,8 +605,9 @@ static void reap(struct serve *s)
     while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0) {
         struct mono now = mono_now();
 
-        if (!exec_reaped(s->exec, now, pid, status, &ru))
-            (void)prepare_reaped(s->prepare, now, pid, status); /* else an orphan that we adopted */
+        /* A pid that nobody knows is an orphan that we adopted. */
+        if (!exec_reaped(s->exec, now, pid, status, &ru) && !prepare_reaped(s->prepare, now, pid, status))
+            (void)ready_reaped(s->ready, now, pid, status);
         step(s, now, NULL);
     }
 }
@@ -621,6 +643,7 @@ static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, si
     n += exec_poll_add(s->exec, now, fds + n, POLL_MAX - n);
     *retprepare = n;
     n += prepare_poll_add(s->prepare, fds + n, POLL_MAX - n);
+    n += ready_poll_add(s->ready, fds + n, POLL_MAX - n);
     return n;
 }
 
@@ -665,6 +688,7 @@ static struct mono deadline_of(const struct serve *s, struct mono now)
     struct mono t = mono_min(agent_deadline(s->agent), exec_deadline(s->exec));
 
     t = mono_min(t, prepare_deadline(s->prepare));
+    t = mono_min(t, ready_deadline(s->ready));
     for (uint32_t i = 0; i < s->n_conns; i++)
         if (s->conns[i]->kind == CONN_NEW || (s->conns[i]->kind == CONN_LINK && s->conns[i]->out.len > 0))
             t = mono_min(t, s->conns[i]->deadline);
@@ -771,12 +795,14 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
                 }
         exec_poll_done(s->exec, now, fds + at_exec, at_prepare - at_exec);
         prepare_poll_done(s->prepare, fds + at_prepare, n - at_prepare);
+        ready_poll_done(s->ready, now, fds + at_prepare, n - at_prepare);
         step(s, now, NULL);
         if (fds[0].revents != 0)
             conn_accept(s, now);
     }
     exec_tick(s->exec, now);
     prepare_tick(s->prepare, now);
+    ready_tick(s->ready, now);
     step(s, now, NULL);
     if (!mono_before(now, agent_deadline(s->agent)))
         step(s, now, &(struct agent_event){.kind = AG_EV_TICK, .wall = wall_now()});
@@ -840,18 +866,6 @@ static void restore(struct serve *s)
     }
 }
 
-static enum err listen_open(struct serve *s, struct why *reterr)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = AGENT_SOCKET};
-
-    (void)unlink(AGENT_SOCKET); /* of an agent that died: we hold the lock */
-    s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        chmod(AGENT_SOCKET, 0600) != 0 || listen(s->listen_fd, 64) != 0)
-        return why_errno(reterr, ERR_IO, errno, "the agent's socket");
-    return ERR_OK;
-}
-
 static enum err serve_init(struct serve *s, const struct serve_opts *opts, struct why *reterr)
 {
     struct agent_opts ao = {
@@ -869,7 +883,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
 
     if (getcwd(dir, sizeof(dir)) == NULL)
         return why_errno(reterr, ERR_IO, errno, "the present folder");
-    e = listen_open(s, reterr);
+    e = setup_listen(&s->listen_fd, reterr);
     if (e == ERR_OK)
         e = spool_open(&(struct spool_opts){.dir = "spool"}, &s->spool, reterr);
     if (e != ERR_OK)
@@ -894,7 +908,9 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     ao.hostname = host;
     ao.facts = facts;
     s->agent = agent_new(&ao, mono_now());
-    s->prepare = prepare_new(&(struct prepare_opts){.dir = dir, .self = self, .post = post, .ctx = s});
+    s->prepare = prepare_new(&(struct prepare_opts){.dir = dir, .self = self, .post = on_code, .ctx = s});
+    s->ready =
+        ready_new(&(struct ready_opts){.dir = dir, .mark = mark, .post = post, .say = on_say, .ctx = s});
     s->exec =
         exec_new(&(struct exec_opts){.dir = dir,
                                      .mark = mark,
@@ -919,6 +935,7 @@ static void serve_done(struct serve *s)
         conn_close(s, s->conns[0]);
     exec_free(s->exec);
     prepare_free(s->prepare);
+    ready_free(s->ready);
     agent_free(s->agent);
     spool_close(s->spool);
     cgroup_close(s->cgroup);

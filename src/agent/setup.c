@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -173,4 +176,32 @@ bool setup_is_same_boot(void)
     if (fd >= 0)
         (void)close(fd);
     return same;
+}
+
+enum err setup_listen(int *retfd, struct why *reterr)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = AGENT_SOCKET};
+    int fd;
+
+    (void)unlink(AGENT_SOCKET);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    *retfd = fd;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || chmod(AGENT_SOCKET, 0600) != 0 ||
+        listen(fd, 64) != 0)
+        return why_errno(reterr, ERR_IO, errno, "the agent's socket");
+    return ERR_OK;
+}
+
+bool setup_chan_params(char *params, struct frame_chan_open *ret)
+{
+    char *number = strchr(params, ':');
+    char *text = number != NULL ? strchr(number + 1, ':') : NULL;
+
+    if (text == NULL)
+        return false;
+    *number++ = '\0';
+    *text++ = '\0';
+    *ret = (struct frame_chan_open){
+        .kind = slice_of(params), .project = strtoull(number, NULL, 10), .commit = slice_of(text)};
+    return ret->kind.len <= 16 && ret->commit.len <= 64;
 }

@@ -27,4 +27,11 @@ void setup_facts(const char *groups, char *out, size_t size);
 /* Was the last agent of this folder one of this boot of the machine? From now on this one is. */
 bool setup_is_same_boot(void);
 
+/* The socket of the present folder, listening; of an agent that died it is taken over: we hold the lock. */
+MUST_USE enum err setup_listen(int *retfd, struct why *reterr);
+
+/* "KIND:NUMBER:TEXT" of a channel's client, which is cut in pieces for it. False: it is not that. */
+struct frame_chan_open;
+bool setup_chan_params(char *params, struct frame_chan_open *ret);
+
 #endif

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""`prepare` on a machine: once for all slots, waited for, kept, tried once more, and never the script's fault."""
+import os
+import re
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import test_agent  # noqa: E402
+from test_agent import AGENT, EXITED, pid_of_agent, wait_dead  # noqa: E402
+
+NOT_PREPARED = 13
+
+
+class Base(test_agent.AgentTest):
+    """What that file's cases share, without its tests."""
+
+
+for name in dir(Base):
+    if name.startswith("test"):
+        setattr(Base, name, None)
+
+
+def step(name, script, limit_ms=0):
+    return ["step=" + name, "arg=/bin/sh", "arg=-c", "arg=" + script] + (["limit_ms=%d" % limit_ms] if limit_ms else [])
+
+
+class Prepare(Base):
+    def begin(self, slots=2):
+        self.repo, self.commit = self.one_commit()
+        self.marks = os.path.join(self.where, "marks")
+        link = self.serve_git(self.attach(slots=slots), self.repo)
+        return link
+
+    def run_one(self, link, run, script, setup, **more):
+        more = dict({"project": 7, "commit": self.commit, "launch": 1}, **more)
+        return self.sh(link, run, script, setup=setup, **more)
+
+    def count(self):
+        try:
+            with open(self.marks) as f:
+                return len(f.read().splitlines())
+        except FileNotFoundError:
+            return 0
+
+    def test_once_for_all_slots_and_launches_of_a_key(self):
+        link = self.begin()
+        setup = step("gems", "echo x >> %s; echo cache=$WRATA_CACHE; mkdir -p $BUNDLE_PATH node_modules/a; "
+                     "echo gem > $BUNDLE_PATH/one; echo js > node_modules/a/b; sleep 0.5; echo made" % self.marks) + ["key=k1"]
+        script = "cat $BUNDLE_PATH/one node_modules/a/b; echo $npm_config_cache"
+        for run in (1, 2):
+            self.run_one(link, run, script, setup)
+        for run in (1, 2):
+            f = link.end(run)
+            self.assertEqual((f["how"], f["exit_code"]), (EXITED, 0), f["reason"] + link.log(run).decode())
+            self.assertRegex(link.log(run).decode(), r"gem\njs\n/\S+/npm\n\Z")
+        self.assertEqual(self.count(), 1)
+        logs = sorted((link.log(1).decode(), link.log(2).decode()), key=lambda t: "made" in t)
+        self.assertIn("is being prepared for run", logs[0])
+        self.assertRegex(logs[1], r"\[wrata: prepare: step 1 of 1, gems: /bin/sh -c .*\]\ncache=/.*\nmade\n\[wrata: prepared in \d")
+        # another launch finds it, in whatever slot; another key does not
+        self.run_one(link, 3, script, setup, launch=2)
+        self.assertEqual(link.end(3)["exit_code"], 0, link.log(3))
+        self.assertEqual(self.count(), 1)
+        self.run_one(link, 4, script, setup[:-1] + ["key=k2"], launch=3)
+        self.assertEqual(link.end(4)["exit_code"], 0, link.log(4))
+        self.assertEqual(self.count(), 2)
+
+    def test_a_failure_is_tried_once_more_then_told_to_all(self):
+        link = self.begin()
+        setup = step("first", "true") + step("gems", "echo x >> %s; seq 5; echo no such gem >&2; exit 5" % self.marks)
+        for run in (1, 2):
+            self.run_one(link, run, "true", setup)
+        for run in (1, 2):
+            f = link.end(run)
+            self.assertEqual(f["how"], NOT_PREPARED)
+            self.assertEqual(f["reason"], "step 'gems': exit status 5; last lines: 4|5|no such gem")
+            self.assertEqual(f["log_len"], len(link.log(run)))
+        self.assertEqual(self.count(), 2)
+        begun = time.monotonic()
+        self.run_one(link, 3, "true", setup, launch=2)  # within the minute: not again
+        self.assertEqual(link.end(3)["how"], NOT_PREPARED)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual(self.count(), 2)
+
+    def test_the_second_try_begins_clean(self):
+        link = self.begin()
+        setup = step("a", "echo x >> %s; test -e $WRATA_CACHE/half && exit 9; touch $WRATA_CACHE/half; "
+                     "test $(wc -l < %s) = 2" % (self.marks, self.marks))
+        self.run_one(link, 1, "true", setup)
+        f = link.end(1)
+        self.assertEqual((f["how"], f["exit_code"]), (EXITED, 0), f["reason"])
+        self.assertIn("tried once more", link.log(1).decode())
+
+    def test_a_step_has_a_limit_and_what_it_started_ends(self):
+        link = self.begin()
+        setup = step("slow", "trap '' TERM; sleep 1000 & echo $! > %s; wait; wait" % self.marks, limit_ms=300)
+        self.run_one(link, 1, "true", setup)
+        f = link.end(1, 30)
+        self.assertEqual(f["how"], NOT_PREPARED)
+        self.assertIn("step 'slow': it took longer than its limit of 0 s", f["reason"])
+        with open(self.marks) as m:
+            self.assertTrue(wait_dead(int(m.read())), "the step's background job lives")
+
+    def test_a_missing_command_and_a_setup_that_makes_no_sense(self):
+        link = self.begin()
+        self.run_one(link, 1, "true", ["step=x", "arg=no-such-command-here"])
+        f = link.end(1)
+        self.assertEqual(f["how"], NOT_PREPARED)
+        self.assertIn("command not found on this server", f["reason"])
+        self.run_one(link, 2, "true", ["arg=word"], launch=2)
+        f = link.end(2)
+        self.assertEqual(f["how"], NOT_PREPARED)
+        self.assertIn("no step stands before it", f["reason"])
+        self.run_one(link, 3, "echo fine", ["of=the future"], launch=3)
+        self.assertEqual(link.end(3)["exit_code"], 0)
+
+    def test_output_is_live_and_a_stopped_run_leaves_the_others_alone(self):
+        link = self.begin()
+        setup = step("slow", "echo begun; sleep 1.5; echo x >> %s" % self.marks)
+        self.run_one(link, 1, "true", setup)
+        link.wait(lambda: b"begun" in link.log(1))
+        self.assertNotIn(1, link.finished)
+        self.run_one(link, 2, "true", setup)
+        link.want(1, test_agent.STOP)
+        self.assertEqual(link.end(1)["how"], test_agent.STOPPED)
+        self.assertEqual(link.end(2)["exit_code"], 0)
+        self.assertEqual(self.count(), 1)
+
+    def test_an_agent_killed_in_the_middle_begins_anew(self):
+        link = self.begin()
+        setup = step("slow", "(sleep 1000 & echo $! > %s.pid; wait) & touch $WRATA_CACHE/half; sleep 2; echo x >> %s" % (self.marks, self.marks))
+        self.run_one(link, 1, "true", setup)
+        link.wait(lambda: os.path.exists(self.marks + ".pid") and os.path.getsize(self.marks + ".pid") > 0)
+        os.kill(pid_of_agent(self.where), signal.SIGKILL)
+        link.close()
+        link = self.serve_git(self.attach(), self.repo)
+        with open(self.marks + ".pid") as f:
+            self.assertTrue(wait_dead(int(f.read())), "what the step started outlived agent and step")
+        self.run_one(link, 2, "ls $WRATA_CACHE", setup, launch=2)
+        f = link.end(2)
+        self.assertEqual((f["how"], f["exit_code"]), (EXITED, 0), f["reason"])
+        self.assertEqual(self.count(), 1)
+
+    def test_old_environments_go(self):
+        link = self.begin(slots=1)
+        for n in range(8):
+            self.run_one(link, n + 1, "true", step("a", "echo %d > $WRATA_CACHE/n" % n) + ["key=%d" % n], launch=n + 1)
+            self.assertEqual(link.end(n + 1)["exit_code"], 0)
+        folder = os.path.join(self.where, "i1", "cache", "ready")
+        self.wait_for(lambda: len([n for n in os.listdir(folder) if re.match("p7-", n)]) <= 5)
+
+
+if __name__ == "__main__":
+    if not AGENT:
+        sys.exit(77)
+    unittest.main(verbosity=2)
