@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/describe.h"
 #include "agent/launch.h"
 #include "agent/procs.h"
 #include "base/log.h"
@@ -79,7 +80,8 @@ struct process {
     int64_t started_ns; /* by the clock that files are stamped with */
     pid_t reader;       /* REPORTING: reads the files; 0: it is gone */
     bool has_reported;
-    char *text;
+    char *text; /* what it did when a limit ended it, in a sentence; NULL: none did */
+    char *note; /* the same in lines */
     char mark[128];
 };
 
@@ -159,6 +161,7 @@ static void process_free(struct exec *x, struct process *p)
         x->slots_used--;
     free(p->tail);
     free(p->text);
+    free(p->note);
     free(p);
 }
 
@@ -633,6 +636,8 @@ static void finish(struct exec *x, struct process *p, struct mono now)
     }
     e->oom = cgroup_was_oom(x->groups[p->slot]);
     e->log_dropped = log_close(x, p);
+    if (p->note != NULL)
+        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, p->note, strlen(p->note));
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
         e->len[i] = spool_len(x->opts.spool, p->run, i);
     e->text = slice_of(p->text);
@@ -786,61 +791,46 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
     return true;
 }
 
-static void last_lines(struct exec *x, const struct process *p, struct buf *b)
+/* The end of what it wrote. */
+static void last_bytes(struct exec *x, const struct process *p, struct buf *b)
 {
-    struct buf tail;
-    const char *start;
-    int lines = 0;
+    size_t n = p->log_over > KIB(1) ? KIB(1) : (size_t)p->log_over;
 
-    buf_init(&tail, KIB(4));
-    if (p->log_over > 0) {
-        size_t n = p->log_over > KIB(1) ? KIB(1) : (size_t)p->log_over;
-
-        if (n > p->tail_max)
-            n = p->tail_max;
-        for (uint64_t i = p->log_over - n; i < p->log_over; i++)
-            buf_putc(&tail, p->tail[i % (p->tail_max + 1)]);
-    } else {
-        spool_tail(x->opts.spool, p->run, STREAM_LOG, KIB(1), &tail);
-    }
-    while (tail.len > 0 && (tail.data[tail.len - 1] == '\n' || tail.data[tail.len - 1] == '\r'))
-        tail.data[--tail.len] = '\0';
-    for (start = buf_str(&tail) + tail.len; start > buf_str(&tail); start--)
-        if (start[-1] == '\n' && ++lines == 3)
-            break;
-    if (tail.len > 0)
-        buf_puts(b, "; last lines: ");
-    for (; tail.len > 0 && start < tail.data + tail.len && b->len < DESCRIBE_MAX; start++) {
-        if (*start == '\n')
-            buf_puts(b, " | ");
-        else if (*start != '\r')
-            buf_putc(b, *start == '\0' ? ' ' : *start);
-    }
-    buf_done(&tail);
+    if (p->log_over == 0)
+        spool_tail(x->opts.spool, p->run, STREAM_LOG, KIB(1), b);
+    if (n > p->tail_max)
+        n = p->tail_max;
+    for (uint64_t i = p->log_over - n; i < p->log_over; i++)
+        buf_putc(b, p->tail[i % (p->tail_max + 1)]);
 }
 
-/* "running: sh, ruby; last lines: a | b | c" */
+/* What it does now, before a limit ends it: for the reason, and for the end of its log. */
 static void describe(struct exec *x, struct process *p)
 {
     pid_t pids[CHILDREN_MAX];
-    struct proc_info info;
-    struct buf b;
-    size_t n = cgroup_pids(x->groups[p->slot], pids, CHILDREN_MAX);
-    bool in_group = n > 0;
-    size_t named = 0;
+    struct describe_from f = {.pids = pids, .mask = p->mask};
+    struct buf reason, note, results, last;
 
-    if (!in_group)
-        n = proc_all(pids, CHILDREN_MAX);
-    buf_init(&b, DESCRIBE_MAX + KIB(1));
-    buf_puts(&b, "running:");
-    for (size_t i = 0; i < n && b.len < DESCRIBE_MAX / 2; i++) {
-        if (!proc_get(pids[i], &info) || info.state == 'Z' || (!in_group && info.session != p->pid))
-            continue;
-        buf_printf(&b, "%s %s", named++ > 0 ? "," : "", info.name);
+    f.n_pids = cgroup_pids(x->groups[p->slot], pids, CHILDREN_MAX);
+    if (f.n_pids == 0) {
+        f.n_pids = proc_all(pids, CHILDREN_MAX);
+        f.session = p->pid;
     }
-    last_lines(x, p, &b);
+    buf_init(&reason, KIB(16));
+    buf_init(&note, KIB(64));
+    buf_init(&results, DESCRIBE_RESULTS_BYTES + 1);
+    buf_init(&last, KIB(4));
+    spool_tail(x->opts.spool, p->run, STREAM_RESULTS, DESCRIBE_RESULTS_BYTES, &results);
+    last_bytes(x, p, &last);
+    f.results = buf_slice(&results);
+    f.last = buf_slice(&last);
+    describe_run(&f, DESCRIBE_MAX, &reason, &note);
+    buf_done(&results);
+    buf_done(&last);
     free(p->text);
-    p->text = buf_take(&b, NULL);
+    free(p->note);
+    p->text = buf_take(&reason, NULL);
+    p->note = buf_take(&note, NULL);
 }
 
 void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signal sig, bool do_describe)

@@ -77,6 +77,19 @@ bool proc_has_env(pid_t pid, const char *prefix)
     return found;
 }
 
+size_t proc_cmdline(pid_t pid, char *out, size_t size)
+{
+    char path[40];
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    n = read_file(path, out, size);
+    for (ssize_t i = 0; i < n; i++)
+        if (out[i] == '\0')
+            out[i] = ' ';
+    return n < 0 ? 0 : (size_t)n;
+}
+
 uint64_t proc_boot_id(void)
 {
     char text[64];

@@ -28,4 +28,7 @@ size_t proc_children(pid_t *pids, size_t max);
 /* Every process, at most max. */
 size_t proc_all(pid_t *pids, size_t max);
 
+/* The words of a process with blanks between them, at most size - 1 bytes; 0: it has none. */
+size_t proc_cmdline(pid_t pid, char *out, size_t size);
+
 #endif
