@@ -269,7 +269,7 @@ const struct command commands[] = {
      LINES(login_options), 0, 0, NEEDS_SERVER, false, cmd_login},
     {"logout", LINES(account_synopsis), "forget the token that `wrata login` keeps, here and on the server",
      "When the server cannot be asked it says so, and forgets the token here all the same.\n",
-     LINES(account_options), 0, 0, NEEDS_NOTHING, false, cmd_logout},
+     NULL, 0, 0, 0, NEEDS_NOTHING, false, cmd_logout},
     {"whoami", LINES(account_synopsis), "as whom commands are asked", NULL,
      NULL, 0, 0, 0, NEEDS_START, false, cmd_whoami},
     {"password", LINES(account_synopsis), "change your password",
