@@ -136,7 +136,8 @@ const char *auth_link_url(struct req *rq, const char *path, const char *secret)
 
     if (!is_trusted && a->opts.public_host == NULL)
         return arena_printf(&rq->arena, "%s%s#%s", httpd_url(a->http), path, secret);
-    return arena_printf(&rq->arena, "%s://%s%s#%s", rq->is_secure ? "https" : "http",
+    /* Behind public_host stands a proxy that speaks https to the world: a stranger's plain request says nothing about it. */
+    return arena_printf(&rq->arena, "%s://%s%s#%s", !is_trusted || rq->is_secure ? "https" : "http",
                         is_trusted ? host : a->opts.public_host, path, secret);
 }
 
@@ -362,6 +363,10 @@ static void on_saved(void *ctx, enum err err, const struct why *why)
 static void save(struct api *a, struct req *rq, struct accounts_out *out, void (*then)(struct req *rq))
 {
     struct save *s;
+
+    /* Once there is an admin the address for the first one is void, and stays so whatever becomes of that admin. */
+    if (a->auth->first_admin_secret[0] != '\0' && accounts_has_admin(a->accounts))
+        sodium_memzero(a->auth->first_admin_secret, sizeof(a->auth->first_admin_secret));
 
     if (out->n == 0 || a->opts.store == NULL) {
         bool is_saved = out->n == 0;

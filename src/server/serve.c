@@ -46,7 +46,8 @@ static enum err announce(const struct server *s, struct why *reterr)
     return ERR_OK;
 }
 
-/* Nobody can sign in as an admin yet. Not through the log: what is there is kept and sent about. */
+/* Nobody can sign in as an admin yet. Not as a line of the log, which is sent about; under systemd the journal has it all
+ * the same, for those who may read that. */
 static void say_first_admin(const struct server *s)
 {
     const char *secret = api_first_admin_secret(s->api);

@@ -87,7 +87,7 @@ static enum err sqlite_open(const struct db_opts *opts, void **retconn, struct w
     if (write)
         (void)snprintf(pragmas, sizeof(pragmas),
                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                       "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+                       "PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
                        "PRAGMA cache_size = -%d; PRAGMA wal_autocheckpoint = %d;"
                        "PRAGMA journal_size_limit = 67108864",
                        CACHE_KIB_WRITE, CHECKPOINT_PAGES);
