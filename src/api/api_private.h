@@ -99,6 +99,7 @@ extern const struct route example_routes[];
 extern const struct route log_routes[];
 extern const struct route server_routes[];
 extern const struct route project_routes[];
+extern const struct route project_code_routes[]; /* refs, tree, bundle */
 extern const struct route board_routes[];
 extern const struct route status_routes[];
 extern const struct route health_routes[];
@@ -339,6 +340,8 @@ void launch_job(struct reader *r, struct req *rq);
 void run_job(struct reader *r, struct req *rq);
 void server_job(struct reader *r, struct req *rq);
 void project_job(struct reader *r, struct req *rq);
+/* Its row into rq->state, in the request's arena. */
+void project_row_job(struct reader *r, struct req *rq);
 
 /* Live numbers of running launches, from the engine's notes. */
 void eta_set(struct api *a, struct launch_id id, int64_t eta_ms); /* -1 forgets */

@@ -458,6 +458,7 @@ static void make_project(struct req *rq)
     s->made = (struct project_row){.name = name_from_url(&rq->arena, s->in->project.text, s->tries),
                                    .url = s->in->project.text,
                                    .created_at = wall_now(),
+                                   .refresh_s = PROJECT_REFRESH_S,
                                    .error = ""};
     req_hold(rq);
     store_project_put(rq->api->opts.store, &s->made, &s->new_id, on_project_made, rq);

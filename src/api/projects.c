@@ -1,6 +1,6 @@
 /* projects.c - projects: the rows, and keeping their mirrors up to date.
  *
- * A mirror is fetched when somebody asks, before a launch when it is old, and every REFRESH_MS in the background.
+ * A mirror is fetched when somebody asks, before a launch when it is old, and in the background when it is as old as its project says.
  * One fetch per project at a time: whoever asks meanwhile waits for the one that runs. What came of it is in the
  * row, so a list that could not be refreshed is shown with its age and the error. */
 #include <stdio.h>
@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "model/git_url.h"
 
-#define REFRESH_MS (5 * 60 * 1000)
 #define LOOK_MS 30000 /* between looks for mirrors that are due */
 #define BACKGROUND_MAX 2
 
@@ -37,7 +36,6 @@ struct project_state {
     bool is_deleted;
     enum err err;
     struct why why;
-    uint64_t put_id;
 };
 
 static struct project_state *state_get(const struct api *a, struct project_id id)
@@ -132,14 +130,13 @@ static void on_fetched(void *ctx, enum err err, const struct why *why)
         tell_waiters(ps);
         return;
     }
-    if (err == ERR_OK) {
+    if (err == ERR_OK)
         ps->fetched_at = mono_now();
-        ps->row->refreshed_at = wall_now();
-    } else {
+    else
         LOG_WARN("project.refresh", "project=%llu failed=1", (unsigned long long)ps->id);
-    }
-    ps->row->error = err == ERR_OK ? "" : ps->why.text;
-    store_project_put(ps->api->opts.store, ps->row, &ps->put_id, on_row_put, ps);
+    store_project_fetched(ps->api->opts.store, (struct project_id){ps->id},
+                          err == ERR_OK ? wall_now() : (struct wall){0}, err == ERR_OK ? "" : ps->why.text,
+                          on_row_put, ps);
 }
 
 void project_refresh(struct api *a, const struct project_row *row, project_done_fn *done, void *ctx)
@@ -175,8 +172,11 @@ bool project_is_fresh(const struct api *a, struct project_id id, int64_t ms)
 struct look {
     struct api *api;
     struct arena arena;
-    struct project_row *due[BACKGROUND_MAX];
-    unsigned n_due;
+    struct due {
+        struct project_row *row;
+        struct wall tried_at; /* the last fetch, well or not */
+    } * due;
+    unsigned n_due, cap_due;
     struct wall now;
 };
 
@@ -184,18 +184,13 @@ static void look_at(void *ctx, const struct project_row *row)
 {
     struct look *look = ctx;
 
-    if (look->n_due < BACKGROUND_MAX && row->error[0] == '\0' &&
-        look->now.ms - row->refreshed_at.ms >= REFRESH_MS)
-        look->due[look->n_due++] = project_copy(&look->arena, row);
-}
-
-/* One whose last try failed waits its turn too: the row has no time of the try, the state has. */
-static void look_at_failed(void *ctx, const struct project_row *row)
-{
-    struct look *look = ctx;
-
-    if (look->n_due < BACKGROUND_MAX && row->error[0] != '\0')
-        look->due[look->n_due++] = project_copy(&look->arena, row);
+    if (row->refresh_s == 0 || look->now.ms - row->refreshed_at.ms < (int64_t)row->refresh_s * 1000)
+        return;
+    if (look->n_due == look->cap_due) {
+        look->cap_due = look->cap_due * 2 + 16;
+        look->due = xrealloc(look->due, look->cap_due * sizeof(*look->due));
+    }
+    look->due[look->n_due++] = (struct due){project_copy(&look->arena, row), row->refreshed_at};
 }
 
 static void look_job(struct reader *r, void *arg)
@@ -203,9 +198,42 @@ static void look_job(struct reader *r, void *arg)
     struct look *look = arg;
     struct why why;
 
-    if (read_projects(r, look_at, look, &why) != ERR_OK ||
-        read_projects(r, look_at_failed, look, &why) != ERR_OK)
+    if (read_projects(r, look_at, look, &why) != ERR_OK)
         LOG_WARN("project.look", "failed=1");
+}
+
+static int by_age(const void *va, const void *vb)
+{
+    const struct due *a = va;
+    const struct due *b = vb;
+
+    return a->tried_at.ms < b->tried_at.ms ? -1 : a->tried_at.ms > b->tried_at.ms;
+}
+
+/* Those whose last try is longest ago, so that some that always fail do not keep the others from their turn. */
+static void refresh_due(struct look *look)
+{
+    struct api *a = look->api;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < look->n_due; i++) {
+        const struct project_state *ps = state_get(a, look->due[i].row->id);
+
+        if (ps != NULL && ps->asked_at.ms > look->due[i].tried_at.ms)
+            look->due[i].tried_at = ps->asked_at;
+    }
+    if (look->n_due > 1)
+        qsort(look->due, look->n_due, sizeof(*look->due), by_age);
+    for (unsigned i = 0; i < look->n_due && n < BACKGROUND_MAX; i++) {
+        const struct due *due = &look->due[i];
+        const struct project_state *ps = state_get(a, due->row->id);
+
+        if ((ps != NULL && ps->is_busy) ||
+            look->now.ms - due->tried_at.ms < (int64_t)due->row->refresh_s * 1000)
+            continue;
+        project_refresh(a, due->row, NULL, NULL);
+        n++;
+    }
 }
 
 static void look_done(void *arg)
@@ -213,13 +241,10 @@ static void look_done(void *arg)
     struct look *look = arg;
     struct api *a = look->api;
 
-    for (unsigned i = 0; i < look->n_due && !a->is_closed; i++) {
-        const struct project_state *ps = state_get(a, look->due[i]->id);
-
-        if (ps == NULL || (!ps->is_busy && look->now.ms - ps->asked_at.ms >= REFRESH_MS))
-            project_refresh(a, look->due[i], NULL, NULL);
-    }
+    if (!a->is_closed)
+        refresh_due(look);
     arena_done(&look->arena);
+    free(look->due);
     free(look);
     api_unhold(a);
 }
@@ -330,42 +355,111 @@ static void projects_one(struct req *rq)
 }
 
 struct project_body {
-    const char *name;
+    const char *name; /* NULL in an edit: as it is */
     const char *url;
+    int64_t refresh_s; /* -1 as it is */
 };
 
-static const struct field body_fields[] = {
-    {.name = "name",
-     .type = FIELD_TEXT,
-     .offset = offsetof(struct project_body, name),
-     .flags = FIELD_REQUIRED,
-     .min = 1,
-     .max = NAME_BYTES_MAX,
-     .help = "a name for people; unique"},
-    {.name = "url",
-     .type = FIELD_TEXT,
-     .offset = offsetof(struct project_body, url),
-     .flags = FIELD_REQUIRED,
-     .min = 1,
-     .max = URL_BYTES_MAX,
-     .help = "of a git repository, as git clone takes it"},
-    {.type = FIELD_END},
-};
+#define BODY_FIELDS(flags_)                                                                           \
+    {.name = "name",                                                                                  \
+     .type = FIELD_TEXT,                                                                              \
+     .offset = offsetof(struct project_body, name),                                                   \
+     .flags = (flags_),                                                                               \
+     .min = 1,                                                                                        \
+     .max = NAME_BYTES_MAX,                                                                           \
+     .help = "a name for people; unique"},                                                            \
+        {.name = "url",                                                                               \
+         .type = FIELD_TEXT,                                                                          \
+         .offset = offsetof(struct project_body, url),                                                \
+         .flags = (flags_),                                                                           \
+         .min = 1,                                                                                    \
+         .max = URL_BYTES_MAX,                                                                        \
+         .help = "of a git repository, as git clone takes it; or owner/name of the git host"},        \
+    {                                                                                                 \
+        .name = "refresh_s", .type = FIELD_INT, .offset = offsetof(struct project_body, refresh_s),   \
+        .min = 0, .max = PROJECT_REFRESH_S_MAX,                                                       \
+        .help = "seconds between fetches in the background, at least 30; 0: only when somebody asks", \
+        .preset = "300; in a change as it is"                                                         \
+    }
+
+static const struct field body_fields[] = {BODY_FIELDS(FIELD_REQUIRED), {.type = FIELD_END}};
+static const struct field edit_fields[] = {BODY_FIELDS(0), {.type = FIELD_END}};
+static const struct project_body body_preset = {.refresh_s = -1};
+
+/* false: refused. */
+static bool body_is_fine(struct req *rq)
+{
+    const struct project_body *in = rq->body;
+    char url[URL_BYTES_MAX + GIT_HOST_BYTES];
+    struct why why = {0};
+
+    if (in->name != NULL && in->name[0] == '-') {
+        req_fail(rq, ERR_INVALID, "name", "name: '%.60s' may not begin with a dash", in->name);
+        return false;
+    }
+    if (in->url != NULL &&
+        project_url(in->url, projects_git_host(rq->api->opts.projects), url, sizeof(url), &why) != ERR_OK) {
+        req_error(rq, &why);
+        return false;
+    }
+    if (in->refresh_s > 0 && in->refresh_s < PROJECT_REFRESH_S_MIN) {
+        req_fail(rq, ERR_INVALID, "refresh_s", "refresh_s: %lld is neither 0 nor at least %u",
+                 (long long)in->refresh_s, PROJECT_REFRESH_S_MIN);
+        return false;
+    }
+    return true;
+}
 
 /* A row that is on its way into the store. Lives in the request's arena. */
 struct adding {
     struct project_row row;
     uint64_t id;
+    bool fetch; /* what its url names is not what the mirror has */
 };
 
-static void on_added(void *ctx, enum err err, const struct why *why)
+/* A fetch of the old url runs: when it is over, the new one is fetched. */
+struct again {
+    struct api *api;
+    struct arena arena;
+    struct project_row *row;
+};
+
+static void on_old_fetched(void *ctx, enum err err, const struct why *why)
+{
+    struct again *again = ctx;
+
+    (void)err;
+    (void)why;
+    if (!again->api->is_closed)
+        project_refresh(again->api, again->row, NULL, NULL);
+    arena_done(&again->arena);
+    free(again);
+}
+
+static void fetch_anew(struct api *a, const struct project_row *row)
+{
+    const struct project_state *ps = state_get(a, row->id);
+    struct again *again;
+
+    if (ps == NULL || !ps->is_busy) {
+        project_refresh(a, row, NULL, NULL);
+        return;
+    }
+    again = xcalloc(1, sizeof(*again));
+    again->api = a;
+    arena_init(&again->arena);
+    again->row = project_copy(&again->arena, row);
+    project_refresh(a, row, on_old_fetched, again);
+}
+
+static void on_put(void *ctx, enum err err, const struct why *why)
 {
     struct req *rq = ctx;
     struct adding *adding = rq->state;
 
     adding->row.id.v = adding->id;
-    if (err == ERR_OK && !rq->api->is_closed)
-        project_refresh(rq->api, &adding->row, NULL, NULL);
+    if (err == ERR_OK && adding->fetch && !rq->api->is_closed)
+        fetch_anew(rq->api, &adding->row);
     if (rq->http != NULL && !rq->api->is_closed) {
         rq->ids[0] = adding->id;
         if (err != ERR_OK)
@@ -381,15 +475,19 @@ static void projects_add(struct req *rq)
     const struct project_body *in = rq->body;
     struct adding *adding = arena_alloc(&rq->arena, sizeof(*adding));
 
-    if (in->url[0] == '-' || in->name[0] == '-') {
-        req_fail(rq, ERR_INVALID, in->url[0] == '-' ? "url" : "name", "it may not begin with a dash");
+    if (!body_is_fine(rq))
         return;
-    }
+    audit_say(rq, NULL, "%s", in->name);
     adding->row =
-        (struct project_row){.name = in->name, .url = in->url, .created_at = wall_now(), .error = ""};
+        (struct project_row){.name = in->name,
+                             .url = in->url,
+                             .created_at = wall_now(),
+                             .error = "",
+                             .refresh_s = in->refresh_s >= 0 ? (uint32_t)in->refresh_s : PROJECT_REFRESH_S};
+    adding->fetch = true;
     rq->state = adding;
     req_hold(rq);
-    store_project_put(rq->api->opts.store, &adding->row, &adding->id, on_added, rq);
+    store_project_put(rq->api->opts.store, &adding->row, &adding->id, on_put, rq);
 }
 
 /* ---- what needs the row first ---- */
@@ -401,7 +499,7 @@ static void take_row(void *ctx, const struct project_row *row)
     rq->state = project_copy(&rq->arena, row);
 }
 
-static void row_job(struct reader *r, struct req *rq)
+void project_row_job(struct reader *r, struct req *rq)
 {
     rq->err = read_project(r, (struct project_id){rq->ids[0]}, take_row, rq, &rq->why);
 }
@@ -413,6 +511,35 @@ static bool has_row(struct req *rq)
         return true;
     req_error(rq, &rq->why);
     return false;
+}
+
+static void on_row_to_edit(struct req *rq)
+{
+    const struct project_body *in = rq->body;
+    struct adding *adding;
+
+    if (!has_row(rq))
+        return;
+    adding = arena_alloc(&rq->arena, sizeof(*adding));
+    adding->row = *(const struct project_row *)rq->state;
+    adding->id = adding->row.id.v;
+    adding->fetch = in->url != NULL && strcmp(in->url, adding->row.url) != 0;
+    if (in->name != NULL)
+        adding->row.name = in->name;
+    if (in->url != NULL)
+        adding->row.url = in->url;
+    if (in->refresh_s >= 0)
+        adding->row.refresh_s = (uint32_t)in->refresh_s;
+    audit_say(rq, NULL, "%s", adding->row.name);
+    rq->state = adding;
+    req_hold(rq);
+    store_project_put(rq->api->opts.store, &adding->row, &adding->id, on_put, rq);
+}
+
+static void projects_edit(struct req *rq)
+{
+    if (body_is_fine(rq))
+        req_read(rq, project_row_job, on_row_to_edit);
 }
 
 void project_forget(struct api *a, struct project_id id)
@@ -455,7 +582,7 @@ static void on_row_to_delete(struct req *rq)
 
 static void projects_delete(struct req *rq)
 {
-    req_read(rq, row_job, on_row_to_delete);
+    req_read(rq, project_row_job, on_row_to_delete);
 }
 
 static void on_refreshed(void *ctx, enum err err, const struct why *why)
@@ -479,199 +606,7 @@ static void on_row_to_refresh(struct req *rq)
 
 static void projects_do_refresh(struct req *rq)
 {
-    req_read(rq, row_job, on_row_to_refresh);
-}
-
-/* ---- refs, tree, bundle ---- */
-
-static void render_refs(struct json_out *j, const char *key, const struct git_ref *refs, uint32_t n)
-{
-    jo_karr(j, key);
-    for (uint32_t i = 0; i < n; i++) {
-        jo_obj(j);
-        jo_ktext(j, "name", refs[i].name);
-        jo_ktext(j, "commit", refs[i].commit);
-        jo_ktime(j, "time", (struct wall){refs[i].time_s * 1000});
-        jo_obj_end(j);
-    }
-    jo_arr_end(j);
-}
-
-static void on_refs(void *ctx, enum err err, const struct why *why, const struct git_refs *refs)
-{
-    struct req *rq = ctx;
-    const struct project_row *row = rq->state;
-    struct json_out j;
-    struct buf out;
-
-    if (rq->http != NULL && err != ERR_OK) {
-        req_error(rq, why);
-    } else if (rq->http != NULL) {
-        buf_init(&out, RENDER_BYTES_MAX);
-        jo_begin(&j, &out);
-        jo_obj(&j);
-        jo_ktime(&j, "refreshed_at", row->refreshed_at);
-        jo_ktext_or_null(&j, "error", row->error);
-        jo_ktext_or_null(&j, "head", refs->head);
-        render_refs(&j, "branches", refs->branches, refs->n_branches);
-        render_refs(&j, "tags", refs->tags, refs->n_tags);
-        jo_obj_end(&j);
-        req_json(rq, 200, &out);
-    }
-    req_release(rq);
-}
-
-static void refs_of(struct req *rq)
-{
-    req_hold(rq);
-    projects_refs(rq->api->opts.projects, (struct project_id){rq->ids[0]}, on_refs, rq);
-}
-
-static void tree_of(struct req *rq);
-
-static bool wants_refs(const struct req *rq)
-{
-    return rq->route->query == NULL;
-}
-
-static void go_on(struct req *rq)
-{
-    if (wants_refs(rq))
-        refs_of(rq);
-    else
-        tree_of(rq);
-}
-
-static void after_second_row(struct req *rq)
-{
-    const struct project_row *row = rq->state;
-
-    if (!has_row(rq))
-        return;
-    if (row->refreshed_at.ms == 0)
-        req_fail(rq, ERR_BUSY, NULL, "%s", row->error[0] != '\0' ? row->error : "the mirror is not made yet");
-    else
-        go_on(rq);
-}
-
-static void on_first_fetch(void *ctx, enum err err, const struct why *why)
-{
-    struct req *rq = ctx;
-
-    (void)err;
-    (void)why;
-    if (rq->http != NULL && !rq->api->is_closed)
-        req_read(rq, row_job, after_second_row);
-    req_release(rq);
-}
-
-/* At first use the mirror is made; later what is there is shown, with its age. */
-static void with_mirror(struct req *rq)
-{
-    const struct project_row *row = rq->state;
-
-    if (!has_row(rq))
-        return;
-    if (row->refreshed_at.ms != 0) {
-        go_on(rq);
-        return;
-    }
-    req_hold(rq);
-    project_refresh(rq->api, row, on_first_fetch, rq);
-}
-
-static void projects_refs_or_tree(struct req *rq)
-{
-    req_read(rq, row_job, with_mirror);
-}
-
-struct tree_query {
-    const char *ref;
-};
-
-static const struct field tree_fields[] = {
-    {.name = "ref",
-     .type = FIELD_TEXT,
-     .offset = offsetof(struct tree_query, ref),
-     .max = 512,
-     .help = "branch, tag or commit",
-     .preset = "the default branch"},
-    {.type = FIELD_END},
-};
-static const struct tree_query tree_preset = {.ref = ""};
-
-static void on_tree(void *ctx, enum err err, const struct why *why, const char *commit,
-                    const char *const *files, uint32_t n_files)
-{
-    struct req *rq = ctx;
-    struct json_out j;
-    struct buf out;
-
-    if (rq->http != NULL && err != ERR_OK) {
-        req_field_error(rq, why);
-    } else if (rq->http != NULL) {
-        buf_init(&out, RENDER_BYTES_MAX);
-        jo_begin(&j, &out);
-        jo_obj(&j);
-        jo_ktext(&j, "commit", commit);
-        jo_karr(&j, "files");
-        for (uint32_t i = 0; i < n_files; i++)
-            jo_text(&j, files[i]);
-        jo_arr_end(&j);
-        jo_obj_end(&j);
-        req_json(rq, 200, &out);
-    }
-    req_release(rq);
-}
-
-static void tree_of(struct req *rq)
-{
-    const struct tree_query *q = rq->query;
-
-    req_hold(rq);
-    projects_tree(rq->api->opts.projects, (struct project_id){rq->ids[0]}, q->ref, on_tree, rq);
-}
-
-static void on_bundle(void *ctx, enum err err, const struct why *why, const char *const *commits, uint32_t n)
-{
-    struct req *rq = ctx;
-    struct json_out j;
-    struct buf out;
-
-    if (rq->http != NULL && err != ERR_OK) {
-        req_error(rq, why);
-    } else if (rq->http != NULL) {
-        buf_init(&out, MIB(64));
-        jo_begin(&j, &out);
-        jo_obj(&j);
-        jo_karr(&j, "commits");
-        for (uint32_t i = 0; i < n; i++)
-            jo_text(&j, commits[i]);
-        jo_arr_end(&j);
-        jo_obj_end(&j);
-        req_json(rq, 200, &out);
-    }
-    req_release(rq);
-}
-
-static void on_row_for_bundle(struct req *rq)
-{
-    const char *path;
-
-    if (!has_row(rq))
-        return;
-    path = http_body_path(rq->http);
-    if (path == NULL) {
-        req_fail(rq, ERR_PROTO, NULL, "the body is empty and must be a git bundle");
-        return;
-    }
-    req_hold(rq);
-    projects_bundle(rq->api->opts.projects, (struct project_id){rq->ids[0]}, path, on_bundle, rq);
-}
-
-static void projects_take_bundle(struct req *rq)
-{
-    req_read(rq, row_job, on_row_for_bundle);
+    req_read(rq, project_row_job, on_row_to_refresh);
 }
 
 const struct route project_routes[] = {
@@ -680,21 +615,17 @@ const struct route project_routes[] = {
     {ROUTE(POST, ADMIN, "/api/v1/projects", projects_add,
            "Add a project; its mirror is made in the background.", "project"),
      .audit = "project.add", .status = 201, .body_kind = BODY_JSON, .body = body_fields,
-     .body_bytes = sizeof(struct project_body)},
+     .body_bytes = sizeof(struct project_body), .body_preset = &body_preset},
     {ROUTE(GET, LOOK, "/api/v1/projects/{project}", projects_one, "One project.", "project")},
+    {ROUTE(POST, ADMIN, "/api/v1/projects/{project}", projects_edit,
+           "Change what the body names; with another url it is fetched anew.", "project"),
+     .audit = "project.edit", .body_kind = BODY_JSON, .body = edit_fields,
+     .body_bytes = sizeof(struct project_body), .body_preset = &body_preset},
     {ROUTE(DELETE, ADMIN, "/api/v1/projects/{project}", projects_delete, "Remove a project; history stays.",
            "nothing"),
      .audit = "project.remove"},
     {ROUTE(POST, WORK, "/api/v1/projects/{project}/refresh", projects_do_refresh,
            "Fetch now; answers when done.", "project"),
      .audit = "project.refresh"},
-    {ROUTE(GET, LOOK, "/api/v1/projects/{project}/refs", projects_refs_or_tree,
-           "Branches and tags; develop, master, main first.", "refs")},
-    {ROUTE(GET, LOOK, "/api/v1/projects/{project}/tree", projects_refs_or_tree, "All files at a ref.",
-           "tree"),
-     .query = tree_fields, .query_bytes = sizeof(struct tree_query), .query_preset = &tree_preset},
-    {ROUTE(POST, WORK, "/api/v1/projects/{project}/bundle", projects_take_bundle,
-           "Bring commits as a git bundle.", "bundle"),
-     .audit = "project.push", .body_kind = BODY_FILE, .body_max = BODY_BUNDLE_BYTES},
     ROUTES_END,
 };

@@ -278,6 +278,7 @@ void render_project(struct json_out *j, const struct project_row *row)
     jo_ktext(j, "url", row->url);
     jo_ktime(j, "refreshed_at", row->refreshed_at);
     jo_ktext_or_null(j, "error", row->error);
+    jo_kuint(j, "refresh_s", row->refresh_s);
     jo_obj_end(j);
 }
 

@@ -154,7 +154,9 @@ static int projects_list(struct cli *cli)
     return EXIT_PASSED;
 }
 
-static int projects_add(struct cli *cli)
+/* What the options say, with `name` and `url` where they are not NULL. */
+static int send_project(struct cli *cli, const char *path, const char *name, const char *url,
+                        const char *done)
 {
     struct json_out j;
     struct buf body;
@@ -163,13 +165,35 @@ static int projects_add(struct cli *cli)
     buf_init(&body, MIB(1));
     jo_begin(&j, &body);
     jo_obj(&j);
-    jo_ktext(&j, "name", cli->args[1]);
-    jo_ktext(&j, "url", cli->args[2]);
+    if (name != NULL)
+        jo_ktext(&j, "name", name);
+    if (url != NULL)
+        jo_ktext(&j, "url", url);
+    if (cli->o.refresh_ms >= 0)
+        jo_kint(&j, "refresh_s", (cli->o.refresh_ms + 999) / 1000);
     jo_obj_end(&j);
-    rc = send_change(cli, "POST", API "/projects", buf_str(&body), "is added; its branches are being fetched",
-                     cli->args[1]);
+    rc = send_change(cli, "POST", path, buf_str(&body), done, cli->args[1]);
     buf_done(&body);
     return rc;
+}
+
+static int projects_add(struct cli *cli)
+{
+    return send_project(cli, API "/projects", cli->args[1], cli->args[2],
+                        "is added; its branches are being fetched");
+}
+
+static int projects_edit(struct cli *cli)
+{
+    const struct cli_opts *o = &cli->o;
+    struct why why = {0};
+    char path[128];
+
+    if (o->rename == NULL && o->git == NULL && o->refresh_ms < 0)
+        return cli_fail(EXIT_USAGE, "what is to change? `wrata help projects` shows the options");
+    if (path_of(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
+        return cli_fail_why(&why);
+    return send_project(cli, path, o->rename, o->git, "is changed");
 }
 
 static int projects_refresh(struct cli *cli)
@@ -199,11 +223,9 @@ static const struct verb server_verbs[] = {{"list", 0, 0, servers_list},
                                            {"remove", 1, 1, servers_remove},
                                            {NULL, 0, 0, NULL}};
 
-static const struct verb project_verbs[] = {{"list", 0, 0, projects_list},
-                                            {"add", 2, 2, projects_add},
-                                            {"refresh", 1, 1, projects_refresh},
-                                            {"remove", 1, 1, projects_remove},
-                                            {NULL, 0, 0, NULL}};
+static const struct verb project_verbs[] = {
+    {"list", 0, 0, projects_list},       {"add", 2, 2, projects_add},       {"edit", 1, 1, projects_edit},
+    {"refresh", 1, 1, projects_refresh}, {"remove", 1, 1, projects_remove}, {NULL, 0, 0, NULL}};
 
 int cmd_servers(struct cli *cli)
 {

@@ -122,6 +122,13 @@ static const struct option_row audit_options[] = {
     {"export",  0, "csv|json", OPTION_CHOICE, AT(export_as), NULL, 0, 0, NULL,
      "print the whole, at most 100,000 rows, whatever --limit says"},
 };
+static const struct option_row projects_options[] = {
+    {"rename",  0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name; history keeps the old one"},
+    {"git",     0, "URL", OPTION_TEXT, AT(git), NULL, 0, 0, NULL, "edit: where it is now; it is fetched from there at once"},
+    {"refresh", 0, "DURATION", OPTION_DURATION, AT(refresh_ms), NULL, 0, 0, NULL,
+     "add, edit: how old it may become before it is fetched in the background, at least 30s; 0: only when somebody asks;"
+     " default: 5m"},
+};
 #define CHOICE_OPTIONS \
     {"rename",  0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name; launches that used it keep the old one"}, \
     {"place",   0, "N", OPTION_NUMBER, AT(position), NULL, 1, CHOICES_MAX, NULL, "add, edit: its place in the list, from 1"}, \
@@ -176,7 +183,7 @@ static const char *const servers_synopsis[] = {
     "[list]", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
     "remove NAME [--force]",
 };
-static const char *const projects_synopsis[] = {"[list]", "add NAME URL", "refresh NAME", "remove NAME"};
+static const char *const projects_synopsis[] = {"[list]", "add NAME URL [--refresh DURATION]", "edit NAME [--rename NAME] [--git URL] [--refresh DURATION]", "refresh NAME", "remove NAME"};
 static const char *const choice_synopsis[] = {"[list] [--all]", "add NAME [OPTIONS]", "edit NAME OPTIONS", "move NAME PLACE", "remove NAME"};
 static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
 static const char *const project_synopsis[] = {"check [FOLDER|FILE]", "schema"};
@@ -239,8 +246,9 @@ const struct command commands[] = {
      "A server of fleet `local` is this computer; one of fleet `ssh` is reached with your own ssh and its configuration,"
      " and needs nothing installed but git and what your tests need.\n",
      LINES(servers_options), 0, 2, NEEDS_START, false, cmd_servers},
-    {"projects", LINES(projects_synopsis), "list, add, refresh and remove git repositories", NULL,
-     NULL, 0, 0, 3, NEEDS_START, false, cmd_projects},
+    {"projects", LINES(projects_synopsis), "list, add, change, refresh and remove git repositories",
+     "A list of branches or files is what the last refresh brought; `list` says when that was, and what went wrong since.\n",
+     LINES(projects_options), 0, 3, NEEDS_START, false, cmd_projects},
     {"project", LINES(project_synopsis), "check the wrata.yml of a folder, without a server",
      "`check` says what is wrong in the file of a project, with its lines; the exit code is 0 when all is right, 2 when"
      " not. `schema` prints a JSON schema, with which editors complete and check the file.\n",

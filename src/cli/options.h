@@ -31,6 +31,8 @@ struct cli_opts {
     /* of locations, browsers, languages */
     bool preset, archive, restore;
     const char *rename, *type, *target, *health_url;
+    const char *git; /* of a project */
+    int64_t refresh_ms;
     int64_t position;
     struct text_list env;
     int64_t slots, retries, port, from, limit, private_fd, days;

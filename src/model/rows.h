@@ -179,7 +179,11 @@ struct project_row {
     struct wall created_at;
     struct wall refreshed_at; /* 0 never */
     const char *error;        /* of the last refresh; "" fine */
+    uint32_t refresh_s;       /* fetched when it is so old; 0: only when somebody asks */
 };
+#define PROJECT_REFRESH_S 300u /* unless an admin says otherwise */
+#define PROJECT_REFRESH_S_MIN 30u
+#define PROJECT_REFRESH_S_MAX 604800u
 
 /* One example of a run, from the results channel. */
 enum example_status { EXAMPLE_PASSED, EXAMPLE_FAILED, EXAMPLE_PENDING, EXAMPLE_ERROR, EXAMPLE_STATUS_COUNT };

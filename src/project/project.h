@@ -46,9 +46,10 @@ void projects_refresh(struct projects *ps, struct project_id id, const char *url
 void projects_remove(struct projects *ps, struct project_id id);
 
 struct git_ref {
-    const char *name;   /* "develop", without refs/heads/ */
-    const char *commit; /* 40 hex; of the commit, tags are peeled */
-    int64_t time_s;     /* of that commit */
+    const char *name;    /* "develop", without refs/heads/ */
+    const char *commit;  /* 40 hex; of the commit, tags are peeled */
+    int64_t time_s;      /* of that commit */
+    const char *subject; /* the first line of its message, cut to 200 bytes */
 };
 struct git_refs {
     const struct git_ref *branches; /* develop, master, main first, then newest first */
@@ -113,5 +114,12 @@ MUST_USE enum err command_for(const char *path, bool is_executable, bool has_gem
  * relative path, `ext::…`, a blank in it). projects_refresh() and projects_plan() do this by themselves. */
 MUST_USE enum err project_url(const char *url, const char *git_host, char *out, size_t size,
                               struct why *reterr);
+
+/* Which files somebody looks for: every word (blanks separate them) stands somewhere in the path, in any order and whatever the
+ * case, and the glob ("" none) matches. *ret lives in the arena. ERR_INVALID: more than 16 words. */
+struct file_filter;
+MUST_USE enum err file_filter_new(struct arena *arena, const char *words, const char *glob,
+                                  struct file_filter **ret, struct why *reterr);
+bool file_filter_match(const struct file_filter *f, const char *path);
 
 #endif

@@ -7,6 +7,7 @@
  *   tree.c       the files of a commit, read from git and kept
  *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
  *   wrata_yml.c  what the project says (pure)  yml_node.c, yml_table.c, yml_words.c, wrata_yml_doc.c: its parts
+ *   search.c     words and a glob to files (pure)
  *   text.c       UTF-8, and what git said as a sentence (pure) */
 #ifndef WRATA_PROJECT_PROJECT_PRIVATE_H
 #define WRATA_PROJECT_PROJECT_PRIVATE_H
@@ -27,7 +28,7 @@
 /* ---- text.c ---- */
 
 bool text_is_utf8(const char *p, size_t n);
-/* The last lines of what git wrote to standard error, as one clean line without passwords of URLs. */
+/* The first line and the last ones of what git wrote to standard error, as one clean line without passwords of URLs. */
 const char *text_of_git(struct slice err, char *out, size_t size);
 
 /* ---- login.c ---- */

@@ -5,6 +5,7 @@
  * and no page shall wait for a fetch; but a mirror that is not there yet, or is being removed, they wait for.
  *
  * Nothing starts inside the public calls: they queue, and a timer of 0 ms starts what may start. */
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -531,6 +532,59 @@ void projects_bundle(struct projects *ps, struct project_id id, const char *bund
 
 /* ---- open and close ---- */
 
+#define GONE "gone-"
+#define SWEEP_MAX 1000u
+
+static void on_swept(void *ctx, const struct child_exit *e)
+{
+    (void)ctx;
+    (void)e; /* what is left of it goes the next time */
+}
+
+/* What a crash left: first fetches that never became a mirror, and mirrors that were being removed. They get another name at
+ * once, so that the next fetch has the place, and go meanwhile. */
+static void sweep(struct projects *ps)
+{
+    const char *argv[SWEEP_MAX + 4] = {"rm", "-rf", "--"};
+    struct child_opts opts = {.argv = argv,
+                              .in = CHILD_NULL,
+                              .out = CHILD_NULL,
+                              .err = CHILD_NULL,
+                              .new_session = true,
+                              .deadline_ms = GIT_FETCH_MS,
+                              .on_exit = on_swept};
+    struct arena arena;
+    struct child *child;
+    struct dirent *d;
+    struct why why;
+    DIR *dir = opendir(ps->dir);
+    unsigned n = 3;
+
+    if (dir == NULL)
+        return;
+    arena_init(&arena);
+    while (n < SWEEP_MAX + 3 && (d = readdir(dir)) != NULL) {
+        size_t len = strlen(d->d_name);
+        char *old = arena_printf(&arena, "%s/%s", ps->dir, d->d_name);
+        char *gone = old;
+
+        if (strncmp(d->d_name, GONE, strlen(GONE)) != 0) {
+            if (d->d_name[0] != 'p' || len < 10 || strcmp(d->d_name + len - 8, ".git.new") != 0)
+                continue;
+            gone = arena_printf(&arena, "%s/" GONE "%llu-%s", ps->dir, (unsigned long long)wall_now().ms,
+                                d->d_name);
+            if (rename(old, gone) != 0)
+                continue;
+        }
+        argv[n++] = gone;
+    }
+    (void)closedir(dir);
+    argv[n] = NULL;
+    if (n > 3 && child_start(ps->children, &opts, &child, &why) != ERR_OK)
+        LOG_WARN("project.sweep", "failed=1");
+    arena_done(&arena);
+}
+
 enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects **ret, struct why *reterr)
 {
     struct projects *ps;
@@ -550,6 +604,7 @@ enum err projects_new(struct uv_loop_s *loop, const char *dir, struct projects *
     ps->kick = xcalloc(1, sizeof(*ps->kick));
     CHECK(uv_timer_init(loop, ps->kick) == 0);
     ps->kick->data = ps;
+    sweep(ps);
     *ret = ps;
     return ERR_OK;
 }

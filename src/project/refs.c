@@ -6,6 +6,7 @@
 #include "project/project_private.h"
 
 #define REFS_MAX 200000u
+#define SUBJECT_BYTES_MAX 200u
 
 /* ---- a name to a commit ---- */
 
@@ -116,10 +117,49 @@ static int by_rank(const void *va, const void *vb)
     return ra != rb ? ra - rb : by_age(a, b);
 }
 
-/* "type:oid:peeled type:peeled oid:time:peeled time:refname"; false: not a ref that people can launch. */
+/* Bytes that are no UTF-8 or control characters as '?'. */
+static const char *clean_subject(struct arena *a, struct slice s)
+{
+    char *out;
+    size_t n = s.len;
+
+    if (n > SUBJECT_BYTES_MAX) {
+        n = SUBJECT_BYTES_MAX;
+        while (n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80)
+            n--;
+    }
+    out = arena_strndup(a, s.ptr, n);
+    for (size_t i = 0; i < n;) {
+        size_t len;
+        uint32_t rune = text_rune(out + i, n - i, &len);
+
+        if (len == 0 || rune < 0x20 || (rune >= 0x7f && rune < 0xa0)) {
+            memset(out + i, '?', len > 0 ? len : 1);
+            len = len > 0 ? len : 1;
+        }
+        i += len;
+    }
+    return out;
+}
+
+/* Up to the next NUL, which *s moves past. */
+static struct slice to_nul(struct slice *s)
+{
+    const char *nul = memchr(s->ptr, '\0', s->len);
+    struct slice head = {s->ptr, nul != NULL ? (size_t)(nul - s->ptr) : s->len};
+    size_t over = head.len + (nul != NULL);
+
+    *s = (struct slice){s->ptr + over, s->len - over};
+    return head;
+}
+
+/* "type:oid:peeled type:peeled oid:time:peeled time:refname NUL subject NUL peeled subject"; false: not a ref that people
+ * can launch. */
 static bool parse_line(const char *line, size_t n, struct arena *a, struct git_ref *ret, bool *ret_is_tag)
 {
     struct slice field[7];
+    struct slice rest;
+    struct slice subject;
     unsigned k = 0;
     size_t start = 0;
     unsigned commit;
@@ -132,7 +172,9 @@ static bool parse_line(const char *line, size_t n, struct arena *a, struct git_r
     }
     if (k != 6)
         return false;
-    field[6] = (struct slice){line + start, n - start};
+    rest = (struct slice){line + start, n - start};
+    field[6] = to_nul(&rest);
+    subject = to_nul(&rest);
     commit = slice_eq(field[0], SLICE("commit")) ? 1 : slice_eq(field[2], SLICE("commit")) ? 3 : 0;
     if (commit == 0 || !text_is_utf8(field[6].ptr, field[6].len))
         return false;
@@ -142,6 +184,7 @@ static bool parse_line(const char *line, size_t n, struct arena *a, struct git_r
     start = *ret_is_tag ? 10 : 11;
     ret->name = arena_strndup(a, field[6].ptr + start, field[6].len - start);
     ret->commit = arena_strndup(a, field[commit].ptr, field[commit].len);
+    ret->subject = clean_subject(a, commit == 1 ? subject : rest);
     ret->time_s = strtoll(field[commit == 1 ? 4 : 5].ptr, NULL, 10);
     return true;
 }
@@ -205,7 +248,8 @@ void refs_step(struct job *j, const struct child_exit *e)
 {
     const char *const words[] = {"for-each-ref",
                                  "--format=%(objecttype):%(objectname):%(*objecttype):%(*objectname):"
-                                 "%(committerdate:unix):%(*committerdate:unix):%(refname)",
+                                 "%(committerdate:unix):%(*committerdate:unix):%(refname)"
+                                 "%00%(subject)%00%(*subject)",
                                  "refs/heads", "refs/tags", NULL};
     char head[256];
     struct why why;

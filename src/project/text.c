@@ -51,6 +51,23 @@ static size_t add_clean(struct slice line, char *out, size_t at, size_t size)
     return at;
 }
 
+/* A line that is not why it failed. */
+static bool is_noise(struct slice line)
+{
+    static const char *const begins[] = {"hint:",
+                                         "warning:",
+                                         "Warning:",
+                                         "Cloning into",
+                                         "Please make sure you have the correct access rights",
+                                         "and the repository exists."};
+
+    for (unsigned i = 0; i < ARRAY_LEN(begins); i++) {
+        if (line.len >= strlen(begins[i]) && memcmp(line.ptr, begins[i], strlen(begins[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 const char *text_of_git(struct slice err, char *out, size_t size)
 {
     struct slice lines[ERR_LINES];
@@ -62,11 +79,9 @@ const char *text_of_git(struct slice err, char *out, size_t size)
 
         while (i + len < err.len && err.ptr[i + len] != '\n' && err.ptr[i + len] != '\r')
             len++;
-        /* "hint:" and "warning:" lines are not why it failed. */
-        if (len > 0 && !(len >= 5 && memcmp(err.ptr + i, "hint:", 5) == 0) &&
-            !(len >= 8 && memcmp(err.ptr + i, "warning:", 8) == 0)) {
-            if (n == ERR_LINES) {
-                memmove(lines, lines + 1, sizeof(lines) - sizeof(lines[0]));
+        if (len > 0 && !is_noise((struct slice){err.ptr + i, len})) {
+            if (n == ERR_LINES) { /* the first says what is wrong, the last ones what came of it */
+                memmove(lines + 1, lines + 2, sizeof(lines) - 2 * sizeof(lines[0]));
                 n--;
             }
             lines[n++] = (struct slice){err.ptr + i, len};

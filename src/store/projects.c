@@ -1,7 +1,10 @@
 /* projects.c - projects: written by the API, read by it; the engine knows their ids only. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "store/store_private.h"
 
-#define COLUMNS "id, name, url, created_at, refreshed_at, error"
+#define COLUMNS "id, name, url, created_at, refreshed_at, error, refresh_s"
 
 /* ---- change -> SQL --------------------------------------------------------------------------------------- */
 
@@ -28,23 +31,60 @@ enum err project_put(struct writer *w, const struct project_row *row, uint64_t *
                        row->name);
     if (is_new) {
         id = ids_take(w, ID_PROJECT);
-        s = db_sql(w->db, "INSERT INTO projects (name, url, created_at, refreshed_at, error, id) "
-                          "VALUES (?, ?, ?, ?, ?, ?)");
+        s = db_sql(w->db, "INSERT INTO projects (name, url, refresh_s, created_at, refreshed_at, error, id) "
+                          "VALUES (?, ?, ?, ?, ?, ?, ?)");
     } else {
-        s = db_sql(w->db,
-                   "UPDATE projects SET name = ?, url = ?, created_at = ?, refreshed_at = ?, error = ? "
-                   "WHERE id = ?");
+        s = db_sql(w->db, "UPDATE projects SET name = ?, url = ?, refresh_s = ? WHERE id = ?");
     }
     db_text(s, row->name);
     db_text(s, row->url);
-    db_int(s, row->created_at.ms);
-    db_int(s, row->refreshed_at.ms);
-    db_text(s, row->error);
+    db_uint(s, row->refresh_s);
+    if (is_new) {
+        db_int(s, row->created_at.ms);
+        db_int(s, row->refreshed_at.ms);
+        db_text(s, row->error);
+    }
     db_uint(s, id);
     if (db_run(s) != 1 && !db_failed(w->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no project %llu", (unsigned long long)id);
     *ret_id = id;
     return ERR_OK;
+}
+
+struct fetched_job {
+    struct project_id id;
+    struct wall at;
+    char error[sizeof(((struct why *)0)->text)];
+};
+
+static enum err project_fetched(struct writer *w, void *arg, struct why *reterr)
+{
+    const struct fetched_job *job = arg;
+    struct db_stmt *s;
+
+    if (job->at.ms != 0) {
+        s = db_sql(w->db, "UPDATE projects SET error = ?, refreshed_at = ? WHERE id = ?");
+        db_text(s, job->error);
+        db_int(s, job->at.ms);
+    } else {
+        s = db_sql(w->db, "UPDATE projects SET error = ? WHERE id = ?");
+        db_text(s, job->error);
+    }
+    db_uint(s, job->id.v);
+    if (db_run(s) != 1 && !db_failed(w->db))
+        return why_set(reterr, ERR_NOTFOUND, NULL, "there is no project %llu", (unsigned long long)job->id.v);
+    return ERR_OK;
+}
+
+void store_project_fetched(struct store *st, struct project_id id, struct wall at, const char *error,
+                           store_done_fn *done, void *ctx)
+{
+    struct fetched_job *job = xcalloc(1, sizeof(*job));
+
+    job->id = id;
+    job->at = at;
+    (void)snprintf(job->error, sizeof(job->error), "%s", error);
+    store_call(st, project_fetched, job, free, done, ctx);
 }
 
 /* A launch of the project that still takes code from its mirror; 0: none. */
@@ -90,6 +130,7 @@ static uint32_t each_project(struct db_stmt *s, project_fn *each, void *ctx)
         row.created_at.ms = db_get_int(s);
         row.refreshed_at.ms = db_get_int(s);
         row.error = db_get_text(s);
+        row.refresh_s = (uint32_t)db_get_uint(s);
         each(ctx, &row);
         n++;
     }

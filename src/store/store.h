@@ -97,10 +97,14 @@ void store_examples(struct store *st, struct run_id run, struct launch_id launch
                     const struct example_row *rows, uint32_t n, uint64_t results_bytes,
                     const struct tally *tally, store_done_fn *done, void *ctx);
 
-/* Insert (row->id 0) or update a project. `done` gets ERR_CONFLICT when the name is taken. *ret_id is written
+/* Insert a project (row->id 0), or update its name, url and refresh_s. `done` gets ERR_CONFLICT when the name is taken. *ret_id is written
  * before `done` is called and must live until then. The row's texts are copied. */
 void store_project_put(struct store *st, const struct project_row *row, uint64_t *ret_id, store_done_fn *done,
                        void *ctx);
+/* What a refresh came to; at 0: it failed, what there is stays as old as it is. Name and url are not touched: they may
+ * have been edited meanwhile. ERR_NOTFOUND: the project is gone. */
+void store_project_fetched(struct store *st, struct project_id id, struct wall at, const char *error,
+                           store_done_fn *done, void *ctx);
 void store_project_delete(struct store *st, struct project_id id, store_done_fn *done, void *ctx);
 
 /* Mail. A new one waits: state, ended_at, tries and error of the row are not looked at. *ret_id is written before

@@ -315,7 +315,10 @@ class ApiTest(unittest.TestCase):
         answer = self.call("POST", "/api/v1/projects", {"name": "second", "url": self.repo})
         self.assertEqual(answer.status, 201, answer.body)
         path = "/api/v1/projects/%d" % answer.json["id"]
-        self.refused(self.call("POST", "/api/v1/projects", {"name": "second", "url": "x"}), 409, "CONFLICT")
+        self.refused(self.call("POST", "/api/v1/projects", {"name": "second", "url": self.repo}), 409, "CONFLICT")
+        self.refused(self.call("POST", "/api/v1/projects", {"name": "other", "url": "x"}), 422, "INVALID", "url")
+        self.assertEqual(self.call("POST", path, {"refresh_s": 60}).json["refresh_s"], 60)
+        self.refused(self.call("POST", path, {"refresh_s": 1}), 422, "INVALID", "refresh_s")
         self.assertIsNone(self.call("POST", path + "/refresh").json["error"])
         refs = self.get(path + "/refs")
         self.assertEqual([b["name"] for b in refs["branches"]], ["develop"])

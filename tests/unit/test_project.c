@@ -221,6 +221,63 @@ static void test_project__urls_are_known_forms_or_refused(void **state)
     }
 }
 
+static bool finds(const char *words, const char *glob, const char *path)
+{
+    struct file_filter *f;
+    struct arena arena;
+    struct why why;
+    bool is_found;
+
+    arena_init(&arena);
+    assert_int_equal(file_filter_new(&arena, words, glob, &f, &why), ERR_OK);
+    is_found = file_filter_match(f, path);
+    arena_done(&arena);
+    return is_found;
+}
+
+static void test_project__a_search_is_words_in_any_order_and_a_glob(void **state)
+{
+    struct file_filter *f;
+    struct arena arena;
+    struct why why;
+
+    (void)state;
+    assert_true(finds("", "", "spec/a_spec.rb"));
+    assert_true(finds("  \t", "", "x"));
+    assert_true(finds("spec A_", "", "spec/a_spec.rb"));
+    assert_true(finds("RB  docs", "", "Docs/Pivot/copies_spec.rb"));
+    assert_false(finds("rb docs x", "", "Docs/Pivot/copies_spec.rb"));
+    assert_true(finds("ПРОВЕРКА äÖ", "", "спек/Проверка-ÄöÜ.rb"));
+    assert_false(finds("×", "", "÷")); /* no letters */
+    assert_true(finds("pivot", "**/*_spec.rb", "Docs/Pivot/copies_spec.rb"));
+    assert_false(finds("pivot", "*_spec.rb", "Docs/Pivot/copies_spec.rb"));
+    assert_false(finds("\xff", "", "a"));
+    assert_true(finds("$(id) .*", "", "a $(id) .*"));
+    arena_init(&arena);
+    assert_int_equal(file_filter_new(&arena, "a b c d e f g h i j k l m n o p q", "", &f, &why), ERR_INVALID);
+    assert_string_equal(why.field, "q");
+    arena_done(&arena);
+}
+
+static void test_project__what_git_said_first_is_not_lost(void **state)
+{
+    static const char ssh[] =
+        "Warning: Permanently added 'github.com' (ED25519) to the list of known hosts.\r\n"
+        "ERROR: Repository not found.\n"
+        "fatal: Could not read from remote repository.\n\n"
+        "Please make sure you have the correct access rights\n"
+        "and the repository exists.\n";
+    static const char many[] =
+        "remote: Repository not found\nremote: two\nremote: three\nremote: four\nfatal: end\n";
+    char out[300];
+
+    (void)state;
+    assert_string_equal(text_of_git(slice_of(ssh), out, sizeof(out)),
+                        "ERROR: Repository not found.; fatal: Could not read from remote repository.");
+    assert_string_equal(text_of_git(slice_of(many), out, sizeof(out)),
+                        "remote: Repository not found; remote: four; fatal: end");
+}
+
 static void test_project__what_git_said_holds_no_password(void **state)
 {
     char out[200];
@@ -535,6 +592,8 @@ int main(void)
         cmocka_unit_test(test_project__a_large_tree_is_planned_quickly),
         cmocka_unit_test(test_project__names_that_are_not_utf8_are_counted),
         cmocka_unit_test(test_project__urls_are_known_forms_or_refused),
+        cmocka_unit_test(test_project__a_search_is_words_in_any_order_and_a_glob),
+        cmocka_unit_test(test_project__what_git_said_first_is_not_lost),
         cmocka_unit_test(test_project__what_git_said_holds_no_password),
         cmocka_unit_test(test_project__a_plan_fetches_what_it_does_not_know),
         cmocka_unit_test(test_project__refs_are_ordered_and_pruned),
