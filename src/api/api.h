@@ -39,6 +39,9 @@ struct api_mail {
 /* What was asked for is in the queue (n: the mail's id, or how many wait), or is not. */
 typedef void api_mails_fn(void *arg, uint64_t n, enum err err, const struct why *why);
 
+/* A launch was started (err ERR_OK), or was not. */
+typedef void api_started_fn(void *ctx, enum err err, const struct why *why, uint64_t launch);
+
 struct api_account_settings {
     bool sign_up;       /* anybody may make an account, to be let in by an admin */
     int64_t audit_days; /* rows of the audit log that are older go */
@@ -82,6 +85,8 @@ struct api_opts {
     /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
      * it will lie: "user_env 7 NAME" (config/seal.h). NULL: secrets are refused. */
     enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
+    /* Schedules were changed: when the next one is due may be another time. */
+    void (*schedules_changed)(void *ctx);
     void *ctx;
 };
 
@@ -111,6 +116,12 @@ const char *api_host_token(const struct api *a);
 /* The secret of the address that makes the first admin; NULL: there is one. */
 const char *api_first_admin_secret(const struct api *a);
 void api_set_accounts(struct api *a, const struct api_account_settings *set); /* reloaded */
+
+/* Start a list for a user as POST /lists/{list}/launch does, because of a schedule. `done` comes once, never from inside
+ * the call; when the server ends at the latest. ERR_DENIED: the user may not (any more); ERR_NOTFOUND: the list is gone,
+ * or not shared any more. */
+void api_start_list(struct api *a, struct user_id user, uint64_t list, const struct launch_schedule *cause,
+                    api_started_fn *done, void *ctx);
 
 /* For launches that are started from now on. */
 void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults);

@@ -47,6 +47,9 @@ enum access {
     ACCESS_WORK,
     ACCESS_OWN_LAUNCH, /* {launch} is the caller's, or the caller an admin */
     ACCESS_OWN_RUN,
+    ACCESS_OWN_LIST,
+    ACCESS_OWN_SCHEDULE,
+    ACCESS_OWN_SCHEDULE_LOOK,
     ACCESS_ADMIN_LOOK,
     ACCESS_ADMIN,
     ACCESS_COUNT
@@ -57,7 +60,7 @@ struct access_rule {
     enum role role;         /* at least */
     enum token_scope scope; /* of a token, at least */
     bool no_token;
-    enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN } owner;
+    enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN, OWNER_LIST, OWNER_SCHEDULE } owner;
     const char *doc;
 };
 extern const struct access_rule access_rules[ACCESS_COUNT];
@@ -114,6 +117,8 @@ extern const struct route env_routes[];        /* env.c: the variables of a user
 extern const struct route audit_routes[];      /* audit.c */
 extern const struct route mail_routes[];       /* mails.c */
 extern const struct route choice_routes[];     /* choices.c: locations, browsers, languages */
+extern const struct route list_routes[];       /* lists.c */
+extern const struct route schedule_routes[];   /* schedules.c */
 extern const struct route *const all_routes[]; /* the tables, ends with NULL */
 
 /* The row for a request. NULL: none; then *ret_allowed holds bits 1 << method of the rows that have this path.
@@ -166,6 +171,7 @@ MUST_USE enum err busy_runs_read(struct reader *r, struct server_id server, stru
                                  struct why *reterr);
 
 void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums);
+void render_who(struct render *r, const char *key, struct user_id user); /* {"id","login"} */
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
 void render_example(struct json_out *j, const struct example_row *row);
@@ -208,6 +214,9 @@ struct req {
     void *state;       /* a handler's own, in the arena */
     struct buf *owned; /* a buffer in `state` that is freed with the request; NULL none */
 
+    struct inside *inside;        /* asked by the server itself: there is no client (inside.c); NULL */
+    struct launch_schedule cause; /* of the launch that it starts */
+
     void (*on_reply)(struct req *rq, uint64_t id);
     const struct queue_answer *queue; /* while on_reply runs: of queue events */
     void (*on_gone)(struct req *rq);  /* the client is gone, or has its answer; NULL none */
@@ -238,6 +247,33 @@ void api_unhold(struct api *a);
 
 void req_hold(struct req *rq);
 void req_release(struct req *rq);
+
+/* Is there still somebody to answer, and something to answer from? */
+bool req_lives(const struct req *rq);
+
+/* ---- what the server asks for by itself (inside.c) ----
+ * A request without a client, of a user: it goes the way of those of the API, and its end is told to `done`, once. */
+struct req *inside_new(struct api *a, const struct user_row *user, api_started_fn *done, void *ctx);
+bool inside_still(struct req *rq); /* may its user still start anything? false: it has ended */
+void inside_end(struct req *rq, enum err err, const struct why *why, uint64_t id);
+void inside_drop(struct api *a); /* the server ends: those that wait for the engine are let go */
+
+/* launches.c: a launch from elsewhere than POST /launches. Read its body (any thread; an error is in rq->why), then go
+ * on as that route does. */
+MUST_USE enum err launch_read(struct req *rq, const char *json, size_t len);
+void launch_start(struct req *rq);
+
+/* lists.c, for a job on a reader thread: read the list and make it the body of a launch of rq->who, who may read it.
+ * `over`: members that replace those of the list, or NULL. Sets rq->err. */
+struct list_over {
+    const char *ref;
+    const char *location;
+    struct field_texts languages;
+    struct field_texts browsers;
+    const char *at;
+    const char *name;
+};
+void list_launch_job(struct reader *r, struct req *rq, uint64_t list, const struct list_over *over);
 
 /* Answers. Each may be called once; with the client gone it does nothing. */
 void req_json(struct req *rq, int status, TAKES struct buf *body);

@@ -58,6 +58,12 @@ const struct access_rule access_rules[ACCESS_COUNT] = {
                            "Whoever started the launch, and admins."},
     [ACCESS_OWN_RUN] = {"own run", ROLE_USER, SCOPE_RUN, false, OWNER_RUN,
                         "Whoever started the run's launch, and admins."},
+    [ACCESS_OWN_LIST] = {"own list", ROLE_USER, SCOPE_RUN, false, OWNER_LIST,
+                         "Whoever made the list, and admins."},
+    [ACCESS_OWN_SCHEDULE] = {"own schedule", ROLE_USER, SCOPE_RUN, false, OWNER_SCHEDULE,
+                             "Whoever made the schedule, and admins."},
+    [ACCESS_OWN_SCHEDULE_LOOK] = {"own schedule look", ROLE_USER, SCOPE_READ, false, OWNER_SCHEDULE,
+                                  "Whoever made the schedule, and admins, to read."},
     [ACCESS_ADMIN_LOOK] = {"admin look", ROLE_ADMIN, SCOPE_READ, false, OWNER_NONE, "Admins, to read."},
     [ACCESS_ADMIN] = {"admin", ROLE_ADMIN, SCOPE_ADMIN, false, OWNER_NONE, "Admins."},
 };
@@ -280,6 +286,8 @@ bool auth_still(struct req *rq)
 {
     struct principal now;
 
+    if (rq->inside != NULL)
+        return inside_still(rq);
     if (rq->who.via != VIA_SESSION && rq->who.via != VIA_TOKEN)
         return true;
     if (!accounts_again(rq->api->accounts, wall_now(), &rq->who, &now))
@@ -299,11 +307,24 @@ struct owner_wait {
 static void owner_job(struct reader *r, struct req *rq)
 {
     struct owner_wait *w = rq->state;
+    uint64_t id = rq->ids[0];
 
-    if (access_rules[rq->route->access].owner == OWNER_LAUNCH)
-        rq->err = read_launch_user(r, (struct launch_id){rq->ids[0]}, &w->owner, &rq->why);
-    else
-        rq->err = read_run_user(r, (struct run_id){rq->ids[0]}, &w->owner, &rq->why);
+    switch (access_rules[rq->route->access].owner) {
+    case OWNER_LAUNCH:
+        rq->err = read_launch_user(r, (struct launch_id){id}, &w->owner, &rq->why);
+        break;
+    case OWNER_RUN:
+        rq->err = read_run_user(r, (struct run_id){id}, &w->owner, &rq->why);
+        break;
+    case OWNER_LIST:
+        rq->err = read_list_user(r, id, &w->owner, &rq->why);
+        break;
+    case OWNER_SCHEDULE:
+        rq->err = read_schedule_user(r, id, &w->owner, &rq->why);
+        break;
+    case OWNER_NONE:
+        CHECK(!"a route without an owner");
+    }
 }
 
 static void on_owner(struct req *rq)

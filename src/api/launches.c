@@ -408,7 +408,7 @@ static void on_project_made(void *ctx, enum err err, const struct why *why)
     struct req *rq = ctx;
     struct start *s = rq->state;
 
-    if (rq->http != NULL && !rq->api->is_closed) {
+    if (req_lives(rq)) {
         if (err == ERR_OK) {
             s->made.id.v = s->new_id;
             s->project = project_copy(&rq->arena, &s->made);
@@ -482,7 +482,7 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
     struct req *rq = ctx;
     struct start *s = rq->state;
 
-    if (rq->http == NULL || rq->api->is_closed) {
+    if (!req_lives(rq)) {
         req_release(rq);
         return;
     }
@@ -561,7 +561,7 @@ static void on_fresh(void *ctx, enum err err, const struct why *why)
 
     if (err != ERR_OK && s->new_id != 0 && !rq->api->is_closed)
         unmake_project(rq);
-    if (rq->http != NULL && !rq->api->is_closed) {
+    if (req_lives(rq)) {
         /* A mirror that cannot be refreshed is used as it is; one that was never made cannot. */
         if (err != ERR_OK && s->project->refreshed_at.ms == 0)
             req_fail(rq, ERR_INVALID, "project", "%s: %s", url_shown(&rq->arena, s->project->url), why->text);
@@ -647,7 +647,10 @@ static void on_started(struct req *rq, uint64_t id)
     audit_say(rq, arena_printf(&rq->arena, "launch %llu", (unsigned long long)id),
               "%u tests of %.80s at %.40s", s->n_tests, s->project->name, s->commit);
     remember_choices(rq);
-    on_commanded(rq, id);
+    if (rq->inside != NULL)
+        inside_end(rq, ERR_OK, NULL, id);
+    else
+        on_commanded(rq, id);
 }
 
 static bool names_same(const char *line, const char *name)
@@ -750,7 +753,8 @@ static void on_predicted(struct req *rq)
                             .n_env = in->env.n,
                             .servers = s->servers,
                             .n_servers = in->servers.n,
-                            .created_at = wall_now()};
+                            .created_at = wall_now(),
+                            .schedule = rq->cause};
     add_env_of_user(rq, row);
     row->location = s->location;
     ev.launch_create.at_front = in->at == 1;
@@ -809,6 +813,20 @@ static void launches_start(struct req *rq)
     s->in = in;
     rq->state = s;
     req_read(rq, resolve_job, on_resolved);
+}
+
+enum err launch_read(struct req *rq, const char *json, size_t len)
+{
+    struct launch_body *body = arena_alloc(&rq->arena, sizeof(*body));
+
+    *body = launch_preset;
+    rq->body = body;
+    return field_read_json(launch_fields, json, len, &rq->arena, body, &rq->why);
+}
+
+void launch_start(struct req *rq)
+{
+    launches_start(rq);
 }
 
 const struct route launch_routes[] = {

@@ -48,6 +48,15 @@ struct shape {
         "used_from", "text"                                                                               \
     }
 
+#define LIST_MEMBERS                                                                              \
+    {"id", "int"}, {"name", "text"}, {"user", "who"}, {"project", "named"}, {"ref", "text"},      \
+        {"location", "text"}, {"languages", "[text]"}, {"browsers", "[text]"}, {"env", "[text]"}, \
+        {"order", "order"}, {"shared", "bool"}, {"version", "int"}, {"created_at", "time"},       \
+        {"changed_at", "time"}, {"n_files", "int"},                                               \
+    {                                                                                             \
+        "n_schedules", "int"                                                                      \
+    }
+
 static const struct shape shapes[] = {
     {"outcome", "How it ended.",
      .words = WORDS("passed", "stopped", "no_tests", "failed", "timed_out", "error", "infrastructure")},
@@ -175,6 +184,21 @@ static const struct shape shapes[] = {
      MEMBERS({"id", "int"}, {"name", "text"}, {"position", "int"}, {"preset", "bool"}, {"archived", "bool"},
              {"used_at", "time?"})},
     {"choice_removed", "archived: it was used, so it is kept.", MEMBERS({"archived", "bool"})},
+    {"schedule_kind", "", .words = WORDS("once", "every", "daily", "weekly", "cron")},
+    {"schedule_overlap", "", .words = WORDS("skip", "queue")},
+    {"start_result", "", .words = WORDS("started", "skipped", "missed", "failed")},
+    {"list", "Files of a project with the parameters of a launch, without the files.", MEMBERS(LIST_MEMBERS)},
+    {"whole_list", "A list with its files.", MEMBERS(LIST_MEMBERS, {"files", "[text]"})},
+    {"start", "What came of a time at which a schedule was due.",
+     MEMBERS({"due_at", "time"}, {"at", "time"}, {"late_ms", "int"}, {"result", "start_result"},
+             {"launch", "int?"}, {"text", "text"})},
+    {"due", "A time at which a schedule is due.", MEMBERS({"at", "time"}, {"local", "text"})},
+    {"schedule", "Starts a list, once or again and again.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"user", "who"}, {"list", "named"}, {"kind", "schedule_kind"},
+             {"at", "text"}, {"hours", "int"}, {"minutes", "int"}, {"days", "text"}, {"cron", "text"},
+             {"zone", "text"}, {"until", "text"}, {"enabled", "bool"}, {"reason", "text"},
+             {"overlap", "schedule_overlap"}, {"give_up_h", "int"}, {"version", "int"},
+             {"created_at", "time"}, {"changed_at", "time"}, {"next_at", "time?"}, {"last", "start?"})},
     {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
 };
 
@@ -456,7 +480,11 @@ static void path_items(struct json_out *j, const struct route *table)
 
 static void access_schema(struct json_out *j)
 {
-    static const char *const owners[] = {[OWNER_NONE] = NULL, [OWNER_LAUNCH] = "launch", [OWNER_RUN] = "run"};
+    static const char *const owners[] = {[OWNER_NONE] = NULL,
+                                         [OWNER_LAUNCH] = "launch",
+                                         [OWNER_RUN] = "run",
+                                         [OWNER_LIST] = "list",
+                                         [OWNER_SCHEDULE] = "schedule"};
 
     jo_kobj(j, "x-access-rules");
     for (int i = ACCESS_UNSET + 1; i < ACCESS_COUNT; i++) {

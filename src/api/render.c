@@ -100,6 +100,15 @@ static void render_tally(struct json_out *j, const struct tally *t)
     jo_obj_end(j);
 }
 
+void render_who(struct render *r, const char *key, struct user_id user)
+{
+    jo_kobj(&r->j, key);
+    jo_kuint(&r->j, "id", user.v);
+    jo_key(&r->j, "login");
+    add_gap(r, GAP_LOGIN, user.v);
+    jo_obj_end(&r->j);
+}
+
 void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums)
 {
     struct json_out *j = &r->j;
@@ -114,11 +123,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_kuint(j, "id", row->project.v);
     jo_ktext(j, "name", row->project_name);
     jo_obj_end(j);
-    jo_kobj(j, "user");
-    jo_kuint(j, "id", row->user.v);
-    jo_key(j, "login");
-    add_gap(r, GAP_LOGIN, row->user.v);
-    jo_obj_end(j);
+    render_who(r, "user", row->user);
     jo_ktext(j, "ref", row->ref);
     jo_ktext(j, "commit", row->commit);
     jo_ktext(j, "location", row->location);

@@ -23,6 +23,7 @@ void req_release(struct req *rq)
         return;
     CHECK(rq->http == NULL);
     CHECK(!rq->has_ticket);
+    inside_end(rq, ERR_BUSY, &(struct why){.code = ERR_BUSY, .text = "the server ends"}, 0);
     audit_end(rq, GONE_STATUS);
     render_done(&rq->render);
     buf_done(&rq->raw);
@@ -31,6 +32,11 @@ void req_release(struct req *rq)
     arena_done(&rq->arena);
     free(rq);
     api_unhold(a);
+}
+
+bool req_lives(const struct req *rq)
+{
+    return (rq->http != NULL || rq->inside != NULL) && !rq->api->is_closed;
 }
 
 /* ---- answers ---- */
@@ -58,6 +64,13 @@ static void say(struct req *rq, int status, enum err code, const char *text, con
 {
     struct buf out;
 
+    if (rq->inside != NULL) {
+        struct why why;
+
+        (void)why_set(&why, code, NULL, "%s", text);
+        inside_end(rq, code, &why, 0);
+        return;
+    }
     if (rq->http == NULL)
         return;
     if (status >= 500)
@@ -139,7 +152,7 @@ static void on_job_done(void *arg)
 {
     struct req *rq = arg;
 
-    if (rq->always || (rq->http != NULL && !rq->api->is_closed))
+    if (rq->always || req_lives(rq))
         rq->after(rq);
     req_release(rq);
 }

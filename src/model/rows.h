@@ -65,6 +65,15 @@ enum launch_order { ORDER_AS_GIVEN, ORDER_FINISH_SOONEST, ORDER_COUNT };
 const char *launch_order_name(enum launch_order o);     /* "as-given" */
 enum launch_order launch_order_parse(const char *name); /* ORDER_COUNT: none of that name */
 
+/* The schedule that starts a launch: the commit that adds the launch says that it was started for `due_at` and, unless
+ * the schedule was changed meanwhile, that it is due next at `next_at`. */
+struct launch_schedule {
+    uint64_t id;      /* 0: no schedule */
+    uint64_t version; /* 0: by hand, `next_at` stays */
+    struct wall due_at;
+    struct wall next_at; /* 0 never again */
+};
+
 struct launch_row {
     struct launch_id id;
     struct user_id user;       /* 1: the built-in user */
@@ -92,14 +101,7 @@ struct launch_row {
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;
-    /* Of a launch that a schedule starts, for its CHANGE_LAUNCH_ADD alone: the same commit says that it was started
-     * for `due_at` and is due next at `next_at`. */
-    struct {
-        uint64_t id; /* 0: no schedule */
-        uint64_t version;
-        struct wall due_at;
-        struct wall next_at; /* 0 never again */
-    } schedule;
+    struct launch_schedule schedule; /* read by CHANGE_LAUNCH_ADD alone */
     enum launch_state state;
     enum outcome outcome;
     struct wall started_at; /* first run assigned; 0 not yet */

@@ -204,6 +204,7 @@ void server_stop(struct server *s)
     s->is_stopping = true;
     LOG_INFO("server.stopping", "runs_active=%u", engine_stats(s->engine).runs_active);
     api_stopping(s->api);
+    schedules_halt(s);
     serve_unannounce(s->opts.data_dir);
     server_post(s, &(struct event){.kind = EV_SHUTDOWN});
     (void)uv_timer_start(&s->stop_timer, on_stop_timer,
@@ -386,6 +387,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .stats = on_api_stats,
                            .why = on_api_why,
                            .seal = secrets_seal,
+                           .schedules_changed = schedules_changed,
                            .ctx = s};
     char mirrors[PATH_BYTES_MAX];
     enum err err;
@@ -442,8 +444,10 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
         s->has_starter_watch = true;
         CHECK(uv_poll_start(&s->starter, UV_READABLE | UV_DISCONNECT, on_starter) == 0);
     }
-    if (err == ERR_OK)
+    if (err == ERR_OK) {
         server_post(s, &(struct event){.kind = EV_BOOTED});
+        schedules_open(s);
+    }
     return err;
 }
 
@@ -469,11 +473,13 @@ void server_close(struct server *s)
     s->links = NULL;
     projects_halt(s->projects);
     mails_halt(s);
+    schedules_halt(s);
     store_close(s->store);
     mails_free(s);
     api_store_is_closed(s->api);
     api_close(s->api);
     projects_free(s->projects);
+    schedules_free(s);
     listen_close(s);
     streams_free(s->streams);
     sealer_free(s->sealer);

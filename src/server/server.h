@@ -20,6 +20,7 @@
 struct forwarded;
 struct http_redirect;
 struct mails;
+struct schedules;
 struct sealer;
 struct server;
 struct streams;
@@ -68,6 +69,7 @@ struct server {
     struct streams *streams;
     struct api *api;
     struct mails *mails;
+    struct schedules *schedules;    /* NULL: a private server */
     struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */
     char admin_emails_text[ADMIN_EMAILS_MAX * 256];
     const char *admin_emails[ADMIN_EMAILS_MAX];
@@ -128,6 +130,12 @@ void mails_of_api(struct server *s, struct api_opts *opts); /* its callbacks the
 void mails_reload(struct server *s);                        /* the credentials may be others */
 void mails_halt(struct server *s);                          /* before the store closes */
 void mails_free(struct server *s);                          /* after it, before the loop's last turn */
+
+/* ---- schedules.c: what is due is started ---- */
+void schedules_open(struct server *s); /* after the API */
+void schedules_changed(void *server);  /* by the API: the next one due may be another */
+void schedules_halt(struct server *s); /* nothing more is started; before the store closes */
+void schedules_free(struct server *s); /* after the projects, before the loop's last turn */
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */

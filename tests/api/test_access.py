@@ -182,6 +182,43 @@ class AccessTest(wrata.Case):
             status, answer = caller.call("POST", path, {})
             self.assertEqual(status, 200, answer)
 
+    def test_lists_and_schedules_belong_to_who_made_them(self):
+        project = wrata.make_project(os.path.join(self.folder, "repo3"), {"a.sh": "#!/bin/bash\n"})
+        self.server.post("/api/v1/projects", {"name": "p", "url": project})
+        mira, otto, ada = self.as_user("mira"), self.as_user("otto"), self.as_user("ada")
+        body = {"name": "l", "project": "p", "files": ["a.sh"]}
+        made = mira.call("POST", "/api/v1/lists", body)[1]
+        path = "/api/v1/lists/%d" % made["id"]
+        rule = {"list": made["id"], "kind": "daily", "at": "02:00"}
+        schedule = "/api/v1/schedules/%d" % mira.call("POST", "/api/v1/schedules", rule)[1]["id"]
+        # Not shared: for others it is not there. An admin sees and may do all.
+        self.assertEqual(otto.call("GET", path)[0], 404)
+        self.assertEqual(otto.call("POST", path + "/launch", {})[0], 404)
+        self.assertEqual(otto.call("POST", "/api/v1/schedules", rule)[0], 422)
+        self.assertEqual(otto.call("GET", "/api/v1/lists")[1]["items"], [])
+        self.assertEqual(ada.call("GET", path)[0], 200)
+        # Shared: to read and to launch, not to change.
+        self.assertEqual(mira.call("POST", path, {"shared": True})[0], 200)
+        self.assertEqual(otto.call("GET", path)[1]["files"], ["a.sh"])
+        self.assertEqual([x["name"] for x in otto.call("GET", "/api/v1/lists")[1]["items"]], ["l"])
+        status, launch = otto.call("POST", path + "/launch", {})
+        self.assertEqual((status, launch["user"]["login"]), (201, "otto"), launch)
+        self.assertEqual(self.token("mira", "read").call("POST", path + "/launch", {})[0], 403)
+        for method, url, data in (("POST", path, {"name": "x"}), ("DELETE", path, None), ("GET", schedule, None),
+                                  ("GET", schedule + "/starts", None), ("POST", schedule, {"enabled": False}),
+                                  ("POST", schedule + "/run", {}), ("DELETE", schedule, None)):
+            with self.subTest(method=method, url=url):
+                status, answer = otto.call(method, url, data)
+                self.assertEqual((status, answer["error"]["code"]), (403, "DENIED"), answer)
+        self.assertEqual(otto.call("GET", "/api/v1/schedules")[1]["items"], [])
+        self.assertEqual(otto.call("GET", "/api/v1/schedules?all=1")[0], 403)
+        self.assertEqual(len(ada.call("GET", "/api/v1/schedules?all=1")[1]["items"]), 1)
+        # Somebody else's name for a list is no obstacle, and a list that is taken back stops what others made of it.
+        self.assertEqual(otto.call("POST", "/api/v1/lists", body)[0], 201)
+        self.assertEqual(ada.call("POST", schedule, {"enabled": False})[0], 200)
+        self.assertEqual(ada.call("DELETE", schedule)[0], 200)
+        self.assertEqual(mira.call("DELETE", path)[0], 200)
+
     def test_a_cookie_alone_changes_nothing(self):
         mira = self.as_user("mira")
         mira.csrf, right = None, mira.csrf
