@@ -45,6 +45,8 @@ int cmd_servers(struct cli *cli);
 int cmd_projects(struct cli *cli);
 int cmd_project(struct cli *cli);
 int cmd_mail(struct cli *cli);
+int cmd_lists(struct cli *cli);
+int cmd_schedules(struct cli *cli);
 int cmd_choices(struct cli *cli);
 int cmd_openapi(struct cli *cli);
 int cmd_login(struct cli *cli);

@@ -143,6 +143,40 @@ static const struct option_row location_options[] = {
     CHOICE_OPTIONS,
 };
 static const struct option_row choice_options[] = {CHOICE_OPTIONS};
+static const struct option_row lists_options[] = {
+    {"project",  'p', "PROJECT", OPTION_TEXT, AT(project), NULL, 0, 0, NULL, "add, edit, import: name, id or URL of the project"},
+    {"ref",      'r', "REF", OPTION_TEXT, AT(ref), NULL, 0, 0, NULL, "add, edit, import: branch, tag or commit; default: the default branch"},
+    {"location", 0, "NAME|URL", OPTION_TEXT, AT(list_location), NULL, 0, 0, NULL, "add, edit, import: the server under test"},
+    {"language", 0, "NAME", OPTION_LIST, AT(list_languages), NULL, 0, 0, NULL, "add, edit, import: each file in this one; may be repeated"},
+    {"browser",  0, "NAME", OPTION_LIST, AT(list_browsers), NULL, 0, 0, NULL, "add, edit, import: and in this one; may be repeated"},
+    {"env",      'e', "NAME=VALUE", OPTION_LIST, AT(env), NULL, 0, 0, NULL, "add, edit, import: a variable; no secrets; may be repeated"},
+    {"order",    0, "as-given|finish-soonest", OPTION_CHOICE, AT(list_order), NULL, 0, 0, NULL, "add, edit, import: what runs first"},
+    {"rename",   0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name"},
+    {"share",    0, NULL, OPTION_FLAG, AT(share), NULL, 0, 0, NULL, "add, edit, import: every user may read and launch it"},
+    {"unshare",  0, NULL, OPTION_FLAG, AT(unshare), NULL, 0, 0, NULL, "edit: nobody else may any more"},
+    {"replace",  0, NULL, OPTION_FLAG, AT(replace), NULL, 0, 0, NULL, "add, import: your list of that name becomes this one"},
+    {"files",    0, NULL, OPTION_FLAG, AT(files), NULL, 0, 0, NULL, "export: the files alone, one a line"},
+    {"force",    0, NULL, OPTION_FLAG, AT(force), NULL, 0, 0, NULL, "remove: also when schedules start it; they are disabled"},
+};
+static const struct option_row schedules_options[] = {
+    {"list",      0, "LIST", OPTION_TEXT, AT(list), NULL, 0, 0, NULL, "add, edit: what is started: the name of a list of yours, or #ID"},
+    {"once",      0, "TIME", OPTION_TEXT, AT(once), NULL, 0, 0, NULL, "at this date and time: 2026-11-24T02:30"},
+    {"every",     0, "DURATION", OPTION_DURATION, AT(every_ms), NULL, 0, 0, NULL, "again and again: 90m, 1h30m; counted in time that elapses"},
+    {"daily",     0, "HH:MM", OPTION_TEXT, AT(daily), NULL, 0, 0, NULL, "each day at this time"},
+    {"weekly",    0, "DAYS", OPTION_TEXT, AT(weekly), NULL, 0, 0, NULL, "on these days of the week at --at: mon,fri"},
+    {"cron",      0, "EXPRESSION", OPTION_TEXT, AT(cron), NULL, 0, 0, NULL, "minute hour day month weekday: '30 2 * * mon-fri'"},
+    {"at",        0, "TIME", OPTION_TEXT, AT(sched_at), NULL, 0, 0, NULL, "with --weekly the time of the day, with --every the first time"},
+    {"zone",      0, "ZONE", OPTION_TEXT, AT(zone), NULL, 0, 0, NULL, "the time zone of all these times, like Europe/Berlin; default: UTC"},
+    {"until",     0, "TIME", OPTION_TEXT, AT(until), NULL, 0, 0, NULL, "no start after this; '' without an end"},
+    {"overlap",   0, "skip|queue", OPTION_CHOICE, AT(overlap), NULL, 0, 0, NULL,
+     "when the launch of the time before is not done: skip this time (default), or queue one more"},
+    {"give-up-h", 0, "N", OPTION_NUMBER, AT(give_up_h), NULL, 1, 8760, NULL,
+     "a start that was missed is made up for once, unless it is later than this; default: 24"},
+    {"rename",    0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name"},
+    {"from",      0, "TIME", OPTION_TEXT, AT(from_time), NULL, 0, 0, NULL, "preview: after this time; default: now"},
+    {"count",     0, "N", OPTION_NUMBER, AT(count), "5", 1, 1000, NULL, "preview: so many times"},
+    {"all",       'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "list: those of everybody, as an admin"},
+};
 static const struct option_row help_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "everything, as docs/cli.md"},
 };
@@ -185,6 +219,15 @@ static const char *const servers_synopsis[] = {
 };
 static const char *const projects_synopsis[] = {"[list]", "add NAME URL [--refresh DURATION]", "edit NAME [--rename NAME] [--git URL] [--refresh DURATION]", "refresh NAME", "remove NAME"};
 static const char *const choice_synopsis[] = {"[list] [--all]", "add NAME [OPTIONS]", "edit NAME OPTIONS", "move NAME PLACE", "remove NAME"};
+static const char *const lists_synopsis[] = {
+    "[list]", "show NAME", "add NAME --project PROJECT [OPTIONS] FILE|FOLDER|GLOB...", "edit NAME [OPTIONS] [FILE...]",
+    "launch NAME", "export NAME [--files]", "import NAME FILE|- [OPTIONS]", "remove NAME [--force]",
+};
+static const char *const schedules_synopsis[] = {
+    "[list] [--all]", "add NAME --list LIST (--once TIME | --every DURATION | --daily HH:MM | --weekly DAYS --at HH:MM | --cron EXPRESSION)"
+    " [OPTIONS]", "edit NAME OPTIONS", "enable NAME", "disable NAME", "run-now NAME", "starts NAME", "remove NAME",
+    "preview (--once ... | --cron EXPRESSION) [--zone ZONE] [--from TIME] [--count N]",
+};
 static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
 static const char *const project_synopsis[] = {"check [FOLDER|FILE]", "schema"};
 static const char *const serve_synopsis[] = {"[--data DIR] [--config FILE] [--listen ADDRESS:PORT]"};
@@ -263,6 +306,23 @@ const struct command commands[] = {
      LINES(choice_options), 0, 3, NEEDS_START, false, cmd_choices},
     {"languages", LINES(choice_synopsis), "the languages that a launch may choose", NULL,
      LINES(choice_options), 0, 3, NEEDS_START, false, cmd_choices},
+    {"lists", LINES(lists_synopsis), "files to run again and again, with the parameters of their launch",
+     "NAME is that of a list of yours or one that others share, or #ID. A list keeps paths, folders and globs in their order;"
+     " what they mean is looked up at each launch. `edit` with files replaces all of them. `export` prints what `import`"
+     " takes: JSON, or with --files the files alone, one a line.\n"
+     "\n"
+     "    wrata lists add nightly --project docs --ref develop 'spec/**/*_spec.rb'\n"
+     "    wrata lists export nightly --files | grep smoke | wrata lists import smoke - --project docs\n",
+     LINES(lists_options), 0, -1, NEEDS_START, false, cmd_lists},
+    {"schedules", LINES(schedules_synopsis), "lists that start by themselves, once or again and again",
+     "Times are those of --zone. A time that summer time leaves out is the first moment after the gap; one that comes"
+     " twice is its first occurrence. What was missed because no server was there is made up for once, the last of it."
+     " `preview` prints the next times of a rule without making anything; `starts` what came of the times of a schedule;"
+     " `run-now` starts its list by hand.\n"
+     "\n"
+     "    wrata schedules add nightly --list nightly --weekly mon,tue,wed,thu,fri --at 02:30 --zone Europe/Berlin\n"
+     "    wrata schedules preview --cron '30 2 1 * *' --zone Europe/Berlin\n",
+     LINES(schedules_options), 0, 2, NEEDS_SERVER, false, cmd_schedules},
     {"login", LINES(login_synopsis), "sign in to a server, so that further commands are asked as you",
      "Asks for login and password, and keeps an API token for this server in $XDG_CONFIG_HOME/wrata/tokens.json, else"
      " ~/.config/wrata/tokens.json, which nobody else can read. The password is not kept. A token that was kept before is"

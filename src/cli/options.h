@@ -34,6 +34,13 @@ struct cli_opts {
     const char *git; /* of a project */
     int64_t refresh_ms;
     int64_t position;
+    /* lists and schedules */
+    bool files, replace, share, unshare;
+    const char *list, *list_location, *list_order, *once, *daily, *weekly, *cron, *sched_at, *zone, *until,
+        *overlap;
+    const char *from_time;
+    struct text_list list_languages, list_browsers;
+    int64_t every_ms, give_up_h, count;
     struct text_list env;
     int64_t slots, retries, port, from, limit, private_fd, days;
     int64_t timeout_ms, silence_ms, since_ms;
