@@ -309,7 +309,7 @@ static void goal_apply(struct agent *a, struct run *r, struct mono now, const st
             a->want_beat = true;
         } else if (r->state == RUN_STARTING) {
             r->wants_stop = true;
-        } else if (r->state == RUN_RUNNING) {
+        } else if (r->state == RUN_RUNNING && !r->is_keeping) {
             run_stop(a, r, now, ON_STOP, FINISH_STOPPED, r->kill_grace_ms == 0, out);
             a->want_beat = true;
         }
@@ -668,6 +668,16 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
     runs_start(a, now, out);
 }
 
+static void on_keeping(struct agent *a, const struct agent_event *ev)
+{
+    struct run *r = run_get(a, ev->run);
+
+    if (r == NULL)
+        return;
+    r->is_keeping = true;
+    r->is_killed = false; /* what was killed is dead: the next KILL is for those that send */
+}
+
 static void on_synced(struct agent *a, const struct agent_event *ev, struct agent_out *out)
 {
     if (ev->seq > a->synced_seq)
@@ -693,12 +703,16 @@ static struct mono run_deadline(const struct run *r)
     case RUN_RUNNING:
         if (r->is_leased)
             t = r->lease_end;
+        if (r->is_keeping)
+            return t;
         if (r->time_limit_ms > 0)
             t = mono_min(t, mono_add_ms(r->started_at, r->time_limit_ms));
         if (r->silence_limit_ms > 0)
             t = mono_min(t, mono_add_ms(r->last_output, r->silence_limit_ms));
         return t;
     case RUN_STOPPING:
+        if (r->is_keeping && !r->is_killed)
+            return r->is_leased ? r->lease_end : MONO_NEVER;
         return r->is_killed || !r->is_leased ? r->kill_at : mono_min(r->kill_at, r->lease_end);
     case RUN_DROPPED:
         return r->kill_at;
@@ -877,6 +891,9 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
         break;
     case AG_EV_EXITED:
         on_exited(a, now, ev, out);
+        break;
+    case AG_EV_KEEPING:
+        on_keeping(a, ev);
         break;
     case AG_EV_SYNCED:
         on_synced(a, ev, out);

@@ -73,10 +73,11 @@ enum agent_event_kind {
     AG_EV_NO_DISK,      /* run: its output can no longer be recorded; run 0: nothing can */
     AG_EV_DISK_OK,      /* there is room again */
     AG_EV_LOST, /* run, stream, len, wall: bytes from len on, asked for by AG_ACT_STREAM, cannot be read back */
-    AG_EV_EXITED,     /* run, exit: the process, its streams and all it left behind are gone */
-    AG_EV_SYNCED,     /* seq: records up to this one are safe (A6) */
-    AG_EV_RESTORED,   /* restored: a run read back from the journal; before anything else */
-    AG_EV_CHAN_OPEN,  /* local, chan: a local client wants a channel to the controller */
+    AG_EV_EXITED,    /* run, exit: the process, its streams and all it left behind are gone */
+    AG_EV_KEEPING,   /* run: its process and all that it left behind are gone, its artifacts are being sent */
+    AG_EV_SYNCED,    /* seq: records up to this one are safe (A6) */
+    AG_EV_RESTORED,  /* restored: a run read back from the journal; before anything else */
+    AG_EV_CHAN_OPEN, /* local, chan: a local client wants a channel to the controller */
     AG_EV_CHAN_BYTES, /* local, text: bytes from the client; never more than AG_ACT_CHAN_READ allowed */
     AG_EV_CHAN_TAKEN, /* local, len: the client has read so many bytes more */
     AG_EV_CHAN_EOF,   /* local: the client sends no more */

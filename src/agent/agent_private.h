@@ -66,6 +66,7 @@ struct run {
     char commit[65];
     bool is_leased;  /* lease_end means something */
     bool is_killed;  /* KILL was sent */
+    bool is_keeping; /* its processes are gone: only its lease can still end it */
     bool wants_stop; /* told to stop between spawn and its answer */
     bool is_untold;  /* STARTED is still to be sent */
     bool needs_link; /* its code could not come because the link broke: wait for the next */

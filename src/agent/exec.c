@@ -18,7 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/artifacts.h"
 #include "agent/describe.h"
+#include "agent/exec_private.h"
 #include "agent/launch.h"
 #include "agent/procs.h"
 #include "base/log.h"
@@ -29,7 +31,6 @@
 #define LOOK_EVERY_US 5000
 #define LOOK_AT_ONCE_US 150 /* a wait shorter than this costs more than it saves */
 #define PIPE_BYTES 262144   /* for a script that fills the usual 64 KiB: fewer turns each way */
-#define READ_BYTES KIB(64)
 #define READS_PER_LOOK 8
 #define KILL_CHECK_MS 2
 #define KILL_GIVE_UP_MS 3000 /* a process the kernel does not let die must not hold the slot for ever */
@@ -41,67 +42,6 @@
 #define START_TOLERANCE_US 50000u
 
 #define TAP_QUIET_MS 50 /* then what follows a test of TAP is not waited for */
-
-enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING, PHASE_REPORTING };
-
-struct pipe_end {
-    int fd; /* -1: closed */
-    bool is_large;
-    int64_t every_us; /* between looks: shorter when much was found, longer when little was */
-    struct mono look_at;
-    struct mask_stream mask; /* of a run that has secrets */
-    struct mono quiet_at;    /* let go what it holds then */
-};
-
-struct process {
-    uint64_t run;
-    uint32_t slot;
-    pid_t pid;
-    enum phase phase;
-    struct mono phase_end;  /* DRAINING, KILLING: not longer than this */
-    struct mono next_check; /* KILLING: when to look again */
-    struct pipe_end pipe[STREAM_COUNT];
-    uint64_t log_head_max; /* bytes of the log that go straight to the spool */
-    uint64_t log_max;
-    uint64_t log_over; /* bytes beyond the head */
-    char *tail;        /* a ring of the last of them; NULL until the head is full */
-    size_t tail_max;
-    uint64_t lost; /* the disk did not take them */
-    bool no_disk;
-    struct agent_exit exit;
-    struct mask *mask; /* NULL: it has no secrets, nothing is looked for */
-    struct tap *tap;   /* reads its output; NULL: nobody does */
-    struct exec *exec; /* of tap's sink */
-    struct mono tap_now;
-    bool was_signalled; /* by us: what is missing in its reports is no fault of theirs */
-    char **reports;     /* n_reports globs, then NULL; NULL: none */
-    uint32_t n_reports;
-    char *cwd;
-    int64_t started_ns; /* by the clock that files are stamped with */
-    pid_t reader;       /* REPORTING: reads the files; 0: it is gone */
-    bool has_reported;
-    char *text; /* what it did when a limit ended it, in a sentence; NULL: none did */
-    char *note; /* the same in lines */
-    char mark[128];
-};
-
-struct exec {
-    struct exec_opts opts;
-    char *dir;
-    char *mark;
-    char *adapter_rspec;
-    char *pytest_folder;
-    uint64_t boot;
-    int null_fd;
-    struct process *slots[AGENT_SLOTS_MAX];
-    struct cgroup_slot *groups[AGENT_SLOTS_MAX];
-    bool group_tried[AGENT_SLOTS_MAX];
-    struct mono polled_at; /* pipes to be looked at later than this are waited for by time */
-    uint32_t slots_used;   /* one past the highest slot with a process */
-    struct arena arena;
-    struct buf masked;
-    char buf[READ_BYTES];
-};
 
 static void post(struct exec *x, struct mono now, const struct agent_event *ev)
 {
@@ -139,6 +79,7 @@ static void reports_free(struct process *p)
         free(p->reports[i]);
     free(p->reports);
     free(p->cwd);
+    artifacts_command_free(p->keep);
     tap_free(p->tap);
 }
 
@@ -189,8 +130,8 @@ void exec_free(struct exec *x)
     free(x);
 }
 
-static void take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
-                       size_t n);
+void exec_take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                     size_t n);
 
 /* ---- starting ---- */
 
@@ -265,7 +206,7 @@ static void tap_line(void *ctx, const char *line, size_t n)
 {
     struct process *p = ctx;
 
-    take_bytes(p->exec, p, p->tap_now, STREAM_RESULTS, line, n);
+    exec_take_bytes(p->exec, p, p->tap_now, STREAM_RESULTS, line, n);
 }
 
 /* What reads its results besides a channel of its own. */
@@ -278,16 +219,17 @@ static void readers_make(struct exec *x, struct process *p, const struct frame_r
         p->exec = x;
         p->tap = tap_new(cwd, tap_line, p);
     }
+    /* Files get the kernel's coarse time: a finer clock would be ahead of it. */
+    (void)clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+    p->started_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    p->cwd = xstrdup(cwd);
+    p->keep = artifacts_command(spec, x->dir, p->started_ns);
     if (!slice_eq(spec->adapter, SLICE("junit")))
         return;
-    p->cwd = xstrdup(cwd);
     p->reports = xcalloc(spec->n_reports + 1, sizeof(*p->reports));
     for (; p->n_reports < spec->n_reports; p->n_reports++)
         p->reports[p->n_reports] =
             xstrndup(spec->reports[p->n_reports].s.ptr, spec->reports[p->n_reports].s.len);
-    /* Files get the kernel's coarse time: a finer clock would be ahead of it. */
-    (void)clock_gettime(CLOCK_REALTIME_COARSE, &ts);
-    p->started_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd)
@@ -412,8 +354,8 @@ static void lost(struct exec *x, struct process *p, struct mono now, size_t n)
     post(x, now, &(struct agent_event){.kind = AG_EV_NO_DISK, .run = p->run, .wall = wall_now()});
 }
 
-static void take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
-                       size_t n)
+void exec_take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                     size_t n)
 {
     uint64_t len = spool_len(x->opts.spool, p->run, stream);
     uint64_t max = stream == STREAM_LOG ? p->log_head_max : EXEC_RESULTS_MAX_BYTES;
@@ -438,7 +380,7 @@ static void take_bytes(struct exec *x, struct process *p, struct mono now, uint3
 static void take_masked(struct exec *x, struct process *p, struct mono now, uint32_t stream)
 {
     if (x->masked.len > 0)
-        take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
+        exec_take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
     else if (!p->no_disk)
         post(x, now,
              &(struct agent_event){.kind = AG_EV_GREW,
@@ -454,7 +396,7 @@ static void take_raw(struct exec *x, struct process *p, struct mono now, uint32_
     struct pipe_end *e = &p->pipe[stream];
 
     if (p->mask == NULL) {
-        take_bytes(x, p, now, stream, data, n);
+        exec_take_bytes(x, p, now, stream, data, n);
         return;
     }
     buf_clear(&x->masked);
@@ -481,11 +423,11 @@ static void let_go(struct exec *x, struct process *p, struct mono now, uint32_t 
     else
         mask_rest(&e->mask, &x->masked);
     if (x->masked.len > 0)
-        take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
+        exec_take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
 }
 
 /* Read a pipe until it is empty, at most READS_PER_LOOK times. Returns the bytes read. */
-static size_t pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream)
+size_t exec_pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream)
 {
     struct pipe_end *e = &p->pipe[stream];
     size_t total = 0;
@@ -654,100 +596,22 @@ static void begin_killing(struct process *p, struct mono now)
     p->next_check = now;
 }
 
-/* ---- report files ---- */
-
-static void advance(struct exec *x, struct process *p, struct mono now);
-
-static void report_error_line(struct exec *x, struct process *p, struct mono now, const char *text)
-{
-    char *line = arena_printf(&x->arena, "{\"e\":\"error\",\"message\":\"%s\"}\n", text);
-
-    take_bytes(x, p, now, STREAM_RESULTS, line, strlen(line));
-}
-
-/* A process of its own reads them: the loop here never waits for a disk, and a file that is made to hurt hurts only that. */
-static void begin_reporting(struct exec *x, struct process *p, struct mono now)
-{
-    struct launch l = {.cwd = p->cwd, .in = x->null_fd, .out = x->null_fd, .results = -1};
-    bool whole = !p->was_signalled && !p->exit.is_signal;
-    const char *step = "";
-    int fds[2];
-    size_t n = 0;
-    char **argv;
-    char **env;
-
-    arena_reset(&x->arena);
-    p->has_reported = true;
-    p->phase = PHASE_REPORTING;
-    p->phase_end = mono_add_ms(now, EXEC_REPORT_MS);
-    if (p->pipe[STREAM_RESULTS].fd >= 0 || pipe2(fds, O_CLOEXEC) != 0) {
-        report_error_line(x, p, now, "the report files cannot be read: there is no pipe for it");
-        return;
-    }
-    argv = arena_alloc(&x->arena, (p->n_reports + 5) * sizeof(*argv));
-    argv[n++] = arena_strdup(&x->arena, "/proc/self/exe");
-    argv[n++] = arena_strdup(&x->arena, "reports");
-    argv[n++] = arena_printf(&x->arena, "%" PRId64, p->started_ns);
-    argv[n++] = arena_strdup(&x->arena, whole ? "whole" : "cut");
-    for (uint32_t i = 0; i < p->n_reports; i++)
-        argv[n++] = p->reports[i];
-    argv[n] = NULL;
-    l.argv = argv;
-    env = exec_base_env(&x->arena, 1, &n);
-    env[n] = NULL;
-    l.envp = env;
-    l.results = fds[1];
-    p->reader = launch_child(&l, &x->arena, &step);
-    (void)close(fds[1]);
-    if (p->reader < 0) {
-        p->reader = 0;
-        (void)close(fds[0]);
-        report_error_line(x, p, now, "the report files cannot be read: their reader does not start");
-        return;
-    }
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    p->pipe[STREAM_RESULTS].fd = fds[0];
-    p->pipe[STREAM_RESULTS].look_at = now;
-}
-
-/* Is all told that the files say? The pipes were read just now. */
-static bool reporting_is_over(struct exec *x, struct process *p, struct mono now)
-{
-    if (p->reader > 0 && mono_before(now, p->phase_end))
-        return false;
-    if (p->reader > 0) {
-        (void)kill(-p->reader, SIGKILL); /* it is reaped like an orphan */
-        p->reader = 0;
-        report_error_line(x, p, now, "reading the report files took too long");
-    }
-    return true;
-}
-
-static void reader_ended(struct exec *x, struct process *p, struct mono now, int status)
-{
-    for (uint32_t i = 0; i < STREAM_COUNT; i++)
-        (void)pipe_read(x, p, now, i);
-    p->reader = 0;
-    if (status != 0)
-        report_error_line(x, p, now, "the reader of the report files failed");
-    advance(x, p, now);
-}
-
 /* Go as far towards the end as is possible now. */
-static void advance(struct exec *x, struct process *p, struct mono now)
+void exec_advance(struct exec *x, struct process *p, struct mono now)
 {
     if (p->phase == PHASE_RUNNING)
         return;
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
-        (void)pipe_read(x, p, now, i);
+        (void)exec_pipe_read(x, p, now, i);
     if (p->phase == PHASE_DRAINING) {
         if (!pipes_are_closed(p) && mono_before(now, p->phase_end))
             return;
         begin_killing(p, now);
     }
-    if (p->phase == PHASE_REPORTING) {
-        if (reporting_is_over(x, p, now))
-            finish(x, p, now);
+    if (p->phase == PHASE_REPORTING || p->phase == PHASE_KEEPING) {
+        if (!exec_reporting_is_over(x, p, now) || exec_begin_keeping(x, p, now))
+            return;
+        finish(x, p, now);
         return;
     }
     if (leftovers(x, p, true) && mono_before(now, p->phase_end)) {
@@ -755,13 +619,14 @@ static void advance(struct exec *x, struct process *p, struct mono now)
         return;
     }
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
-        (void)pipe_read(x, p, now, i); /* last words of those just killed */
+        (void)exec_pipe_read(x, p, now, i); /* last words of those just killed */
     if (p->reports != NULL && !p->has_reported) {
-        begin_reporting(x, p, now);
+        exec_begin_reporting(x, p, now);
         if (p->reader > 0)
             return;
     }
-    finish(x, p, now);
+    if (!exec_begin_keeping(x, p, now))
+        finish(x, p, now);
 }
 
 bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const struct rusage *ru)
@@ -770,7 +635,7 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
 
     for (uint32_t i = 0; i < x->slots_used && p == NULL; i++) {
         if (x->slots[i] != NULL && x->slots[i]->reader == pid) {
-            reader_ended(x, x->slots[i], now, status);
+            exec_reader_ended(x, x->slots[i], now, status);
             return true;
         }
         if (x->slots[i] != NULL && x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING)
@@ -787,7 +652,7 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
     p->exit.max_rss_kib = (uint64_t)ru->ru_maxrss;
     p->phase = PHASE_DRAINING;
     p->phase_end = mono_add_ms(now, EXEC_DRAIN_MS);
-    advance(x, p, now);
+    exec_advance(x, p, now);
     return true;
 }
 
@@ -844,12 +709,16 @@ void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signa
         p->phase_end = now;
         return;
     }
+    if (p->phase == PHASE_KEEPING) { /* its processes are gone: only who wants nothing more of it kills */
+        p->phase_end = sig == AG_KILL ? now : p->phase_end;
+        return;
+    }
     if (p->phase != PHASE_RUNNING) {
         begin_killing(p, now);
         return;
     }
     if (do_describe) {
-        (void)pipe_read(x, p, now, STREAM_LOG);
+        (void)exec_pipe_read(x, p, now, STREAM_LOG);
         describe(x, p);
     }
     (void)kill(-p->pid, sig == AG_TERM ? SIGTERM : SIGKILL);
@@ -887,12 +756,12 @@ void exec_poll_done(struct exec *x, struct mono now, const struct pollfd *fds, s
                 if (fds[f].fd != p->pipe[k].fd || fds[f].revents == 0)
                     continue;
                 ready = true;
-                next_look(&p->pipe[k], now, pipe_read(x, p, now, k));
+                next_look(&p->pipe[k], now, exec_pipe_read(x, p, now, k));
                 break;
             }
         }
         if (ready)
-            advance(x, p, now);
+            exec_advance(x, p, now);
     }
 }
 
@@ -910,7 +779,7 @@ struct mono exec_deadline(const struct exec *x)
                 t = mono_min(t, p->pipe[k].look_at);
             t = mono_min(t, p->pipe[k].quiet_at);
         }
-        if (p->phase == PHASE_DRAINING || p->phase == PHASE_REPORTING)
+        if (p->phase == PHASE_DRAINING || p->phase == PHASE_REPORTING || p->phase == PHASE_KEEPING)
             t = mono_min(t, p->phase_end);
         if (p->phase == PHASE_KILLING)
             t = mono_min(t, p->next_check);
@@ -929,7 +798,7 @@ void exec_tick(struct exec *x, struct mono now)
         if (p == NULL || p->phase == PHASE_RUNNING)
             continue;
         if (!mono_before(now, p->phase == PHASE_KILLING ? p->next_check : p->phase_end))
-            advance(x, p, now);
+            exec_advance(x, p, now);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent_core.h"
+#include "agent/artifacts.h"
 #include "agent/report_files.h"
 #include "agent/serve.h"
 #include "agent/sha256.h"
@@ -22,6 +23,7 @@ static const char usage[] =
     "wrata-agent serve [--dir DIR] --instance ID [--foreground]   the agent itself\n"
     "wrata-agent channel SOCKET PARAMS                git's way to the controller\n"
     "wrata-agent reports START whole|cut GLOB...      a run's report files, for the agent\n"
+    "wrata-agent artifacts DIR RUN START ...          what a run leaves to be kept, for the agent\n"
     "wrata-agent version\n"
     "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
     "--no-cgroup: do without control groups even where there are some.\n";
@@ -100,6 +102,8 @@ int main(int argc, char **argv)
 
     if (strcmp(command, "version") == 0)
         return version();
+    if (strcmp(command, "artifacts") == 0)
+        return artifacts_main(argc - 2, argv + 2);
     if (strcmp(command, "reports") == 0)
         return report_files_main(argc - 2, argv + 2);
     if (strcmp(command, "channel") == 0 && argc == 4)

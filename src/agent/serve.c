@@ -13,8 +13,8 @@
  * itself until somebody comes for it, so a run's end is synced before the turn is over, and everything at the latest
  * with the next tidy.
  *
- * Signals are blocked except while ppoll sleeps, so their handler only has to set a flag and nothing can be missed. ppoll
- * does not let them through when a descriptor is ready already: then they are asked for. */
+ * Signals are blocked except while ppoll sleeps: nothing can be missed. It does not let them through when a descriptor is
+ * ready already: then they are asked for. */
 #include "agent/serve.h"
 
 #include <errno.h>
@@ -45,10 +45,6 @@
 #include "agent/spool.h"
 #include "base/log.h"
 
-#ifndef WRATA_VERSION
-#define WRATA_VERSION "0.0.0"
-#endif
-
 #define CONNS_MAX 80
 #define POLL_MAX 1024
 #define READ_BYTES KIB(64)
@@ -59,8 +55,8 @@
 #define CHAN_OUT_MAX MIB(65)     /* the core allows a window */
 #define HELLO_TIMEOUT_MS 5000
 #define STALL_TIMEOUT_MS 120000 /* a link that takes nothing for so long is dropped */
-/* While runs wait for slots here anyway, nothing that is told to the controller is urgent: what happens meanwhile goes in
- * one piece, and costs both sides one wake-up instead of one for each short script. */
+/* While runs wait for slots here, nothing that is told is urgent: what happens meanwhile goes in one piece, and costs both
+ * sides one wake-up instead of one for each short script. */
 #define LINK_GATHER_MS 4
 #define LINK_GATHER_BYTES KIB(64)
 #define TIDY_MS 1000
@@ -154,7 +150,7 @@ static bool is_known_pid(void *ctx, pid_t pid)
     return prepare_is_known_pid(s->prepare, pid) || ready_is_known_pid(s->ready, pid);
 }
 
-/* The code is there, or not: what `prepare` asks for comes behind it. */
+/* What `prepare` asks for comes behind the code. */
 static void on_code(void *ctx, struct mono now, const struct agent_event *ev)
 {
     struct serve *s = ctx;
@@ -169,10 +165,9 @@ static void on_say(void *ctx, struct mono now, uint64_t run, struct slice bytes)
     struct serve *s = ctx;
     enum held_state state;
 
-    if (!agent_run_state(s->agent, run, &state) || state != HELD_PREPARING)
-        return; /* it is gone: nobody will ask */
-    if (spool_stream(s->spool, run, STREAM_LOG, bytes.ptr, bytes.len) != ERR_OK)
-        return; /* the disk is full; the run ends for that reason when it starts */
+    if (!agent_run_state(s->agent, run, &state) || state != HELD_PREPARING || /* gone: nobody will ask */
+        spool_stream(s->spool, run, STREAM_LOG, bytes.ptr, bytes.len) != ERR_OK)
+        return; /* or the disk is full; the run ends for that reason when it starts */
     post(s, now,
          &(struct agent_event){.kind = AG_EV_GREW,
                                .run = run,
@@ -523,6 +518,12 @@ static bool become_chan(struct serve *s, struct mono now, struct conn *c, char *
     c->kind = CONN_CHAN;
     c->local = ++s->next_local;
     step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_OPEN, .local = c->local, .chan = &f});
+    if (c->in.len > 0 && c->may_read >= c->in.len) { /* its first bytes came with the line */
+        struct agent_event first = {AG_EV_CHAN_BYTES, .local = c->local, .text = buf_slice(&c->in)};
+
+        c->may_read -= c->in.len;
+        step(s, now, &first);
+    }
     return true;
 }
 
@@ -545,7 +546,7 @@ static bool new_line(struct serve *s, struct mono now, struct conn *c)
         become_link(s, now, c);
         return link_frames(s, now, c);
     }
-    if (strncmp(line, "channel ", 8) == 0 && c->in.len == 0)
+    if (strncmp(line, "channel ", 8) == 0)
         return become_chan(s, now, c, line + 8);
     return false;
 }

@@ -1,0 +1,122 @@
+/* The lines that say how a machine is made ready: what is read, what is refused, what is passed over. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "wire/agent_setup.h"
+
+static enum err read_lines(const char *const *texts, struct arena *a, struct setup *ret, struct why *why)
+{
+    struct slice lines[64];
+    uint32_t n = 0;
+
+    for (; texts[n] != NULL; n++)
+        lines[n] = slice_of(texts[n]);
+    return setup_read(lines, n, a, ret, why);
+}
+
+static void test_agent_setup__steps_key_and_artifacts(void **state)
+{
+    static const char *const lines[] = {"step=gems",
+                                        "arg=bundle",
+                                        "arg=in=stall",
+                                        "limit_ms=90000",
+                                        "step=",
+                                        "arg=true",
+                                        "key=abc",
+                                        "prepare_env=A=b=c",
+                                        "artifact=**/*.png",
+                                        "artifact_max=10",
+                                        "artifact=*.log",
+                                        "artifact_files_max=7",
+                                        "of=the future",
+                                        "artifact_run_max=9",
+                                        NULL};
+    struct why why = {0};
+    struct setup s;
+    struct arena a;
+
+    (void)state;
+    arena_init(&a);
+    assert_int_equal(read_lines(lines, &a, &s, &why), ERR_OK);
+    assert_int_equal(s.n_steps, 2);
+    assert_int_equal(s.steps[0].n_argv, 2);
+    assert_true(slice_eq(s.steps[0].argv[1], SLICE("in=stall")));
+    assert_int_equal(s.steps[0].limit_ms, 90000);
+    assert_int_equal(s.steps[1].limit_ms, SETUP_STEP_LIMIT_MS);
+    assert_true(slice_eq(s.key, SLICE("abc")));
+    assert_true(slice_eq(s.env[0], SLICE("A=b=c")));
+    assert_int_equal(s.n_artifacts, 2);
+    assert_int_equal(s.artifacts[0].max_bytes, 10);
+    assert_int_equal(s.files_max, 7);
+    assert_int_equal(s.run_bytes_max, 9);
+    assert_int_equal(s.file_bytes_max, ARTIFACT_FILE_BYTES_DEFAULT);
+    arena_done(&a);
+}
+
+static void test_agent_setup__what_is_refused(void **state)
+{
+    static const struct {
+        const char *lines[3];
+        const char *says;
+    } rows[] = {
+        {{"arg=x"}, "no step stands before it"},
+        {{"limit_ms=1"}, "no step stands before it"},
+        {{"step=a"}, "step 'a' has no command"},
+        {{"nothing"}, "it is not KEY=value"},
+        {{"artifact="}, "it is empty"},
+        {{"artifact_max=1"}, "no artifact stands before it"},
+        {{"prepare_env=x"}, "it is not NAME=value"},
+        {{"artifact=a", "artifact_max=-1"}, "its number is none"},
+        {{"step=a", "limit_ms=1e9"}, "its number is none"},
+        {{"step=a", "limit_ms=999999999999"}, "its number is too large"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct why why = {0};
+        struct setup s;
+        struct arena a;
+
+        arena_init(&a);
+        assert_int_not_equal(read_lines(rows[i].lines, &a, &s, &why), ERR_OK);
+        if (strstr(why.text, rows[i].says) == NULL)
+            fail_msg("row %zu: %s", i, why.text);
+        arena_done(&a);
+    }
+}
+
+static void test_agent_setup__lists_have_an_end(void **state)
+{
+    struct slice lines[SETUP_STEPS_MAX * 2 + 2];
+    struct why why = {0};
+    struct setup s;
+    struct arena a;
+    uint32_t n = 0;
+
+    (void)state;
+    arena_init(&a);
+    for (uint32_t i = 0; i <= SETUP_STEPS_MAX; i++) {
+        lines[n++] = SLICE("step=a");
+        lines[n++] = SLICE("arg=b");
+    }
+    assert_int_equal(setup_read(lines, n - 2, &a, &s, &why), ERR_OK);
+    assert_int_equal(s.n_steps, SETUP_STEPS_MAX);
+    assert_int_equal(setup_read(lines, n, &a, &s, &why), ERR_LIMIT);
+    arena_done(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_agent_setup__steps_key_and_artifacts),
+        cmocka_unit_test(test_agent_setup__what_is_refused),
+        cmocka_unit_test(test_agent_setup__lists_have_an_end),
+    };
+
+    return cmocka_run_group_tests_name("agent_setup", tests, NULL, NULL);
+}
