@@ -13,6 +13,8 @@
 
 #define LOOK_MS 30000 /* between looks for mirrors that are due */
 #define BACKGROUND_MAX 2
+#define PRUNE_MS (24 * 3600 * 1000)
+#define BUNDLE_KEPT_MS (INT64_C(30) * 24 * 3600 * 1000) /* so long its launches can be run again */
 
 /* ---- the fetch of one project ---- */
 
@@ -30,6 +32,7 @@ struct project_state {
     struct project_row *row;
     struct waiter *waiters;
     struct mono fetched_at; /* the last time it went well */
+    struct mono pruned_at;  /* 0 not yet */
     struct wall asked_at;   /* the last try */
     bool is_busy;
     bool is_background;
@@ -109,6 +112,67 @@ static void tell_waiters(struct project_state *ps)
     api_unhold(a);
 }
 
+/* ---- commits that bundles brought, and nobody needs ---- */
+
+struct pruning {
+    struct api *api;
+    struct project_id id;
+    struct arena arena;
+    const char **keep;
+    uint32_t n_keep, cap_keep;
+    enum err err;
+};
+
+static void keep_commit(void *ctx, const char *commit)
+{
+    struct pruning *p = ctx;
+
+    if (p->n_keep == p->cap_keep) {
+        p->cap_keep = p->cap_keep * 2 + 16;
+        p->keep = xrealloc(p->keep, p->cap_keep * sizeof(*p->keep));
+    }
+    p->keep[p->n_keep++] = arena_strdup(&p->arena, commit);
+}
+
+static void pruning_job(struct reader *r, void *arg)
+{
+    struct pruning *p = arg;
+    struct why why;
+
+    p->err = read_living_commits(r, p->id, keep_commit, p, &why);
+}
+
+static void pruning_done(void *arg)
+{
+    struct pruning *p = arg;
+    struct api *a = p->api;
+
+    if (p->err == ERR_OK && !a->is_closed)
+        projects_prune(a->opts.projects, p->id, (struct wall){wall_now().ms - BUNDLE_KEPT_MS}, p->keep,
+                       p->n_keep, NULL, NULL);
+    arena_done(&p->arena);
+    free(p->keep);
+    free(p);
+    api_unhold(a);
+}
+
+/* Once a day, after a fetch, well or not. */
+static void prune_sometimes(struct project_state *ps)
+{
+    struct pruning *p;
+
+    if (ps->is_deleted || ps->api->is_closed ||
+        (ps->pruned_at.us != 0 && mono_ms_between(ps->pruned_at, mono_now()) < PRUNE_MS))
+        return;
+    ps->pruned_at = mono_now();
+    p = xcalloc(1, sizeof(*p));
+    p->api = ps->api;
+    p->id.v = ps->id;
+    arena_init(&p->arena);
+    api_hold(p->api);
+    store_read(p->api->opts.store, pruning_job, pruning_done, p);
+}
+
 static void on_row_put(void *ctx, enum err err, const struct why *why)
 {
     struct project_state *ps = ctx;
@@ -117,6 +181,7 @@ static void on_row_put(void *ctx, enum err err, const struct why *why)
         ps->err = err;
         ps->why = *why;
     }
+    prune_sometimes(ps);
     tell_waiters(ps);
 }
 

@@ -1,7 +1,7 @@
 /* mirror.c - the jobs that change a mirror: refresh, bundle, remove; and what may be the url of a project.
  *
  * The first fetch goes into DIR/p<ID>.git.new, which takes its name when it is whole. Every fetch names the url and
- * what it takes: heads and tags, pruned. Nothing else is ever pruned, so refs/wrata/ - commits from bundles - stays.
+ * what it takes: heads and tags, pruned. refs/wrata/ - commits from bundles - is left to prune.c.
  * A mirror has no hooks, no gc and no remote of its own. */
 #include <errno.h>
 #include <stdio.h>

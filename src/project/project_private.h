@@ -3,6 +3,7 @@
  *   projects.c   mirrors, their queues of jobs, the children that do them
  *   login.c      name and token for https, and what git says of them; askpass.c gives them to git
  *   mirror.c     the jobs that change a mirror: refresh, bundle, remove; urls
+ *   prune.c      commits of bundles that nobody needs any more
  *   refs.c       branches and tags; a ref to a commit
  *   tree.c       the files of a commit, read from git and kept
  *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
@@ -111,7 +112,16 @@ MUST_USE enum err ref_answer(struct slice out, const char *ref, char *ret, size_
 
 /* ---- projects.c: jobs ---- */
 
-enum job_kind { JOB_REFRESH, JOB_REMOVE, JOB_BUNDLE, JOB_REFS, JOB_TREE, JOB_PLAN, JOB_KIND_COUNT };
+enum job_kind {
+    JOB_REFRESH,
+    JOB_REMOVE,
+    JOB_BUNDLE,
+    JOB_PRUNE,
+    JOB_REFS,
+    JOB_TREE,
+    JOB_PLAN,
+    JOB_KIND_COUNT
+};
 
 struct mirror {
     struct mirror *next; /* hash chain */
@@ -135,11 +145,12 @@ struct job {
     char **patterns;
     uint32_t n_patterns;
     char *bundle;
-    bool has_refreshed;  /* a plan asked the remote already */
-    bool is_new;         /* a refresh makes the mirror */
-    bool is_told;        /* its callback was called */
-    uint64_t generation; /* of the mirror when it asked */
-    char head[256];      /* of the remote, by a refresh */
+    struct wall older_than; /* of a prune; `patterns` are what it keeps */
+    bool has_refreshed;     /* a plan asked the remote already */
+    bool is_new;            /* a refresh makes the mirror */
+    bool is_told;           /* its callback was called */
+    uint64_t generation;    /* of the mirror when it asked */
+    char head[256];         /* of the remote, by a refresh */
     char commit[COMMIT_CHARS_MAX + 1];
     struct arena arena;
     const char **commits; /* of a bundle */
@@ -162,7 +173,7 @@ struct job {
 /* The next step of a job: e is how the child of the last one ended, NULL at the first. A step ends with job_git()
  * or job_end(). */
 typedef void job_step_fn(struct job *j, const struct child_exit *e);
-job_step_fn refresh_step, remove_step, bundle_step, refs_step, tree_step;
+job_step_fn refresh_step, remove_step, bundle_step, prune_step, refs_step, tree_step;
 
 /* Start `git --git-dir=DIR words…` (NULL-ended) with input (taken; NULL: none). Its end is the next step. */
 void job_git(struct job *j, const char *git_dir, const char *const *words, TAKES char *input,

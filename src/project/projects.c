@@ -41,8 +41,9 @@ static const struct {
     job_step_fn *step;
 } kinds[] = {
     [JOB_REFRESH] = {"refresh", true, refresh_step}, [JOB_REMOVE] = {"remove", true, remove_step},
-    [JOB_BUNDLE] = {"bundle", true, bundle_step},    [JOB_REFS] = {"refs", false, refs_step},
-    [JOB_TREE] = {"tree", false, tree_step},         [JOB_PLAN] = {"plan", false, tree_step},
+    [JOB_BUNDLE] = {"bundle", true, bundle_step},    [JOB_PRUNE] = {"prune", true, prune_step},
+    [JOB_REFS] = {"refs", false, refs_step},         [JOB_TREE] = {"tree", false, tree_step},
+    [JOB_PLAN] = {"plan", false, tree_step},
 };
 _Static_assert(ARRAY_LEN(kinds) == JOB_KIND_COUNT, "a row for each");
 
@@ -115,6 +116,7 @@ static void job_tell(struct job *j, enum err err, const struct why *why)
     switch (j->kind) {
     case JOB_REFRESH:
     case JOB_REMOVE:
+    case JOB_PRUNE:
         if (j->done != NULL)
             j->done(j->ctx, err, why);
         break;
@@ -528,6 +530,19 @@ void projects_bundle(struct projects *ps, struct project_id id, const char *bund
     CHECK(bundle_path[0] == '/');
     j->bundle = xstrdup(bundle_path);
     j->on_bundle = done;
+}
+
+void projects_prune(struct projects *ps, struct project_id id, struct wall older_than,
+                    const char *const *keep, uint32_t n_keep, project_done_fn *done, void *ctx)
+{
+    struct job *j = job_new(ps, id, JOB_PRUNE, ctx);
+
+    j->older_than = older_than;
+    j->done = done;
+    j->patterns = xcalloc(n_keep, sizeof(*j->patterns));
+    for (uint32_t i = 0; i < n_keep; i++)
+        j->patterns[i] = xstrdup(keep[i]);
+    j->n_patterns = n_keep;
 }
 
 /* ---- open and close ---- */

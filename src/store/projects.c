@@ -167,3 +167,15 @@ enum err read_project_named(struct reader *r, const char *name_or_url, project_f
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no project '%.150s'", name_or_url);
     return db_error(r->db, reterr);
 }
+
+enum err read_living_commits(struct reader *r, struct project_id id,
+                             void (*each)(void *ctx, const char *commit), void *ctx, struct why *reterr)
+{
+    struct db_stmt *s =
+        db_sql(r->db, "SELECT commit_hash FROM launches WHERE state <> 'done' AND project = ?");
+
+    db_uint(s, id.v);
+    while (db_row(s))
+        each(ctx, db_get_text(s));
+    return db_error(r->db, reterr);
+}

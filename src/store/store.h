@@ -242,6 +242,11 @@ MUST_USE enum err read_project(struct reader *r, struct project_id id, project_f
 MUST_USE enum err read_project_named(struct reader *r, const char *name_or_url, project_fn *each, void *ctx,
                                      struct why *reterr);
 
+/* The commits that launches of a project which are not done need; `each` may hear one several times. */
+MUST_USE enum err read_living_commits(struct reader *r, struct project_id id,
+                                      void (*each)(void *ctx, const char *commit), void *ctx,
+                                      struct why *reterr);
+
 /* Who owns it, and what it is called: for owner rules and the audit log. ERR_NOTFOUND. */
 MUST_USE enum err read_launch_user(struct reader *r, struct launch_id id, struct user_id *ret,
                                    struct why *reterr);

@@ -567,6 +567,62 @@ static void test_project__bundles_are_kept_through_a_refresh(void **state)
     world_free(w);
 }
 
+/* A commit on top of trunk, brought as a bundle. */
+static void bring(struct world *w, const char *name, char *commit, size_t size)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/%s.bundle", w->dir, name);
+    sh("cd %s/work && git checkout -q -B %s origin/trunk && echo %s >spec/%s_spec.rb && git add . && "
+       "git commit -qm %s && git bundle create -q %s origin/trunk..HEAD",
+       w->dir, name, name, name, name, path);
+    projects_bundle(w->ps, (struct project_id){1}, path, on_bundle, w);
+    until(w, 1);
+    assert_int_equal(w->err, ERR_OK);
+    (void)snprintf(commit, size, "%s", w->text + 2);
+}
+
+static void test_project__old_commits_of_bundles_go_but_those_that_are_needed(void **state)
+{
+    struct world *w = world_new();
+    char commits[3][64];
+    const char *keep;
+    char out[64];
+
+    (void)state;
+    projects_prune(w->ps, (struct project_id){1}, wall_now(), NULL, 0, on_done, w); /* no mirror yet */
+    until(w, 1);
+    assert_int_equal(w->err, ERR_OK);
+    projects_refresh(w->ps, (struct project_id){1}, w->src, on_done, w);
+    until(w, 1);
+    sh("git clone -q %s %s/work && cd %s/work && git config user.name a && git config user.email a@b", w->src,
+       w->dir, w->dir);
+    bring(w, "gone", commits[0], sizeof(commits[0]));
+    bring(w, "used", commits[1], sizeof(commits[1]));
+    bring(w, "young", commits[2], sizeof(commits[2]));
+    plan(w, commits[0], "spec/gone_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    sh("touch -d '40 days ago' $(find %s -path '*/refs/wrata/%s') $(find %s -path '*/refs/wrata/%s')", w->dir,
+       commits[0], w->dir, commits[1]);
+    keep = commits[1];
+    projects_prune(w->ps, (struct project_id){1}, (struct wall){wall_now().ms - 30 * 24 * INT64_C(3600000)},
+                   &keep, 1, on_done, w);
+    until(w, 1);
+    assert_int_equal(w->err, ERR_OK);
+    plan(w, commits[0], "spec/gone_spec.rb");
+    assert_int_equal(w->err, ERR_NOTFOUND);
+    plan(w, commits[1], "spec/used_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    plan(w, commits[2], "spec/young_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    plan(w, "trunk", "spec/a_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    /* gone altogether: whoever asks whether it must be sent again is told so */
+    (void)snprintf(out, sizeof(out), "%s", commits[0]);
+    sh("! git --git-dir=$(find %s -maxdepth 2 -name p1.git) cat-file -e %s 2>/dev/null", w->dir, out);
+    world_free(w);
+}
+
 static void test_project__free_answers_what_is_owed(void **state)
 {
     struct world *w = world_new();
@@ -599,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_project__refs_are_ordered_and_pruned),
         cmocka_unit_test(test_project__a_failed_refresh_says_why_and_changes_nothing),
         cmocka_unit_test(test_project__bundles_are_kept_through_a_refresh),
+        cmocka_unit_test(test_project__old_commits_of_bundles_go_but_those_that_are_needed),
         cmocka_unit_test(test_project__free_answers_what_is_owed),
     };
 

@@ -328,6 +328,12 @@ static void test_store_plans__mail(void **state)
     with_explained(*state, all_of_mail);
 }
 
+static void no_commit(void *ctx, const char *commit)
+{
+    (void)ctx;
+    (void)commit;
+}
+
 static void no_choice(void *ctx, const struct choice_row *row)
 {
     (void)ctx;
@@ -438,6 +444,7 @@ static void the_rest(struct reader *r)
     assert_int_equal(read_projects(r, no_project, NULL, NULL), ERR_OK);
     assert_int_equal(read_project(r, (struct project_id){1}, no_project, NULL, NULL), ERR_NOTFOUND);
     assert_int_equal(read_project_named(r, "none", no_project, NULL, NULL), ERR_NOTFOUND);
+    assert_int_equal(read_living_commits(r, (struct project_id){3}, no_commit, NULL, NULL), ERR_OK);
     assert_int_equal(read_predictions(r, (struct project_id){3}, no_prediction, NULL, NULL), ERR_OK);
     assert_int_equal(read_run(r, (struct run_id){1}, no_run, NULL, NULL), ERR_OK);
     assert_int_equal(read_log(r, (struct run_id){1}, 0, 50, &out, &info, NULL), ERR_OK);
