@@ -73,6 +73,8 @@ struct made_link {
 MUST_USE enum err link_make(struct req *rq, const struct user_row *u, enum link_purpose purpose, bool by_mail,
                             struct accounts_out *out, struct made_link *ret, struct why *reterr);
 void link_mail(struct req *rq, const struct user_row *u, const struct made_link *link);
+/* Tell somebody what was done to the account, by a template without a link that does anything; nothing without mail. */
+void notice_mail(struct req *rq, const char *kind, const char *to, const char *login);
 void render_link(struct json_out *j, const struct made_link *link);
 /* false: no mail is configured; answered. */
 bool has_mail(struct req *rq);

@@ -29,11 +29,11 @@ struct api_launch_defaults {
 
 /* A letter to somebody about the own account; borrowed for the call. */
 struct api_mail {
-    const char *to; /* an address that keeps to email_check() */
-    enum link_purpose purpose;
+    const char *to;   /* an address that keeps to email_check() */
+    const char *kind; /* of its template: "reset" */
     const char *login;
-    const char *url; /* a link that can be used once, so: in no log */
-    struct wall expires_at;
+    const char *url;        /* may be a link that can be used once, so: in no log */
+    struct wall expires_at; /* of that link; 0: it is none */
 };
 
 /* What was asked for is in the queue (n: the mail's id, or how many wait), or is not. */

@@ -335,6 +335,8 @@ void auth_cookie(struct req *rq, const char *secret);
 void auth_csrf(const char *secret, char out[SECRET_TEXT_BYTES]);
 const char *auth_cookie_of(struct req *rq); /* in the request's arena; NULL none */
 /* "https://host/PATH#secret", as the client sees this server, into the request's arena. */
+/* The page, as the server knows its own address. */
+const char *auth_page_url(struct req *rq);
 const char *auth_link_url(struct req *rq, const char *path, const char *secret);
 
 /* The hasher is gone: requests that wait for it are let go (account_common.c). */

@@ -133,6 +133,15 @@ void auth_cookie(struct req *rq, const char *secret)
                   cookie_name(rq), secret, (long long)max_age_s, rq->is_secure ? "; Secure" : "");
 }
 
+const char *auth_page_url(struct req *rq)
+{
+    const struct api *a = rq->api;
+
+    if (a->opts.public_host == NULL)
+        return arena_printf(&rq->arena, "%s/", httpd_url(a->http));
+    return arena_printf(&rq->arena, "https://%s/", a->opts.public_host); /* as below */
+}
+
 /* A link that goes out by mail on a stranger's wish must not lead where that stranger's Host header says. */
 const char *auth_link_url(struct req *rq, const char *path, const char *secret)
 {

@@ -46,15 +46,25 @@ bool has_mail(struct req *rq)
     return false;
 }
 
+/* Purposes of links and templates have the same names. */
 void link_mail(struct req *rq, const struct user_row *u, const struct made_link *link)
 {
     struct api_mail m = {.to = u->email,
-                         .purpose = link->purpose,
+                         .kind = link_purpose_name(link->purpose),
                          .login = u->login,
                          .url = link->url,
                          .expires_at = link->expires_at};
 
     rq->api->opts.mail(rq->api->opts.ctx, &m);
+}
+
+/* Whoever asks may be the thief of a session: the address of the page is the server's own word, not a Host header's. */
+void notice_mail(struct req *rq, const char *kind, const char *to, const char *login)
+{
+    struct api_mail m = {.to = to, .kind = kind, .login = login, .url = auth_page_url(rq)};
+
+    if (rq->api->opts.mail != NULL)
+        rq->api->opts.mail(rq->api->opts.ctx, &m);
 }
 
 /* ---- looking ---- */

@@ -116,39 +116,15 @@ static void session_end(struct req *rq)
     finish_command(rq, err, &out, answer_nothing);
 }
 
-/* ---- the profile ---- */
-
-struct me_body {
-    struct profile profile;
-};
-
-static const struct field me_fields[] = {PERSON_FIELDS(struct me_body, profile), {.type = FIELD_END}};
-
-static void answer_own(struct req *rq)
-{
-    answer_user(rq, rq->who.user);
-}
-
-static void me_edit(struct req *rq)
-{
-    const struct me_body *in = rq->body;
-    struct accounts_out out;
-    enum err err;
-
-    accounts_out_init(&out);
-    err = accounts_edit(rq->api->accounts, rq->who.user, &in->profile, &out, &rq->why);
-    finish_command(rq, err, &out, answer_own);
-}
-
 /* ---- what asks for the password again ---- */
 
 static void on_own_checked(struct req *rq, bool is_right, const char *made_anew)
 {
     const struct checking *c = rq->state;
     const struct user_row *u = accounts_user(rq->api->accounts, c->user);
-    const char *field = strcmp(rq->route->audit, "account.password") == 0 ? "current" : "password";
+    const char *field = strcmp(rq->route->audit, "account.delete") == 0 ? "password" : "current";
 
-    (void)made_anew; /* it is about to be replaced, or gone */
+    (void)made_anew; /* the next sign-in does that */
     if (!is_right || !is_still(rq, c)) {
         req_fail(rq, ERR_INVALID, field, "%s: it is not your password", field);
         return;
@@ -170,6 +146,72 @@ static void check_own(struct req *rq, const char *password, void (*then)(struct 
     c->then = then;
     check_password(rq, login, password, c->made, on_own_checked);
 }
+
+/* ---- the profile ---- */
+
+struct me_body {
+    struct profile profile;
+    const char *current;
+};
+
+static const struct field me_fields[] = {
+    PERSON_FIELDS(struct me_body, profile),
+    PASSWORD_FIELD(struct me_body, current, 1, 0, "the present password; another email needs it"),
+    {.type = FIELD_END},
+};
+
+static void answer_own(struct req *rq)
+{
+    answer_user(rq, rq->who.user);
+}
+
+/* The address that was confirmed hears of it: from now on a forgotten password goes elsewhere. */
+static void on_address_saved(struct req *rq)
+{
+    const char *old = rq->state;
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+
+    if (old[0] != '\0')
+        notice_mail(rq, "email_changed", old, u->login);
+    answer_own(rq);
+}
+
+static void edit_own(struct req *rq)
+{
+    const struct me_body *in = rq->body;
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+    bool tells = in->profile.email != NULL && strcmp(in->profile.email, u->email) != 0 &&
+                 u->email_confirmed_at.ms != 0;
+    struct accounts_out out;
+    enum err err;
+
+    rq->state = arena_strdup(&rq->arena, tells ? u->email : "");
+    accounts_out_init(&out);
+    err = accounts_edit(rq->api->accounts, rq->who.user, &in->profile, &out, &rq->why);
+    finish_command(rq, err, &out, on_address_saved);
+}
+
+/* Who may choose the address may choose the password, by a letter: so a session alone does not change it. */
+static void me_edit(struct req *rq)
+{
+    const struct me_body *in = rq->body;
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+    const char *email = in->profile.email;
+
+    if (email == NULL || strcmp(email, u->email) == 0 || u->id.v == OPERATOR_ID)
+        edit_own(rq); /* which refuses the operator */
+    else if (email_check(email, &rq->why) != ERR_OK)
+        req_error(rq, &rq->why);
+    else if (u->password[0] == '\0')
+        req_fail(rq, ERR_CONFLICT, "email",
+                 "email: the account has no password to show that it is you; ask an admin to change it");
+    else if (in->current == NULL)
+        req_fail(rq, ERR_INVALID, "current", "current: another email needs the present password");
+    else
+        check_own(rq, in->current, edit_own);
+}
+
+/* ---- another password ---- */
 
 struct password_body {
     const char *current;
@@ -213,6 +255,8 @@ static void me_password(struct req *rq)
     else
         check_own(rq, in->current, make_own);
 }
+
+/* ---- the end ---- */
 
 static void me_deletion(struct req *rq)
 {

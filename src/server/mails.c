@@ -127,11 +127,9 @@ static void site_of(const struct server *s, char *out, size_t size)
                                                : s->opts.listen);
 }
 
-/* Purposes of links and templates have the same names. */
 static void on_mail(void *ctx, const struct api_mail *in)
 {
     struct server *s = ctx;
-    const char *kind = link_purpose_name(in->purpose);
     char site[SITE_BYTES];
     char at[JSON_TIME_BYTES];
     char until[64];
@@ -141,11 +139,11 @@ static void on_mail(void *ctx, const struct api_mail *in)
     site_of(s, site, sizeof(site));
     jo_time_text(in->expires_at, at);
     (void)snprintf(until, sizeof(until), "%.10s %.5s UTC", at, at + 11);
-    if (notify_template(s->mails->notify, in->to, kind,
+    if (notify_template(s->mails->notify, in->to, in->kind,
                         (const struct template_value[]){
                             {"site", site}, {"login", in->login}, {"url", in->url}, {"until", until}},
                         4, NULL, NULL, &why) != ERR_OK)
-        LOG_ERROR("mail.not_queued", "kind=%s why=%s", kind, log_quote(text, sizeof(text), why.text));
+        LOG_ERROR("mail.not_queued", "kind=%s why=%s", in->kind, log_quote(text, sizeof(text), why.text));
 }
 
 static enum err on_mail_test(void *ctx, const char *to, api_mails_fn *done, void *arg, struct why *reterr)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -335,13 +336,40 @@ class AccountsTest(ServerTest):
 
     def test_the_profile(self):
         mira = self.person("mira")
-        user = mira.post("/me", {"email": "mira@example.org", "last_name": "Lovelace"})
+        user = mira.post("/me", {"email": "mira@example.org", "last_name": "Lovelace", "current": WORDS})
         self.assertEqual((user["email"], user["last_name"], user["email_confirmed"]), ("mira@example.org", "Lovelace", False))
         self.assertEqual(mira.post("/me", {"position": "QA"})["last_name"], "Lovelace")
         self.refused(mira.call("POST", "/me", {"email": "x"}), 422, "INVALID", "email")
         self.refused(mira.call("POST", "/me", {"first_name": "a\x07"}), 422, "INVALID", "first_name")
         self.refused(mira.call("POST", "/me", {"login": "root"}), 422, "INVALID")
         self.refused(self.nobody.call("POST", "/me", {"position": "x"}), 401, "SIGN_IN")
+
+    def test_a_session_alone_changes_no_address(self):
+        mira = self.person("mira", email="mira@example.org")
+        self.host.post("/users/%d" % mira.id, {"email_confirmed": True})
+        for email in ("thief@example.org", "", "MIRA@example.org"):
+            self.refused(mira.call("POST", "/me", {"email": email, "position": "X"}), 422, "INVALID", "current")
+        self.refused(mira.call("POST", "/me", {"email": "x", "current": WORDS}), 422, "INVALID", "email")
+        self.assertEqual(mira.post("/me", {"email": "mira@example.org", "first_name": "M"})["first_name"], "M")  # the present one
+        for _ in range(5):
+            answer = mira.call("POST", "/me", {"email": "thief@example.org", "current": "wrong wrong", "position": "X"})
+            self.refused(answer, 422, "INVALID", "current")
+        self.refused(mira.call("POST", "/me", {"email": "thief@example.org", "current": WORDS}), 429, "LIMIT")
+        user = mira.get("/me")["user"]
+        self.assertEqual((user["email"], user["email_confirmed"], user["position"]), ("mira@example.org", True, ""))
+        time.sleep(1.2)
+        user = mira.post("/me", {"email": "m@example.org", "current": WORDS})
+        self.assertEqual((user["email"], user["email_confirmed"]), ("m@example.org", False))
+
+    def test_who_has_no_password_changes_no_address(self):
+        mira = self.person("mira")
+        self.refused(self.host.call("POST", "/me", {"email": "op@example.org", "current": WORDS}), 403, "DENIED")
+        self.server.stop()
+        with sqlite3.connect(os.path.join(self.server.data, "wrata.db")) as db:
+            db.execute("UPDATE users SET password = '' WHERE login = 'mira'")
+        self.server.start()
+        self.refused(mira.call("POST", "/me", {"email": "m@example.org", "current": WORDS}), 409, "CONFLICT", "email")
+        self.assertEqual(mira.post("/me", {"position": "QA"})["position"], "QA")
 
     def test_another_password_ends_the_other_sessions(self):
         mira, elsewhere = self.person("mira"), self.client("mira")
@@ -612,7 +640,7 @@ class AccountsTest(ServerTest):
     def test_confirming_needs_an_address_and_mail(self):
         mira = self.person("mira")
         self.refused(mira.call("POST", "/me/confirm", {}), 409, "CONFLICT")
-        mira.post("/me", {"email": "mira@example.org"})
+        mira.post("/me", {"email": "mira@example.org", "current": WORDS})
         answer = mira.call("POST", "/me/confirm", {})
         self.refused(answer, 503, "BUSY")
         self.assertIn("Retry-After", answer.headers)

@@ -4,6 +4,7 @@
 import email
 import email.policy
 import http.client
+import json
 import os
 import signal
 import sqlite3
@@ -119,6 +120,52 @@ class Sending(Base):
             if purpose != "confirm":
                 self.assertEqual(used["user"]["login"], "mira")
         self.assertTrue(server.get("/api/v1/users/%d" % mira["id"])["email_confirmed"])
+
+    def signed_in(self, server, login, password):
+        """What a browser sends with a session: its cookie, and the page's token."""
+        c = http.client.HTTPConnection(server.url.split("//")[1], timeout=60)
+        c.request("POST", "/api/v1/session", json.dumps({"login": login, "password": password}), {"Content-Type": "application/json"})
+        answer = c.getresponse()
+        self.assertEqual(answer.status, 200)
+        cookie = answer.headers["Set-Cookie"].split(";")[0]
+        headers = {"Content-Type": "application/json", "Cookie": cookie, "X-CSRF-Token": json.loads(answer.read())["csrf"]}
+
+        def post(path, body):
+            c.request("POST", "/api/v1" + path, json.dumps(body), {**headers, "Host": "localhost:" + server.url.rsplit(":", 1)[1]})
+            a = c.getresponse()
+            text = a.read()
+            self.assertEqual(a.status, 200, text)
+            return json.loads(text)
+
+        self.addCleanup(c.close)
+        return post
+
+    def arrived(self, sink, n):
+        """The n-th mail, from 0: its only receiver, its subject and its text."""
+        wait_for("mail %d is there" % n, lambda: len(sink.mails) > n)
+        m = email.message_from_bytes(sink.mails[n]["data"], policy=email.policy.default)
+        self.assertEqual(sink.mails[n]["to"], [m["To"]])
+        for body in ("plain", "html"):
+            self.assertIn("mira", m.get_body((body,)).get_content())
+        return m["To"], m["Subject"], m.get_body(("plain",)).get_content()
+
+    def test_an_address_that_was_confirmed_hears_that_it_was_changed(self):
+        sink = self.sink()
+        server = self.mailing(sink)
+        words = "four plain words here"
+        mira = server.post("/api/v1/users", {"login": "mira", "email": "first@example.org", "password": words})
+        post = self.signed_in(server, "mira", words)
+        post("/me", {"email": TO, "current": words})  # of the first, never confirmed, nobody knows whose it is
+        server.post("/api/v1/users/%d" % mira["id"], {"email_confirmed": True})
+        post("/me", {"email": TO, "position": "QA"})
+        post("/me", {"email": "thief@example.org", "current": words})
+        to, subject, text = self.arrived(sink, 0)
+        self.assertEqual((to, subject), (TO, "The address of your wrata account was changed"))
+        self.assertIn(server.url + "/", text.split())
+        self.assertNotIn("thief", text)
+        self.queue(server)  # the next one: there was none between
+        self.assertTrue((wait_for("the last mail", lambda: len(sink.mails) > 1 and sink.mails[1]))["to"] == [TO])
+        self.assertEqual([m["kind"] for m in server.get("/api/v1/mails")["items"]], ["test", "email_changed"])
 
     def test_without_an_address_it_goes_to_the_first_admin(self):
         sink = self.sink()

@@ -123,6 +123,32 @@ test('an address is confirmed; a used link says so', { skip }, async (t) => {
   assert.equal(page.url(), `${own.url}/welcome`);
 });
 
+test('another address asks for the password', { skip }, async (t) => {
+  const own = await server(t), page = await open(t, '/account', { server: own, as: 'mira', quiet: false });
+  const email = page.getByLabel('E-mail', { exact: true }), current = page.getByLabel('Current password', { exact: true }), mira = own.acc.byLogin('mira');
+  await email.waitFor();
+  assert.equal(await current.count(), 0);
+  await page.getByLabel('Position').fill('lead');
+  await page.keyboard.press('Enter');
+  await page.getByText('Saved.').waitFor();
+  assert.equal(mira.position, 'lead');
+  await email.fill('new@example.com');
+  await page.keyboard.press('Enter');
+  await page.locator('.field .wrong').getByText('Fill this in.').waitFor();
+  await current.fill('not the password');
+  await page.keyboard.press('Enter');
+  await page.locator('.field .wrong').getByText('it is not your password').waitFor();
+  assert.equal(mira.email, 'mira@example.com');
+  await current.fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.getByText('Saved.').waitFor();
+  assert.deepEqual([mira.email, mira.email_confirmed], ['new@example.com', false]);
+  await current.waitFor({ state: 'detached' });
+  await email.fill('other@example.com');
+  await current.waitFor();
+  await email.fill('new@example.com');
+  await current.waitFor({ state: 'detached' });
+});
 test('sign up, wait, be verified', { skip }, async (t) => {
   const own = await server(t);
   const page = await open(t, '/signup', { server: own, quiet: false });

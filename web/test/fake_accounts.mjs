@@ -90,7 +90,10 @@ export function accounts(options) {
         cookie(res, s);
         return ok(me({ user: x, session: s }), 201);
       }
-      case 'POST /me': { const bad = edit(user, body); return bad ? no(422, 'INVALID', bad, { field: 'email' }) : ok(pub(user)); }
+      case 'POST /me': {
+        if (body.email !== undefined && body.email !== user.email && body.current !== user.password) return no(422, 'INVALID', body.current === undefined ? 'current: another email needs the present password' : 'current: it is not your password', { field: 'current' });
+        const bad = edit(user, body); return bad ? no(422, 'INVALID', bad, { field: 'email' }) : ok(pub(user));
+      }
       case 'POST /me/password':
         if (body.current !== user.password) return no(422, 'INVALID', 'current: it is not your password', { field: 'current' });
         user.password = body.password;

@@ -61,12 +61,12 @@ function Problem({ f }: { f: FormState }) {
     </div>
   );
 }
-export function Form({ f, label, children, submit, busy = 'One moment…', danger = false, primary = true, extra }: {
-  f: FormState; label: string; children: ComponentChildren; submit: string; busy?: string; danger?: boolean; primary?: boolean; extra?: ComponentChildren;
+export function Form({ f, label, children, submit, busy = 'One moment…', danger = false, primary = true, extra, onInput }: {
+  f: FormState; label: string; children: ComponentChildren; submit: string; busy?: string; danger?: boolean; primary?: boolean; extra?: ComponentChildren; onInput?: (e: Event) => void;
 }) {
   const wait = f.error ? secondsTo(f.error.until) : 0;
   return (
-    <form class="form" ref={f.ref} onSubmit={f.onSubmit} noValidate aria-label={label}>
+    <form class="form" ref={f.ref} onSubmit={f.onSubmit} onInput={onInput} noValidate aria-label={label}>
       <Problem f={f} />
       {children}
       <p class="acts">

@@ -35,13 +35,15 @@ export function Account({ tab }: { tab: AccountTab }) {
 
 export function Profile({ u }: { u: User }) {
   const f = useForm(async (v) => { const user = await post<User>('/me', v); me.value = { ...me.peek()!, user }; return 'Saved.'; });
+  const [email, setEmail] = useState(u.email), typed = (e: Event): void => { const el = e.target; if (el instanceof HTMLInputElement && el.name === 'email') setEmail(el.value.trim()); };
   return (
     <>
       <Card title="You">
-        <Form f={f} label="Profile" submit="Save">
+        <Form f={f} label="Profile" submit="Save" onInput={typed}>
           <div class="pair"><Field f={f} name="first_name" label="First name" complete="given-name" value={u.first_name} /><Field f={f} name="last_name" label="Last name" complete="family-name" value={u.last_name} /></div>
           <Field f={f} name="position" label="Position" complete="organization-title" value={u.position} />
           <Field f={f} name="email" label="E-mail" type="email" complete="email" value={u.email} hint={u.email ? (u.email_confirmed ? 'Confirmed. A new address has to be confirmed again.' : 'Not confirmed yet.') : 'For a new password and for mails about your runs.'} />
+          {email !== u.email && <Field f={f} name="current" label="Current password" type="password" complete="current-password" required max={1000} hint="Another address could ask for a new password: show that it is you." />}
         </Form>
         {u.email && !u.email_confirmed && <Confirm key={u.email} />}
       </Card>
