@@ -393,6 +393,32 @@ class Starts(Base):
         self.assertEqual(sorted(s[0]["launch"] for s in starts), sorted(la["id"] for la in self.launches(server)))
         self.assertGreater(kills, 8)
 
+    def test_killed_right_before_the_commit_and_right_after_it(self):
+        server = self.world()
+        self.list(server)
+        before = server.post("/api/v1/schedules", {"name": "before", "list": "nightly", "kind": "once", "at": soon(4)})
+        due = datetime.datetime.strptime(before["next_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC).timestamp()
+        time.sleep(due - time.time() - 0.7)
+        db = sqlite3.connect(os.path.join(server.data, "wrata.db"), timeout=20, isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")  # nobody else commits: the launch is decided, and not on disk
+        time.sleep(due - time.time() + 1.5)
+        server.kill()
+        self.assertEqual(db.execute("SELECT (SELECT COUNT(*) FROM launches), (SELECT COUNT(*) FROM schedule_starts)").fetchall(), [(0, 0)])
+        db.execute("ROLLBACK")
+        db.close()
+        server.start()
+        start = wait_for("it starts now", lambda: self.starts(server, before["id"]), 20)[0]
+        self.assertEqual((start["result"], start["launch"]), ("started", self.launches(server)[0]["id"]))
+        self.assertGreater(start["late_ms"], 1000)
+
+        after = server.post("/api/v1/schedules", {"name": "after", "list": "nightly", "kind": "once", "overlap": "queue", "at": soon(3)})
+        wait_for("it is on disk", lambda: self.sql(server, "SELECT launch FROM schedule_starts WHERE schedule = ?", after["id"]), 20, 0.002)
+        server.kill()
+        server.start()
+        time.sleep(6)
+        self.assertEqual([x["result"] for x in self.starts(server, after["id"])], ["started"])
+        self.assertEqual(len(self.launches(server)), 2)
+
     def test_a_clock_that_jumps_brings_no_storm(self):
         """A time that was dealt with is not started again when the clock goes back over it."""
         server = self.world()
