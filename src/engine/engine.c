@@ -188,6 +188,7 @@ static struct test_row new_test_row(const struct new_test *t)
                              .language = t->language != NULL ? t->language : "",
                              .browser = t->browser != NULL ? t->browser : "",
                              .reason = "",
+                             .limits = t->limits,
                              .predicted_ms = t->predicted_ms,
                              .state = TEST_WAITING,
                              .outcome = OUTCOME_NONE};

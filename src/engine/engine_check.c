@@ -119,7 +119,7 @@ static void check_test(const struct engine *e, const struct launch *l, const str
     CHECK((t->state == TEST_DONE) == (t->outcome != OUTCOME_NONE)); /* E4 */
     CHECK(t->losses <= t->attempts);                                /* E16 */
     if (t->state != TEST_DONE)
-        CHECK(t->losses <= l->row.retries); /* E16 */
+        CHECK(t->losses <= test_retries(t)); /* E16 */
 }
 
 static void check_launch(const struct engine *e, const struct launch *l)

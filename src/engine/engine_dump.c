@@ -40,6 +40,9 @@ static void test_dump(const struct test *t, struct buf *out)
                t->losses, (unsigned long long)t->run.v);
     buf_printf(out, " rank=%lld language=\"%s\" browser=\"%s\" undo=%llu reason=\"%s\"", (long long)t->rank,
                t->language, t->browser, t->undo != NULL ? (unsigned long long)t->undo->id.v : 0, t->reason);
+    if (t->limits.time_limit_ms != 0 || t->limits.silence_limit_ms != 0 || t->limits.retries_plus_one != 0)
+        buf_printf(out, " limits=%lld,%lld,%u", (long long)t->limits.time_limit_ms,
+                   (long long)t->limits.silence_limit_ms, t->limits.retries_plus_one);
     texts_dump(out, "arg", t->argv, t->n_argv);
     buf_putc(out, '\n');
 }

@@ -130,6 +130,7 @@ struct test {
     uint32_t n_argv;
     const char *const *reports;
     uint32_t n_reports;
+    struct test_limits limits;
     int64_t predicted_ms;
     enum test_state state;
     enum outcome outcome;
@@ -475,6 +476,7 @@ void lease_renew(struct engine *e, struct run *r);
 void lease_on_timer(struct engine *e, struct run *r);
 
 /* ---- retry.c ---- */
+uint32_t test_retries(const struct test *t); /* after losses of infrastructure; its own, or its launch's */
 void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
 void retry_uncounted(struct engine *e, struct run *r, enum run_cause cause);
 void run_ended(struct engine *e, struct run *r, enum outcome outcome); /* its test is over with it */

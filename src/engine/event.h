@@ -51,6 +51,7 @@ struct new_test {
     uint32_t n_reports;
     const char *language; /* NULL: "" */
     const char *browser;  /* NULL: "" */
+    struct test_limits limits;
     int64_t predicted_ms;
 };
 

@@ -70,10 +70,17 @@ static const char *const *spec_env(struct engine *e, const struct run *r, uint32
     return env;
 }
 
+/* A limit of the test's own, -1: none; else its launch's. */
+static int64_t limit_of(int64_t own_ms, int64_t launch_ms)
+{
+    return own_ms == 0 ? launch_ms : own_ms < 0 ? 0 : own_ms;
+}
+
 static const struct run_spec *spec_of(struct engine *e, const struct run *r)
 {
     struct run_spec *s = arena_alloc(&e->out->arena, sizeof(*s));
     const struct launch_row *l = &r->launch->row;
+    const struct test_limits *limits = &r->test->limits;
 
     *s = (struct run_spec){.run = r->id,
                            .test = r->test->id,
@@ -91,8 +98,8 @@ static const struct run_spec *spec_of(struct engine *e, const struct run *r)
                            .n_reports = r->test->n_reports,
                            .setup = l->setup,
                            .n_setup = l->n_setup,
-                           .time_limit_ms = l->time_limit_ms,
-                           .silence_limit_ms = l->silence_limit_ms};
+                           .time_limit_ms = limit_of(limits->time_limit_ms, l->time_limit_ms),
+                           .silence_limit_ms = limit_of(limits->silence_limit_ms, l->silence_limit_ms)};
     s->env = spec_env(e, r, &s->n_env);
     return s;
 }

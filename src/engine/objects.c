@@ -206,6 +206,7 @@ struct test *launch_test_init(struct engine *e, struct launch *l, const struct t
     t->language = shared_text(l, row->language, last != NULL ? last->language : NULL);
     t->browser = shared_text(l, row->browser, last != NULL ? last->browser : NULL);
     t->reason = shared_text(l, row->reason, last != NULL ? last->reason : NULL);
+    t->limits = row->limits;
     t->predicted_ms = row->predicted_ms;
     t->rank = row->rank;
     t->state = row->state; /* where it begins, or where the store left it */
@@ -260,6 +261,7 @@ struct test_row test_row_of(const struct test *t)
                              .rank = t->rank,
                              .undo = t->undo != NULL ? t->undo->id : (struct undo_id){0},
                              .reason = t->reason,
+                             .limits = t->limits,
                              .predicted_ms = t->predicted_ms,
                              .state = t->state,
                              .outcome = t->outcome,

@@ -1,7 +1,8 @@
 /* retry.c - what becomes of a test when its run is over: done, again elsewhere, or given up; and the rest a server
  * must take after an infrastructure failure, so that a dead one cannot swallow the queue.
  *
- * Only infrastructure is tried again, `retries` times per launch. A run that was being stopped never is. */
+ * Only infrastructure is tried again, `retries` times: of the test itself, else of its launch. A run that was being
+ * stopped never is. */
 #include "engine/engine_private.h"
 
 /* The run leaves its server; whoever calls this has written its last state and its test's. */
@@ -62,6 +63,11 @@ static void lost_on_add(struct test *t, struct server_id s)
         t->lost_on[t->n_lost_on++] = s.v;
 }
 
+uint32_t test_retries(const struct test *t)
+{
+    return t->limits.retries_plus_one > 0 ? t->limits.retries_plus_one - 1 : t->launch->row.retries;
+}
+
 void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end)
 {
     static const struct run_end lost = {.outcome = OUTCOME_INFRASTRUCTURE};
@@ -85,7 +91,7 @@ void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, con
     lost_on_add(t, r->server->id);
     if (cause != RUN_BY_REMOVED)
         rest_begin(e, r->server, end->reason != NULL ? end->reason : edge->sentence);
-    if (t->losses > r->launch->row.retries) {
+    if (t->losses > test_retries(t)) {
         run_ended(e, r, OUTCOME_INFRASTRUCTURE);
         return;
     }

@@ -93,7 +93,7 @@ struct launch_row {
     /* n_secrets lines NAME=sealed text: opaque to all but who opens them, in the context of `user` and NAME */
     const char *const *secrets;
     uint32_t n_secrets;
-    const char *location;    /* the server under test: a location's name, or a URL; "" not said */
+    const char *location; /* the server under test: a location's name, or a URL; "" not said */
     /* n_setup lines KEY=value: how a machine is made ready and what is kept after a run (wire/agent_setup.h). Opaque to the
      * engine. */
     const char *const *setup;
@@ -120,6 +120,13 @@ const char *adapter_name(enum adapter_kind a); /* "exit" "rspec" "tap" "junit" "
 enum adapter_kind adapter_parse(const char *name); /* ADAPTER_COUNT: none of that name */
 bool adapter_has_results(enum adapter_kind a); /* it is judged by examples, not by its exit status alone */
 
+/* What a test's own command says, before its launch: 0 the launch's; a time of -1: none. */
+struct test_limits {
+    int64_t time_limit_ms;
+    int64_t silence_limit_ms;
+    uint32_t retries_plus_one;
+};
+
 struct test_row {
     struct test_id id;
     struct launch_id launch;
@@ -132,6 +139,7 @@ struct test_row {
     uint32_t n_reports;
     const char *language; /* "en-US"; "" not said */
     const char *browser;  /* "chrome"; "" not said */
+    struct test_limits limits;
     int64_t predicted_ms; /* from history; 0 unknown */
     int64_t rank; /* its place among the tests of its user: the lowest is first, of equals the older */
     enum test_state state;

@@ -382,5 +382,12 @@ enum err test_row_check(const struct test_row *t, struct why *reterr)
         err = report_glob_check(t->reports[i], reterr);
     if (err == ERR_OK)
         err = limit_check("predicted_ms", t->predicted_ms, reterr);
+    if (err == ERR_OK && t->limits.time_limit_ms != -1)
+        err = limit_check("time_limit_ms", t->limits.time_limit_ms, reterr);
+    if (err == ERR_OK && t->limits.silence_limit_ms != -1)
+        err = limit_check("silence_limit_ms", t->limits.silence_limit_ms, reterr);
+    if (err == ERR_OK && t->limits.retries_plus_one > LAUNCH_RETRIES_MAX + 1)
+        err = why_set(reterr, ERR_INVALID, "retries", "%u retries of a test, at most %u are allowed",
+                      t->limits.retries_plus_one - 1, LAUNCH_RETRIES_MAX);
     return err;
 }

@@ -60,6 +60,7 @@ struct writer {
     struct buf command;         /* the newest command of that launch, encoded */
     struct buf command_reports; /* its reports, encoded */
     enum adapter_kind command_adapter;
+    struct test_limits command_limits;
 
     /* live.c */
     struct live_test *tests;

@@ -83,6 +83,12 @@ static struct slice command_encode(struct arena *a, const struct test_row *row)
     return (struct slice){out, (size_t)(p - out)};
 }
 
+static bool limits_same(const struct test_limits *a, const struct test_limits *b)
+{
+    return a->time_limit_ms == b->time_limit_ms && a->silence_limit_ms == b->silence_limit_ms &&
+           a->retries_plus_one == b->retries_plus_one;
+}
+
 /* The number of the test's command within its launch. Only the newest is remembered: a launch that alternates
  * keeps some of them twice, which is only space. */
 static uint32_t command_number(struct writer *w, const struct test_row *row)
@@ -93,21 +99,26 @@ static uint32_t command_number(struct writer *w, const struct test_row *row)
 
     argv = command_encode(&w->batch, row);
     reports = words_in(&w->batch, row->reports, row->n_reports);
-    if (w->command_adapter == row->adapter && slice_eq(argv, buf_slice(&w->command)) &&
-        slice_eq(reports, buf_slice(&w->command_reports)))
+    if (w->command_adapter == row->adapter && limits_same(&w->command_limits, &row->limits) &&
+        slice_eq(argv, buf_slice(&w->command)) && slice_eq(reports, buf_slice(&w->command_reports)))
         return w->n_commands;
     buf_clear(&w->command);
     buf_put(&w->command, argv.ptr, argv.len);
     buf_clear(&w->command_reports);
     buf_put(&w->command_reports, reports.ptr, reports.len);
     w->command_adapter = row->adapter;
+    w->command_limits = row->limits;
     w->n_commands++;
-    s = db_sql(w->db, "INSERT INTO commands (launch, number, adapter, argv, reports) VALUES (?, ?, ?, ?, ?)");
+    s = db_sql(w->db, "INSERT INTO commands (launch, number, adapter, argv, reports, time_limit_ms, "
+                      "silence_limit_ms, retries_plus_one) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     db_uint(s, row->launch.v);
     db_int(s, w->n_commands);
     db_text(s, adapter_name(row->adapter));
     db_bytes(s, argv.ptr, argv.len);
     db_bytes(s, reports.ptr, reports.len);
+    db_int(s, row->limits.time_limit_ms);
+    db_int(s, row->limits.silence_limit_ms);
+    db_int(s, row->limits.retries_plus_one);
     (void)db_run(s);
     return w->n_commands;
 }
@@ -245,9 +256,10 @@ void undo_row_delete(struct writer *w, struct undo_id id)
 
 /* ---- rows -> model --------------------------------------------------------------------------------------- */
 
-#define COLUMNS                                                                                              \
-    "t.id, t.launch, t.position, p.path, c.adapter, c.argv, c.reports, t.predicted_ms, t.state, t.outcome, " \
-    "t.attempts, "                                                                                           \
+#define COLUMNS                                                                           \
+    "t.id, t.launch, t.position, p.path, c.adapter, c.argv, c.reports, c.time_limit_ms, " \
+    "c.silence_limit_ms, c.retries_plus_one, t.predicted_ms, t.state, t.outcome, "        \
+    "t.attempts, "                                                                        \
     "t.losses, t.run, t.language, t.browser, t.rank, t.undo, t.reason"
 #define JOINS                             \
     " LEFT JOIN paths p ON p.id = t.path" \
@@ -281,6 +293,9 @@ static void get_test(struct arena *a, struct db_stmt *s, struct test_row *row)
     row->adapter = adapter_of(db_get_text(s));
     row->argv = command_decode(a, db_get_bytes(s), row->path, &row->n_argv);
     row->reports = words_decode(a, db_get_bytes(s), &row->n_reports);
+    row->limits.time_limit_ms = db_get_int(s);
+    row->limits.silence_limit_ms = db_get_int(s);
+    row->limits.retries_plus_one = (uint32_t)db_get_uint(s);
     row->predicted_ms = db_get_int(s);
     row->state = test_state_of(db_get_text(s));
     row->outcome = outcome_of(db_get_text(s));

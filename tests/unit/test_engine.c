@@ -236,6 +236,46 @@ static void test_lease__is_renewed_by_the_answer_to_a_beat(void **state)
     fleet_end(&f);
 }
 
+/* What a test's own command says goes before its launch. */
+static void test_launch__tests_may_have_limits_of_their_own(void **state)
+{
+    static const char *const argv[] = {"true"};
+    const struct new_test tests[] = {
+        {.path = "a", .argv = argv, .n_argv = 1},
+        {.path = "b", .argv = argv, .n_argv = 1, .limits = {.time_limit_ms = -1, .retries_plus_one = 1}},
+        {.path = "c", .argv = argv, .n_argv = 1, .limits = {.silence_limit_ms = 77, .retries_plus_one = 4}},
+    };
+    static const int64_t times[] = {5000, 0, 5000};
+    static const int64_t silences[] = {6000, 6000, 77};
+    struct event ev = {.kind = EV_LAUNCH_CREATE, .ticket = {1}};
+    struct fleet f;
+
+    (void)state;
+    fleet_begin(&f);
+    (void)server_up(&f, "a", 3);
+    ev.launch_create.launch = (struct launch_row){.name = "l",
+                                                  .project_name = "",
+                                                  .ref = "",
+                                                  .commit = "",
+                                                  .lease_ms = 30000,
+                                                  .retries = 2,
+                                                  .time_limit_ms = 5000,
+                                                  .silence_limit_ms = 6000};
+    ev.launch_create.tests = tests;
+    ev.launch_create.n_tests = 3;
+    turn(&f, &ev);
+    assert_int_equal(f.out->goals.n, 1);
+    assert_int_equal(f.out->goals.at[0].n_entries, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(f.out->goals.at[0].entries[i].spec->time_limit_ms, times[i]);
+        assert_int_equal(f.out->goals.at[0].entries[i].spec->silence_limit_ms, silences[i]);
+    }
+    tick(&f, 30000); /* the lease's end: one was to be tried once alone */
+    assert_int_equal(engine_stats(f.e).runs_active, 0);
+    assert_int_equal(engine_stats(f.e).tests_waiting, 2);
+    fleet_end(&f);
+}
+
 /* The agent dropped it at its lease's end: it never ran, so it is no loss of the test. */
 static void test_lease__a_run_that_never_began_is_no_loss(void **state)
 {
@@ -548,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_timers__equal_deadlines_go_off_in_the_order_set),
         cmocka_unit_test(test_lease__ends_when_the_server_is_silent_and_not_before),
         cmocka_unit_test(test_lease__is_renewed_by_the_answer_to_a_beat),
+        cmocka_unit_test(test_launch__tests_may_have_limits_of_their_own),
         cmocka_unit_test(test_lease__a_run_that_never_began_is_no_loss),
         cmocka_unit_test(test_lease__nothing_said_after_its_end_counts),
         cmocka_unit_test(test_queue__longest_predicted_first_unknown_as_the_mean),

@@ -43,6 +43,9 @@ static void put_test(struct buf *b, const struct test_row *t)
                t->position, t->path, t->adapter);
     put_words(b, t->argv, t->n_argv);
     put_words(b, t->reports, t->n_reports);
+    if (t->limits.time_limit_ms != 0)
+        buf_printf(b, " limits=%lld,%lld,%u", (long long)t->limits.time_limit_ms,
+                   (long long)t->limits.silence_limit_ms, t->limits.retries_plus_one);
     buf_printf(b, " %lld %d %d %u %u %llu\n", (long long)t->predicted_ms, t->state, t->outcome, t->attempts,
                t->losses, (unsigned long long)t->run.v);
 }
@@ -131,6 +134,7 @@ static void test_store__boot_equals_what_was_written(void **state)
     c[3].test.argv = argv;
     c[3].test.n_argv = 6;
     c[4] = a_test(41, 5, 1, NASTY);
+    c[4].test.limits = (struct test_limits){-1, 5000, 3};
     c[5] = a_run(90, 40, 5, "spec/a_spec.rb");
     c[6] = a_run(91, 41, 5, NASTY);
     c[6].run.slot = 3;
