@@ -689,6 +689,33 @@ class ApiTest(unittest.TestCase):
             self.assertEqual(self.get(one)["name"], "new-1")
             self.assertEqual(self.call("DELETE", one).json, {"archived": False})
 
+    def test_lists_and_schedules(self):
+        self.local()
+        self.finished(self.launch(["ok.sh"]))
+        made = self.call("POST", "/api/v1/lists", {"name": "l", "project": self.repo, "files": ["ok.sh"], "env": ["A=1"]})
+        self.assertEqual(made.status, 201, made.body)
+        path = "/api/v1/lists/%d" % made.json["id"]
+        self.assertEqual(self.get(path)["files"], ["ok.sh"])
+        self.assertEqual([x["name"] for x in self.get("/api/v1/lists")["items"]], ["l"])
+        self.assertEqual(self.call("POST", path, {"shared": True}).json["shared"], True)
+        self.refused(self.call("POST", path, {"version": 1}), 409, "CONFLICT", "version")
+        launch = self.call("POST", path + "/launch", {"name": "by hand"}).json
+        self.assertEqual((launch["name"], self.finished(launch)["outcome"]), ("by hand", "passed"))
+        rule = {"name": "s", "list": "l", "kind": "weekly", "days": "mon,fri", "at": "02:30", "zone": "UTC"}
+        made = self.call("POST", "/api/v1/schedules", rule)
+        self.assertEqual(made.status, 201, made.body)
+        one = "/api/v1/schedules/%d" % made.json["id"]
+        self.assertEqual((self.get(one)["last"], self.get(one)["days"]), (None, "mon,fri"))
+        self.assertEqual(self.finished(self.call("POST", one + "/run", {}).json)["name"], "l")
+        self.assertEqual(self.get(one + "/starts")["items"][0]["result"], "started")
+        self.assertEqual([x["last"]["result"] for x in self.get("/api/v1/schedules?all=1")["items"]], ["started"])
+        self.assertFalse(self.call("POST", one, {"enabled": False}).json["enabled"])
+        self.assertEqual(len(self.get("/api/v1/schedules/preview?kind=every&minutes=1&count=7")["items"]), 7)
+        self.refused(self.call("DELETE", path), 409, "CONFLICT", "force")
+        self.assertEqual(self.call("DELETE", one).json, {})
+        self.assertEqual(self.call("DELETE", path).json, {})
+        self.refused(self.call("DELETE", one), 404, "NOTFOUND")
+
     def test_zz_most_routes_were_held_against_the_document(self):
         routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}
         missing = {r for r in routes - self.contract.used if r[1].startswith("/api/") and not ACCOUNTS.match(r[1])
