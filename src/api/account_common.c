@@ -338,7 +338,13 @@ static void on_session(struct req *rq)
     answer_me(rq, rq->state);
 }
 
-void begin_session(struct req *rq, struct user_id user, struct accounts_out *out)
+static void on_session_anew(struct req *rq)
+{
+    password_notice(rq, rq->who.user);
+    on_session(rq);
+}
+
+static void begin(struct req *rq, struct user_id user, struct accounts_out *out, void (*then)(struct req *rq))
 {
     struct accounts *a = rq->api->accounts;
     char *secret = arena_alloc(&rq->arena, SECRET_TEXT_BYTES);
@@ -357,5 +363,15 @@ void begin_session(struct req *rq, struct user_id user, struct accounts_out *out
         auth_cookie(rq, secret);
         rq->state = secret;
     }
-    finish_command(rq, err, out, on_session);
+    finish_command(rq, err, out, then);
+}
+
+void begin_session(struct req *rq, struct user_id user, struct accounts_out *out)
+{
+    begin(rq, user, out, on_session);
+}
+
+void begin_session_anew(struct req *rq, struct user_id user, struct accounts_out *out)
+{
+    begin(rq, user, out, on_session_anew);
 }

@@ -60,6 +60,8 @@ void make_password(struct req *rq, const char *password, void (*then)(struct req
 /* A session for somebody who has shown who it is, in one piece with what is in `out` already; answers `me` with
  * its cookie. */
 void begin_session(struct req *rq, struct user_id user, struct accounts_out *out);
+/* The same after another password: its owner hears of it. */
+void begin_session_anew(struct req *rq, struct user_id user, struct accounts_out *out);
 
 /* ---- one-time links (links.c) ---- */
 
@@ -75,6 +77,7 @@ MUST_USE enum err link_make(struct req *rq, const struct user_row *u, enum link_
 void link_mail(struct req *rq, const struct user_row *u, const struct made_link *link);
 /* Tell somebody what was done to the account, by a template without a link that does anything; nothing without mail. */
 void notice_mail(struct req *rq, const char *kind, const char *to, const char *login);
+void password_notice(struct req *rq, struct user_id user); /* to the confirmed address; after it was saved */
 void render_link(struct json_out *j, const struct made_link *link);
 /* false: no mail is configured; answered. */
 bool has_mail(struct req *rq);

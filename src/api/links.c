@@ -67,6 +67,14 @@ void notice_mail(struct req *rq, const char *kind, const char *to, const char *l
         rq->api->opts.mail(rq->api->opts.ctx, &m);
 }
 
+void password_notice(struct req *rq, struct user_id user)
+{
+    const struct user_row *u = accounts_user(rq->api->accounts, user);
+
+    if (u != NULL && u->email_confirmed_at.ms != 0)
+        notice_mail(rq, "password", u->email, u->login);
+}
+
 /* ---- looking ---- */
 
 struct token_body {
@@ -186,14 +194,22 @@ static void use_first(struct req *rq, const struct use_body *in)
 
 static void on_link_made(struct req *rq, const char *made)
 {
+    struct accounts *a = rq->api->accounts;
     struct accounts_out out;
+    enum link_purpose purpose;
     struct user_id id;
-    enum err err;
+    bool had_one = false;
+    enum err err = accounts_look_link(a, wall_now(), rq->state, &purpose, &id, &rq->why);
 
     accounts_out_init(&out);
-    err = accounts_use_link(rq->api->accounts, wall_now(), rq->state, made, &out, &id, &rq->why);
-    if (err == ERR_OK)
-        begin_session(rq, id, &out);
+    if (err == ERR_OK) {
+        had_one = accounts_user(a, id)->password[0] != '\0';
+        err = accounts_use_link(a, wall_now(), rq->state, made, &out, &id, &rq->why);
+    }
+    if (err == ERR_OK && had_one)
+        begin_session_anew(rq, id, &out);
+    else if (err == ERR_OK)
+        begin_session(rq, id, &out); /* the first one: nobody's was changed */
     else
         finish_command(rq, err, &out, NULL);
 }

@@ -224,6 +224,12 @@ static const struct field password_fields[] = {
     {.type = FIELD_END},
 };
 
+static void on_password_saved(struct req *rq)
+{
+    password_notice(rq, rq->who.user);
+    answer_nothing(rq);
+}
+
 static void on_own_made(struct req *rq, const char *made)
 {
     const struct checking *c = rq->state;
@@ -237,7 +243,7 @@ static void on_own_made(struct req *rq, const char *made)
     }
     accounts_out_init(&out);
     err = accounts_set_password(rq->api->accounts, c->user, made, keep, &out, &rq->why);
-    finish_command(rq, err, &out, answer_nothing);
+    finish_command(rq, err, &out, on_password_saved);
 }
 
 static void make_own(struct req *rq)

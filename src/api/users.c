@@ -398,6 +398,11 @@ static void say_change(struct req *rq, const char *login, const struct change_bo
 
 static void answer_changed(struct req *rq)
 {
+    const bool *is_let_in = rq->state;
+    const struct user_row *u = accounts_user(rq->api->accounts, (struct user_id){rq->ids[0]});
+
+    if (*is_let_in && user_state(rq->api->accounts, u) == USER_ACTIVE && u->email[0] != '\0')
+        notice_mail(rq, "verified", u->email, u->login);
     answer_user(rq, (struct user_id){rq->ids[0]});
 }
 
@@ -405,11 +410,14 @@ static void user_change(struct req *rq)
 {
     const struct change_body *in = rq->body;
     const struct user_row *u = user_of_path(rq);
+    bool *is_let_in = arena_alloc(&rq->arena, sizeof(*is_let_in));
     struct accounts_out out;
     enum err err;
 
     if (u == NULL)
         return;
+    *is_let_in = in->verified == 1 && u->verified_at.ms == 0;
+    rq->state = is_let_in;
     say_change(rq, u->login, in);
     if (in->email_confirmed == 0) {
         req_fail(rq, ERR_INVALID, "email_confirmed",

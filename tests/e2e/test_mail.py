@@ -107,10 +107,15 @@ class Sending(Base):
         sink = self.sink()
         server = self.mailing(sink)
         mira = server.post("/api/v1/users", {"login": "mira", "email": TO, "password": "four plain words here"})
+
+        def letters():  # but for those that say that the password was changed
+            all_of_them = [email.message_from_bytes(m["data"], policy=email.policy.default) for m in list(sink.mails)]
+            return [m for m in all_of_them if "was changed" not in m["Subject"]]
+
         for n, purpose in enumerate(("confirm", "invite", "reset")):
             made = server.post("/api/v1/users/%d/link" % mira["id"], {"purpose": purpose, "mail": True})
-            wait_for("the mail is there", lambda n=n: len(sink.mails) == n + 1)
-            m = email.message_from_bytes(sink.mails[n]["data"], policy=email.policy.default)
+            wait_for("the mail is there", lambda n=n: len(letters()) == n + 1)
+            m = letters()[n]
             until = "%s %s UTC" % (made["expires_at"][:10], made["expires_at"][11:16])
             for kind in ("plain", "html"):
                 body = m.get_body((kind,)).get_content()
@@ -166,6 +171,31 @@ class Sending(Base):
         self.queue(server)  # the next one: there was none between
         self.assertTrue((wait_for("the last mail", lambda: len(sink.mails) > 1 and sink.mails[1]))["to"] == [TO])
         self.assertEqual([m["kind"] for m in server.get("/api/v1/mails")["items"]], ["test", "email_changed"])
+
+    def test_another_password_and_being_verified_are_told(self):
+        sink = self.sink()
+        server = self.mailing(sink)
+        words, path = ["four plain words here", "quite another phrase", "a third long sentence"], "/api/v1/users/%d"
+        mira = server.post("/api/v1/users", {"login": "mira", "email": TO, "verified": False})
+        link = lambda purpose: {"token": server.post((path + "/link") % mira["id"], {"purpose": purpose})["url"].split("#")[1]}  # noqa: E731
+        server.post("/api/v1/links/use", {**link("invite"), "password": words[0]})  # the first password is nobody's news
+        post = self.signed_in(server, "mira", words[0])
+        post("/me/password", {"current": words[0], "password": words[1]})  # the address is not confirmed: it may be anybody's
+        server.post(path % mira["id"], {"verified": True, "locked": True})  # may not work all the same
+        server.post(path % mira["id"], {"verified": False, "locked": False})
+        server.post(path % mira["id"], {"verified": True})
+        self.assertEqual(self.arrived(sink, 0)[:2], (TO, "Your account of wrata at %s is verified" % server.url.split("//")[1]))
+        server.post(path % mira["id"], {"verified": True, "email_confirmed": True})  # it was already
+        post = self.signed_in(server, "mira", words[1])
+        post("/me/password", {"current": words[1], "password": words[2]})
+        to, subject, text = self.arrived(sink, 1)
+        self.assertEqual((to, subject), (TO, "The password of your wrata account was changed"))
+        self.assertIn(server.url + "/", text.split())
+        server.post("/api/v1/links/use", {**link("reset"), "password": words[0]})
+        self.assertEqual(self.arrived(sink, 2)[1], subject)
+        self.queue(server)
+        wait_for("the last mail", lambda: len(sink.mails) == 4)
+        self.assertEqual([m["kind"] for m in server.get("/api/v1/mails")["items"]], ["test", "password", "password", "verified"])
 
     def test_without_an_address_it_goes_to_the_first_admin(self):
         sink = self.sink()
