@@ -48,7 +48,7 @@ struct principal {
 #define USERS_MAX 10000u
 #define SESSIONS_OF_USER_MAX 50u /* a further one ends the one that was idle longest */
 #define TOKENS_OF_USER_MAX 100u
-#define LINKS_OF_USER_MAX 5u
+#define LINKS_OF_USER_MAX 5u /* a further one: see accounts_add_link() */
 #define USER_ENV_MAX 100u
 #define SECRET_BYTES_MIN 6u /* shorter ones would turn every other word of a log into stars */
 
@@ -182,7 +182,8 @@ MUST_USE enum err accounts_add_token(struct accounts *a, struct wall now, struct
 MUST_USE enum err accounts_remove_token(struct accounts *a, struct user_id user, uint64_t token,
                                         struct accounts_out *out, struct why *reterr);
 
-/* A link that can be used once. An older one of the same purpose and user is void. `by_mail`: it goes to the user's
+/* A link that can be used once. Older ones stay valid beside it, for a stranger may ask for one; when there are
+ * LINKS_OF_USER_MAX the oldest goes, mailed ones before those handed over, of this purpose before others. `by_mail`: it goes to the user's
  * address and nowhere else, so whoever uses it has shown that the address is theirs (always so with CONFIRM). One that
  * an admin hands over shows nothing. ERR_CONFLICT: no address, or locked. */
 MUST_USE enum err accounts_add_link(struct accounts *a, struct wall now, struct user_id user,
@@ -193,8 +194,8 @@ MUST_USE enum err accounts_add_link(struct accounts *a, struct wall now, struct 
 MUST_USE enum err accounts_look_link(const struct accounts *a, struct wall now, const struct digest *digest,
                                      enum link_purpose *ret_purpose, struct user_id *ret_user,
                                      struct why *reterr);
-/* Use it up: CONFIRM confirms the address it was made for; RESET and INVITE take a password (as argon2id wrote it)
- * and confirm the address, too, when the link went `by_mail`; all sessions end. */
+/* Use it up, and all others of its kind: CONFIRM confirms the address it was made for; RESET and INVITE take a password (as argon2id wrote it)
+ * and confirm the address, too, when the link went `by_mail`; all sessions and links end. */
 MUST_USE enum err accounts_use_link(struct accounts *a, struct wall now, const struct digest *digest,
                                     const char *password, struct accounts_out *out, struct user_id *ret,
                                     struct why *reterr);

@@ -55,6 +55,35 @@ void user_end_links(struct accounts *a, struct user *u, bool mailed_only, struct
     }
 }
 
+/* Anybody can have reset links mailed to somebody: they give way before what an admin handed over, and before
+ * what is for another purpose. */
+static unsigned gives_way(const struct once *l, enum link_purpose purpose)
+{
+    return (l->row.email[0] != '\0' ? 2u : 0u) + (l->row.purpose == purpose ? 1u : 0u);
+}
+
+/* The oldest of those that give way first; what is over goes before all. */
+static void make_room(struct accounts *a, struct user *u, struct wall now, enum link_purpose purpose,
+                      struct accounts_out *out)
+{
+    struct once *goes = NULL;
+    struct once *l;
+    struct once *next;
+
+    DL_FOREACH_SAFE(u->links, l, next) {
+        if (now.ms >= l->row.expires_at.ms)
+            once_end(a, l, out);
+    }
+    if (u->n_links < LINKS_OF_USER_MAX)
+        return;
+    DL_FOREACH(u->links, l) {
+        if (goes == NULL || gives_way(l, purpose) > gives_way(goes, purpose) ||
+            (gives_way(l, purpose) == gives_way(goes, purpose) && l->row.id < goes->row.id))
+            goes = l;
+    }
+    once_end(a, goes, out);
+}
+
 static enum err add_check(const struct user *u, enum link_purpose purpose, bool by_mail, struct why *reterr)
 {
     if ((unsigned)purpose >= LINK_PURPOSE_COUNT)
@@ -82,7 +111,6 @@ enum err accounts_add_link(struct accounts *a, struct wall now, struct user_id u
                                     .created_at = now,
                                     .expires_at = {ms_add(now.ms, a->opts.link_ms)}};
     struct once *l;
-    struct once *next;
     struct user *u;
     enum err err = person_find(a, user, &u, reterr);
 
@@ -90,10 +118,7 @@ enum err accounts_add_link(struct accounts *a, struct wall now, struct user_id u
         err = add_check(u, purpose, by_mail, reterr);
     if (err != ERR_OK)
         return err;
-    DL_FOREACH_SAFE(u->links, l, next) {
-        if (l->row.purpose == purpose)
-            once_end(a, l, out);
-    }
+    make_room(a, u, now, purpose, out);
     row.email = by_mail ? u->row.email : "";
     l = once_put(a, &row);
     CHECK(l != NULL); /* 256 random bits were there before: the random source is broken */
@@ -132,11 +157,17 @@ enum err accounts_look_link(const struct accounts *a, struct wall now, const str
 static enum err use_confirm(struct accounts *a, struct wall now, struct once *l, struct accounts_out *out,
                             struct why *reterr)
 {
+    struct user *u = l->user;
+    struct once *next;
     enum err err = accounts_confirm_email(a, now, l->row.user, out, reterr);
 
-    if (err == ERR_OK)
-        once_end(a, l, out);
-    return err;
+    if (err != ERR_OK)
+        return err;
+    DL_FOREACH_SAFE(u->links, l, next) {
+        if (l->row.purpose == LINK_CONFIRM)
+            once_end(a, l, out);
+    }
+    return ERR_OK;
 }
 
 static enum err use_password(struct accounts *a, struct wall now, struct once *l, const char *password,
@@ -144,7 +175,7 @@ static enum err use_password(struct accounts *a, struct wall now, struct once *l
 {
     struct user_id user = l->row.user;
     bool is_mailed = l->row.email[0] != '\0';
-    enum err err = accounts_set_password(a, user, password, 0, out, reterr); /* the link goes with it */
+    enum err err = accounts_set_password(a, user, password, 0, out, reterr); /* all links go with it */
 
     /* When somebody else has confirmed the same address meanwhile, it stays theirs; the password is right all the same. */
     if (err == ERR_OK && is_mailed && accounts_confirm_email(a, now, user, out, NULL) != ERR_OK)

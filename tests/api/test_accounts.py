@@ -614,8 +614,9 @@ class AccountsTest(ServerTest):
         mira = self.person("mira")
         link = lambda: self.token_of(self.host.post("/users/%d/link" % mira.id, {"purpose": "reset", "mail": False}, 201))  # noqa: E731
         older, token = link(), link()
-        self.refused(self.nobody.call("POST", "/links/look", {"token": older}), 404, "NOTFOUND")
+        self.assertEqual(self.nobody.post("/links/look", {"token": older})["purpose"], "reset")
         Client(self, self.server).post("/links/use", {"token": token, "password": OTHER})
+        self.refused(self.nobody.call("POST", "/links/look", {"token": older}), 404, "NOTFOUND")
         self.assertEqual(mira.get("/me")["role"], "nobody")
         self.client("mira", OTHER)
         path = "/users/%d/link" % mira.id

@@ -6,6 +6,7 @@ import email.policy
 import http.client
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -171,6 +172,23 @@ class Sending(Base):
         self.queue(server)  # the next one: there was none between
         self.assertTrue((wait_for("the last mail", lambda: len(sink.mails) > 1 and sink.mails[1]))["to"] == [TO])
         self.assertEqual([m["kind"] for m in server.get("/api/v1/mails")["items"]], ["test", "email_changed"])
+
+    def test_a_stranger_who_asks_for_a_letter_voids_no_link(self):
+        sink = self.sink()
+        server = self.mailing(sink)
+        mira = server.post("/api/v1/users", {"login": "mira", "email": TO, "password": "four plain words here"})
+        server.post("/api/v1/users/%d" % mira["id"], {"email_confirmed": True})
+        handed = server.post("/api/v1/users/%d/link" % mira["id"], {"purpose": "reset"})["url"].split("#")[1]
+        for _ in range(2):
+            server.post("/api/v1/links/reset", {"login": "mira"})
+        mailed = [re.search(r"/welcome#(\S+)", self.arrived(sink, n)[2]).group(1) for n in range(2)]
+        for token in (handed, *mailed):
+            self.assertEqual(server.post("/api/v1/links/look", {"token": token})["purpose"], "reset")
+        server.post("/api/v1/links/use", {"token": mailed[0], "password": "quite another phrase"})
+        for token in (handed, *mailed):
+            with self.assertRaises(wrata.ApiError) as gone:
+                server.post("/api/v1/links/look", {"token": token})
+            self.assertEqual(gone.exception.status, 404)
 
     def test_another_password_and_being_verified_are_told(self):
         sink = self.sink()

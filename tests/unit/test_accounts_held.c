@@ -74,8 +74,6 @@ static void test_accounts__a_link_can_be_used_once(void **state)
 
     assert_int_equal(use_link(w, &unknown), ERR_NOTFOUND);
     memcpy(sentence, w->why.text, sizeof(sentence));
-    assert_int_equal(use_link(w, &older), ERR_NOTFOUND);
-    assert_string_equal(w->why.text, sentence);
     assert_int_equal(accounts_look_link(w->a, w->now, &newer, &purpose, &id, &w->why), ERR_OK);
     assert_int_equal(purpose, LINK_RESET);
     assert_int_equal(accounts_use_link(w->a, w->now, &newer, "", &w->out, &id, &w->why), ERR_INVALID);
@@ -85,12 +83,79 @@ static void test_accounts__a_link_can_be_used_once(void **state)
     assert_int_equal(accounts_by_email(w->a, "MIRA@firm.test")->id.v, mira.v);
     assert_int_equal(use_link(w, &newer), ERR_NOTFOUND);
     assert_string_equal(w->why.text, sentence);
+    assert_int_equal(use_link(w, &older), ERR_NOTFOUND); /* one voids all */
+    assert_string_equal(w->why.text, sentence);
 
     newer = add_link(w, mira, LINK_INVITE, false);
     w->now.ms += DAY;
     assert_int_equal(use_link(w, &newer), ERR_NOTFOUND);
     assert_string_equal(w->why.text, sentence);
     assert_int_equal(accounts_expire(w->a, w->now, 100, &w->out), 1);
+}
+
+static bool is_valid(struct world *w, const struct digest *d)
+{
+    enum link_purpose purpose;
+    struct user_id id;
+
+    return accounts_look_link(w->a, w->now, d, &purpose, &id, NULL) == ERR_OK;
+}
+
+static void test_accounts__what_strangers_ask_for_voids_no_link(void **state)
+{
+    struct world *w = *state;
+    struct user_id mira = add(w, "mira", "mira@firm.test");
+    struct digest by_hand = add_link(w, mira, LINK_RESET, false);
+    struct digest confirm = add_link(w, mira, LINK_CONFIRM, true);
+    struct digest mailed[20];
+
+    for (unsigned i = 0; i < ARRAY_LEN(mailed); i++) {
+        mailed[i] = add_link(w, mira, LINK_RESET, true);
+        assert_true(is_valid(w, &by_hand));
+        assert_true(is_valid(w, &confirm));
+        for (unsigned k = 0; k <= i; k++) /* five in all: the last three of these */
+            assert_int_equal(is_valid(w, &mailed[k]), i - k < LINKS_OF_USER_MAX - 2);
+        accounts_check(w->a);
+    }
+    assert_int_equal(use_link(w, &by_hand), ERR_OK);
+    assert_false(is_valid(w, &confirm));
+    assert_false(is_valid(w, &mailed[ARRAY_LEN(mailed) - 1]));
+}
+
+static void test_accounts__room_is_made_in_an_order(void **state)
+{
+    struct world *w = *state;
+    struct user_id mira = add(w, "mira", "mira@firm.test");
+    struct digest over = add_link(w, mira, LINK_INVITE, false);
+    struct digest invite, confirm, reset[4];
+
+    w->now.ms += DAY; /* it is over, and takes nobody's place */
+    invite = add_link(w, mira, LINK_INVITE, false);
+    confirm = add_link(w, mira, LINK_CONFIRM, true);
+    for (unsigned i = 0; i < 3; i++)
+        reset[i] = add_link(w, mira, LINK_RESET, false);
+    assert_false(is_valid(w, &over));
+    assert_true(is_valid(w, &confirm));
+    reset[3] = add_link(w, mira, LINK_RESET, false); /* a mailed one goes before one handed over */
+    assert_false(is_valid(w, &confirm));
+    assert_true(is_valid(w, &reset[0]));
+    (void)add_link(w, mira, LINK_RESET, false); /* of the same purpose before another, the oldest of them */
+    assert_false(is_valid(w, &reset[0]));
+    assert_true(is_valid(w, &reset[1]));
+    assert_true(is_valid(w, &invite));
+}
+
+static void test_accounts__a_confirmed_address_voids_the_other_links_to_confirm_it(void **state)
+{
+    struct world *w = *state;
+    struct user_id mira = add(w, "mira", "mira@firm.test");
+    struct digest older = add_link(w, mira, LINK_CONFIRM, true);
+    struct digest newer = add_link(w, mira, LINK_CONFIRM, true);
+    struct digest reset = add_link(w, mira, LINK_RESET, true);
+
+    assert_int_equal(use_link(w, &older), ERR_OK);
+    assert_false(is_valid(w, &newer));
+    assert_true(is_valid(w, &reset));
 }
 
 static void test_accounts__a_link_confirms_the_address_it_went_to(void **state)
@@ -302,6 +367,9 @@ int main(void)
         T(a_token_has_a_name_a_scope_and_an_end),
         T(a_user_has_only_so_many_tokens),
         T(a_link_can_be_used_once),
+        T(what_strangers_ask_for_voids_no_link),
+        T(room_is_made_in_an_order),
+        T(a_confirmed_address_voids_the_other_links_to_confirm_it),
         T(a_link_confirms_the_address_it_went_to),
         T(an_address_is_confirmed_by_one_user_only),
         T(a_link_needs_what_it_is_for),

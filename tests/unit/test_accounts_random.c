@@ -369,6 +369,28 @@ static void do_remove_token(struct world *w, unsigned i)
     t->lives = t->lives && !is_own;
 }
 
+/* Which of a person's links goes when there are as many as may be; NULL: none. Slots hold them in no order: secrets do. */
+static struct held *link_to_go(struct world *w, unsigned person, enum link_purpose purpose)
+{
+    struct held *goes = NULL;
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < SLOTS; k++) {
+        struct held *l = &w->links[k];
+        int more;
+
+        if (!l->lives || l->person != person || is_over(w, l))
+            continue;
+        n++;
+        more = goes == NULL ? 1
+                            : ((l->email[0] != '\0') - (goes->email[0] != '\0')) * 2 +
+                                  ((l->purpose == purpose) - (goes->purpose == purpose));
+        if (more > 0 || (more == 0 && l->secret < goes->secret))
+            goes = l;
+    }
+    return n < LINKS_OF_USER_MAX ? NULL : goes;
+}
+
 static void do_add_link(struct world *w, unsigned i)
 {
     const struct person *p = &w->people[i];
@@ -389,10 +411,10 @@ static void do_add_link(struct world *w, unsigned i)
         accounts_add_link(w->a, w->now, (struct user_id){p->id}, purpose, by_mail, &d, &w->out, &until, NULL),
         want);
     if (want == ERR_OK) {
-        for (unsigned k = 0; k < SLOTS; k++) {
-            if (w->links[k].person == i && w->links[k].purpose == purpose)
-                w->links[k].lives = false;
-        }
+        struct held *goes = link_to_go(w, i, purpose);
+
+        if (goes != NULL)
+            goes->lives = false;
         *l = (struct held){
             true, 0, w->next_secret, i, 0, 0, w->now.ms + LINK_LASTS, purpose, by_mail ? p->email : ""};
     }
@@ -415,7 +437,10 @@ static void do_use_link(struct world *w)
     }
     if (want == ERR_OK && l->purpose == LINK_CONFIRM) {
         want = confirm(w, p);
-        l->lives = want != ERR_OK;
+        for (unsigned k = 0; k < SLOTS && want == ERR_OK; k++) {
+            if (w->links[k].person == l->person && w->links[k].purpose == LINK_CONFIRM)
+                w->links[k].lives = false;
+        }
     } else if (want == ERR_OK) {
         p->password = true;
         drop(w->sessions, l->person, NULL);
