@@ -9,11 +9,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool exists(void *ctx, const char *path)
+static const char *fault(void *ctx, const char *path, bool is_script)
 {
     (void)ctx;
+    (void)is_script;
     CHECK(path[0] != '\0' && path[0] != '/');
-    return path[0] != 'n';
+    return path[0] != 'n' ? NULL : "is not in the project";
 }
 
 static void use(const struct yml_file *f, struct arena *arena)
@@ -46,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (wrata_yml_parse((struct slice){(const char *)data, size}, &f, &problems) == ERR_OK) {
         CHECK(problems.n == 0);
         use(&f, &arena);
-        wrata_yml_check_paths(&f, exists, NULL, &problems);
+        wrata_yml_check_paths(&f, fault, NULL, &problems);
     } else {
         CHECK(problems.n > 0);
     }

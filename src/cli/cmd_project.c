@@ -69,13 +69,14 @@ static enum err read_file(const char *path, struct buf *out, struct why *reterr)
     return n < 0 ? why_errno(reterr, ERR_IO, errno, "%s", path) : ERR_OK;
 }
 
-static bool exists_below(void *ctx, const char *path)
+static const char *fault_below(void *ctx, const char *path, bool is_script)
 {
     char full[PATH_MAX * 2];
     struct stat st;
 
+    (void)is_script; /* whether it can be run is asked at a commit, with its bits as git has them */
     (void)snprintf(full, sizeof(full), "%s/%s", (const char *)ctx, path);
-    return stat(full, &st) == 0 && S_ISREG(st.st_mode);
+    return stat(full, &st) == 0 && S_ISREG(st.st_mode) ? NULL : "is not in the project";
 }
 
 static void say_problems(const struct yml_problems *p, const char *file)
@@ -129,7 +130,7 @@ static int check(struct cli *cli)
         (void)cli_fail_why(&why);
     } else {
         if (wrata_yml_parse(buf_slice(&text), &f, &p) == ERR_OK)
-            wrata_yml_check_paths(&f, exists_below, place.root, &p);
+            wrata_yml_check_paths(&f, fault_below, place.root, &p);
         if (cli->o.json)
             say_json(&f, &p, place.file);
         else if (place.is_missing)

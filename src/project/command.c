@@ -48,6 +48,15 @@ size_t command_path_len(const char *path)
     return strlen(path);
 }
 
+size_t command_any_path_len(const char *path)
+{
+    for (const char *p = path; *p != '\0'; p++) {
+        if ((*p == ':' || *p == '[') && p != path && p[-1] != '/' && is_example_end(p))
+            return (size_t)(p - path);
+    }
+    return strlen(path);
+}
+
 static const struct kind *kind_of(const char *path, size_t n)
 {
     const char *base = path;

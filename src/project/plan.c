@@ -25,13 +25,63 @@ struct planner {
     struct why *reterr;
 };
 
+/* The first item of `commands` that fits the file; NULL: the built-in rules are for it. */
+static const struct yml_command *command_of(struct planner *p, const char *file)
+{
+    const struct yml_file *yml = &p->t->yml;
+
+    for (uint32_t i = 0; i < yml->commands.n; i++) {
+        p->work++;
+        if (glob_match(yml->commands.at[i].glob, file))
+            return &yml->commands.at[i];
+    }
+    return NULL;
+}
+
+/* `path` is `file`, or has ":12" or "[1:2]" behind it. */
+static void fill_file(struct planner *p, const char *path, const char *file,
+                      const struct yml_command *command, struct plan_file *ret)
+{
+    const char *end = path + strlen(file);
+    const struct yml_target target = {.chosen = path,
+                                      .file = file,
+                                      .line = end[0] == ':' ? end + 1 : "",
+                                      .id = end[0] == '[' ? arena_strndup(p->arena, end + 1, strlen(end) - 2)
+                                                          : ""};
+    int report = command->report >= 0    ? command->report
+                 : p->t->yml.report >= 0 ? p->t->yml.report
+                                         : YML_REPORT_EXIT;
+
+    *ret = (struct plan_file){.path = path,
+                              .adapter = adapter_parse(yml_report_name(report)),
+                              .reports = command->reports.at,
+                              .n_reports = command->reports.n,
+                              .command = command};
+    ret->argv = yml_command_words(command, &target, p->arena, &ret->n_argv);
+    CHECK(ret->adapter != ADAPTER_COUNT);
+}
+
 static enum err add_file(struct planner *p, const char *path, bool is_executable)
 {
+    size_t file_len = command_path_len(path);
+    const char *file = path;
+    const struct yml_command *command;
+
     if (p->n == LAUNCH_TESTS_MAX)
         return why_set(p->reterr, ERR_LIMIT, "files", "files: more than %u files", LAUNCH_TESTS_MAX);
     if (p->n == p->cap) {
         p->cap = p->cap == 0 ? 64 : p->cap * 2;
         p->files = xrealloc(p->files, p->cap * sizeof(*p->files));
+    }
+    if (tree_find(p->t, path, strlen(path)) == NULL) {
+        if (file_len == strlen(path))
+            file_len = command_any_path_len(path);
+        file = arena_strndup(p->arena, path, file_len);
+    }
+    command = command_of(p, file);
+    if (command != NULL) {
+        fill_file(p, path, file, command, &p->files[p->n++]);
+        return ERR_OK;
     }
     return command_for(path, is_executable, p->t->has_gemfile_lock, p->arena, &p->files[p->n++], p->reterr);
 }
@@ -157,13 +207,17 @@ static enum err pattern_check(const char *pattern, struct why *reterr)
 
 static bool find_file(const struct planner *p, const char *path, size_t n, uint32_t *ret)
 {
-    uint32_t i = tree_lower(p->t, path, n);
+    const struct tree_file *file = tree_find(p->t, path, n);
 
-    /* Among those that begin so, the path itself comes first. */
-    if (i == p->t->n_files || strlen(p->t->files[i].path) != n || memcmp(p->t->files[i].path, path, n) != 0)
-        return false;
-    *ret = i;
-    return true;
+    if (file != NULL)
+        *ret = (uint32_t)(file - p->t->files);
+    return file != NULL;
+}
+
+static enum err too_much_work(struct planner *p, const char *pattern)
+{
+    return why_set(p->reterr, ERR_LIMIT, "files",
+                   "files: '%.100s' and the globs before it look at too many files", pattern);
 }
 
 /* "spec/": what is a test below it. */
@@ -176,14 +230,17 @@ static enum err add_folder(struct planner *p, const char *pattern, const char *f
     for (uint32_t i = first; i < p->t->n_files && err == ERR_OK; i++) {
         if (strncmp(p->t->files[i].path, folder, n) != 0)
             break;
-        if (!command_is_test(p->t->files[i].path))
+        if (!command_is_test(p->t->files[i].path) && command_of(p, p->t->files[i].path) == NULL)
             continue;
+        if (p->work > GLOB_WORK_MAX)
+            return too_much_work(p, pattern);
         tests++;
         err = add_found(p, i);
     }
     if (err == ERR_OK && tests == 0)
         return why_set(p->reterr, ERR_INVALID, "files",
-                       "files: below '%.100s' is no *_spec.rb, test_*.py, *_test.py or *.sh", pattern);
+                       "files: below '%.100s' is no *_spec.rb, test_*.py, *_test.py or *.sh%s", pattern,
+                       p->t->yml.commands.n > 0 ? ", and nothing that " WRATA_YML " has a command for" : "");
     return err;
 }
 
@@ -199,8 +256,7 @@ static enum err add_glob(struct planner *p, const char *pattern, const char *glo
         if (strncmp(f->path, glob, fixed) != 0)
             break;
         if (++p->work > GLOB_WORK_MAX)
-            return why_set(p->reterr, ERR_LIMIT, "files",
-                           "files: '%.100s' and the globs before it look at too many files", pattern);
+            return too_much_work(p, pattern);
         if (!glob_match(glob, f->path))
             continue;
         matches++;
@@ -253,6 +309,9 @@ static enum err add_pattern(struct planner *p, const char *pattern)
     file_len = command_path_len(path);
     if (file_len < n)
         return add_examples(p, pattern, path, file_len);
+    file_len = command_any_path_len(path);
+    if (file_len < n && find_file(p, path, file_len, &i) && command_of(p, p->t->files[i].path) != NULL)
+        return add_examples(p, pattern, path, file_len);
     if (strpbrk(path, "*?[") != NULL)
         return add_glob(p, pattern, path);
     while (n > 0 && path[n - 1] == '/')
@@ -264,6 +323,18 @@ static enum err add_pattern(struct planner *p, const char *pattern)
     return no_such_path(p, pattern, arena_strndup(p->arena, path, n));
 }
 
+/* With half of what the project says nothing is run. */
+static enum err yml_refused(const struct yml_problems *problems, struct why *reterr)
+{
+    uint32_t more = problems->n - 1 + problems->n_more;
+    char text[1024];
+
+    yml_problem_text(&problems->at[0], WRATA_YML, text, sizeof(text));
+    if (more > 0)
+        return why_set(reterr, ERR_INVALID, WRATA_YML, "%.200s; and %u more", text, more);
+    return why_set(reterr, ERR_INVALID, WRATA_YML, "%s", text);
+}
+
 enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n_patterns,
                    struct arena *arena, struct plan *ret, struct why *reterr)
 {
@@ -271,6 +342,8 @@ enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n
     struct plan_file *files;
     enum err err = ERR_OK;
 
+    if (t->yml_problems.n > 0)
+        return yml_refused(&t->yml_problems, reterr);
     if (n_patterns == 0)
         return why_set(reterr, ERR_INVALID, "files", "files: name at least one file, folder or glob");
     p.seen = xcalloc(t->n_files, 1);
@@ -280,7 +353,9 @@ enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n
         files = arena_alloc(arena, (p.n + 1) * sizeof(*files));
         if (p.n > 0)
             memcpy(files, p.files, p.n * sizeof(*files));
-        *ret = (struct plan){.commit = t->commit, .files = files, .n_files = p.n};
+        *ret = (struct plan){
+            .commit = t->commit, .yml = &t->yml, .has_yml = t->has_yml, .files = files, .n_files = p.n};
+        err = prepare_make(t, arena, ret, reterr);
     }
     free(p.files);
     free(p.seen);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/glob.h"
 #include "model/rows.h"
+#include "project/wrata_yml.h"
 
 struct uv_loop_s;
 struct projects;
@@ -70,9 +71,22 @@ struct plan_file {
     uint32_t n_argv;
     const char *const *reports; /* n_reports globs of report files */
     uint32_t n_reports;
+    const struct yml_command *command; /* of wrata.yml, with its limits; NULL: the built-in rule */
+};
+/* A step of `prepare`. */
+struct plan_step {
+    const char *name; /* for people; never empty */
+    const char *const *argv;
+    uint32_t n_argv;
+    int64_t time_limit_ms; /* its own, or the file's; -1: none is given */
+    const char *key; /* 64 hex: its command, the content of its key files, and the key of the step before */
 };
 struct plan {
     const char *commit;
+    const struct yml_file *yml; /* never NULL; without a wrata.yml nothing in it is given */
+    bool has_yml;
+    const struct plan_step *prepare;
+    uint32_t n_prepare;
     const struct plan_file
         *files; /* in the order of the patterns, each pattern's matches sorted; no path twice
                                       unless it was named twice */
@@ -80,12 +94,24 @@ struct plan {
 };
 /* Resolve ref ("" = default branch; branch, tag or commit, also an abbreviated one) and choose files of its tree by
  * patterns: a path, a folder ("spec/": everything runnable below it), or a glob with * ? [..] and **. Errors name the pattern:
- * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX. When the ref is not known in the mirror it
- * is refreshed once from url. */
+ * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX; or wrata.yml and a line of it. When the
+ * ref is not known in the mirror it is refreshed once from url. */
 void projects_plan(struct projects *ps, struct project_id id, const char *url, const char *ref,
                    const char *const *patterns, uint32_t n_patterns,
                    void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan),
                    void *ctx);
+
+/* The wrata.yml at ref. Borrowed for the call of `done`. */
+struct project_config {
+    const char *commit;
+    bool has_file;
+    const struct yml_file *yml; /* NULL: there are problems */
+    const struct yml_problems *problems;
+};
+void projects_config(struct projects *ps, struct project_id id, const char *ref,
+                     void (*done)(void *ctx, enum err err, const struct why *why,
+                                  const struct project_config *config),
+                     void *ctx);
 
 /* All files of the tree at ref. */
 void projects_tree(struct projects *ps, struct project_id id, const char *ref,

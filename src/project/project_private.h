@@ -63,12 +63,16 @@ bool login_explains(const struct git_login *login, const char *url, struct slice
 /* Bytes of the file's name in "spec/a_spec.rb:12" or "spec/a_spec.rb[1:2]"; the whole length without such an end. */
 size_t command_path_len(const char *path);
 bool command_is_test(const char *path); /* a folder means these files below it */
+/* The same for a file of any name: where ":12", ":12:40", "[1:2,1:3]" at its end begins. */
+size_t command_any_path_len(const char *path);
 
 /* ---- tree.c ---- */
 
 struct tree_file {
     const char *path;
+    const char *blob; /* hex; of its content */
     bool is_executable;
+    bool is_link; /* a symbolic one */
 };
 struct tree {
     struct tree *next; /* in the cache, newest use first */
@@ -80,6 +84,11 @@ struct tree {
     uint32_t n_files;
     uint32_t n_skipped; /* names that are not UTF-8 or too long */
     bool has_gemfile_lock;
+    /* wrata.yml: read when it is asked for, once. `yml` is to be used when there are no problems. */
+    bool yml_is_read;
+    bool has_yml;
+    struct yml_file yml;
+    struct yml_problems yml_problems;
 };
 
 /* Parse `git ls-tree -r -z`. *ret is owned by the caller. */
@@ -87,6 +96,16 @@ MUST_USE enum err tree_parse(struct slice out, struct tree **ret, struct why *re
 void tree_free(struct tree *t);
 /* Index of the first file whose path is not before the n bytes at path. */
 uint32_t tree_lower(const struct tree *t, const char *path, size_t n);
+/* The file of the n bytes at path; NULL: there is none. */
+const struct tree_file *tree_find(const struct tree *t, const char *path, size_t n);
+/* Take the bytes of wrata.yml (NULL: the tree has none, or what it has is no file that may be read). */
+void tree_take_yml(struct tree *t, const struct slice *text);
+
+/* ---- prepare.c ---- */
+
+/* The steps of wrata.yml with their commands and keys. Everything of ret lives in the arena or the tree. */
+MUST_USE enum err prepare_make(const struct tree *t, struct arena *arena, struct plan *ret,
+                               struct why *reterr);
 
 /* ---- plan.c ---- */
 
@@ -120,6 +139,7 @@ enum job_kind {
     JOB_REFS,
     JOB_TREE,
     JOB_PLAN,
+    JOB_CONFIG,
     JOB_KIND_COUNT
 };
 
@@ -158,11 +178,14 @@ struct job {
     struct child *child;
     char *input;    /* for the child of this step */
     bool is_remote; /* this step asks the remote at `url` */
+    size_t out_max; /* most bytes that this step's child may print; 0: GIT_OUT_MAX */
     void *ctx;
     union {
         project_done_fn *done;
         void (*on_refs)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs);
         void (*on_plan)(void *ctx, enum err err, const struct why *why, const struct plan *plan);
+        void (*on_config)(void *ctx, enum err err, const struct why *why,
+                          const struct project_config *config);
         void (*on_tree)(void *ctx, enum err err, const struct why *why, const char *commit,
                         const char *const *files, uint32_t n_files);
         void (*on_bundle)(void *ctx, enum err err, const struct why *why, const char *const *commits,

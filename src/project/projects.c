@@ -43,7 +43,7 @@ static const struct {
     [JOB_REFRESH] = {"refresh", true, refresh_step}, [JOB_REMOVE] = {"remove", true, remove_step},
     [JOB_BUNDLE] = {"bundle", true, bundle_step},    [JOB_PRUNE] = {"prune", true, prune_step},
     [JOB_REFS] = {"refs", false, refs_step},         [JOB_TREE] = {"tree", false, tree_step},
-    [JOB_PLAN] = {"plan", false, tree_step},
+    [JOB_PLAN] = {"plan", false, tree_step},         [JOB_CONFIG] = {"config", false, tree_step},
 };
 _Static_assert(ARRAY_LEN(kinds) == JOB_KIND_COUNT, "a row for each");
 
@@ -131,6 +131,9 @@ static void job_tell(struct job *j, enum err err, const struct why *why)
         break;
     case JOB_PLAN:
         j->on_plan(j->ctx, err, why, NULL);
+        break;
+    case JOB_CONFIG:
+        j->on_config(j->ctx, err, why, NULL);
         break;
     case JOB_KIND_COUNT:
     default:
@@ -255,7 +258,7 @@ void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
                               .err = CHILD_PIPE,
                               .new_session = true,
                               .deadline_ms = deadline_ms,
-                              .out_max = GIT_OUT_MAX,
+                              .out_max = j->out_max != 0 ? j->out_max : GIT_OUT_MAX,
                               .on_exit = on_child_exit,
                               .ctx = j};
     struct login_env login;
@@ -506,6 +509,18 @@ void projects_plan(struct projects *ps, struct project_id id, const char *url, c
         j->patterns[i] = xstrdup(patterns[i]);
     j->n_patterns = n_patterns;
     j->on_plan = done;
+}
+
+void projects_config(struct projects *ps, struct project_id id, const char *ref,
+                     void (*done)(void *ctx, enum err err, const struct why *why,
+                                  const struct project_config *config),
+                     void *ctx)
+{
+    struct job *j = job_new(ps, id, JOB_CONFIG, ctx);
+
+    free(j->ref);
+    j->ref = xstrdup(ref);
+    j->on_config = done;
 }
 
 void projects_tree(struct projects *ps, struct project_id id, const char *ref,

@@ -28,10 +28,11 @@ static uint32_t count_entries(struct slice out)
 static void add_entry(struct tree *t, const char *p, size_t n)
 {
     const char *tab = memchr(p, '\t', n);
+    const char *blob;
     size_t len;
     char *path;
 
-    if (tab == NULL || n < 7 || strncmp(p, "160000", 6) == 0)
+    if (tab == NULL || n < 7 || memchr(p, ' ', (size_t)(tab - p)) == NULL || strncmp(p, "160000", 6) == 0)
         return;
     len = n - (size_t)(tab + 1 - p);
     if (len == 0 || len >= PATH_BYTES_MAX || !text_is_utf8(tab + 1, len)) {
@@ -39,7 +40,11 @@ static void add_entry(struct tree *t, const char *p, size_t n)
         return;
     }
     path = arena_strndup(&t->arena, tab + 1, len);
-    t->files[t->n_files++] = (struct tree_file){path, strncmp(p, "100755", 6) == 0};
+    blob = (const char *)memrchr(p, ' ', (size_t)(tab - p)) + 1;
+    t->files[t->n_files++] = (struct tree_file){.path = path,
+                                                .blob = arena_strndup(&t->arena, blob, (size_t)(tab - blob)),
+                                                .is_executable = strncmp(p, "100755", 6) == 0,
+                                                .is_link = strncmp(p, "120000", 6) == 0};
     if (strcmp(path, "Gemfile.lock") == 0)
         t->has_gemfile_lock = true;
 }
@@ -98,23 +103,80 @@ uint32_t tree_lower(const struct tree *t, const char *path, size_t n)
     return low;
 }
 
+const struct tree_file *tree_find(const struct tree *t, const char *path, size_t n)
+{
+    uint32_t i = tree_lower(t, path, n);
+
+    /* Among those that begin so, the path itself comes first. */
+    if (i == t->n_files || strlen(t->files[i].path) != n || memcmp(t->files[i].path, path, n) != 0)
+        return NULL;
+    return &t->files[i];
+}
+
+/* ---- wrata.yml ---- */
+
+static const struct tree_file *yml_file(const struct tree *t)
+{
+    return tree_find(t, WRATA_YML, sizeof(WRATA_YML) - 1);
+}
+
+static const char *path_fault(void *ctx, const char *path, bool is_script)
+{
+    const struct tree *t = ctx;
+    const struct tree_file *file = tree_find(t, path, strlen(path));
+    struct plan_file ignored;
+    struct arena arena;
+    struct why why;
+    bool is_fine;
+
+    if (file == NULL)
+        return "is not in the project";
+    if (!is_script)
+        return NULL;
+    arena_init(&arena);
+    is_fine = command_for(path, file->is_executable, t->has_gemfile_lock, &arena, &ignored, &why) == ERR_OK;
+    arena_done(&arena);
+    return is_fine ? NULL : "cannot be run: it has neither the executable bit nor a name like *.sh or *.rb";
+}
+
+void tree_take_yml(struct tree *t, const struct slice *text)
+{
+    const struct tree_file *file = yml_file(t);
+
+    t->yml_is_read = true;
+    t->has_yml = file != NULL;
+    t->yml_problems = (struct yml_problems){.arena = &t->arena};
+    wrata_yml_empty(&t->yml);
+    if (file == NULL)
+        return;
+    if (file->is_link || text == NULL)
+        yml_problem_add(&t->yml_problems, 0, "", "is a symbolic link; it must be a file");
+    else if (wrata_yml_parse(*text, &t->yml, &t->yml_problems) == ERR_OK)
+        wrata_yml_check_paths(&t->yml, path_fault, t, &t->yml_problems);
+}
+
 /* ---- the job: a ref to a commit to its files, and to a plan when that was asked for ---- */
 
-enum { TREE_RESOLVE, TREE_RESOLVED, TREE_LISTED };
+enum { TREE_RESOLVE, TREE_RESOLVED, TREE_LISTED, TREE_YML };
 
-static void tree_deliver(struct job *j, const struct tree *t)
+static void config_deliver(struct job *j, const struct tree *t)
+{
+    const struct project_config config = {.commit = t->commit,
+                                          .has_file = t->has_yml,
+                                          .yml = t->yml_problems.n == 0 ? &t->yml : NULL,
+                                          .problems = &t->yml_problems};
+
+    j->is_told = true;
+    j->on_config(j->ctx, ERR_OK, NULL, &config);
+    job_end(j, ERR_OK, NULL);
+}
+
+static void plan_deliver(struct job *j, const struct tree *t)
 {
     struct plan plan;
     struct why why;
-    enum err err;
+    enum err err = plan_make(t, (const char *const *)j->patterns, j->n_patterns, &j->arena, &plan, &why);
 
-    if (j->kind == JOB_TREE) {
-        j->is_told = true;
-        j->on_tree(j->ctx, ERR_OK, NULL, t->commit, t->paths, t->n_files);
-        job_end(j, ERR_OK, NULL);
-        return;
-    }
-    err = plan_make(t, (const char *const *)j->patterns, j->n_patterns, &j->arena, &plan, &why);
     if (err != ERR_OK) {
         job_end(j, err, &why);
         return;
@@ -122,6 +184,33 @@ static void tree_deliver(struct job *j, const struct tree *t)
     j->is_told = true;
     j->on_plan(j->ctx, ERR_OK, NULL, &plan);
     job_end(j, ERR_OK, NULL);
+}
+
+static void tree_deliver(struct job *j, struct tree *t)
+{
+    const struct tree_file *file;
+
+    if (j->kind == JOB_TREE) {
+        j->is_told = true;
+        j->on_tree(j->ctx, ERR_OK, NULL, t->commit, t->paths, t->n_files);
+        job_end(j, ERR_OK, NULL);
+        return;
+    }
+    file = yml_file(t);
+    if (!t->yml_is_read && file != NULL && !file->is_link) {
+        const char *const words[] = {"cat-file", "blob", file->blob, NULL};
+
+        j->step = TREE_YML;
+        j->out_max = YML_BYTES_MAX + 1;
+        job_git(j, j->mirror->path, words, NULL, GIT_LOCAL_MS);
+        return;
+    }
+    if (!t->yml_is_read)
+        tree_take_yml(t, NULL);
+    if (j->kind == JOB_CONFIG)
+        config_deliver(j, t);
+    else
+        plan_deliver(j, t);
 }
 
 static void tree_unknown_ref(struct job *j, const struct why *why)
@@ -156,9 +245,16 @@ static void tree_resolve(struct job *j)
     job_git(j, j->mirror->path, words, buf_take(&questions, NULL), GIT_LOCAL_MS);
 }
 
-static void tree_list(struct job *j, const struct child_exit *e)
+static void tree_ls(struct job *j)
 {
     const char *const words[] = {"ls-tree", "-r", "-z", "--full-tree", j->commit, NULL};
+
+    j->step = TREE_LISTED;
+    job_git(j, j->mirror->path, words, NULL, GIT_LOCAL_MS);
+}
+
+static void tree_list(struct job *j, const struct child_exit *e)
+{
     struct tree *t;
     struct why why;
 
@@ -171,8 +267,7 @@ static void tree_list(struct job *j, const struct child_exit *e)
         tree_deliver(j, t);
         return;
     }
-    j->step = TREE_LISTED;
-    job_git(j, j->mirror->path, words, NULL, GIT_LOCAL_MS);
+    tree_ls(j);
 }
 
 static void tree_listed(struct job *j, const struct child_exit *e)
@@ -203,6 +298,21 @@ static void tree_listed(struct job *j, const struct child_exit *e)
     tree_deliver(j, t);
 }
 
+static void tree_yml(struct job *j, const struct child_exit *e)
+{
+    struct tree *t = projects_tree_find(j->mirror->ps, j->mirror->id, j->commit);
+
+    j->out_max = 0;
+    if (job_failed(e) && !e->out_cut) {
+        job_end_git(j, e, ERR_IO, "read " WRATA_YML);
+    } else if (t == NULL) { /* others were asked for meanwhile, and this one was dropped */
+        tree_ls(j);
+    } else {
+        tree_take_yml(t, &e->out);
+        tree_deliver(j, t);
+    }
+}
+
 void tree_step(struct job *j, const struct child_exit *e)
 {
     switch (j->step) {
@@ -214,6 +324,9 @@ void tree_step(struct job *j, const struct child_exit *e)
         break;
     case TREE_LISTED:
         tree_listed(j, e);
+        break;
+    case TREE_YML:
+        tree_yml(j, e);
         break;
     default:
         CHECK(!"a step of tree_step");

@@ -221,7 +221,7 @@ static void take_texts(const struct checking *c, const struct yml_row *row, cons
     const struct yml_row one = {.type = YML_TYPE_TEXT,
                                 .check = row->check,
                                 .min = row->check == YML_CHECK_word ? 0 : 1,
-                                .max = YML_WORD_BYTES_MAX};
+                                .max = row->check == YML_CHECK_word ? YML_WORD_BYTES_MAX : 400};
     const char **at;
     uint32_t i = 0;
 
@@ -573,20 +573,19 @@ static int line_of(const struct yml_node *root, const char *key, const char *key
     return item != NULL ? child(item, key_of_item)->line : node->line;
 }
 
-void wrata_yml_check_paths(const struct yml_file *f, bool (*exists)(void *ctx, const char *path), void *ctx,
-                           struct yml_problems *p)
+void wrata_yml_check_paths(const struct yml_file *f, yml_fault_fn *fault, void *ctx, struct yml_problems *p)
 {
+    const char *text;
+
     for (uint32_t i = 0; i < f->prepare.n; i++) {
         const char *script = f->prepare.at[i].script;
 
-        if (script[0] != '\0' && !exists(ctx, script))
+        if (script[0] != '\0' && (text = fault(ctx, script, true)) != NULL)
             yml_problem_add(p, line_of(p->root, "prepare", "script", i),
-                            arena_printf(p->arena, "prepare[%u].script", i),
-                            "there is no file '%s' in the project", script);
+                            arena_printf(p->arena, "prepare[%u].script", i), "'%s' %s", script, text);
     }
-    if (f->preload[0] != '\0' && !exists(ctx, f->preload))
-        yml_problem_add(p, line_of(p->root, "preload", "", 0), "preload",
-                        "there is no file '%s' in the project", f->preload);
+    if (f->preload[0] != '\0' && (text = fault(ctx, f->preload, false)) != NULL)
+        yml_problem_add(p, line_of(p->root, "preload", "", 0), "preload", "'%s' %s", f->preload, text);
 }
 
 void yml_problem_text(const struct yml_problem *p, const char *file, char *out, size_t size)

@@ -57,9 +57,10 @@ const char *yml_report_name(int report); /* "rspec" */
 MUST_USE enum err wrata_yml_parse(struct slice text, struct yml_file *ret, struct yml_problems *p);
 /* As an empty file would be read. */
 void wrata_yml_empty(struct yml_file *ret);
-/* What only the project's files can tell: are the scripts and the preload there? `exists` gets their paths. */
-void wrata_yml_check_paths(const struct yml_file *f, bool (*exists)(void *ctx, const char *path), void *ctx,
-                           struct yml_problems *p);
+/* What only the project's files can tell: are the scripts and the preload there, can the scripts be run? `fault` gets a path and
+ * says what is wrong with it ("is not in the project"), or NULL. */
+typedef const char *yml_fault_fn(void *ctx, const char *path, bool is_script);
+void wrata_yml_check_paths(const struct yml_file *f, yml_fault_fn *fault, void *ctx, struct yml_problems *p);
 
 /* "wrata.yml:12: commands[2].glob: what is wrong", into out (size bytes). */
 void yml_problem_text(const struct yml_problem *p, const char *file, char *out, size_t size);

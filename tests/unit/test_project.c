@@ -35,6 +35,7 @@ static struct tree *tree_of(const char *lines)
     }
     assert_int_equal(tree_parse(buf_slice(&b), &t, &why), ERR_OK);
     (void)snprintf(t->commit, sizeof(t->commit), "abcdef0123456789");
+    tree_take_yml(t, NULL);
     buf_done(&b);
     return t;
 }

@@ -305,10 +305,11 @@ static void test_wrata_yml__words_get_their_values(void **state)
 
 /* ---- what only the files can tell ---- */
 
-static bool only_a(void *ctx, const char *path)
+static const char *only_a(void *ctx, const char *path, bool is_script)
 {
     (void)ctx;
-    return strcmp(path, "a.sh") == 0;
+    assert_int_equal(is_script, strcmp(path, "c.rb") != 0);
+    return strcmp(path, "a.sh") == 0 ? NULL : "is not in the project";
 }
 
 static void test_wrata_yml__scripts_and_preload_must_be_there(void **state)
@@ -327,9 +328,9 @@ static void test_wrata_yml__scripts_and_preload_must_be_there(void **state)
     wrata_yml_check_paths(&f, only_a, NULL, &p);
     assert_int_equal(p.n, 2);
     yml_problem_text(&p.at[0], "f", text, sizeof(text));
-    assert_string_equal(text, "f:4: prepare[1].script: there is no file 'b.sh' in the project");
+    assert_string_equal(text, "f:4: prepare[1].script: 'b.sh' is not in the project");
     yml_problem_text(&p.at[1], "f", text, sizeof(text));
-    assert_string_equal(text, "f:5: preload: there is no file 'c.rb' in the project");
+    assert_string_equal(text, "f:5: preload: 'c.rb' is not in the project");
     arena_done(&a);
 }
 
