@@ -108,6 +108,7 @@ extern const struct route status_routes[];
 extern const struct route health_routes[];
 extern const struct route stream_routes[];
 extern const struct route openapi_routes[];
+extern const struct route plan_routes[];
 extern const struct route me_routes[];         /* me.c: sign in and out, the own account */
 extern const struct route user_routes[];       /* users.c: sign up; other people's accounts */
 extern const struct route session_routes[];    /* sessions.c */
@@ -397,6 +398,13 @@ void projects_stop(struct api *a);
 void projects_clear(struct api *a);
 /* Make the folder of uploads, and empty it: whatever is there was left by a crash. */
 MUST_USE enum err upload_dir_prepare(const char *dir, struct why *reterr);
+
+/* plan.c: what a launch says itself goes before wrata.yml, that before the server. `said`: -1 where nothing is said. */
+struct api_launch_defaults launch_limits(const struct api *a, const struct api_launch_defaults *said,
+                                         const struct yml_file *yml);
+struct test_limits test_limits_of(const struct api_launch_defaults *said, const struct yml_command *command);
+/* Answer with what would be run. */
+void launch_plan_answer(struct req *rq, const struct plan *plan, const struct api_launch_defaults *said);
 
 /* A row that outlives its callback. */
 struct project_row *project_copy(struct arena *arena, const struct project_row *row);

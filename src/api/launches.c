@@ -223,11 +223,6 @@ static const struct launch_body launch_preset = {.ref = "",
                                                  .silence_limit_s = -1,
                                                  .lease_s = -1};
 
-static int64_t given_or(int64_t given, int64_t preset)
-{
-    return given >= 0 ? given : preset;
-}
-
 struct predicted {
     UT_hash_handle hh;
     const char *path;
@@ -251,6 +246,10 @@ struct start {
     struct new_test *tests;
     uint32_t n_tests;
     const char *commit;
+    bool is_dry;                     /* only say what would be run */
+    struct api_launch_defaults said; /* by the launch itself; -1: nothing */
+    struct api_launch_defaults limits;
+    struct field_texts file_env; /* of wrata.yml */
     struct predicted *predictions;
     struct predicted *memory;
     uint32_t n_predictions;
@@ -495,7 +494,15 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
         req_release(rq);
         return;
     }
+    if (s->is_dry) {
+        launch_plan_answer(rq, plan, &s->said);
+        req_release(rq);
+        return;
+    }
     s->commit = arena_strdup(&rq->arena, plan->commit);
+    s->limits = launch_limits(rq->api, &s->said, plan->yml);
+    s->file_env.at = copy_words(&rq->arena, plan->yml->env.at, plan->yml->env.n);
+    s->file_env.n = plan->yml->env.n;
     s->n_tests = plan->n_files;
     s->tests = arena_alloc(&rq->arena, (plan->n_files + 1) * sizeof(*s->tests));
     for (uint32_t i = 0; i < plan->n_files; i++) {
@@ -505,6 +512,7 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
                                         .adapter = f->adapter,
                                         .argv = copy_words(&rq->arena, f->argv, f->n_argv),
                                         .n_argv = f->n_argv,
+                                        .limits = test_limits_of(&s->said, f->command),
                                         .reports = copy_words(&rq->arena, f->reports, f->n_reports),
                                         .n_reports = f->n_reports};
     }
@@ -660,25 +668,48 @@ static bool names_same(const char *line, const char *name)
     return strncmp(line, name, n) == 0 && line[n] == '=';
 }
 
-/* The variables of whoever starts it: plain ones stand in front of the launch's own lines, secret ones go sealed as they
- * lie with the user. What the launch says itself goes before both. */
-static void add_env_of_user(struct req *rq, struct launch_row *row)
+static bool says_name(const char *const *lines, uint32_t n, const char *name)
 {
+    for (uint32_t i = 0; i < n; i++) {
+        if (names_same(lines[i], name))
+            return true;
+    }
+    return false;
+}
+
+static bool has_name(const struct user_env_row *rows, uint32_t n, const char *line)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (names_same(line, rows[i].name))
+            return true;
+    }
+    return false;
+}
+
+/* Of lines with the same name the launch's own goes first, then that of whoever starts it, then that of wrata.yml. The user's
+ * secret ones go sealed as they lie with the user. */
+static void add_env(struct req *rq, struct launch_row *row)
+{
+    const struct start *s = rq->state;
     uint32_t n_own = row->n_env;
     const char *const *own = row->env;
     uint32_t n = 0;
     const struct user_env_row *lines = accounts_env(rq->api->accounts, row->user, &n);
-    const char **env = arena_alloc(&rq->arena, ((size_t)n + n_own + 1) * sizeof(*env));
+    const char **env = arena_alloc(&rq->arena, ((size_t)s->file_env.n + n + n_own + 1) * sizeof(*env));
     const char **secrets = arena_alloc(&rq->arena, ((size_t)n + 1) * sizeof(*secrets));
 
     row->n_env = 0;
+    for (uint32_t i = 0; i < s->file_env.n; i++) {
+        const char *line = s->file_env.at[i];
+        const char *name = arena_strndup(&rq->arena, line, strcspn(line, "="));
+
+        if (!says_name(own, n_own, name) && !has_name(lines, n, line))
+            env[row->n_env++] = line;
+    }
     for (uint32_t i = 0; i < n; i++) {
-        bool is_said = false;
         const char *line;
 
-        for (uint32_t k = 0; k < n_own; k++)
-            is_said = is_said || names_same(own[k], lines[i].name);
-        if (is_said)
+        if (says_name(own, n_own, lines[i].name))
             continue;
         line = arena_printf(&rq->arena, "%s=%s", lines[i].name, lines[i].value);
         if (lines[i].is_secret)
@@ -727,7 +758,7 @@ static void on_predicted(struct req *rq)
     const struct launch_body *in = s->in;
     struct event ev = {.kind = EV_LAUNCH_CREATE};
     struct launch_row *row = &ev.launch_create.launch;
-    const struct api_launch_defaults *preset = &rq->api->opts.launches;
+    const struct api_launch_defaults *limits = &s->limits;
 
     if (rq->err == ERR_OK)
         multiply(rq);
@@ -737,25 +768,24 @@ static void on_predicted(struct req *rq)
     }
     if (!auth_still(rq)) /* the fetch may have taken minutes */
         return;
-    *row =
-        (struct launch_row){.user = rq->who.user,
-                            .project = s->project->id,
-                            .project_name = s->project->name,
-                            .name = in->name,
-                            .ref = in->ref,
-                            .commit = s->commit,
-                            .order = (enum launch_order)in->order,
-                            .retries = (uint32_t)given_or(in->retries, preset->retries),
-                            .time_limit_ms = given_or(in->time_limit_s, preset->time_limit_s) * 1000,
-                            .silence_limit_ms = given_or(in->silence_limit_s, preset->silence_limit_s) * 1000,
-                            .lease_ms = (uint32_t)given_or(in->lease_s, preset->lease_s) * 1000,
-                            .env = in->env.at,
-                            .n_env = in->env.n,
-                            .servers = s->servers,
-                            .n_servers = in->servers.n,
-                            .created_at = wall_now(),
-                            .schedule = rq->cause};
-    add_env_of_user(rq, row);
+    *row = (struct launch_row){.user = rq->who.user,
+                               .project = s->project->id,
+                               .project_name = s->project->name,
+                               .name = in->name,
+                               .ref = in->ref,
+                               .commit = s->commit,
+                               .order = (enum launch_order)in->order,
+                               .retries = (uint32_t)limits->retries,
+                               .time_limit_ms = limits->time_limit_s * 1000,
+                               .silence_limit_ms = limits->silence_limit_s * 1000,
+                               .lease_ms = (uint32_t)limits->lease_s * 1000,
+                               .env = in->env.at,
+                               .n_env = in->env.n,
+                               .servers = s->servers,
+                               .n_servers = in->servers.n,
+                               .created_at = wall_now(),
+                               .schedule = rq->cause};
+    add_env(rq, row);
     row->location = s->location;
     ev.launch_create.at_front = in->at == 1;
     ev.launch_create.tests = s->tests;
@@ -778,6 +808,10 @@ static void on_resolved(struct req *rq)
         req_error(rq, &rq->why);
     else if (s->project != NULL)
         make_fresh(rq);
+    else if (s->is_dry)
+        req_fail(
+            rq, ERR_INVALID, "project",
+            "project: there is none with this URL yet; add it first, then it can be asked what would run");
     else if (rq->who.role == ROLE_ADMIN)
         make_project(rq);
     else
@@ -802,7 +836,7 @@ static bool env_is_fine(struct req *rq, const struct field_texts *env)
     return true;
 }
 
-static void launches_start(struct req *rq)
+static void start(struct req *rq, bool is_dry)
 {
     const struct launch_body *in = rq->body;
     struct start *s;
@@ -811,8 +845,23 @@ static void launches_start(struct req *rq)
         return;
     s = arena_alloc(&rq->arena, sizeof(*s));
     s->in = in;
+    s->is_dry = is_dry;
+    s->said = (struct api_launch_defaults){.retries = in->retries,
+                                           .time_limit_s = in->time_limit_s,
+                                           .silence_limit_s = in->silence_limit_s,
+                                           .lease_s = in->lease_s};
     rq->state = s;
     req_read(rq, resolve_job, on_resolved);
+}
+
+static void launches_start(struct req *rq)
+{
+    start(rq, false);
+}
+
+static void launches_plan(struct req *rq)
+{
+    start(rq, true);
 }
 
 enum err launch_read(struct req *rq, const char *json, size_t len)
@@ -835,6 +884,10 @@ const struct route launch_routes[] = {
      .query_preset = &launches_query_preset},
     {ROUTE(POST, WORK, "/api/v1/launches", launches_start, "Start a launch.", "launch"),
      .audit = "launch.start", .status = 201, .body_kind = BODY_JSON, .body = launch_fields,
+     .body_bytes = sizeof(struct launch_body), .body_preset = &launch_preset, .body_max = BODY_LAUNCH_BYTES},
+    {ROUTE(POST, WORK, "/api/v1/launches/plan", launches_plan,
+           "What such a launch would run, without starting it.", "launch_plan"),
+     .audit = "launch.plan", .body_kind = BODY_JSON, .body = launch_fields,
      .body_bytes = sizeof(struct launch_body), .body_preset = &launch_preset, .body_max = BODY_LAUNCH_BYTES},
     {ROUTE(GET, LOOK, "/api/v1/launches/{launch}", launches_one, "One launch.", "launch")},
     {ROUTE(POST, OWN_LAUNCH, "/api/v1/launches/{launch}/stop", launches_stop,

@@ -127,6 +127,20 @@ static const struct shape shapes[] = {
     {"tree", "",
      MEMBERS({"commit", "text"}, {"refreshed_at", "time?"}, {"error", "text?"}, {"files", "[text]"},
              {"next", "text?"})},
+    {"yml_problem", "A fault of wrata.yml; line 0: of the file as a whole.",
+     MEMBERS({"line", "int"}, {"key", "text"}, {"message", "text"})},
+    {"run_limits", "What is in force for a launch that says nothing itself.",
+     MEMBERS({"retries", "int"}, {"time_limit_s", "int"}, {"silence_limit_s", "int"}, {"lease_s", "int"})},
+    {"project_config", "wrata.yml at a commit; config is null when there are problems.",
+     MEMBERS({"commit", "text"}, {"has_file", "bool"}, {"problems", "[yml_problem]"},
+             {"problems_more", "int"}, {"config", "any"}, {"limits", "run_limits"})},
+    {"planned_step", "", MEMBERS({"name", "text"}, {"command", "[text]"}, {"key", "text"})},
+    {"planned_file", "",
+     MEMBERS({"path", "text"}, {"command", "[text]"}, {"rule", "text"}, {"report", "text"},
+             {"reports", "[text]"}, {"time_limit_s", "int"}, {"silence_limit_s", "int"}, {"retries", "int"})},
+    {"launch_plan", "What a launch would run.",
+     MEMBERS({"commit", "text"}, {"has_file", "bool"}, {"lease_s", "int"}, {"env", "[text]"},
+             {"prepare", "[planned_step]"}, {"files", "[planned_file]"})},
     {"bundle", "", MEMBERS({"commits", "[text]"})},
     {"server_counts", "", MEMBERS({"total", "int"}, {"online", "int"}, {"slots", "int"}, {"busy", "int"})},
     {"launches_now", "", MEMBERS({"running", "int"})},
@@ -251,6 +265,8 @@ static void type_schema(struct json_out *j, const char *type, size_t n)
         jo_ktext(j, "type", "array");
         jo_key(j, "items");
         type_schema(j, type + 1, n - 2);
+    } else if (slice_eq((struct slice){type, n}, SLICE("any"))) {
+        /* nothing is said of it */
     } else if (slice_eq((struct slice){type, n}, SLICE("time"))) {
         simple_type(j, "string", may_be_null);
         jo_ktext(j, "format", "date-time");

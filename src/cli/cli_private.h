@@ -44,6 +44,7 @@ int cmd_stop(struct cli *cli);
 int cmd_servers(struct cli *cli);
 int cmd_projects(struct cli *cli);
 int cmd_project(struct cli *cli);
+int say_project_config(struct cli *cli); /* `wrata projects config NAME` */
 int cmd_mail(struct cli *cli);
 int cmd_lists(struct cli *cli);
 int cmd_schedules(struct cli *cli);

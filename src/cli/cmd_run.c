@@ -56,6 +56,9 @@ static enum err check_options(const struct cli *cli, struct why *reterr)
         return why_set(reterr, ERR_INVALID, "ref", "--ref needs --project; a folder is taken as it is now");
     if (o->slots > 0 && o->servers != NULL)
         return why_set(reterr, ERR_INVALID, "slots", "--slots and --servers exclude each other");
+    if (o->junit != NULL && o->dry_run)
+        return why_set(reterr, ERR_INVALID, "junit",
+                       "--junit and --dry-run exclude each other: nothing is run");
     if (o->junit != NULL && o->no_follow)
         return why_set(reterr, ERR_INVALID, "junit",
                        "--junit needs the end of the launch; leave out --no-follow");
@@ -172,7 +175,8 @@ static enum err launch_once(struct cli *cli, struct snapshot *s, const json_t *f
     if (err != ERR_OK)
         return err;
     client_cancel_by(cli->client, &interrupts);
-    err = run_choose_servers(cli, &servers, reterr);
+    if (!cli->o.dry_run) /* it may add one */
+        err = run_choose_servers(cli, &servers, reterr);
     if (err == ERR_OK && s != NULL)
         err = run_send(cli, s, &project, reterr);
     if (err == ERR_OK && interrupts != 0)
@@ -181,7 +185,8 @@ static enum err launch_once(struct cli *cli, struct snapshot *s, const json_t *f
         client_cancel_by(cli->client, &interrupts_twice); /* from here on there may be a launch to stop */
         buf_init(&body, BODY_BYTES_MAX);
         make_body(cli, files, project, servers, s, &body);
-        err = ask(cli, "POST", API "/launches", buf_str(&body), ret, reterr);
+        err = ask(cli, "POST", cli->o.dry_run ? API "/launches/plan" : API "/launches", buf_str(&body), ret,
+                  reterr);
         buf_done(&body);
     }
     json_decref(servers);
@@ -327,7 +332,9 @@ int cmd_run(struct cli *cli)
         err = name_files(cli, s, files, &why);
     if (err == ERR_OK)
         err = launch(cli, s, files, &launched, &why);
-    if (err == ERR_OK) {
+    if (err == ERR_OK && cli->o.dry_run) {
+        run_say_plan(cli, launched);
+    } else if (err == ERR_OK) {
         say_started(cli, launched, s);
         if (cli->o.no_follow)
             rc = EXIT_PASSED;

@@ -223,9 +223,13 @@ static const struct verb server_verbs[] = {{"list", 0, 0, servers_list},
                                            {"remove", 1, 1, servers_remove},
                                            {NULL, 0, 0, NULL}};
 
-static const struct verb project_verbs[] = {
-    {"list", 0, 0, projects_list},       {"add", 2, 2, projects_add},       {"edit", 1, 1, projects_edit},
-    {"refresh", 1, 1, projects_refresh}, {"remove", 1, 1, projects_remove}, {NULL, 0, 0, NULL}};
+static const struct verb project_verbs[] = {{"list", 0, 0, projects_list},
+                                            {"add", 2, 2, projects_add},
+                                            {"edit", 1, 1, projects_edit},
+                                            {"refresh", 1, 1, projects_refresh},
+                                            {"remove", 1, 1, projects_remove},
+                                            {"config", 1, 1, say_project_config},
+                                            {NULL, 0, 0, NULL}};
 
 int cmd_servers(struct cli *cli)
 {

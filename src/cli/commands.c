@@ -53,6 +53,8 @@ static const struct option_row run_options[] = {
      "write the results as JUnit XML"},
     {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
      "start the launch, print its number and do not wait for it"},
+    {"dry-run", 0, NULL, OPTION_FLAG, AT(dry_run), NULL, 0, 0, NULL,
+     "start nothing: print for each file its command, where the result is read from, and its limits"},
 };
 static const struct option_row log_options[] = {
     {"follow", 'f', NULL, OPTION_FLAG, AT(follow), NULL, 0, 0, NULL,
@@ -128,6 +130,7 @@ static const struct option_row projects_options[] = {
     {"refresh", 0, "DURATION", OPTION_DURATION, AT(refresh_ms), NULL, 0, 0, NULL,
      "add, edit: how old it may become before it is fetched in the background, at least 30s; 0: only when somebody asks;"
      " default: 5m"},
+    {"ref",     0, "REF", OPTION_TEXT, AT(ref), NULL, 0, 0, NULL, "config: branch, tag or commit; default: the default branch"},
 };
 #define CHOICE_OPTIONS \
     {"rename",  0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name; launches that used it keep the old one"}, \
@@ -217,7 +220,7 @@ static const char *const servers_synopsis[] = {
     "[list]", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
     "remove NAME [--force]",
 };
-static const char *const projects_synopsis[] = {"[list]", "add NAME URL [--refresh DURATION]", "edit NAME [--rename NAME] [--git URL] [--refresh DURATION]", "refresh NAME", "remove NAME"};
+static const char *const projects_synopsis[] = {"[list]", "add NAME URL [--refresh DURATION]", "edit NAME [--rename NAME] [--git URL] [--refresh DURATION]", "refresh NAME", "remove NAME", "config NAME [--ref REF]"};
 static const char *const choice_synopsis[] = {"[list] [--all]", "add NAME [OPTIONS]", "edit NAME OPTIONS", "move NAME PLACE", "remove NAME"};
 static const char *const lists_synopsis[] = {
     "[list]", "show NAME", "add NAME --project PROJECT [OPTIONS] FILE|FOLDER|GLOB...", "edit NAME [OPTIONS] [FILE...]",
@@ -290,7 +293,9 @@ const struct command commands[] = {
      " and needs nothing installed but git and what your tests need.\n",
      LINES(servers_options), 0, 2, NEEDS_START, false, cmd_servers},
     {"projects", LINES(projects_synopsis), "list, add, change, refresh and remove git repositories",
-     "A list of branches or files is what the last refresh brought; `list` says when that was, and what went wrong since.\n",
+     "A list of branches or files is what the last refresh brought; `list` says when that was, and what went wrong since."
+     " `config` prints the wrata.yml of the project at a commit and the limits that come of it, or what is wrong there: then the"
+     " exit code is 2.\n",
      LINES(projects_options), 0, 3, NEEDS_START, false, cmd_projects},
     {"project", LINES(project_synopsis), "check the wrata.yml of a folder, without a server",
      "`check` says what is wrong in the file of a project, with its lines; the exit code is 0 when all is right, 2 when"

@@ -20,4 +20,7 @@ int run_report(struct cli *cli, const struct view *v, const struct report_again 
 MUST_USE enum err run_junit(struct cli *cli, const struct view *v, struct junit_file *f, struct why *reterr);
 int run_exit_code(enum outcome o);
 
+/* What `--dry-run` answered. */
+void run_say_plan(const struct cli *cli, const json_t *plan);
+
 #endif
