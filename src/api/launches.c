@@ -250,6 +250,8 @@ struct start {
     struct api_launch_defaults said; /* by the launch itself; -1: nothing */
     struct api_launch_defaults limits;
     struct field_texts file_env; /* of wrata.yml */
+    const char *const *setup;    /* what it asks of a machine */
+    uint32_t n_setup;
     struct predicted *predictions;
     struct predicted *memory;
     uint32_t n_predictions;
@@ -503,6 +505,7 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
     s->limits = launch_limits(rq->api, &s->said, plan->yml);
     s->file_env.at = copy_words(&rq->arena, plan->yml->env.at, plan->yml->env.n);
     s->file_env.n = plan->yml->env.n;
+    s->setup = plan_setup(plan, &rq->arena, &s->n_setup);
     s->n_tests = plan->n_files;
     s->tests = arena_alloc(&rq->arena, (plan->n_files + 1) * sizeof(*s->tests));
     for (uint32_t i = 0; i < plan->n_files; i++) {
@@ -783,6 +786,8 @@ static void on_predicted(struct req *rq)
                                .n_env = in->env.n,
                                .servers = s->servers,
                                .n_servers = in->servers.n,
+                               .setup = s->setup,
+                               .n_setup = s->n_setup,
                                .created_at = wall_now(),
                                .schedule = rq->cause};
     add_env(rq, row);

@@ -92,6 +92,9 @@ struct plan {
                                       unless it was named twice */
     uint32_t n_files;
 };
+/* What the plan asks of a machine, as lines for the launch's row (wire/agent_setup.h), in the arena; NULL: nothing. */
+struct arena;
+const char *const *plan_setup(const struct plan *plan, struct arena *arena, uint32_t *retn);
 /* Resolve ref ("" = default branch; branch, tag or commit, also an abbreviated one) and choose files of its tree by
  * patterns: a path, a folder ("spec/": everything runnable below it), or a glob with * ? [..] and **. Errors name the pattern:
  * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX; or wrata.yml and a line of it. When the

@@ -8,7 +8,9 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import test_agent  # noqa: E402
+import wrata  # noqa: E402
 from test_agent import AGENT, EXITED, pid_of_agent, wait_dead  # noqa: E402
 
 NOT_PREPARED = 13
@@ -151,6 +153,79 @@ class Prepare(Base):
             self.assertEqual(link.end(n + 1)["exit_code"], 0)
         folder = os.path.join(self.where, "i1", "cache", "ready")
         self.wait_for(lambda: len([n for n in os.listdir(folder) if re.match("p7-", n)]) <= 5)
+
+
+YML = """
+env: { FROM: the file }
+prepare:
+  - name: gems
+    run: [bash, gems.sh, %s]
+    key: [Gemfile.lock]
+"""
+GEMS = """echo x >> $1; echo "FROM=$FROM"; mkdir -p $BUNDLE_PATH; cp Gemfile.lock $BUNDLE_PATH/lock; sleep ${SLEEP:-1}; test ! -e $1.fail || { echo "no such gem"; exit 3; }
+"""
+
+
+class WithServer(wrata.Case):
+    def begin(self, slots=2):
+        self.marks = os.path.join(self.folder, "marks")
+        server = self.serve()
+        server.add_local("local-1", slots)
+        server.wait_online("local-1")
+        self.path = self.project({"wrata.yml": YML % self.marks, "gems.sh": GEMS, "Gemfile.lock": "one\n",
+                                  "a.sh": "cat $BUNDLE_PATH/lock\n", "b.sh": "cat $BUNDLE_PATH/lock\n"})
+        return server
+
+    def count(self):
+        return wrata_count(self.marks)
+
+    def logs(self, server, launch):
+        return {r["path"]: server.log(r["id"]).decode() for r in server.all("/api/v1/runs?launch=%d" % launch["id"])}
+
+    def test_wrata_yml_prepares_once_and_again_for_another_lock_file(self):
+        server = self.begin()
+        launch = server.launch(self.path, ["a.sh", "b.sh"])
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed", self.logs(server, launch))
+        logs = self.logs(server, launch)
+        self.assertEqual(self.count(), 1)
+        self.assertTrue(all(t.startswith("[wrata: ") and t.endswith("\none\n") for t in logs.values()), logs)
+        self.assertEqual(sum("[wrata: prepare: step 1 of 1, gems: bash gems.sh" in t and "\nFROM=the file\n" in t for t in logs.values()), 1)
+        launch = server.launch(self.path, ["a.sh", "b.sh"])
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
+        self.assertEqual((self.count(), set(self.logs(server, launch).values())), (1, {"one\n"}))
+        with open(os.path.join(self.path, "Gemfile.lock"), "w") as f:
+            f.write("two\n")
+        wrata.git(self.path, "commit", "-qam", "two")
+        launch = server.launch(self.path, ["a.sh"], ref=wrata.git(self.path, "rev-parse", "HEAD").strip())
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
+        self.assertTrue(self.logs(server, launch)["a.sh"].endswith("\ntwo\n"))
+        self.assertEqual(self.count(), 2)
+
+    def test_a_failure_is_the_machines(self):
+        server = self.begin()
+        open(self.marks + ".fail", "w").close()
+        launch = server.launch(self.path, ["a.sh", "b.sh"], retries=0)
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "infrastructure")
+        for run in server.all("/api/v1/runs?launch=%d" % launch["id"]):
+            self.assertEqual(run["outcome"], "infrastructure")
+            self.assertEqual(run["reason"], "prepare failed: step 'gems': exit status 3; last lines: FROM=the file|no such gem")
+        self.assertEqual(self.count(), 2)
+
+    def test_a_server_killed_meanwhile(self):
+        server = self.begin()
+        launch = server.launch(self.path, ["a.sh", "b.sh"], env=["SLEEP=3"])
+        wrata.wait_for("the step runs", lambda: self.count() == 1)
+        server.kill()
+        server.start()
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed", self.logs(server, launch))
+        self.assertEqual(self.count(), 1)
+
+
+def wrata_count(path):
+    if not os.path.exists(path):
+        return 0
+    with open(path) as f:
+        return len(f.read().splitlines())
 
 
 if __name__ == "__main__":
