@@ -48,6 +48,7 @@ int say_project_config(struct cli *cli); /* `wrata projects config NAME` */
 int cmd_mail(struct cli *cli);
 int cmd_lists(struct cli *cli);
 int cmd_schedules(struct cli *cli);
+int cmd_queue(struct cli *cli);
 int cmd_choices(struct cli *cli);
 int cmd_openapi(struct cli *cli);
 int cmd_login(struct cli *cli);

@@ -115,6 +115,17 @@ static enum err name_files(const struct cli *cli, const struct snapshot *s, json
 
 /* ---- the launch ---- */
 
+/* Nothing when there are none: then the server's presets hold. */
+static void put_texts(struct json_out *j, const char *key, const struct text_list *list)
+{
+    if (list->n == 0)
+        return;
+    jo_karr(j, key);
+    for (size_t i = 0; i < list->n; i++)
+        jo_text(j, list->items[i]);
+    jo_arr_end(j);
+}
+
 static void make_body(const struct cli *cli, const json_t *files, int64_t project, const json_t *servers,
                       const struct snapshot *s, struct buf *out)
 {
@@ -153,10 +164,12 @@ static void make_body(const struct cli *cli, const json_t *files, int64_t projec
         }
         jo_arr_end(&j);
     }
-    jo_karr(&j, "env");
-    for (i = 0; i < o->env.n; i++)
-        jo_text(&j, o->env.items[i]);
-    jo_arr_end(&j);
+    jo_ktext(&j, "at", o->at);
+    if (o->location != NULL)
+        jo_ktext(&j, "location", o->location);
+    put_texts(&j, "languages", &o->languages);
+    put_texts(&j, "browsers", &o->browsers);
+    put_texts(&j, "env", &o->env);
     jo_obj_end(&j);
 }
 

@@ -47,6 +47,14 @@ static const struct option_row run_options[] = {
      " run again by itself"},
     {"env",       'e', "NAME=VALUE", OPTION_LIST, AT(env), NULL, 0, 0, NULL,
      "set a variable for every file; may be repeated"},
+    {"location",  0, "NAME|URL", OPTION_TEXT, AT(location), NULL, 0, 0, NULL,
+     "the server under test: SPEC_REGION; `wrata locations` lists them; of an URL also SPEC_SERVER_IP; default: the preset"},
+    {"language",  0, "LANGUAGE", OPTION_LIST, AT(languages), NULL, 0, 0, NULL,
+     "run every file in this language: SPEC_LANGUAGE; may be repeated: in each of them; default: the preset"},
+    {"browser",   0, "BROWSER", OPTION_LIST, AT(browsers), NULL, 0, 0, NULL,
+     "run every file, in each language, in this browser: SPEC_BROWSER; may be repeated; default: the preset"},
+    {"at",        0, "front|end", OPTION_CHOICE, AT(at), "end", 0, 0, NULL,
+     "where the files stand in your queue: before what waits there already, or behind it"},
     {"name",      'n', "TEXT", OPTION_TEXT, AT(name), NULL, 0, 0, NULL,
      "a name for the launch, shown in lists"},
     {"junit",     'j', "FILE", OPTION_TEXT, AT(junit), NULL, 0, 0, NULL,
@@ -64,6 +72,15 @@ static const struct option_row log_options[] = {
 };
 static const struct option_row launches_options[] = {
     {"limit", 'l', "N", OPTION_NUMBER, AT(limit), "20", 1, 500, NULL, "how many, newest first"},
+};
+static const struct option_row queue_options[] = {
+    {"user",       0, "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "whose queue, for admins; default: your own"},
+    {"before",     0, "ID", OPTION_TEXT, AT(before), NULL, 0, 0, NULL, "move: to stand before this test"},
+    {"front",      0, NULL, OPTION_FLAG, AT(front), NULL, 0, 0, NULL, "move: to the front"},
+    {"end",        0, NULL, OPTION_FLAG, AT(end), NULL, 0, 0, NULL, "move: to the end"},
+    {"if-version", 0, "N", OPTION_NUMBER, AT(if_version), NULL, 1, INT64_MAX, NULL,
+     "change it only when nobody did since `wrata queue --json` said this \"version\""},
+    {"limit",      'l', "N", OPTION_NUMBER, AT(limit), "50", 1, LAUNCH_TESTS_MAX, NULL, "list: how many, first to run first"},
 };
 static const struct option_row show_options[] = {
     {"all", 'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also the files that passed"},
@@ -212,6 +229,10 @@ static const struct option_row project_options[] = {
 
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
 static const char *const log_synopsis[] = {"RUN [-f] [--from BYTE]"};
+static const char *const queue_synopsis[] = {
+    "[list] [--user LOGIN] [--limit N]", "move ID... --before ID|--front|--end", "delete ID...", "clear", "shuffle", "dedupe",
+    "sort", "undo [N]",
+};
 static const char *const none_synopsis[] = {""};
 static const char *const launches_synopsis[] = {"[--limit N]"};
 static const char *const show_synopsis[] = {"LAUNCH [--all]"};
@@ -288,6 +309,15 @@ const struct command commands[] = {
     {"stop", LINES(stop_synopsis), "stop a launch, or one run of it",
      "What runs is stopped, what waits is cancelled.\n",
      NULL, 0, 1, 1, NEEDS_SERVER, false, cmd_stop},
+    {"queue", LINES(queue_synopsis), "look at the files that wait to be run, and change their order",
+     "Your queue holds the waiting files of all your launches; its order is what runs first. `list` says why each waits and"
+     " when it should start. Files that are moved keep their order among themselves. `sort` puts the longest first, as"
+     " predicted; `dedupe` leaves the first of those that would do the same. What `delete`, `clear` and `dedupe` take out can"
+     " be put back for ten minutes: `undo` does the newest, or the one that is named.\n"
+     "\n"
+     "    wrata queue move 77 78 --front\n"
+     "    wrata queue clear && wrata queue undo\n",
+     LINES(queue_options), 0, -1, NEEDS_SERVER, false, cmd_queue},
     {"servers", LINES(servers_synopsis), "list, add and remove the machines that run files",
      "A server of fleet `local` is this computer; one of fleet `ssh` is reached with your own ssh and its configuration,"
      " and needs nothing installed but git and what your tests need.\n",

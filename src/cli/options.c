@@ -163,8 +163,13 @@ enum err options_defaults(struct cli_opts *o, const struct option_row *rows, siz
 
 void options_done(struct cli_opts *o)
 {
-    free(o->env.items);
-    o->env = (struct text_list){0};
+    struct text_list *const lists[] = {&o->env, &o->languages, &o->browsers, &o->list_languages,
+                                       &o->list_browsers};
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        free(lists[i]->items);
+        *lists[i] = (struct text_list){0};
+    }
 }
 
 /* ---- getopt ---- */

@@ -42,7 +42,12 @@ struct cli_opts {
     const char *from_time;
     struct text_list list_languages, list_browsers;
     int64_t every_ms, give_up_h, count;
+    /* of a launch's tests in the queue */
+    const char *location, *at, *before;
+    bool front, end;
+    struct text_list languages, browsers;
     struct text_list env;
+    int64_t if_version;
     int64_t slots, retries, port, from, limit, private_fd, days;
     int64_t timeout_ms, silence_ms, since_ms;
 };
