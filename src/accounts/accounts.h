@@ -143,6 +143,17 @@ MUST_USE enum err accounts_set_locked(struct accounts *a, struct wall now, struc
                                       struct accounts_out *out, struct why *reterr);
 MUST_USE enum err accounts_set_admin(struct accounts *a, struct user_id id, bool on, struct accounts_out *out,
                                      struct why *reterr);
+/* Several of these at once, or none of them: what each would refuse is refused for all, by what the user would be in
+ * the end. -1: stays. `email_confirmed` is of the new email, when there is one, and cannot be taken back (0: stays). */
+struct user_edit {
+    struct profile profile;
+    int verified;
+    int locked;
+    int admin;
+    int email_confirmed;
+};
+MUST_USE enum err accounts_change(struct accounts *a, struct wall now, struct user_id id,
+                                  const struct user_edit *in, struct accounts_out *out, struct why *reterr);
 MUST_USE enum err accounts_confirm_email(struct accounts *a, struct wall now, struct user_id id,
                                          struct accounts_out *out, struct why *reterr);
 /* Ends every session of the user but `keep` (0: none is kept), and its one-time links. */

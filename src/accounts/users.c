@@ -257,34 +257,18 @@ enum err accounts_add(struct accounts *a, struct wall now, const struct new_user
     return ERR_OK;
 }
 
-enum err accounts_edit(struct accounts *a, struct user_id id, const struct profile *in,
-                       struct accounts_out *out, struct why *reterr)
+static void take_profile(struct user_row *next, const struct profile *in)
 {
-    struct user *u;
-    struct user_row next;
-    bool is_new_email;
-    enum err err = person_find(a, id, &u, reterr);
+    next->email = in->email != NULL ? in->email : next->email;
+    next->first_name = in->first_name != NULL ? in->first_name : next->first_name;
+    next->last_name = in->last_name != NULL ? in->last_name : next->last_name;
+    next->position = in->position != NULL ? in->position : next->position;
+}
 
-    if (err != ERR_OK)
-        return err;
-    next = u->row;
-    next.email = in->email != NULL ? in->email : next.email;
-    next.first_name = in->first_name != NULL ? in->first_name : next.first_name;
-    next.last_name = in->last_name != NULL ? in->last_name : next.last_name;
-    next.position = in->position != NULL ? in->position : next.position;
-    err = names_check(&next, reterr);
-    if (err != ERR_OK)
-        return err;
-    is_new_email = strcmp(next.email, u->row.email) != 0;
-    if (is_new_email)
-        next.email_confirmed_at.ms = 0;
-    else if (strcmp(next.first_name, u->row.first_name) == 0 &&
-             strcmp(next.last_name, u->row.last_name) == 0 && strcmp(next.position, u->row.position) == 0)
-        return ERR_OK;
-    err = user_change(a, u, &next, out, reterr);
-    if (err == ERR_OK && is_new_email)
-        user_end_links(a, u, true, out);
-    return err;
+static bool is_same_profile(const struct user_row *a, const struct user_row *b)
+{
+    return strcmp(a->email, b->email) == 0 && strcmp(a->first_name, b->first_name) == 0 &&
+           strcmp(a->last_name, b->last_name) == 0 && strcmp(a->position, b->position) == 0;
 }
 
 /* Times that are also switches: 0 is off. What is as it should be keeps its time, and nothing is saved. */
@@ -296,70 +280,119 @@ static bool switch_time(struct wall *at, bool on, struct wall now)
     return true;
 }
 
-enum err accounts_set_verified(struct accounts *a, struct wall now, struct user_id id, bool on,
-                               struct accounts_out *out, struct why *reterr)
+static enum err may_confirm(const struct accounts *a, const struct user *u, const struct user_row *next,
+                            struct why *reterr)
+{
+    const struct user *other = user_by_email(a, next->email);
+
+    if (next->email[0] == '\0')
+        return why_set(reterr, ERR_CONFLICT, "email", "%s has no email to confirm", next->login);
+    if (other != NULL && other != u)
+        return why_set(reterr, ERR_CONFLICT, "email", "another user has confirmed email \"%s\"", next->email);
+    return ERR_OK;
+}
+
+/* The row as it will be. */
+static enum err row_to_be(const struct accounts *a, struct wall now, const struct user *u,
+                          const struct user_edit *in, struct user_row *next, struct why *reterr)
+{
+    enum err err = ERR_OK;
+
+    *next = u->row;
+    take_profile(next, &in->profile);
+    if (!is_same_profile(next, &u->row))
+        err = names_check(next, reterr);
+    if (strcmp(next->email, u->row.email) != 0)
+        next->email_confirmed_at.ms = 0;
+    if (err == ERR_OK && in->email_confirmed == 1 && switch_time(&next->email_confirmed_at, true, now))
+        err = may_confirm(a, u, next, reterr);
+    if (in->verified >= 0)
+        (void)switch_time(&next->verified_at, in->verified == 1, now);
+    if (in->locked >= 0)
+        (void)switch_time(&next->locked_at, in->locked == 1, now);
+    if (in->admin >= 0)
+        next->is_admin = in->admin == 1;
+    return err;
+}
+
+static bool is_same(const struct user_row *a, const struct user_row *b)
+{
+    return is_same_profile(a, b) && a->email_confirmed_at.ms == b->email_confirmed_at.ms &&
+           a->verified_at.ms == b->verified_at.ms && a->locked_at.ms == b->locked_at.ms &&
+           a->is_admin == b->is_admin;
+}
+
+/* One row, made whole and then put in the old one's place: nothing is half done. */
+enum err accounts_change(struct accounts *a, struct wall now, struct user_id id, const struct user_edit *in,
+                         struct accounts_out *out, struct why *reterr)
 {
     struct user *u;
     struct user_row next;
+    bool is_new_email;
+    bool is_locked_now;
     enum err err = person_find(a, id, &u, reterr);
 
+    if (err == ERR_OK)
+        err = row_to_be(a, now, u, in, &next, reterr);
+    if (err != ERR_OK || is_same(&next, &u->row))
+        return err;
+    is_new_email = strcmp(next.email, u->row.email) != 0;
+    is_locked_now = next.locked_at.ms != 0 && u->row.locked_at.ms == 0;
+    err = user_change(a, u, &next, out, reterr);
     if (err != ERR_OK)
         return err;
-    next = u->row;
-    return switch_time(&next.verified_at, on, now) ? user_change(a, u, &next, out, reterr) : ERR_OK;
+    if (is_locked_now)
+        (void)accounts_end_sessions(a, id, 0, out);
+    if (is_locked_now || is_new_email)
+        user_end_links(a, u, !is_locked_now, out);
+    return ERR_OK;
+}
+
+#define STAYS .verified = -1, .locked = -1, .admin = -1, .email_confirmed = -1
+
+enum err accounts_edit(struct accounts *a, struct user_id id, const struct profile *in,
+                       struct accounts_out *out, struct why *reterr)
+{
+    struct user_edit edit = {STAYS};
+
+    edit.profile = *in;
+    return accounts_change(a, (struct wall){0}, id, &edit, out, reterr); /* nothing in it takes a time */
+}
+
+enum err accounts_set_verified(struct accounts *a, struct wall now, struct user_id id, bool on,
+                               struct accounts_out *out, struct why *reterr)
+{
+    struct user_edit edit = {STAYS};
+
+    edit.verified = on;
+    return accounts_change(a, now, id, &edit, out, reterr);
 }
 
 enum err accounts_set_locked(struct accounts *a, struct wall now, struct user_id id, bool on,
                              struct accounts_out *out, struct why *reterr)
 {
-    struct user *u;
-    struct user_row next;
-    enum err err = person_find(a, id, &u, reterr);
+    struct user_edit edit = {STAYS};
 
-    if (err != ERR_OK)
-        return err;
-    next = u->row;
-    if (!switch_time(&next.locked_at, on, now))
-        return ERR_OK;
-    err = user_change(a, u, &next, out, reterr);
-    if (err == ERR_OK && on) {
-        (void)accounts_end_sessions(a, id, 0, out);
-        user_end_links(a, u, false, out);
-    }
-    return err;
+    edit.locked = on;
+    return accounts_change(a, now, id, &edit, out, reterr);
 }
 
 enum err accounts_set_admin(struct accounts *a, struct user_id id, bool on, struct accounts_out *out,
                             struct why *reterr)
 {
-    struct user *u;
-    struct user_row next;
-    enum err err = person_find(a, id, &u, reterr);
+    struct user_edit edit = {STAYS};
 
-    if (err != ERR_OK || u->row.is_admin == on)
-        return err;
-    next = u->row;
-    next.is_admin = on;
-    return user_change(a, u, &next, out, reterr);
+    edit.admin = on;
+    return accounts_change(a, (struct wall){0}, id, &edit, out, reterr);
 }
 
 enum err accounts_confirm_email(struct accounts *a, struct wall now, struct user_id id,
                                 struct accounts_out *out, struct why *reterr)
 {
-    struct user *u;
-    struct user_row next;
-    enum err err = person_find(a, id, &u, reterr);
+    struct user_edit edit = {STAYS};
 
-    if (err != ERR_OK || u->row.email_confirmed_at.ms != 0)
-        return err;
-    if (u->row.email[0] == '\0')
-        return why_set(reterr, ERR_CONFLICT, "email", "%s has no email to confirm", u->row.login);
-    if (user_by_email(a, u->row.email) != NULL)
-        return why_set(reterr, ERR_CONFLICT, "email", "another user has confirmed email \"%s\"",
-                       u->row.email);
-    next = u->row;
-    next.email_confirmed_at = now;
-    return user_change(a, u, &next, out, reterr);
+    edit.email_confirmed = 1;
+    return accounts_change(a, now, id, &edit, out, reterr);
 }
 
 enum err accounts_renew_password(struct accounts *a, struct user_id id, const char *password,

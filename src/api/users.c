@@ -309,81 +309,28 @@ static void user_add(struct req *rq)
 
 /* ---- an admin changes one ---- */
 
-struct change_body {
-    struct profile profile;
-    int verified;
-    int locked;
-    int admin;
-    int email_confirmed;
-};
-
-#define MAYBE(member_, help_)                                                                   \
-    {                                                                                           \
-        .name = #member_, .type = FIELD_MAYBE, .offset = offsetof(struct change_body, member_), \
-        .help = help_                                                                           \
+#define MAYBE(member_, help_)                                                                               \
+    {                                                                                                       \
+        .name = #member_, .type = FIELD_MAYBE, .offset = offsetof(struct user_edit, member_), .help = help_ \
     }
 
 static const struct field change_fields[] = {
-    PERSON_FIELDS(struct change_body, profile),
+    PERSON_FIELDS(struct user_edit, profile),
     MAYBE(verified, "may work"),
     MAYBE(locked, "cannot sign in; its sessions end at once"),
     MAYBE(admin, "may do everything"),
     MAYBE(email_confirmed, "the address is known to be the person's (true only)"),
     {.type = FIELD_END},
 };
-static const struct change_body change_preset = {
+static const struct user_edit change_preset = {
     .verified = -1, .locked = -1, .admin = -1, .email_confirmed = -1};
-
-/* May the address be confirmed, as it will be? */
-static enum err may_confirm(struct req *rq, const struct user_row *u, const char *email)
-{
-    const struct user_row *other = accounts_by_email(rq->api->accounts, email);
-
-    if (email[0] == '\0')
-        return why_set(&rq->why, ERR_CONFLICT, "email_confirmed", "%.64s has no address", u->login);
-    if (other != NULL && other->id.v != u->id.v)
-        return why_set(&rq->why, ERR_CONFLICT, "email", "the address %.100s is %.64s's", email, other->login);
-    return ERR_OK;
-}
-
-/* What takes away comes first: it is what the last admin is refused, and then nothing was changed yet. */
-static enum err change_user(struct req *rq, struct user_id id, const struct change_body *in,
-                            struct accounts_out *out)
-{
-    struct accounts *a = rq->api->accounts;
-    const struct profile *p = &in->profile;
-    struct wall now = wall_now();
-    const struct user_row *u = accounts_user(a, id);
-    enum err err = p->email == NULL ? ERR_OK : email_check(p->email, &rq->why);
-
-    if (err == ERR_OK && in->email_confirmed == 1)
-        err = may_confirm(rq, u, p->email != NULL ? p->email : u->email);
-    if (err == ERR_OK && in->admin == 0)
-        err = accounts_set_admin(a, id, false, out, &rq->why);
-    if (err == ERR_OK && in->verified == 0)
-        err = accounts_set_verified(a, now, id, false, out, &rq->why);
-    if (err == ERR_OK && in->locked == 1)
-        err = accounts_set_locked(a, now, id, true, out, &rq->why);
-    if (err == ERR_OK &&
-        (p->email != NULL || p->first_name != NULL || p->last_name != NULL || p->position != NULL))
-        err = accounts_edit(a, id, p, out, &rq->why);
-    if (err == ERR_OK && in->locked == 0)
-        err = accounts_set_locked(a, now, id, false, out, &rq->why);
-    if (err == ERR_OK && in->verified == 1)
-        err = accounts_set_verified(a, now, id, true, out, &rq->why);
-    if (err == ERR_OK && in->email_confirmed == 1)
-        err = accounts_confirm_email(a, now, id, out, &rq->why);
-    if (err == ERR_OK && in->admin == 1)
-        err = accounts_set_admin(a, id, true, out, &rq->why);
-    return err;
-}
 
 static const char *word_of(int maybe, const char *yes, const char *no)
 {
     return maybe < 0 ? "" : maybe == 1 ? yes : no;
 }
 
-static void say_change(struct req *rq, const char *login, const struct change_body *in)
+static void say_change(struct req *rq, const char *login, const struct user_edit *in)
 {
     bool edits = in->profile.email != NULL || in->profile.first_name != NULL ||
                  in->profile.last_name != NULL || in->profile.position != NULL;
@@ -408,7 +355,7 @@ static void answer_changed(struct req *rq)
 
 static void user_change(struct req *rq)
 {
-    const struct change_body *in = rq->body;
+    const struct user_edit *in = rq->body;
     const struct user_row *u = user_of_path(rq);
     bool *is_let_in = arena_alloc(&rq->arena, sizeof(*is_let_in));
     struct accounts_out out;
@@ -425,7 +372,7 @@ static void user_change(struct req *rq)
         return;
     }
     accounts_out_init(&out);
-    err = change_user(rq, u->id, in, &out);
+    err = accounts_change(rq->api->accounts, wall_now(), u->id, in, &out, &rq->why);
     finish_command(rq, err, &out, answer_changed);
 }
 
@@ -537,7 +484,7 @@ const struct route user_routes[] = {
            "user")},
     {ROUTE(POST, ADMIN, "/api/v1/users/{user}", user_change, "Change an account; what is not given stays.",
            "user"),
-     .audit = "user.change", BODY(change_fields, struct change_body), .body_preset = &change_preset},
+     .audit = "user.change", BODY(change_fields, struct user_edit), .body_preset = &change_preset},
     {ROUTE(DELETE, ADMIN, "/api/v1/users/{user}", user_delete,
            "Delete an account; its launches are stopped, its history stays.", "nothing"),
      .audit = "user.delete"},

@@ -534,8 +534,11 @@ class AccountsTest(ServerTest):
         ada = self.person("ada", admin=True)
         path = "/users/%d" % ada.id
         for c in (ada, self.host):
-            for change in ({"admin": False}, {"locked": True}, {"last_name": "X", "admin": False}):
+            before = self.host.get(path)
+            for change in ({"admin": False}, {"locked": True}, {"last_name": "X", "admin": False}, {"admin": False, "email": "other@example.org"},
+                           {"locked": True, "verified": False, "position": "X"}):
                 self.refused(c.call("POST", path, change), 409, "CONFLICT")
+                self.assertEqual(self.host.get(path), before, change)
             self.refused(c.call("DELETE", path), 409, "CONFLICT")
         self.refused(ada.call("POST", "/me/delete", {"password": WORDS}), 409, "CONFLICT")
         self.assertEqual((self.host.get(path)["last_name"], self.host.get(path)["role"]), ("", "admin"))

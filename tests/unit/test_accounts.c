@@ -168,6 +168,45 @@ static void test_accounts__admin_emails_can_be_reloaded(void **state)
     assert_false(accounts_has_admin(w->a));
 }
 
+static void test_accounts__a_change_is_made_whole_or_not_at_all(void **state)
+{
+    struct world *w = *state;
+    struct user_id ida = add_admin(w, "ida");
+    struct user_id eva = add(w, "eva", "eva@firm.test");
+    struct digest session = sign_in(w, ida);
+    struct user_edit wrong[] = {
+        {{.email = "ida@home.test"}, -1, -1, 0, -1},                  /* the last admin */
+        {{.first_name = "I"}, 0, 1, -1, -1},                          /* the same, locked */
+        {{.email = "eva@firm.test"}, 0, -1, -1, 1},                   /* confirmed by another */
+        {{.email = "nowhere"}, 0, -1, -1, -1},                        /* no address */
+        {{.email = "ida@home.test", .position = "\n"}, 0, -1, -1, 1}, /* no position */
+        {{.first_name = "I"}, 0, -1, -1, 1},                          /* nothing to confirm */
+    };
+    struct user_edit right = {{.email = "ida@home.test", .first_name = "I"}, 0, 1, 0, 1};
+
+    assert_int_equal(accounts_confirm_email(w->a, w->now, eva, &w->out, &w->why), ERR_OK);
+    forget(w);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        const struct user_row *u = accounts_user(w->a, ida);
+
+        assert_int_not_equal(accounts_change(w->a, w->now, ida, &wrong[i], &w->out, &w->why), ERR_OK);
+        assert_int_equal(w->out.n, 0);
+        assert_string_equal(u->email, "");
+        assert_string_equal(u->first_name, "");
+        assert_true(u->is_admin && u->verified_at.ms != 0 && u->locked_at.ms == 0);
+        assert_true(is_in(w, &session));
+    }
+    (void)add_admin(w, "zoe"); /* now another one can */
+    assert_int_equal(accounts_change(w->a, w->now, ida, &right, &w->out, &w->why), ERR_OK);
+    assert_int_equal(w->out.n, 2); /* one row, and the session */
+    assert_int_equal(accounts_by_email(w->a, "ida@home.test")->id.v, ida.v);
+    assert_false(accounts_user(w->a, ida)->is_admin || accounts_user(w->a, ida)->verified_at.ms != 0);
+    forget(w);
+    assert_false(is_in(w, &session));
+    assert_int_equal(accounts_change(w->a, w->now, ida, &right, &w->out, &w->why), ERR_OK);
+    assert_int_equal(w->out.n, 0); /* it is so already */
+}
+
 static void test_accounts__the_last_admin_stays(void **state)
 {
     struct world *w = *state;
@@ -458,6 +497,7 @@ int main(void)
         T(a_login_is_taken_whatever_its_case),
         T(only_a_confirmed_address_makes_an_admin),
         T(admin_emails_can_be_reloaded),
+        T(a_change_is_made_whole_or_not_at_all),
         T(the_last_admin_stays),
         T(the_operator_is_nobodys_to_change),
         T(a_deleted_one_leaves_its_name_in_history_and_frees_it),
