@@ -376,6 +376,13 @@ void page_end(struct req *rq, const struct page *p);
 
 /* Jobs that render one object, for answers of commands: rq->ids[0] names it. */
 void launch_job(struct reader *r, struct req *rq);
+
+/* Of the route that names a launch (launch_name.c). */
+struct launch_name_body {
+    const char *name;
+};
+extern const struct field launch_name_fields[];
+void launch_rename(struct req *rq);
 void run_job(struct reader *r, struct req *rq);
 void server_job(struct reader *r, struct req *rq);
 void project_job(struct reader *r, struct req *rq);

@@ -177,6 +177,8 @@ class AccessTest(wrata.Case):
                 status, answer = stranger.call("POST", path, {})
                 self.assertEqual((status, answer["error"]["code"]), (403, "DENIED"), answer)
             self.assertEqual(self.token("mira", "read").call("POST", path, {})[0], 403)
+        for caller, expect in ((otto, 403), (mira, 200), (ada, 200), (self.token("mira", "read"), 403)):
+            self.assertEqual(caller.call("POST", of_launch[:-len("/stop")], {"name": "x"})[0], expect)
         # One launch each: it is over when its only run was stopped.
         for caller, path in ((mira, of_run), (mira, launch()[0]), (ada, launch()[1]), (ada, launch()[0])):
             status, answer = caller.call("POST", path, {})

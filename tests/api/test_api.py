@@ -454,6 +454,21 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(self.finished(launch)["outcome"], "stopped")
         self.refused(self.call("POST", "/api/v1/launches/999999/stop"), 404, "NOTFOUND")
 
+    def test_a_launch_is_called_something_else_also_when_it_is_over(self):
+        launch = self.launch(["slow.sh"], name="one")
+        path = "/api/v1/launches/%d" % launch["id"]
+        for name in ("two", ""):
+            named = self.call("POST", path, {"name": name})
+            self.assertEqual((named.status, named.json["name"]), (200, name))
+            self.call("POST", path + "/stop")
+            self.finished(launch)
+        self.assertEqual(self.call("POST", path, {"name": "th\u00e9 end"}).json["name"], "th\u00e9 end")
+        self.assertEqual(self.call("GET", path).json["name"], "th\u00e9 end")
+        self.refused(self.call("POST", path, {}), 422, "INVALID", "name")
+        self.refused(self.call("POST", path, {"name": "a\u0007b"}), 422, "INVALID", "name")
+        self.refused(self.call("POST", path, {"name": "x" * 1000}), 422, "INVALID", "name")
+        self.refused(self.call("POST", "/api/v1/launches/999999", {"name": "x"}), 404, "NOTFOUND")
+
     def test_stop_one_run(self):
         self.local()
         launch = self.launch(["slow.sh"])
