@@ -248,8 +248,8 @@ static const char *const lists_synopsis[] = {
     "launch NAME", "export NAME [--files]", "import NAME FILE|- [OPTIONS]", "remove NAME [--force]",
 };
 static const char *const schedules_synopsis[] = {
-    "[list] [--all]", "add NAME --list LIST --once TIME|--every DURATION|--daily HH:MM|--cron EXPRESSION [OPTIONS]",
-    "add NAME --list LIST --weekly DAYS --at HH:MM [OPTIONS]", "edit NAME OPTIONS", "enable NAME", "disable NAME", "run-now NAME", "starts NAME", "remove NAME",
+    "[list] [--all]", "add NAME --list LIST --once TIME|--every DURATION|--daily HH:MM [OPTIONS]",
+    "add NAME --list LIST --weekly DAYS --at HH:MM|--cron EXPRESSION [OPTIONS]", "edit NAME OPTIONS", "enable NAME", "disable NAME", "run-now NAME", "starts NAME", "remove NAME",
     "preview (--once ... | --cron EXPRESSION) [--zone ZONE] [--from TIME] [--count N]",
 };
 static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
