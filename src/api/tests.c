@@ -7,7 +7,8 @@ struct tests_query {
     int outcome;
 };
 
-static const char *const states[] = {"waiting", "running", "done", NULL};
+static const char *const states[] = {"waiting", "running", "removed", "done", NULL};
+_Static_assert(ARRAY_LEN(states) == TEST_STATE_COUNT + 1, "a name for each state, in their order");
 #define X(name, wire, text) wire,
 static const char *const outcomes[] = {OUTCOME_MAP(X) NULL};
 #undef X

@@ -36,6 +36,7 @@ struct cli {
 /* ---- commands, one file each ---- */
 
 int cmd_run(struct cli *cli);
+int cmd_retest(struct cli *cli);
 int cmd_log(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_launches(struct cli *cli);

@@ -364,3 +364,33 @@ int cmd_run(struct cli *cli)
     json_decref(launched);
     return rc;
 }
+
+int cmd_retest(struct cli *cli)
+{
+    struct junit_file *junit = NULL;
+    struct why why = {0};
+    json_t *launched = NULL;
+    char body[64];
+    char path[64];
+    int64_t id = 0;
+    int rc = EXIT_PASSED;
+    enum err err = parse_id("launch", cli->args[0], &id, &why);
+
+    interrupts_watch();
+    (void)snprintf(body, sizeof(body), "{\"what\":\"%s\",\"fresh\":%s}", cli->o.all ? "all" : "failed",
+                   cli->o.fresh ? "true" : "false");
+    (void)snprintf(path, sizeof(path), API "/launches/%lld/retest", (long long)id);
+    if (err == ERR_OK)
+        err = ask(cli, "POST", path, body, &launched, &why);
+    if (err != ERR_OK)
+        return cli_fail_why(&why);
+    /* what the report offers to run again is of that project, and not of this folder */
+    cli->o.project = js_text(js_obj(launched, "project"), "name");
+    cli->o.ref = js_text(launched, "ref");
+    say_started(cli, launched, NULL);
+    if (!cli->o.no_follow)
+        rc = follow_and_report(cli, launched, NULL, &junit);
+    cli->o.project = cli->o.ref = NULL; /* they were the answer's */
+    json_decref(launched);
+    return rc;
+}

@@ -82,6 +82,13 @@ static const struct option_row queue_options[] = {
      "change it only when nobody did since `wrata queue --json` said this \"version\""},
     {"limit",      'l', "N", OPTION_NUMBER, AT(limit), "50", 1, LAUNCH_TESTS_MAX, NULL, "list: how many, first to run first"},
 };
+static const struct option_row retest_options[] = {
+    {"all",       'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "all its tests, also those that passed"},
+    {"fresh",     0, NULL, OPTION_FLAG, AT(fresh), NULL, 0, 0, NULL,
+     "at what its branch or tag is now; default: at the same commit"},
+    {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
+     "start the launch, print its number and do not wait for it"},
+};
 static const struct option_row show_options[] = {
     {"all", 'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also the files that passed"},
 };
@@ -235,6 +242,7 @@ static const char *const queue_synopsis[] = {
 };
 static const char *const none_synopsis[] = {""};
 static const char *const launches_synopsis[] = {"[--limit N]"};
+static const char *const retest_synopsis[] = {"LAUNCH [--all] [--fresh] [--no-follow]"};
 static const char *const show_synopsis[] = {"LAUNCH [--all]"};
 static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
 static const char *const servers_synopsis[] = {
@@ -306,6 +314,10 @@ const struct command commands[] = {
      "Prints the bytes as the program wrote them. On a terminal colours are kept and every other control sequence is"
      " shown instead of obeyed.\n",
      LINES(log_options), 1, 1, NEEDS_START, false, cmd_log},
+    {"retest", LINES(retest_synopsis), "run what did not pass in a launch again",
+     "The same commit and parameters, each file in the language and browser it had. It is a launch of its own, and yours."
+     " Followed like one of `wrata run`, with the same exit codes.\n",
+     LINES(retest_options), 1, 1, NEEDS_SERVER, false, cmd_retest},
     {"stop", LINES(stop_synopsis), "stop a launch, or one run of it",
      "What runs is stopped, what waits is cancelled.\n",
      NULL, 0, 1, 1, NEEDS_SERVER, false, cmd_stop},

@@ -20,7 +20,7 @@ struct text_list {
 /* All values of all commands; "not given" is false, NULL or, for a number without a default, -1. */
 struct cli_opts {
     bool dry_run;
-    bool help, json, markdown, follow, no_follow, force, all;
+    bool help, json, markdown, follow, no_follow, force, all, fresh;
     bool password_stdin, yes, admin, unverified, refused;
     const char *url, *data, *color;
     const char *project, *dir, *ref, *servers, *order, *name, *junit;

@@ -428,6 +428,7 @@ enum err read_predictions(struct reader *r, struct project_id project,
         uint64_t id = db_get_uint(paths);
         const char *path = db_get_text(paths);
         int64_t us[PREDICT_RUNS];
+        int64_t median;
         struct db_stmt *s;
         size_t n = 0;
 
@@ -440,7 +441,8 @@ enum err read_predictions(struct reader *r, struct project_id project,
         if (n == 0)
             continue;
         qsort(us, n, sizeof(us[0]), by_size);
-        each(ctx, path, (n % 2 == 1 ? us[n / 2] : us[n / 2 - 1] + (us[n / 2] - us[n / 2 - 1]) / 2) / 1000);
+        median = n % 2 == 1 ? us[n / 2] : us[n / 2 - 1] + (us[n / 2] - us[n / 2 - 1]) / 2;
+        each(ctx, path, median < 1000 ? 1 : median / 1000); /* 0 would be "not known", which goes first */
     }
     return db_error(r->db, reterr);
 }

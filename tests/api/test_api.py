@@ -469,6 +469,17 @@ class ApiTest(unittest.TestCase):
         self.refused(self.call("POST", path, {"name": "x" * 1000}), 422, "INVALID", "name")
         self.refused(self.call("POST", "/api/v1/launches/999999", {"name": "x"}), 404, "NOTFOUND")
 
+    def test_retest(self):
+        self.local()
+        done = self.finished(self.launch(["ok.sh", "bad.sh"]))
+        path = "/api/v1/launches/%d/retest" % done["id"]
+        again = self.call("POST", path, {})
+        self.assertEqual(again.status, 201, again.body)
+        self.assertEqual(again.json["tests"]["total"], 1)
+        self.finished(again.json)
+        self.refused(self.call("POST", path, {"what": "none"}), 422, "INVALID", "what")
+        self.refused(self.call("POST", "/api/v1/launches/999999/retest", {}), 404, "NOTFOUND")
+
     def test_stop_one_run(self):
         self.local()
         launch = self.launch(["slow.sh"])

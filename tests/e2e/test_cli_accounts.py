@@ -731,7 +731,7 @@ class Real(wrata.Case):
         _, err = self.cli("user", "delete", "tom", "--yes")
         self.assertIn("what stays: 0 launch(es)", err)
         self.assertNotIn("tom", self.cli("user")[0])
-        self.with_password("logout")
+        self.cli("logout")
         self.assertEqual(json.loads(self.cli("token", "list", "--json", host=True)[0]), [])
         self.assertIn("nobody is signed in", self.cli("whoami")[0])
 

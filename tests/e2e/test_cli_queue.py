@@ -51,6 +51,21 @@ class CliQueue(wrata.Case):
         known = {t["path"][0]: str(t["id"]) for t in self.look()["items"]}
         return [known[c] for c in letters]
 
+    def test_retest_follows_what_did_not_pass(self):
+        self.server.add_local("one", 2)
+        self.server.wait_online("one")
+        repo = self.project({"fine.sh": "exit 0\n", "red.sh": "echo \"saw $SPEC_LANGUAGE\"; exit 1\n"})
+        first = self.server.wait_launch(self.server.launch(repo, ["fine.sh", "red.sh"], languages=["de-DE"])["id"])
+        out = subprocess.run([wrata.WRATA, "retest", str(first["id"]), "--data", self.server.data], capture_output=True, text=True,
+                             stdin=subprocess.DEVNULL, timeout=60)
+        self.assertEqual(out.returncode, 1, out.stdout + out.stderr)
+        self.assertIn("1 file of", out.stdout)
+        self.assertIn("red.sh", out.stdout)
+        self.assertNotIn("fine.sh", out.stdout)
+        self.assertIn("launch %d" % (first["id"] + 2), self.wrata("retest", str(first["id"]), "--all", "--no-follow"))
+        self.assertIn("there is no launch 99", self.wrata("retest", "99", expect=2))
+        self.assertIn("not a number", self.wrata("retest", "x", expect=2))
+
     def test_every_operation_and_its_order(self):
         self.hold()
         self.assertIn("Nothing waits in your queue", self.wrata("queue"))
