@@ -10,8 +10,9 @@
 #include "base/log.h"
 
 #define LEASE_S_MIN 10 /* twice what the agent takes off for itself */
-/* A branch means what was pushed last: a mirror older than this is fetched before a launch. */
-#define FRESH_MS 10000
+/* A branch means what was pushed last: a mirror older than this is fetched before a launch. So short that nobody pushes and
+ * starts within it; many launches of one press or script still share a fetch. */
+#define FRESH_MS 2000
 #define NAME_TRIES 20
 
 static const char *const queue_ends[] = {"end", "front", NULL};

@@ -1,8 +1,9 @@
 /* projects.c - projects: the rows, and keeping their mirrors up to date.
  *
- * A mirror is fetched when somebody asks, before a launch when it is old, and in the background when it is as old as its project says.
- * One fetch per project at a time: whoever asks meanwhile waits for the one that runs. What came of it is in the
- * row, so a list that could not be refreshed is shown with its age and the error. */
+ * A mirror is fetched when somebody asks, before a launch when it is old, and in the background when it is as old as its
+ * project says. One fetch per project at a time: whoever asks meanwhile waits for the next one, since what was pushed just
+ * before may be missing in the one that runs. What came of it is in the row, so a list that could not be refreshed is
+ * shown with its age and the error. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,10 @@ struct project_state {
     struct arena arena; /* of `row` */
     struct project_row *row;
     struct waiter *waiters;
+    struct waiter
+        *later; /* asked while a fetch ran: what was pushed before they asked may be missing in it */
+    struct arena later_arena; /* of `later_row` */
+    struct project_row *later_row;
     struct mono fetched_at; /* the last time it went well */
     struct mono pruned_at;  /* 0 not yet */
     struct wall asked_at;   /* the last try */
@@ -59,6 +64,7 @@ static struct project_state *state_make(struct api *a, struct project_id id)
     ps->id = id.v;
     ps->api = a;
     arena_init(&ps->arena);
+    arena_init(&ps->later_arena);
     HASH_ADD(hh, a->projects, id, sizeof(ps->id), ps);
     return ps;
 }
@@ -67,6 +73,7 @@ static void state_free(struct api *a, struct project_state *ps)
 {
     HASH_DEL(a->projects, ps);
     arena_done(&ps->arena);
+    arena_done(&ps->later_arena);
     free(ps);
 }
 
@@ -91,15 +98,37 @@ struct project_row *project_copy(struct arena *arena, const struct project_row *
     return copy;
 }
 
+static void fetch(struct project_state *ps, const struct project_row *row);
+
+/* The fetch that those wait for who asked while the last one ran. */
+static void fetch_again(struct project_state *ps)
+{
+    ps->waiters = ps->later;
+    ps->later = NULL;
+    fetch(ps, ps->later_row);
+    ps->later_row = NULL;
+    arena_reset(&ps->later_arena);
+}
+
 static void tell_waiters(struct project_state *ps)
 {
     struct api *a = ps->api;
     struct waiter *w = ps->waiters;
+    struct waiter **end = &ps->waiters;
 
+    if (ps->is_deleted && ps->later != NULL) { /* there is nothing more to fetch for them */
+        while (*end != NULL)
+            end = &(*end)->next;
+        *end = ps->later;
+        ps->later = NULL;
+        w = ps->waiters;
+    }
     ps->waiters = NULL;
     ps->is_busy = false;
     ps->row = NULL;
     arena_reset(&ps->arena); /* before the waiters: one may start the next fetch */
+    if (ps->later != NULL)
+        fetch_again(ps);
     while (w != NULL) {
         struct waiter *next = w->next;
 
@@ -209,20 +238,29 @@ void project_refresh(struct api *a, const struct project_row *row, project_done_
     struct project_state *ps = state_make(a, row->id);
 
     if (done != NULL) {
+        struct waiter **list = ps->is_busy ? &ps->later : &ps->waiters;
         struct waiter *w = xcalloc(1, sizeof(*w));
 
         w->done = done;
         w->ctx = ctx;
-        w->next = ps->waiters;
-        ps->waiters = w;
+        w->next = *list;
+        *list = w;
+        if (ps->is_busy) {
+            arena_reset(&ps->later_arena);
+            ps->later_row = project_copy(&ps->later_arena, row);
+        }
     }
-    if (ps->is_busy)
-        return;
+    if (!ps->is_busy)
+        fetch(ps, row);
+}
+
+static void fetch(struct project_state *ps, const struct project_row *row)
+{
     ps->is_busy = true;
     ps->asked_at = wall_now();
     ps->row = project_copy(&ps->arena, row);
-    api_hold(a);
-    projects_refresh(a->opts.projects, row->id, ps->row->url, on_fetched, ps);
+    api_hold(ps->api);
+    projects_refresh(ps->api->opts.projects, row->id, ps->row->url, on_fetched, ps);
 }
 
 bool project_is_fresh(const struct api *a, struct project_id id, int64_t ms)
