@@ -381,7 +381,44 @@ def bench_engine(options, folder):
     print(subprocess.run([os.path.join(BUILD, "bench_engine")], check=True, capture_output=True, text=True).stdout.strip())
 
 
-BENCHES = {"engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec}
+def bench_queue(options, folder):
+    """10,000 files in the queue: how long each operation takes at the API, and the server's memory."""
+    files = ["d%02d/f%05d_test.sh" % (i % 100, i) for i in range(10000)]
+    repo = wrata.make_project(os.path.join(folder, "repo"), {f: "#!/bin/bash\n" for f in files})
+    took = {}
+
+    def timed(name, call):
+        started = time.perf_counter()
+        answer = call()
+        took.setdefault(name, []).append(1e3 * (time.perf_counter() - started))
+        return answer
+
+    server = wrata.Server(folder).start()
+    try:
+        project = server.post("/api/v1/projects", {"name": "large", "url": repo})
+        server.post("/api/v1/projects/%d/refresh" % project["id"])
+
+        def operation(name, **more):
+            version = server.get("/api/v1/queue?limit=1")["version"]
+            return timed(name, lambda: server.post("/api/v1/queue/" + name, dict(version=version, **more)))
+
+        for _ in range(options.rounds):
+            timed("add all", lambda: server.launch("large", files))
+            for name in ("shuffle", "sort", "dedupe", "clear"):
+                operation(name)
+            operation("undo", undo=server.get("/api/v1/queue?limit=1")["undos"][0]["id"])
+            timed("page of 500", lambda: server.get("/api/v1/queue?limit=500"))
+            operation("clear")
+        memory = rss_kib(server.process.pid)
+    finally:
+        server.stop()
+    print("\n## a queue of 10,000 files (median of %d)" % options.rounds)
+    for name, times in took.items():
+        print("%-12s %7.1f ms" % (name, statistics.median(times)))
+    print("memory       %7.1f MiB" % (memory / 1024))
+
+
+BENCHES = {"queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec}
 
 
 def main():
