@@ -1,9 +1,5 @@
-/* artifacts.c - see artifacts.h. What goes over the channel, one file after the other:
- *
- *     file SIZE MTIME_MS PATH_BYTES\n  path  SIZE bytes
- *     end SKIPPED\n
- *
- * and "ok\n" comes back when everything is durable there. A link that breaks in between means all of it again: files that
+/* artifacts.c - see artifacts.h. What goes over the channel is in wire/agent_artifacts.h, and "ok\n" comes back when everything is
+ * durable there, or "no REASON\n", perhaps before all was sent. A link that breaks in between means all of it again: files that
  * arrived already are replaced by themselves. */
 #include "agent/artifacts.h"
 
@@ -17,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +21,7 @@
 #include "agent/serve.h"
 #include "base/glob.h"
 #include "base/mem.h"
-#include "wire/agent_setup.h"
+#include "wire/agent_artifacts.h"
 
 #define DEPTH_MAX 40
 #define AGAIN_MS 500
@@ -67,18 +64,6 @@ static void tell(struct collect *c, const char *path, const char *why)
         (void)printf("[wrata: artifact %.200s is not kept: %s]\n", path, why);
 }
 
-static bool is_shown_safely(const char *path)
-{
-    size_t len;
-
-    for (const char *p = path; *p != '\0'; p += len) {
-        (void)text_rune(p, strlen(p), &len);
-        if (len == 0 || (unsigned char)*p < 0x20 || *p == 0x7f)
-            return false;
-    }
-    return strlen(path) <= ARTIFACT_NAME_BYTES_MAX;
-}
-
 /* The bytes that a file of this name may have; 0: no glob takes it. */
 static uint64_t max_of(const struct collect *c, const char *path)
 {
@@ -98,13 +83,14 @@ static void take_file(struct collect *c, const struct stat *st, const char *path
     uint64_t max = max_of(c, path);
     uint64_t size = (uint64_t)st->st_size;
     int64_t ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    struct why why;
 
     if (max == 0 || ns < c->since_ns)
         return;
     if (ns > c->newest_ns)
         c->newest_ns = ns;
-    if (!is_shown_safely(path)) {
-        tell(c, "with an odd name", "its name is too long, not UTF-8, or holds control characters");
+    if (artifact_path_check(slice_of(path), &why) != ERR_OK) {
+        tell(c, "with an odd name", why.text);
     } else if (size > max) {
         tell(c, path, "it is larger than one file may be");
     } else if (c->n_files == c->files_max) {
@@ -156,12 +142,19 @@ static int by_path(const void *a, const void *b)
 
 /* ---- sending ---- */
 
+/* False: the other side is gone, or has answered already. Nothing is sent after an answer: nobody may be reading. */
 static bool send_all(int fd, const char *data, size_t n)
 {
     while (n > 0) {
-        ssize_t w = write(fd, data, n);
+        struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
+        ssize_t w;
 
-        if (w < 0 && errno == EINTR)
+        if (poll(&p, 1, -1) < 0 && errno == EINTR)
+            continue;
+        if ((p.revents & POLLOUT) == 0 || (p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+            return false;
+        w = send(fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (w < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (w <= 0)
             return false;
