@@ -88,9 +88,8 @@ bool mirror_exists(const struct mirror *m)
 
 void mirror_head(const struct mirror *m, char *out, size_t size)
 {
-    static const char before[] = "ref: refs/heads/";
     char path[PATH_BYTES_MAX];
-    char line[512];
+    char text[512];
     FILE *f;
 
     out[0] = '\0';
@@ -98,11 +97,7 @@ void mirror_head(const struct mirror *m, char *out, size_t size)
     f = fopen(path, "re");
     if (f == NULL)
         return;
-    if (fgets(line, sizeof(line), f) != NULL && strncmp(line, before, sizeof(before) - 1) == 0) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strlen(line + sizeof(before) - 1) < size)
-            (void)snprintf(out, size, "%s", line + sizeof(before) - 1);
-    }
+    answer_head((struct slice){text, fread(text, 1, sizeof(text), f)}, out, size);
     (void)fclose(f);
 }
 
@@ -142,24 +137,6 @@ static void refresh_begin(struct job *j)
     }
     j->step = REFRESH_CLEARED;
     job_run(j, clear, GIT_LOCAL_MS);
-}
-
-/* "ref: refs/heads/main\tHEAD" */
-static void refresh_note_head(struct job *j, struct slice out)
-{
-    static const char before[] = "ref: refs/heads/";
-    size_t n = 0;
-
-    if (out.len < sizeof(before) - 1 || memcmp(out.ptr, before, sizeof(before) - 1) != 0)
-        return;
-    out.ptr += sizeof(before) - 1;
-    out.len -= sizeof(before) - 1;
-    while (n < out.len && out.ptr[n] != '\t' && out.ptr[n] != '\n')
-        n++;
-    if (n > 0 && n < sizeof(j->head)) {
-        memcpy(j->head, out.ptr, n);
-        j->head[n] = '\0';
-    }
 }
 
 static void refresh_fetch(struct job *j)
@@ -225,7 +202,7 @@ void refresh_step(struct job *j, const struct child_exit *e)
         refresh_ask(j);
         break;
     case REFRESH_ASKED:
-        refresh_note_head(j, e->out);
+        answer_head(e->out, j->head, sizeof(j->head));
         refresh_fetch(j);
         break;
     case REFRESH_FETCHED:
@@ -262,8 +239,6 @@ void remove_step(struct job *j, const struct child_exit *e)
 
 enum { BUNDLE_BEGIN, BUNDLE_MADE, BUNDLE_TAKEN, BUNDLE_PEELED, BUNDLE_REFS_MADE };
 
-#define BUNDLE_COMMITS_MAX 10000u
-
 static void bundle_take(struct job *j)
 {
     const char *const words[] = {"bundle", "unbundle", j->bundle, NULL};
@@ -272,60 +247,25 @@ static void bundle_take(struct job *j)
     job_git(j, j->mirror->path, words, NULL, GIT_FETCH_MS);
 }
 
-/* Lines "<oid> <ref>": ask for the commit of each. Names from the bundle go no further. */
 static void bundle_peel(struct job *j, struct slice out)
 {
     const char *const words[] = {"cat-file", "--batch-check", NULL};
     struct buf questions;
 
-    buf_init(&questions, MIB(4));
-    for (size_t at = 0; at < out.len;) {
-        size_t hex = 0;
-
-        while (at + hex < out.len && strchr("0123456789abcdef", out.ptr[at + hex]) != NULL &&
-               out.ptr[at + hex] != '\0')
-            hex++;
-        if ((hex == 40 || hex == COMMIT_CHARS_MAX) && questions.len < MIB(1))
-            buf_printf(&questions, "%.*s^{commit}\n", (int)hex, out.ptr + at);
-        while (at < out.len && out.ptr[at] != '\n')
-            at++;
-        at++;
-    }
+    buf_init(&questions, MIB(1));
+    bundle_questions(out, &questions);
     j->step = BUNDLE_PEELED;
     job_git(j, j->mirror->path, words, buf_take(&questions, NULL), GIT_LOCAL_MS);
 }
 
-static bool has_commit(const struct job *j, const char *commit)
-{
-    for (uint32_t i = 0; i < j->n_commits; i++) {
-        if (strcmp(j->commits[i], commit) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A ref of its own for each commit keeps it from ever being collected. */
 static void bundle_make_refs(struct job *j, struct slice out)
 {
     const char *const words[] = {"update-ref", "--stdin", NULL};
     struct buf orders;
     struct why why;
 
-    j->commits = arena_alloc(&j->arena, BUNDLE_COMMITS_MAX * sizeof(*j->commits));
-    buf_init(&orders, MIB(8));
-    for (size_t at = 0; at < out.len;) {
-        const char *end = memchr(out.ptr + at, '\n', out.len - at);
-        size_t n = end != NULL ? (size_t)(end - (out.ptr + at)) : out.len - at;
-        char commit[COMMIT_CHARS_MAX + 1];
-
-        if (j->n_commits < BUNDLE_COMMITS_MAX &&
-            ref_answer((struct slice){out.ptr + at, n}, "", commit, sizeof(commit), &why) == ERR_OK &&
-            !has_commit(j, commit)) {
-            j->commits[j->n_commits++] = arena_strdup(&j->arena, commit);
-            buf_printf(&orders, "update refs/wrata/%s %s\n", commit, commit);
-        }
-        at += n + 1;
-    }
+    buf_init(&orders, MIB(2));
+    j->n_commits = bundle_commits(out, &j->arena, &j->commits, &orders);
     if (j->n_commits == 0) {
         buf_done(&orders);
         (void)why_set(&why, ERR_INVALID, NULL, "the bundle has no commit");

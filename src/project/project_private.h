@@ -9,6 +9,7 @@
  *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
  *   wrata_yml.c  what the project says (pure)  yml_node.c, yml_table.c, yml_words.c, wrata_yml_doc.c: its parts
  *   search.c     words and a glob to files (pure)
+ *   answers.c    what git printed, taken apart (pure)
  *   text.c       UTF-8, and what git said as a sentence (pure) */
 #ifndef WRATA_PROJECT_PROJECT_PRIVATE_H
 #define WRATA_PROJECT_PROJECT_PRIVATE_H
@@ -57,6 +58,20 @@ void login_mask(const char *token, struct slice said, struct buf *out);
 /* Did it fail for want of a name and token that are taken? Then the sentence for that. */
 bool login_explains(const struct git_login *login, const char *url, struct slice said, char *out,
                     size_t size);
+
+/* ---- answers.c ---- */
+
+bool answer_is_id(const char *s, size_t n); /* an object's: 40 or 64 hex digits */
+/* The next line without its end, which *rest moves past; false: there is none. */
+bool answer_line(struct slice *rest, struct slice *ret);
+/* "ref: refs/heads/main", as `ls-remote --symref` says it and as a file HEAD holds it: the branch; "" for what is none. */
+void answer_head(struct slice out, char *ret, size_t size);
+/* Lines "<oid> <ref>" of `git bundle unbundle`: what `cat-file --batch-check` is asked about them. Names from the bundle go no
+ * further. questions takes 1 MiB at the most. */
+void bundle_questions(struct slice out, struct buf *questions);
+/* Its answers: the commits, each once, and the orders for `update-ref --stdin` that give each a ref of its own, which keeps it from
+ * being collected. orders takes 2 MiB at the most. */
+uint32_t bundle_commits(struct slice out, struct arena *arena, const char ***ret, struct buf *orders);
 
 /* ---- command.c ---- */
 

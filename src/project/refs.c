@@ -56,22 +56,19 @@ void ref_questions(const char *ref, const char *head, struct buf *out)
 enum err ref_answer(struct slice out, const char *ref, char *ret, size_t size, struct why *reterr)
 {
     bool is_ambiguous = false;
+    struct slice line;
 
-    for (size_t at = 0; at < out.len;) {
-        const char *line = out.ptr + at;
-        const char *end = memchr(line, '\n', out.len - at);
-        size_t n = end != NULL ? (size_t)(end - line) : out.len - at;
-        size_t hex = 0;
+    while (answer_line(&out, &line)) {
+        const char *blank = memchr(line.ptr, ' ', line.len);
+        size_t hex = blank != NULL ? (size_t)(blank - line.ptr) : 0;
 
-        at += n + 1;
-        while (hex < n && ((line[hex] >= '0' && line[hex] <= '9') || (line[hex] >= 'a' && line[hex] <= 'f')))
-            hex++;
-        if ((hex == 40 || hex == 64) && hex < size && n > hex + 8 && memcmp(line + hex, " commit ", 8) == 0) {
-            memcpy(ret, line, hex);
+        if (answer_is_id(line.ptr, hex) && hex < size && line.len > hex + 8 &&
+            memcmp(blank, " commit ", 8) == 0) {
+            memcpy(ret, line.ptr, hex);
             ret[hex] = '\0';
             return ERR_OK;
         }
-        if (n > 10 && memcmp(line + n - 10, " ambiguous", 10) == 0)
+        if (line.len > 10 && memcmp(line.ptr + line.len - 10, " ambiguous", 10) == 0)
             is_ambiguous = true;
     }
     if (ref[0] == '\0')
@@ -176,7 +173,8 @@ static bool parse_line(const char *line, size_t n, struct arena *a, struct git_r
     field[6] = to_nul(&rest);
     subject = to_nul(&rest);
     commit = slice_eq(field[0], SLICE("commit")) ? 1 : slice_eq(field[2], SLICE("commit")) ? 3 : 0;
-    if (commit == 0 || !text_is_utf8(field[6].ptr, field[6].len))
+    if (commit == 0 || !answer_is_id(field[commit].ptr, field[commit].len) ||
+        !text_is_utf8(field[6].ptr, field[6].len))
         return false;
     *ret_is_tag = field[6].len > 10 && memcmp(field[6].ptr, "refs/tags/", 10) == 0;
     if (!*ret_is_tag && !(field[6].len > 11 && memcmp(field[6].ptr, "refs/heads/", 11) == 0))

@@ -28,11 +28,16 @@ static uint32_t count_entries(struct slice out)
 static void add_entry(struct tree *t, const char *p, size_t n)
 {
     const char *tab = memchr(p, '\t', n);
+    const char *blank;
     const char *blob;
     size_t len;
     char *path;
 
-    if (tab == NULL || n < 7 || memchr(p, ' ', (size_t)(tab - p)) == NULL || strncmp(p, "160000", 6) == 0)
+    if (tab == NULL || tab - p < 7 || strncmp(p, "160000", 6) == 0)
+        return;
+    blank = memrchr(p, ' ', (size_t)(tab - p));
+    blob = blank != NULL ? blank + 1 : tab;
+    if (!answer_is_id(blob, (size_t)(tab - blob)))
         return;
     len = n - (size_t)(tab + 1 - p);
     if (len == 0 || len >= PATH_BYTES_MAX || !text_is_utf8(tab + 1, len)) {
@@ -40,7 +45,6 @@ static void add_entry(struct tree *t, const char *p, size_t n)
         return;
     }
     path = arena_strndup(&t->arena, tab + 1, len);
-    blob = (const char *)memrchr(p, ' ', (size_t)(tab - p)) + 1;
     t->files[t->n_files++] = (struct tree_file){.path = path,
                                                 .blob = arena_strndup(&t->arena, blob, (size_t)(tab - blob)),
                                                 .is_executable = strncmp(p, "100755", 6) == 0,

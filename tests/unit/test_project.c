@@ -162,9 +162,11 @@ static void test_project__a_large_tree_is_planned_quickly(void **state)
 
 static void test_project__names_that_are_not_utf8_are_counted(void **state)
 {
-    static const char out[] = "100644 blob 01\ta\xff.sh\0"
-                              "160000 commit 01\tsub\0"
-                              "100644 blob 01\tb\n.sh\0";
+#define ID "0123456789012345678901234567890123456789"
+    static const char out[] = "100644 blob " ID "\ta\xff.sh\0"
+                              "160000 commit " ID "\tsub\0"
+                              "100644 blob " ID "\tb\n.sh\0"
+                              "100644 blob --output=x\tc.sh\0";
     struct tree *t;
     struct why why;
 
