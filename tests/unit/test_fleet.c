@@ -1,0 +1,71 @@
+/* test_fleet.c - kinds of fleets, and the fleets that are open. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fleet/fleet.h"
+
+static void test_fleet__every_fault_and_state_has_words(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FLEET_FAULT_COUNT; i++) {
+        assert_true(strlen(fleet_fault_name((enum fleet_fault)i)) > 0);
+        assert_true(strlen(fleet_fault_sentence((enum fleet_fault)i)) > 10);
+    }
+    for (int i = 0; i < MACHINE_STATE_COUNT; i++)
+        assert_true(strlen(machine_state_name((enum machine_state)i)) > 0);
+    assert_string_equal(fleet_fault_name(FLEET_FAULT_LIMIT), "limit");
+}
+
+static void test_fleet__a_kind_is_found_by_its_word(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; fleet_ops_at(i) != NULL; i++) {
+        const struct fleet_ops *ops = fleet_ops_at(i);
+
+        assert_ptr_equal(fleet_ops_find(ops->kind), ops);
+        assert_non_null(ops->options);
+        assert_true(strlen(ops->help) > 0);
+        if (!ops->makes_machines)
+            continue;
+        assert_non_null(ops->open);
+        assert_non_null(ops->create);
+        assert_non_null(ops->destroy);
+        assert_non_null(ops->list);
+        assert_non_null(ops->renew);
+        assert_non_null(ops->catalog);
+        assert_non_null(ops->connect);
+        assert_non_null(ops->close);
+    }
+    assert_null(fleet_ops_find("azure"));
+}
+
+static void test_fleet__options_of_another_kind_are_refused_by_name(void **state)
+{
+    struct why why = {0};
+
+    (void)state;
+    assert_int_equal(fleet_options_check("local", "{}", 2, &why), ERR_OK);
+    assert_int_equal(fleet_options_check("ssh", "", 0, &why), ERR_OK);
+    assert_int_equal(fleet_options_check("locla", "{}", 2, &why), ERR_INVALID);
+    assert_string_equal(why.field, "kind");
+    assert_string_equal(why.text, "kind: 'locla' is no kind of fleet; did you mean 'local'?");
+    assert_int_equal(fleet_options_check("local", "{\"size\":1}", 10, &why), ERR_INVALID);
+    assert_non_null(strstr(why.text, "there is no field 'size'"));
+    assert_int_equal(fleet_options_check("local", "{", 1, &why), ERR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fleet__every_fault_and_state_has_words),
+        cmocka_unit_test(test_fleet__a_kind_is_found_by_its_word),
+        cmocka_unit_test(test_fleet__options_of_another_kind_are_refused_by_name),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
