@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -137,7 +138,8 @@ static void test_project__a_large_tree_is_planned_quickly(void **state)
 {
     struct buf b;
     struct tree *t;
-    struct mono begin;
+    clock_t begin;
+    long ms;
     struct arena a;
     struct plan plan;
     struct why why;
@@ -149,12 +151,13 @@ static void test_project__a_large_tree_is_planned_quickly(void **state)
         buf_printf(&b, "- spec/dir%d/some_longer_name_%d_spec.rb\n", i % 100, i);
     t = tree_of(buf_str(&b));
     assert_int_equal(t->n_files, 20000);
-    begin = mono_now();
+    begin = clock(); /* of this process: what else runs here does not matter */
     arena_init(&a);
     assert_int_equal(plan_make(t, patterns, 2, &a, &plan, &why), ERR_OK);
     assert_int_equal(plan.n_files, 20000);
-    print_message("20,000 files planned twice over in %lld us\n", (long long)(mono_now().us - begin.us));
-    assert_true(mono_ms_between(begin, mono_now()) < 500); /* with sanitizers; 50 ms is promised without */
+    ms = (long)((clock() - begin) * 1000 / CLOCKS_PER_SEC);
+    print_message("20,000 files planned twice over in %ld ms\n", ms);
+    assert_true(ms < 500); /* with sanitizers; 50 ms is promised without */
     arena_done(&a);
     tree_free(t);
     buf_done(&b);
