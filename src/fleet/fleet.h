@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
+#include "model/machine.h"
 #include "wire/field.h"
 
 struct uv_loop_s;
@@ -34,32 +34,6 @@ struct fleet;  /* one of them */
 #define MACHINES_MAX 10000u /* of a list; one that is longer fails as a whole */
 #define FLEET_NAME_BYTES_MAX 63u
 
-/* ---- what there is ---- */
-
-enum machine_state {
-    MACHINE_NEW,    /* being made, or starting */
-    MACHINE_ACTIVE, /* on */
-    MACHINE_OFF,    /* it exists, costs money, and does nothing */
-    MACHINE_GONE,   /* still listed, but it will never be on again: being destroyed, or archived */
-    MACHINE_STATE_COUNT
-};
-const char *machine_state_name(enum machine_state s); /* "new" */
-
-/* A machine as its provider shows it. */
-struct machine {
-    const char *id;   /* the provider's; never empty */
-    uint64_t server;  /* from our mark; 0: the mark cannot be read */
-    uint64_t intent;  /* which create call made it; 0: unknown */
-    const char *name; /* as shown by the provider */
-    enum machine_state state;
-    const char *address;         /* "" not yet */
-    const char *size;            /* "" unknown */
-    const char *region;          /* "" unknown */
-    struct wall created_at;      /* 0 unknown */
-    struct wall lease_until;     /* 0: it has no lease */
-    int64_t price_hour_microusd; /* -1 unknown */
-};
-
 /* ---- what is asked for ---- */
 
 struct machine_spec {
@@ -70,7 +44,7 @@ struct machine_spec {
     const char *name;        /* a host name: [A-Za-z0-9][A-Za-z0-9.-]*, at most 63 bytes */
     const char *size;        /* "": the fleet's own */
     struct wall lease_until; /* when anybody with the token may destroy it (`wrata reap`); never 0 */
-    /* The ssh host key that it shall have, so that the first connection is verified already (fleet/ssh_key.h). */
+    /* The ssh host key that it shall have, so that the first connection is verified already (net/ssh_key.h). */
     const char *host_key_private; /* OpenSSH's file, "-----BEGIN OPENSSH PRIVATE KEY-----..."; a secret */
     const char *host_key_public;  /* "ssh-ed25519 AAAA..." */
     const char *authorized_key;   /* whose private half is ours: "ssh-ed25519 AAAA... comment" */
@@ -78,45 +52,6 @@ struct machine_spec {
 };
 
 /* ---- what comes back ---- */
-
-/* clang-format off */
-#define FLEET_FAULT_MAP(X)                                                                                           \
-    /* name     word       sentence for a person                          what the engine may do */                  \
-    X(UNKNOWN,  "unknown", "it is not known whether it happened")         /* look at the list before trying again */ \
-    X(LIMIT,    "limit",   "the account has no room for another machine") /* nothing was made: later; tell admins */ \
-    X(INVALID,  "invalid", "the cloud refuses what it was asked for")     /* nothing was made: no use in retrying */ \
-    X(AUTH,     "auth",    "the cloud does not accept the token")         /* nothing was made: an admin must act */  \
-    X(BUSY,     "busy",    "the cloud is busy or cannot be reached")      /* nothing was made: retry_after_ms */     \
-    X(GONE,     "gone",    "there is no such machine")                    /* of renew and connect */
-
-enum fleet_fault {
-#define X(name, word, text) FLEET_FAULT_##name,
-    FLEET_FAULT_MAP(X)
-#undef X
-    FLEET_FAULT_COUNT
-};
-/* clang-format on */
-const char *fleet_fault_name(enum fleet_fault f);     /* "limit" */
-const char *fleet_fault_sentence(enum fleet_fault f); /* never NULL */
-
-struct fleet_failure {
-    enum fleet_fault fault;
-    int64_t retry_after_ms; /* earliest next try that makes sense; 0: as you like */
-    const char *reason;     /* a sentence for people, with the cloud's own words; never a secret */
-};
-
-/* A kind of machine that can be had, and what it costs. */
-struct fleet_size {
-    const char *name; /* "s-1vcpu-1gb" */
-    const char *description;
-    int64_t price_hour_microusd; /* -1 unknown */
-    uint32_t memory_mib;
-    uint32_t cpus;
-    uint32_t disk_gib;
-    bool is_available;          /* anywhere */
-    const char *const *regions; /* n_regions names */
-    uint32_t n_regions;
-};
 
 struct fleet_region {
     const char *name; /* "fra1" */
