@@ -14,7 +14,8 @@
  * and no create is ever repeated by a fleet on its own unless it is certain that the one before made nothing.
  *
  * Each call is answered exactly once, on the loop thread, never from inside a call of this header; none is answered after
- * fleet_close(). Texts and structs of an answer are borrowed for the call. Loop thread. */
+ * fleet_close(). Lists and catalogs that are asked for while one is under way share an answer. Texts and structs of an answer
+ * are borrowed for the call. An answer may make any call but fleet_close() and fleets_free(). Loop thread. */
 #ifndef WRATA_FLEET_FLEET_H
 #define WRATA_FLEET_FLEET_H
 
@@ -68,6 +69,7 @@ struct fleet_image {
 
 struct fleet_catalog {
     struct wall at;                 /* when it was read: it is kept for a while, and shown with its age */
+    const char *error;              /* why it is not newer, a sentence; "" it is new enough */
     const struct fleet_size *sizes; /* cheapest first */
     uint32_t n_sizes;
     const struct fleet_region *regions;
@@ -98,7 +100,8 @@ struct fleet_told {
     /* INVALID: it does not carry the mark of this instance (any more), and was left alone. */
     void (*destroy_failed)(void *ctx, struct fleet *f, const char *machine, const struct fleet_failure *why);
     /* All machines with the mark of this instance, as they were after fleet_list(ask) was called; each once. It answers all
-     * asks up to this one. A machine of a young create may be missing: clouds show them late. */
+     * asks up to this one. Clouds show things late: a machine of a young create may be missing, one that was destroyed a moment
+     * ago may be there. */
     void (*listed)(void *ctx, struct fleet *f, uint64_t ask, const struct machine *all, uint32_t n);
     void (*list_failed)(void *ctx, struct fleet *f, uint64_t ask, const struct fleet_failure *why);
     void (*renewed)(void *ctx, struct fleet *f, const char *machine, struct wall lease_until);
@@ -135,7 +138,6 @@ struct fleet_ops {
     void (*renew)(struct fleet *f, const char *machine, struct wall lease_until);
     void (*catalog)(struct fleet *f, bool fresh);
     void (*connect)(struct fleet *f, const struct machine *m, const char *user);
-    void (*token_changed)(struct fleet *f); /* NULL: it needs none */
     void (*close)(struct fleet *f);
 };
 
@@ -152,6 +154,7 @@ struct fleets_opts {
         instance; /* of this wrata, part of every mark: [A-Za-z0-9-]{1,64}. Two that share an account differ in it */
     const char *cloud_url; /* "https://api.digitalocean.com"; plain http only to a loopback address */
     const char *cloud_ca;  /* PEM file of authorities to believe there; NULL: those of this computer */
+    const char *data_dir;  /* NULL: none. Fake machines have their folders there */
     uint64_t seed;         /* of the jitter between tries */
 };
 

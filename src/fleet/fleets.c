@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "fleet/fleet_private.h"
+#include "fleet/cloud.h"
 
 #define INSTANCE_BYTES_MAX 64u
 
@@ -24,7 +24,7 @@ static const struct fleet_ops ssh_ops = {
     .options = no_options,
 };
 
-static const struct fleet_ops *const kinds[] = {&local_ops, &ssh_ops};
+static const struct fleet_ops *const kinds[] = {&local_ops, &ssh_ops, &digitalocean_ops};
 
 const struct fleet_ops *fleet_ops_at(uint32_t i)
 {
@@ -92,55 +92,128 @@ enum err fleet_options_check(const char *kind, const char *json, size_t len, str
     return err;
 }
 
+/* ---- timers ---- */
+
+static void wake(struct fleets *all)
+{
+    struct mono at = all->timers != NULL ? all->timers->at : MONO_NEVER;
+
+    if (all->is_turning || at.us == all->woken_at.us)
+        return;
+    all->woken_at = at;
+    all->io.wake_at(all->io.ctx, at);
+}
+
+void fleet_timer_stop(struct fleets *all, struct fleet_timer *t)
+{
+    if (!t->is_set)
+        return;
+    if (t->prev != NULL)
+        t->prev->next = t->next;
+    else
+        all->timers = t->next;
+    if (t->next != NULL)
+        t->next->prev = t->prev;
+    t->prev = NULL;
+    t->next = NULL;
+    t->is_set = false;
+    wake(all);
+}
+
+void fleet_timer_set(struct fleets *all, struct fleet_timer *t, struct mono at)
+{
+    struct fleet_timer *before = NULL;
+    struct fleet_timer *x;
+
+    CHECK(t->fn != NULL);
+    if (t->is_set && t->at.us == at.us)
+        return;
+    fleet_timer_stop(all, t);
+    x = all->timers;
+    while (x != NULL && !mono_before(at, x->at)) {
+        before = x;
+        x = x->next;
+    }
+    t->at = at;
+    t->is_set = true;
+    t->prev = before;
+    t->next = x;
+    if (before != NULL)
+        before->next = t;
+    else
+        all->timers = t;
+    if (x != NULL)
+        x->prev = t;
+    wake(all);
+}
+
+/* Those that are due now. One that is set again by its own function waits for the next turn. */
+void fleets_turn(struct fleets *all)
+{
+    struct mono now = all->io.now(all->io.ctx);
+    uint32_t left = 0;
+
+    all->is_turning = true;
+    for (struct fleet_timer *t = all->timers; t != NULL && !mono_before(now, t->at); t = t->next)
+        left++;
+    while (left-- > 0 && all->timers != NULL && !mono_before(now, all->timers->at)) {
+        struct fleet_timer *t = all->timers;
+
+        fleet_timer_stop(all, t);
+        t->fn(t->ctx);
+    }
+    all->is_turning = false;
+    all->woken_at.us = INT64_MIN; /* the wish was fulfilled */
+    wake(all);
+}
+
+void fleets_answered(struct fleets *all, uint64_t number, const struct http_answer *a)
+{
+    cloud_answered(all->cloud, number, a);
+}
+
 /* ---- all ---- */
 
 static bool is_instance(const char *s)
 {
     size_t n = strlen(s);
 
-    return n > 0 && n <= INSTANCE_BYTES_MAX &&
-           strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-") == n;
+    return n > 0 && n <= INSTANCE_BYTES_MAX && strspn(s, "0123456789abcdefghijklmnopqrstuvwxyz-") == n;
 }
 
-enum err fleets_new(struct uv_loop_s *loop, const struct fleets_opts *opts, const struct fleet_told *told,
-                    void *ctx, struct fleets **ret, struct why *reterr)
+enum err fleets_new_in(const struct fleet_io *io, const struct fleets_opts *opts,
+                       const struct fleet_told *told, void *ctx, struct fleets **ret, struct why *reterr)
 {
     struct fleets *all;
+    enum err err;
 
-    if (!is_instance(opts->instance))
-        return why_set(reterr, ERR_INVALID, NULL,
-                       "'%.80s' cannot be the mark of an instance: letters, digits and '-'"
-                       " are, at most %u",
-                       opts->instance, INSTANCE_BYTES_MAX);
+    if (!is_instance(opts->instance)) {
+        io->free(io->ctx);
+        return why_set(
+            reterr, ERR_INVALID, NULL,
+            "'%.80s' cannot be the mark of an instance: small letters, digits and '-' are, at most %u",
+            opts->instance, INSTANCE_BYTES_MAX);
+    }
     all = xcalloc(1, sizeof(*all));
-    all->loop = loop;
+    all->io = *io;
     all->told = *told;
     all->ctx = ctx;
+    all->woken_at = MONO_NEVER;
+    err = cloud_new(all, opts->cloud_url, opts->seed, &all->cloud, reterr);
+    if (err != ERR_OK) {
+        io->free(io->ctx);
+        free(all);
+        return err;
+    }
     all->instance = xstrdup(opts->instance);
-    all->cloud_url = xstrdup(opts->cloud_url);
-    all->cloud_ca = opts->cloud_ca != NULL ? xstrdup(opts->cloud_ca) : NULL;
-    all->seed = opts->seed;
+    all->data_dir = opts->data_dir != NULL ? xstrdup(opts->data_dir) : NULL;
     *ret = all;
     return ERR_OK;
 }
 
-static void forget_token(struct fleets *all)
-{
-    if (all->token != NULL)
-        mem_wipe(all->token, strlen(all->token));
-    free(all->token);
-    all->token = NULL;
-}
-
 void fleets_set_token(struct fleets *all, struct slice token)
 {
-    forget_token(all);
-    if (token.len > 0)
-        all->token = xstrndup(token.ptr, token.len);
-    for (struct fleet *f = all->first; f != NULL; f = f->next) {
-        if (f->ops->token_changed != NULL)
-            f->ops->token_changed(f);
-    }
+    cloud_set_token(all->cloud, token);
 }
 
 void fleets_free(struct fleets *all)
@@ -149,10 +222,11 @@ void fleets_free(struct fleets *all)
         return;
     while (all->first != NULL)
         fleet_close(all->first);
-    forget_token(all);
+    cloud_free(all->cloud);
+    CHECK(all->timers == NULL);
+    all->io.free(all->io.ctx);
     free(all->instance);
-    free(all->cloud_url);
-    free(all->cloud_ca);
+    free(all->data_dir);
     free(all);
 }
 
@@ -163,7 +237,6 @@ enum err fleet_open(struct fleets *all, const char *kind, const char *name, cons
 {
     const struct fleet_ops *ops;
     const void *options;
-    struct arena arena;
     struct fleet *f;
     enum err err = find_kind(kind, &ops, reterr);
 
@@ -173,12 +246,12 @@ enum err fleet_open(struct fleets *all, const char *kind, const char *name, cons
     f->all = all;
     f->ops = ops;
     f->name = xstrdup(name);
-    arena_init(&arena);
-    err = read_options(ops, json, len, &arena, &options, reterr);
+    arena_init(&f->memory);
+    err = read_options(ops, json, len, &f->memory, &options, reterr);
     if (err == ERR_OK && ops->open != NULL)
         err = ops->open(f, options, reterr);
-    arena_done(&arena);
     if (err != ERR_OK) {
+        arena_done(&f->memory);
         free(f->name);
         free(f);
         return err;
@@ -203,6 +276,7 @@ void fleet_close(struct fleet *f)
         f->all->first = f->next;
     if (f->next != NULL)
         f->next->prev = f->prev;
+    arena_done(&f->memory);
     free(f->name);
     free(f);
 }
@@ -220,8 +294,10 @@ const char *fleet_name(const struct fleet *f)
 void fleet_create(struct fleet *f, const struct machine_spec *spec)
 {
     CHECK(f->ops->makes_machines);
+    CHECK(spec->server != 0);
     CHECK(spec->intent != 0);
     CHECK(spec->lease_until.ms > 0);
+    CHECK(machine_name_is_fine(spec->name));
     f->ops->create(f, spec);
 }
 
