@@ -1,4 +1,4 @@
-/* exec_private.h - what exec.c and exec_files.c share. */
+/* exec_private.h - what exec.c, exec_start.c, exec_stream.c and exec_files.c share. */
 #ifndef WRATA_AGENT_EXEC_PRIVATE_H
 #define WRATA_AGENT_EXEC_PRIVATE_H
 
@@ -6,10 +6,22 @@
 #include "base/mask.h"
 
 #define READ_BYTES KIB(64)
+#define EXEC_LOOK_EVERY_US 5000
 
 struct tap;
 
-enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING, PHASE_REPORTING, PHASE_KEEPING };
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_DRAINING, PHASE_KILLING, PHASE_REPORTING, PHASE_KEEPING };
+
+/* What a run needs until its process is there. */
+struct start {
+    struct arena arena; /* of what is here */
+    char **argv;
+    char **envp;
+    struct secret_env secrets; /* entries of envp */
+    int from[STREAM_COUNT];    /* the ends of its pipes that are read; -1: none */
+    int to[STREAM_COUNT];      /* and those that become its own */
+    bool no_disk;              /* that is why it cannot be started */
+};
 
 struct pipe_end {
     int fd; /* -1: closed */
@@ -23,8 +35,9 @@ struct pipe_end {
 struct process {
     uint64_t run;
     uint32_t slot;
-    pid_t pid;
+    pid_t pid; /* 0 while it is STARTING */
     enum phase phase;
+    struct start *start;    /* STARTING: what for; else NULL */
     struct mono phase_end;  /* DRAINING, KILLING: not longer than this */
     struct mono next_check; /* KILLING: when to look again */
     struct pipe_end pipe[STREAM_COUNT];
@@ -72,11 +85,26 @@ struct exec {
 };
 
 /* exec.c */
+void exec_process_free(struct exec *x, struct process *p); /* its slot is free then */
+/* Go as far towards the end as is possible now. */
+void exec_advance(struct exec *x, struct process *p, struct mono now);
+
+/* exec_start.c. A starter ends with one of these two. */
+void exec_started(struct exec *x, struct process *p, const struct spool_started *st);
+void exec_start_failed(struct exec *x, struct process *p, const char *text); /* why, for people; p is gone */
+void exec_start_free(struct start *s);                                       /* NULL is fine */
+
+/* exec_stream.c */
+/* Bytes of a stream to the spool, to what reads them, and to the core. */
 void exec_take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
                      size_t n);
+/* Read a pipe until it is empty, at most a few times. Returns the bytes read. */
 size_t exec_pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream);
-void exec_advance(struct exec *x, struct process *p,
-                  struct mono now); /* go as far towards the end as is possible now */
+void exec_next_look(struct pipe_end *e, struct mono now, size_t got); /* when, after so many bytes */
+/* Nothing came for a while (or will come any more, at_end): what is held back goes, as far as it may. */
+void exec_let_go(struct exec *x, struct process *p, struct mono now, uint32_t stream, bool at_end);
+/* The end of the log: what was kept of the tail, behind a line that tells of the gap. Returns the bytes that are missing. */
+uint64_t exec_log_close(struct exec *x, struct process *p);
 
 /* exec_files.c. What is being read or sent is p->reader, whose end comes here. */
 void exec_begin_reporting(struct exec *x, struct process *p, struct mono now);

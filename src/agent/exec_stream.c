@@ -1,0 +1,187 @@
+/* exec_stream.c - what a run writes: read from its pipes, its secrets hidden, kept in the spool up to its limits.
+ *
+ * A stream goes pipe -> mask -> head of the spool, or the ring of the tail once the head is full; what the script prints
+ * as TAP is read on the way. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/exec_private.h"
+#include "report/tap.h"
+
+#define LOOK_AT_ONCE_US 150 /* a wait shorter than this costs more than it saves */
+#define PIPE_BYTES 262144   /* for a script that fills the usual 64 KiB: fewer turns each way */
+#define READS_PER_LOOK 8
+#define MASK_QUIET_MS 50 /* what a secret could begin with is held back so long, then a log must not lag */
+#define TAP_QUIET_MS 50  /* then what follows a test of TAP is not waited for */
+
+static void keep_tail(struct process *p, const char *data, size_t n)
+{
+    if (p->tail == NULL)
+        p->tail = xmalloc(p->tail_max + 1);
+    while (n > 0) {
+        size_t at = (size_t)(p->log_over % (p->tail_max + 1));
+        size_t part = p->tail_max + 1 - at < n ? p->tail_max + 1 - at : n;
+
+        memcpy(p->tail + at, data, part);
+        p->log_over += part;
+        data += part;
+        n -= part;
+    }
+}
+
+static void lost(struct exec *x, struct process *p, struct mono now, size_t n)
+{
+    p->lost += n;
+    if (p->no_disk)
+        return;
+    p->no_disk = true;
+    x->opts.post(x->opts.ctx, now,
+                 &(struct agent_event){.kind = AG_EV_NO_DISK, .run = p->run, .wall = wall_now()});
+}
+
+void exec_take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                     size_t n)
+{
+    uint64_t len = spool_len(x->opts.spool, p->run, stream);
+    uint64_t max = stream == STREAM_LOG ? p->log_head_max : EXEC_RESULTS_MAX_BYTES;
+    size_t part = len >= max ? 0 : max - len < n ? (size_t)(max - len) : n;
+
+    if (stream == STREAM_LOG && p->tap != NULL) { /* with its secrets hidden, as in the log */
+        p->tap_now = now;
+        tap_feed(p->tap, data, n);
+        p->pipe[STREAM_LOG].quiet_at = mono_min(p->pipe[STREAM_LOG].quiet_at, mono_add_ms(now, TAP_QUIET_MS));
+    }
+    if (p->no_disk || (part > 0 && spool_stream(x->opts.spool, p->run, stream, data, part) != ERR_OK)) {
+        lost(x, p, now, n);
+        return;
+    }
+    if (stream == STREAM_LOG && part < n)
+        keep_tail(p, data + part, n - part);
+    x->opts.post(
+        x->opts.ctx, now,
+        &(struct agent_event){.kind = AG_EV_GREW, .run = p->run, .stream = stream, .len = len + part});
+}
+
+/* What the mask lets go of a stream. Bytes that it holds are output too: the run is not silent. */
+static void take_masked(struct exec *x, struct process *p, struct mono now, uint32_t stream)
+{
+    if (x->masked.len > 0)
+        exec_take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
+    else if (!p->no_disk)
+        x->opts.post(x->opts.ctx, now,
+                     &(struct agent_event){.kind = AG_EV_GREW,
+                                           .run = p->run,
+                                           .stream = stream,
+                                           .len = spool_len(x->opts.spool, p->run, stream)});
+}
+
+/* Nothing of a run that has secrets reaches spool, tail or link but through here. */
+static void take_raw(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                     size_t n)
+{
+    struct pipe_end *e = &p->pipe[stream];
+
+    if (p->mask == NULL) {
+        exec_take_bytes(x, p, now, stream, data, n);
+        return;
+    }
+    buf_clear(&x->masked);
+    mask_feed(&e->mask, data, n, &x->masked);
+    e->quiet_at = mask_held(&e->mask) > 0 ? mono_add_ms(now, MASK_QUIET_MS) : MONO_NEVER;
+    take_masked(x, p, now, stream);
+}
+
+void exec_let_go(struct exec *x, struct process *p, struct mono now, uint32_t stream, bool at_end)
+{
+    struct pipe_end *e = &p->pipe[stream];
+
+    e->quiet_at = MONO_NEVER;
+    if (stream == STREAM_LOG && p->tap != NULL && !at_end) {
+        p->tap_now = now;
+        tap_pause(p->tap);
+    }
+    if (p->mask == NULL || mask_held(&e->mask) == 0)
+        return;
+    buf_clear(&x->masked);
+    if (at_end)
+        mask_end(&e->mask, &x->masked);
+    else
+        mask_rest(&e->mask, &x->masked);
+    if (x->masked.len > 0)
+        exec_take_bytes(x, p, now, stream, x->masked.data, x->masked.len);
+}
+
+size_t exec_pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream)
+{
+    struct pipe_end *e = &p->pipe[stream];
+    size_t total = 0;
+
+    for (int i = 0; i < READS_PER_LOOK && e->fd >= 0; i++) {
+        ssize_t n = read(e->fd, x->buf, sizeof(x->buf));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n <= 0) {
+            (void)close(e->fd);
+            e->fd = -1;
+            exec_let_go(x, p, now, stream, true);
+            break;
+        }
+        take_raw(x, p, now, stream, x->buf, (size_t)n);
+        total += (size_t)n;
+        if (p->phase == PHASE_RUNNING && (size_t)n < READ_BYTES / 2)
+            break; /* most likely all there was: the next look tells */
+    }
+    return total;
+}
+
+void exec_next_look(struct pipe_end *e, struct mono now, size_t got)
+{
+    if (got >= READ_BYTES / 2) {
+        if (!e->is_large)
+            (void)fcntl(e->fd, F_SETPIPE_SZ, PIPE_BYTES); /* without it all works as well */
+        e->is_large = true;
+        e->every_us = e->every_us / 4 < LOOK_AT_ONCE_US ? 0 : e->every_us / 4;
+    } else if (got < READ_BYTES / 8) {
+        e->every_us = e->every_us == 0 ? LOOK_AT_ONCE_US : e->every_us * 2;
+        if (e->every_us > EXEC_LOOK_EVERY_US)
+            e->every_us = EXEC_LOOK_EVERY_US;
+    }
+    e->look_at = (struct mono){now.us + e->every_us};
+}
+
+uint64_t exec_log_close(struct exec *x, struct process *p)
+{
+    uint64_t dropped = 0;
+    size_t ring = p->tail_max + 1;
+    size_t n;
+    size_t at;
+
+    if (p->log_over == 0)
+        return p->lost;
+    n = p->log_over > p->tail_max ? p->tail_max : (size_t)p->log_over;
+    dropped = p->log_over - n;
+    if (dropped > 0) {
+        char *mark =
+            arena_printf(&x->arena,
+                         "\n[wrata: %" PRIu64 " bytes of output are not kept here: the limit of %" PRIu64
+                         " bytes was reached]\n",
+                         dropped, p->log_max);
+
+        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, mark, strlen(mark));
+    }
+    at = (size_t)((p->log_over - n) % ring);
+    while (n > 0) {
+        size_t part = ring - at < n ? ring - at : n;
+
+        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, p->tail + at, part);
+        n -= part;
+        at = 0;
+    }
+    return dropped + p->lost;
+}
