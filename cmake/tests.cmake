@@ -69,15 +69,21 @@ endforeach()
 # The simulator says itself which seeds a test run takes: sim/tests.cmake, when there is one.
 include(${CMAKE_SOURCE_DIR}/sim/tests.cmake OPTIONAL)
 
-# Python tests drive the built program from outside, one at a time: they measure time and open ports.
+# Python tests drive the built program from outside, as many at a time as ctest was given jobs: each has folders and ports
+# of its own, and waits more than it works. One that cannot have others beside it says so itself, in a line
+# "# ctest: RESOURCE_LOCK hosts" (taking turns with those of that word) or "# ctest: RUN_SERIAL ON" (it measures milliseconds).
 function(python_tests folder timeout_s)
     file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${folder}/test_*.py)
     foreach(script IN LISTS scripts)
         get_filename_component(name ${script} NAME_WE)
         add_test(NAME ${folder}/${name} COMMAND ${PYTHON} ${script})
         set_tests_properties(${folder}/${name} PROPERTIES LABELS ${folder} TIMEOUT ${timeout_s}
-            RESOURCE_LOCK machine SKIP_RETURN_CODE 77 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-            ENVIRONMENT "${TEST_ENV}")
+            SKIP_RETURN_CODE 77 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} ENVIRONMENT "${TEST_ENV}")
+        file(STRINGS ${script} wishes REGEX "^# ctest: ")
+        foreach(wish IN LISTS wishes)
+            string(REGEX REPLACE "^# ctest: ([A-Z_]+) (.+)$" "\\1;\\2" wish "${wish}")
+            set_tests_properties(${folder}/${name} PROPERTIES ${wish})
+        endforeach()
     endforeach()
 endfunction()
 
@@ -89,7 +95,7 @@ if(NODE AND EXISTS ${CMAKE_SOURCE_DIR}/web/package.json)
     foreach(script IN LISTS web_tests)
         get_filename_component(name ${script} NAME_WE)
         add_test(NAME web/${name} COMMAND ${NODE} --test ${script})
-        set_tests_properties(web/${name} PROPERTIES LABELS web TIMEOUT 300 RESOURCE_LOCK machine SKIP_RETURN_CODE 77
+        set_tests_properties(web/${name} PROPERTIES LABELS web TIMEOUT 300 RESOURCE_LOCK browser SKIP_RETURN_CODE 77
             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/web
             ENVIRONMENT "${TEST_ENV}")
     endforeach()

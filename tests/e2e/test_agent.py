@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# ctest: RUN_SERIAL ON
 """The real wrata-agent, driven over the pipes of `wrata-agent attach` with a small codec of our own."""
 import hashlib
 import os

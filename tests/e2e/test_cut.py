@@ -1,4 +1,5 @@
 """Machines that fall silent: cut and healed, and cut for good. Real sshd, real silence."""
+# ctest: RESOURCE_LOCK hosts
 
 import os
 import sys

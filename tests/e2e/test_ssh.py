@@ -1,4 +1,5 @@
 """test_ssh.py - servers reached by ssh: real sshd's in network namespaces (tests/lib/hosts.py), the real agent."""
+# ctest: RESOURCE_LOCK hosts
 
 import os
 import shutil
