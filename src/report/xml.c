@@ -331,6 +331,12 @@ static void in_close(struct xml *x, char c)
         (void)name_add(x, c);
 }
 
+/* Is what follows "<!" so far the beginning of `word`, with more of it to come? By length: a NUL is a character here. */
+static bool begins_as(const struct xml *x, const char *word)
+{
+    return x->word_len < strlen(word) && memcmp(x->word, word, x->word_len) == 0;
+}
+
 static void in_bang(struct xml *x, char c)
 {
     x->word[x->word_len++] = c;
@@ -339,7 +345,7 @@ static void in_bang(struct xml *x, char c)
         x->state = XML_COMMENT;
     else if (strcmp(x->word, "[CDATA[") == 0 && x->depth > 0)
         x->state = XML_CDATA;
-    else if (strncmp("--", x->word, x->word_len) != 0 && strncmp("[CDATA[", x->word, x->word_len) != 0)
+    else if (!begins_as(x, "--") && !begins_as(x, "[CDATA["))
         fail(x,
              c == 'D' ? "it has a document type (<!DOCTYPE): that is refused"
                       : "\"<!%.20s\" makes no sense there",
