@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <sodium.h>
@@ -170,17 +171,26 @@ static void test_hasher__a_password_that_is_too_long_is_wrong(void **state)
     world_end(&w);
 }
 
-/* The quickest of some, because other programs run here, too. */
+/* Of this process alone, whatever else the machine does. */
+static int64_t worked_us(void)
+{
+    struct timespec ts;
+
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts), 0);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* The least of some: caches are shared with other programs. */
 static int64_t quickest_us(struct world *w, const char *made)
 {
     int64_t best = INT64_MAX;
 
     for (unsigned i = 0; i < 4; i++) {
-        struct mono begin = mono_now();
+        int64_t begin = worked_us();
         int64_t us;
 
         assert_false(check(w, "wrong horse", made));
-        us = mono_now().us - begin.us;
+        us = worked_us() - begin;
         best = us < best ? us : best;
     }
     return best;
