@@ -143,7 +143,7 @@ static void fuzz_plan(struct tree *t, char *pattern)
             CHECK(plan.files[i].n_argv > 0);
             CHECK(plan.files[i].argv[0][0] != '-');
         }
-        (void)plan_setup(&plan, &arena, &n);
+        (void)plan_setup(&plan, &(struct plan_keep){.file_bytes = 1}, &arena, &n);
     }
     arena_done(&arena);
 }

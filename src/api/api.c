@@ -13,12 +13,13 @@
 #include "base/log.h"
 #include "net/http_guard.h"
 
-const struct route *const all_routes[] = {
-    health_routes, status_routes,   board_routes,  launch_routes,  test_routes,         example_routes,
-    run_routes,    log_routes,      server_routes, project_routes, project_code_routes, plan_routes,
-    stream_routes, openapi_routes,  me_routes,     user_routes,    session_routes,      token_routes,
-    link_routes,   env_routes,      audit_routes,  mail_routes,    choice_routes,       queue_routes,
-    list_routes,   schedule_routes, NULL};
+const struct route *const all_routes[] = {health_routes,  status_routes,   board_routes,        launch_routes,
+                                          test_routes,    example_routes,  run_routes,          log_routes,
+                                          server_routes,  project_routes,  project_code_routes, plan_routes,
+                                          stream_routes,  openapi_routes,  me_routes,           user_routes,
+                                          session_routes, token_routes,    link_routes,         env_routes,
+                                          audit_routes,   mail_routes,     choice_routes,       queue_routes,
+                                          list_routes,    schedule_routes, artifact_routes,     NULL};
 
 /* ---- finding the row ---- */
 
@@ -398,6 +399,11 @@ void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *de
     a->opts.launches = *defaults;
 }
 
+void api_set_keep(struct api *a, const struct api_keep *keep)
+{
+    a->opts.keep = *keep;
+}
+
 uint16_t api_port(const struct api *a)
 {
     return httpd_port(a->http);
@@ -460,6 +466,12 @@ void api_log(struct api *a, struct run_id run, uint64_t from, const char *bytes,
 {
     if (!a->is_closed)
         hub_log(a->hub, run, from, bytes, len);
+}
+
+void api_artifacts(struct api *a, struct launch_id launch, struct run_id run)
+{
+    if (!a->is_closed)
+        hub_artifacts(a->hub, launch, run);
 }
 
 void api_log_end(struct api *a, struct run_id run)

@@ -13,6 +13,7 @@
 
 struct uv_loop_s;
 struct api;
+struct artifact_gone;
 struct forwarded;
 struct store;
 struct projects;
@@ -25,6 +26,13 @@ struct api_launch_defaults {
     int64_t time_limit_s;
     int64_t silence_limit_s;
     int64_t lease_s;
+};
+
+/* How much of what a run leaves is kept. */
+struct api_keep {
+    uint64_t file_bytes;
+    uint64_t run_bytes;
+    uint32_t files;
 };
 
 /* A letter to somebody about the own account; borrowed for the call. */
@@ -65,6 +73,7 @@ struct api_opts {
     unsigned connections_max; /* 0: as net/httpd.h says */
     unsigned idle_timeout_s;  /* the same */
     struct api_launch_defaults launches;
+    struct api_keep keep;
     bool accounts_off;                    /* everybody is the operator */
     struct api_account_settings accounts; /* its texts are borrowed for api_open() */
     struct wall started_at;
@@ -87,6 +96,8 @@ struct api_opts {
     enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
     /* Schedules were changed: when the next one is due may be another time. */
     void (*schedules_changed)(void *ctx);
+    /* An artifact's row was deleted: what follows for its bytes. Borrowed for the call. */
+    void (*artifact_gone)(void *ctx, const struct artifact_gone *gone);
     void *ctx;
 };
 
@@ -125,6 +136,7 @@ void api_start_list(struct api *a, struct user_id user, uint64_t list, const str
 
 /* For launches that are started from now on. */
 void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults);
+void api_set_keep(struct api *a, const struct api_keep *keep);
 
 /* Mail can be sent from now on, or (NULL) cannot. */
 void api_set_mail(struct api *a, void (*mail)(void *ctx, const struct api_mail *m));
@@ -138,6 +150,8 @@ void api_examples(struct api *a, struct launch_id launch, const struct example_r
                   const struct tally *tally);
 void api_log(struct api *a, struct run_id run, uint64_t from, const char *bytes, uint32_t len);
 void api_log_end(struct api *a, struct run_id run);
+/* What is kept of a run is another set of files now. */
+void api_artifacts(struct api *a, struct launch_id launch, struct run_id run);
 
 /* The OpenAPI document of the route table, as JSON; also `wrata openapi`. */
 void api_openapi(struct buf *out);

@@ -47,6 +47,7 @@ enum access {
     ACCESS_WORK,
     ACCESS_OWN_LAUNCH, /* {launch} is the caller's, or the caller an admin */
     ACCESS_OWN_RUN,
+    ACCESS_OWN_ARTIFACT,
     ACCESS_OWN_LIST,
     ACCESS_OWN_SCHEDULE,
     ACCESS_OWN_SCHEDULE_LOOK,
@@ -60,7 +61,7 @@ struct access_rule {
     enum role role;         /* at least */
     enum token_scope scope; /* of a token, at least */
     bool no_token;
-    enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN, OWNER_LIST, OWNER_SCHEDULE } owner;
+    enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN, OWNER_ARTIFACT, OWNER_LIST, OWNER_SCHEDULE } owner;
     const char *doc;
 };
 extern const struct access_rule access_rules[ACCESS_COUNT];
@@ -100,6 +101,7 @@ extern const struct route test_routes[];
 extern const struct route run_routes[];
 extern const struct route example_routes[];
 extern const struct route log_routes[];
+extern const struct route artifact_routes[];
 extern const struct route server_routes[];
 extern const struct route project_routes[];
 extern const struct route project_code_routes[]; /* refs, tree, bundle */
@@ -176,6 +178,7 @@ void render_who(struct render *r, const char *key, struct user_id user); /* {"id
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
 void render_example(struct json_out *j, const struct example_row *row);
+void render_artifact(struct json_out *j, const struct artifact_row *row);
 void render_server(struct json_out *j, const struct server_row *row, const struct busy_runs *busy);
 void render_project(struct json_out *j, const struct project_row *row);
 void render_status(struct api *a, struct json_out *j); /* loop thread */
@@ -212,8 +215,9 @@ struct req {
     struct render render;
     enum err err;
     struct why why;
-    void *state;       /* a handler's own, in the arena */
-    struct buf *owned; /* a buffer in `state` that is freed with the request; NULL none */
+    void *state;                     /* a handler's own, in the arena */
+    struct buf *owned;               /* a buffer in `state` that is freed with the request; NULL none */
+    void (*on_free)(struct req *rq); /* with the request: what else `state` holds; NULL nothing */
 
     struct inside *inside;        /* asked by the server itself: there is no client (inside.c); NULL */
     struct launch_schedule cause; /* of the launch that it starts */
@@ -384,6 +388,8 @@ struct launch_name_body {
 extern const struct field launch_name_fields[];
 void launch_rename(struct req *rq);
 void run_job(struct reader *r, struct req *rq);
+void artifacts_zip_of_run(struct req *rq); /* artifacts_zip.c */
+void artifacts_zip_of_launch(struct req *rq);
 void server_job(struct reader *r, struct req *rq);
 void project_job(struct reader *r, struct req *rq);
 /* Its row into rq->state, in the request's arena. */

@@ -58,6 +58,8 @@ const struct access_rule access_rules[ACCESS_COUNT] = {
                            "Whoever started the launch, and admins."},
     [ACCESS_OWN_RUN] = {"own run", ROLE_USER, SCOPE_RUN, false, OWNER_RUN,
                         "Whoever started the run's launch, and admins."},
+    [ACCESS_OWN_ARTIFACT] = {"own artifact", ROLE_USER, SCOPE_RUN, false, OWNER_ARTIFACT,
+                             "Whoever started the launch of the artifact's run, and admins."},
     [ACCESS_OWN_LIST] = {"own list", ROLE_USER, SCOPE_RUN, false, OWNER_LIST,
                          "Whoever made the list, and admins."},
     [ACCESS_OWN_SCHEDULE] = {"own schedule", ROLE_USER, SCOPE_RUN, false, OWNER_SCHEDULE,
@@ -324,6 +326,9 @@ static void owner_job(struct reader *r, struct req *rq)
         break;
     case OWNER_RUN:
         rq->err = read_run_user(r, (struct run_id){id}, &w->owner, &rq->why);
+        break;
+    case OWNER_ARTIFACT:
+        rq->err = read_artifact_user(r, id, &w->owner, &rq->why);
         break;
     case OWNER_LIST:
         rq->err = read_list_user(r, id, &w->owner, &rq->why);

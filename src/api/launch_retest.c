@@ -31,6 +31,7 @@ struct retest {
     uint32_t cap_tests;
     const char **paths; /* each once, in the order of the tests */
     uint32_t n_paths;
+    const char **globs; /* of artifacts, the launch's own */
     bool is_living;
     bool all;
 };
@@ -108,6 +109,15 @@ static void paths_once(struct req *rq, struct retest *t)
     HASH_CLEAR(hh, all);
 }
 
+static void take_glob(void *ctx, const char *glob)
+{
+    struct req *rq = ctx;
+    struct retest *t = rq->state;
+
+    if (t->body.artifacts.n < LAUNCH_ARTIFACTS_MAX)
+        t->globs[t->body.artifacts.n++] = arena_strdup(&rq->arena, glob);
+}
+
 static void retest_job(struct reader *r, struct req *rq)
 {
     struct retest *t = rq->state;
@@ -115,6 +125,10 @@ static void retest_job(struct reader *r, struct req *rq)
     struct page p = {.limit = PAGE_LIMIT_MAX};
 
     rq->err = read_launch(r, f.launch, take_launch, rq, &rq->why);
+    t->globs = arena_alloc(&rq->arena, LAUNCH_ARTIFACTS_MAX * sizeof(*t->globs));
+    t->body.artifacts.at = t->globs;
+    if (rq->err == ERR_OK)
+        rq->err = read_launch_artifacts(r, f.launch, take_glob, rq, &rq->why);
     do {
         p.after = p.next;
         if (rq->err == ERR_OK)

@@ -121,6 +121,13 @@ const struct field launch_fields[] = {
      .items_max = CHOICES_MAX,
      .help = "each file runs in each language in each of them",
      .preset = "the preset of the browsers"},
+    {.name = "artifacts",
+     .type = FIELD_TEXTS,
+     .offset = offsetof(struct launch_body, artifacts),
+     .min = 1,
+     .max = ARTIFACT_GLOB_BYTES_MAX,
+     .items_max = LAUNCH_ARTIFACTS_MAX,
+     .help = "globs of files to keep after each run, beside those of wrata.yml"},
     {.type = FIELD_END},
 };
 /* -1: not given */
@@ -402,6 +409,19 @@ static const char **copy_words(struct arena *arena, const char *const *words, ui
     return copy;
 }
 
+static const char *const *make_setup(struct req *rq, const struct plan *plan, uint32_t *retn)
+{
+    const struct api_keep *server = &rq->api->opts.keep;
+    const struct start *s = rq->state;
+    struct plan_keep keep = {.globs = s->in->artifacts.at,
+                             .n_globs = s->in->artifacts.n,
+                             .file_bytes = server->file_bytes,
+                             .run_bytes = server->run_bytes,
+                             .files = server->files};
+
+    return plan_setup(plan, &keep, &rq->arena, retn);
+}
+
 static void on_plan(void *ctx, enum err err, const struct why *why, const struct plan *plan)
 {
     struct req *rq = ctx;
@@ -429,7 +449,7 @@ static void on_plan(void *ctx, enum err err, const struct why *why, const struct
     s->limits = s->again != NULL ? s->again->limits : launch_limits(rq->api, &s->said, plan->yml);
     s->file_env.at = copy_words(&rq->arena, plan->yml->env.at, plan->yml->env.n);
     s->file_env.n = plan->yml->env.n;
-    s->setup = plan_setup(plan, &rq->arena, &s->n_setup);
+    s->setup = make_setup(rq, plan, &s->n_setup);
     s->n_tests = plan->n_files;
     s->tests = arena_alloc(&rq->arena, (plan->n_files + 1) * sizeof(*s->tests));
     for (uint32_t i = 0; i < plan->n_files; i++) {
@@ -752,6 +772,8 @@ static void on_predicted(struct req *rq)
                                .n_servers = s->again != NULL ? s->again->n_servers : in->servers.n,
                                .setup = s->setup,
                                .n_setup = s->n_setup,
+                               .artifacts = in->artifacts.at,
+                               .n_artifacts = in->artifacts.n,
                                .created_at = wall_now(),
                                .schedule = rq->cause};
     add_env(rq, row);
@@ -805,11 +827,24 @@ static bool env_is_fine(struct req *rq, const struct field_texts *env)
     return true;
 }
 
+static bool globs_are_fine(struct req *rq, const struct field_texts *globs)
+{
+    for (uint32_t i = 0; i < globs->n; i++) {
+        const char *fault = yml_glob_fault(globs->at[i]);
+
+        if (fault == NULL)
+            continue;
+        req_fail(rq, ERR_INVALID, "artifacts", "artifacts[%u]: '%.80s' %s", i, globs->at[i], fault);
+        return false;
+    }
+    return true;
+}
+
 void launch_begin(struct req *rq, const struct launch_body *in, bool is_dry, const struct launch_again *again)
 {
     struct start *s;
 
-    if (!env_is_fine(rq, &in->env))
+    if (!env_is_fine(rq, &in->env) || !globs_are_fine(rq, &in->artifacts))
         return;
     s = arena_alloc(&rq->arena, sizeof(*s));
     s->in = in;

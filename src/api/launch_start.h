@@ -20,6 +20,7 @@ struct launch_body {
     const char *location;
     struct field_texts languages;
     struct field_texts browsers;
+    struct field_texts artifacts;
 };
 
 extern const struct field launch_fields[];

@@ -109,7 +109,12 @@ static const struct shape shapes[] = {
     {"example", "One example of a run, from its test framework.",
      MEMBERS({"run", "int"}, {"seq", "int"}, {"id", "text"}, {"path", "[text]"}, {"file", "text"},
              {"line", "int"}, {"status", "example_status"}, {"duration_ms", "number"}, {"exception", "text"},
-             {"message", "text"}, {"backtrace", "[text]"}, {"pending", "text?"})},
+             {"message", "text"}, {"backtrace", "[text]"}, {"pending", "text?"}, {"artifacts", "[int]"})},
+    {"artifact", "A file that a run left to be kept; type is said by its name alone.",
+     MEMBERS({"id", "int"}, {"run", "int"}, {"launch", "int"}, {"path", "text"}, {"bytes", "int"},
+             {"modified_at", "time?"}, {"type", "text"}, {"inline", "bool"}, {"example", "int?"})},
+    {"artifact_sums", "What all artifacts take.",
+     MEMBERS({"runs", "int"}, {"files", "int"}, {"bytes", "int"})},
     {"running", "A run at work on a server.",
      MEMBERS({"run", "int"}, {"path", "text"}, {"launch", "int"}, {"slot", "int?"}, {"started_at", "time?"})},
     {"server", "A machine that runs tests.",
@@ -401,12 +406,29 @@ static void page_schema(struct json_out *j, const char *item)
     jo_obj_end(j);
 }
 
+/* A part of a file, and one that the caller has already. */
+static void other_successes(struct json_out *j, const struct route *r)
+{
+    if (strcmp(r->reply, "file") != 0)
+        return;
+    jo_kobj(j, "206");
+    jo_ktext(j, "description", "The range of it that was asked for.");
+    jo_obj_end(j);
+    jo_kobj(j, "304");
+    jo_ktext(j, "description", "It is what If-None-Match says.");
+    jo_obj_end(j);
+}
+
 static void success(struct json_out *j, const struct route *r)
 {
     static const struct {
         const char *reply;
         const char *type;
-    } raw[] = {{"bytes", "text/plain"}, {"text", "text/plain"}, {"events", "text/event-stream"}};
+    } raw[] = {{"bytes", "text/plain"},
+               {"text", "text/plain"},
+               {"events", "text/event-stream"},
+               {"file", "application/octet-stream"},
+               {"zip", "application/zip"}};
     const char *type = "application/json";
     char status[8];
 
@@ -462,6 +484,7 @@ static void operation(struct json_out *j, const struct route *r)
     }
     jo_kobj(j, "responses");
     success(j, r);
+    other_successes(j, r);
     jo_kobj(j, "default");
     jo_ktext(j, "description", "It did not: 4xx the request, 5xx the server.");
     jo_kobj(j, "content");
@@ -496,11 +519,9 @@ static void path_items(struct json_out *j, const struct route *table)
 
 static void access_schema(struct json_out *j)
 {
-    static const char *const owners[] = {[OWNER_NONE] = NULL,
-                                         [OWNER_LAUNCH] = "launch",
-                                         [OWNER_RUN] = "run",
-                                         [OWNER_LIST] = "list",
-                                         [OWNER_SCHEDULE] = "schedule"};
+    static const char *const owners[] = {
+        [OWNER_NONE] = NULL,           [OWNER_LAUNCH] = "launch", [OWNER_RUN] = "run",
+        [OWNER_ARTIFACT] = "artifact", [OWNER_LIST] = "list",     [OWNER_SCHEDULE] = "schedule"};
 
     jo_kobj(j, "x-access-rules");
     for (int i = ACCESS_UNSET + 1; i < ACCESS_COUNT; i++) {

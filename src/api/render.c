@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_private.h"
+#include "api/artifact_type.h"
 #include "wire/frame.h"
 
 #define NO_SLOT UINT32_MAX
@@ -238,6 +239,27 @@ void render_example(struct json_out *j, const struct example_row *row)
         jo_text(j, row->backtrace[i]);
     jo_arr_end(j);
     jo_ktext_or_null(j, "pending", row->pending);
+    jo_karr(j, "artifacts");
+    for (uint32_t i = 0; i < row->n_kept; i++)
+        jo_uint(j, row->kept[i]);
+    jo_arr_end(j);
+    jo_obj_end(j);
+}
+
+void render_artifact(struct json_out *j, const struct artifact_row *row)
+{
+    const struct artifact_type *type = artifact_type_of(row->path);
+
+    jo_obj(j);
+    jo_kuint(j, "id", row->id);
+    jo_kuint(j, "run", row->run.v);
+    jo_kuint(j, "launch", row->launch.v);
+    jo_ktext(j, "path", row->path);
+    jo_kuint(j, "bytes", row->bytes);
+    jo_ktime(j, "modified_at", (struct wall){row->mtime_ms});
+    jo_ktext(j, "type", type->media);
+    jo_kbool(j, "inline", type->shown != SHOWN_AS_FILE);
+    int_or_null(j, "example", row->example >= 0, row->example);
     jo_obj_end(j);
 }
 

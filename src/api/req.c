@@ -29,6 +29,8 @@ void req_release(struct req *rq)
     buf_done(&rq->raw);
     if (rq->owned != NULL)
         buf_done(rq->owned);
+    if (rq->on_free != NULL)
+        rq->on_free(rq);
     arena_done(&rq->arena);
     free(rq);
     api_unhold(a);

@@ -162,6 +162,7 @@ struct launch *launch_new(struct engine *e, const struct launch_row *row)
     l->row.env = arena_texts(a, row->env, row->n_env);
     l->row.secrets = arena_texts(a, row->secrets, row->n_secrets);
     l->row.setup = arena_texts(a, row->setup, row->n_setup);
+    l->row.artifacts = arena_texts(a, row->artifacts, row->n_artifacts);
     l->row.servers = NULL;
     if (row->n_servers > 0) {
         l->row.servers = arena_alloc(a, row->n_servers * sizeof(*l->row.servers));

@@ -133,6 +133,7 @@ static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
     l.env = texts(o, l.env, l.n_env);
     l.secrets = texts(o, l.secrets, l.n_secrets);
     l.setup = texts(o, l.setup, l.n_setup);
+    l.artifacts = texts(o, l.artifacts, l.n_artifacts);
     if (l.n_servers > 0) {
         ids = arena_alloc(&o->arena, l.n_servers * sizeof(*ids));
         memcpy(ids, l.servers, l.n_servers * sizeof(*ids));
@@ -339,6 +340,7 @@ void outbox_note(struct outbox *o, const struct note *from)
         n.launch.row.n_env = 0;
         n.launch.row.n_secrets = 0;
         n.launch.row.n_setup = 0;
+        n.launch.row.n_artifacts = 0;
         n.launch.row.n_servers = 0;
         n.launch.row = launch_copy(o, n.launch.row);
         break;

@@ -259,26 +259,26 @@ void git_chans_start(struct links *ls)
     }
 }
 
+unsigned git_chans_count(const struct link *l, uint32_t number, bool *ret_is_open)
+{
+    unsigned n = 0;
+
+    for (const struct git_chan *c = l->chans; c != NULL; c = c->next) {
+        n++;
+        if (c->number == number)
+            *ret_is_open = true;
+    }
+    return n;
+}
+
 void git_chan_on_open(struct link *l, const struct frame_chan_open *f)
 {
     struct links *ls = l->ls;
     struct git_chan **at;
     struct git_chan *c;
-    unsigned n = 0;
 
-    for (c = l->chans; c != NULL; c = c->next) {
-        n++;
-        if (c->number == f->chan) {
-            link_fail(l, "the agent on %s broke the protocol: channel %u is open already", l->name, f->chan);
-            return;
-        }
-    }
-    if (!slice_eq(f->kind, SLICE("git")) || f->project == 0 || f->project > PROJECT_MAX) {
+    if (f->project == 0 || f->project > PROJECT_MAX) {
         send_close(l, f->chan, "there is no such thing to open");
-        return;
-    }
-    if (n >= CHANS_MAX) {
-        send_close(l, f->chan, "too many channels are open on this link");
         return;
     }
     c = xcalloc(1, sizeof(*c));

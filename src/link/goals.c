@@ -108,13 +108,22 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
     frame_encode(&f, out);
 }
 
+/* What an older agent would pass over in silence, and must not: all but what is kept after a run. */
+static bool must_have_setup(const struct run_spec *s)
+{
+    for (uint32_t i = 0; i < s->n_setup; i++)
+        if (strncmp(s->setup[i], "artifact", 8) != 0)
+            return true;
+    return false;
+}
+
 static void encode_with_secrets(const struct run_spec *s, const struct link_opener *o, struct arena *a,
                                 struct buf *out)
 {
     struct wire_text *lines = arena_alloc(a, (s->n_secrets + 1) * sizeof(*lines));
     struct buf plain;
 
-    if (s->n_setup > 0 && o != NULL && o->protocol < PROTOCOL_WITH_SETUP) {
+    if (must_have_setup(s) && o != NULL && o->protocol < PROTOCOL_WITH_SETUP) {
         o->refused(o->refused_ctx, s->run,
                    "the agent on this server is older than what wrata.yml asks for; end it, and a new one is "
                    "brought along");

@@ -15,6 +15,7 @@
 
 struct uv_loop_s;
 struct links;
+struct artifact_chan;
 
 /* What a link tells. Frames and texts are borrowed for the call. `link` numbers grow; each connect gets a new one. */
 struct link_ops {
@@ -27,6 +28,13 @@ struct link_ops {
     void (*stream)(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *stream);
     void (*finished)(void *ctx, struct server_id server, uint64_t link,
                      const struct frame_finished *finished);
+    /* What a run left to be kept begins to arrive (wire/agent_artifacts.h). Returns a sink for its bytes, which owes the channel
+     * an answer; NULL with a sentence: the run's are not kept. `drop` is called when the channel is gone before it was
+     * answered, also from inside link_* calls: the sink forgets it. */
+    void *(*artifacts_begin)(void *ctx, struct server_id server, struct run_id run,
+                             struct artifact_chan *chan, struct why *reterr);
+    void (*artifacts_bytes)(void *sink, TAKES char *bytes, size_t n);
+    void (*artifacts_drop)(void *sink);
 };
 
 struct link_opts {
@@ -57,6 +65,12 @@ void link_goal(struct links *ls, const struct goal *g);   /* dropped when g->lin
 
 /* This much of a stream is durable. Sent with the next flush. */
 void link_ack(struct links *ls, struct server_id server, struct run_id run, uint32_t stream, uint64_t offset);
+
+/* For the sink of a channel: n bytes were taken, so as many more may come; all is kept (reason NULL), or not; what came makes no
+ * sense. After the last two the sink and the channel know nothing of each other. */
+void artifact_chan_took(struct artifact_chan *c, size_t n);
+void artifact_chan_answer(struct artifact_chan *c, const char *reason);
+void artifact_chan_break(struct artifact_chan *c, const char *error);
 
 /* Write out what was queued by link_goal and link_ack; once per turn of the loop. */
 void links_flush(struct links *ls);

@@ -4,6 +4,7 @@
  *   session.c      one link's frames: which may come in which phase, how big, and what they do
  *   bootstrap.c    the way to an agent: ssh's arguments, putting the binary there, the local one
  *   git_channel.c  git upload-pack behind a channel, with credit both ways
+ *   artifact_channel.c  what runs leave to be kept, to a sink of the wiring's
  *   goals.c        goals as frames */
 #ifndef WRATA_LINK_LINK_PRIVATE_H
 #define WRATA_LINK_LINK_PRIVATE_H
@@ -84,6 +85,7 @@ struct link {
     uint32_t n_acks;
     uint32_t cap_acks;
     struct git_chan *chans;
+    struct artifact_chan *artifact_chans;
     struct refusal *refused; /* to be told at the next turn */
     char *doomed;            /* to be ended with this reason at the next turn; NULL: well */
 };
@@ -174,6 +176,16 @@ void git_chan_on_credit(struct link *l, const struct frame_chan_credit *f);
 void git_chan_on_close(struct link *l, const struct frame_chan_close *f);
 void git_chans_end(struct link *l);     /* the link has ended */
 void git_chans_start(struct links *ls); /* as many as may run */
+unsigned git_chans_count(const struct link *l, uint32_t number, bool *ret_is_open);
+
+/* ---- artifact_channel.c: false: it is no channel of this kind ---- */
+
+void artifact_chan_on_open(struct link *l, const struct frame_chan_open *f);
+bool artifact_chan_on_data(struct link *l, const struct frame_chan_data *f);
+bool artifact_chan_on_credit(struct link *l, const struct frame_chan_credit *f);
+bool artifact_chan_on_close(struct link *l, const struct frame_chan_close *f);
+void artifact_chans_end(struct link *l);
+unsigned artifact_chans_count(const struct link *l, uint32_t number, bool *ret_is_open);
 
 /* ---- goals.c ---- */
 

@@ -173,6 +173,7 @@ static void link_stop_child(struct link *l)
     child_abandon(&l->child);
     timer_free(&l->timer);
     git_chans_end(l);
+    artifact_chans_end(l);
 }
 
 static void link_end(struct link *l)

@@ -182,24 +182,47 @@ static void on_agent_log(struct link *l, const struct frame *f)
              (unsigned long long)l->number, log_quote(quoted, sizeof(quoted), text));
 }
 
+static void refuse_chan(struct link *l, uint32_t number, const char *error)
+{
+    struct frame f = {.type = FRAME_CHAN_CLOSE, .chan_close = {.chan = number, .error = slice_of(error)}};
+
+    link_send(l, &f);
+}
+
 static void on_chan_open(struct link *l, const struct frame *f)
 {
-    git_chan_on_open(l, &f->chan_open);
+    const struct frame_chan_open *open = &f->chan_open;
+    bool is_open = false;
+    unsigned n = git_chans_count(l, open->chan, &is_open) + artifact_chans_count(l, open->chan, &is_open);
+
+    if (is_open)
+        link_fail(l, "the agent on %s broke the protocol: channel %u is open already", l->name, open->chan);
+    else if (n >= CHANS_MAX)
+        refuse_chan(l, open->chan, "too many channels are open on this link");
+    else if (slice_eq(open->kind, SLICE("git")))
+        git_chan_on_open(l, open);
+    else if (slice_eq(open->kind, SLICE("artifacts")))
+        artifact_chan_on_open(l, open);
+    else
+        refuse_chan(l, open->chan, "there is no such thing to open");
 }
 
 static void on_chan_data(struct link *l, const struct frame *f)
 {
-    git_chan_on_data(l, &f->chan_data);
+    if (!artifact_chan_on_data(l, &f->chan_data))
+        git_chan_on_data(l, &f->chan_data);
 }
 
 static void on_chan_credit(struct link *l, const struct frame *f)
 {
-    git_chan_on_credit(l, &f->chan_credit);
+    if (!artifact_chan_on_credit(l, &f->chan_credit))
+        git_chan_on_credit(l, &f->chan_credit);
 }
 
 static void on_chan_close(struct link *l, const struct frame *f)
 {
-    git_chan_on_close(l, &f->chan_close);
+    if (!artifact_chan_on_close(l, &f->chan_close))
+        git_chan_on_close(l, &f->chan_close);
 }
 
 /* ---- bytes into frames ---- */

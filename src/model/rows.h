@@ -22,7 +22,9 @@
 #define ENV_LINE_BYTES_MAX 32768u
 #define LAUNCH_ENV_BYTES_MAX 1048576u /* together: they travel in one frame with the rest of a run's spec */
 #define LAUNCH_SECRETS_MAX 128u
-#define LAUNCH_SETUP_MAX 4096u /* lines */
+#define LAUNCH_ARTIFACTS_MAX 50u     /* globs of its own */
+#define ARTIFACT_GLOB_BYTES_MAX 400u /* of one */
+#define LAUNCH_SETUP_MAX 4096u       /* lines */
 #define LAUNCH_SETUP_BYTES_MAX KIB(256)
 #define LAUNCH_SECRETS_BYTES_MAX \
     43000u                         /* sealed, together: in plain at most what base/mask.h hides at a time */
@@ -98,6 +100,9 @@ struct launch_row {
      * engine. */
     const char *const *setup;
     uint32_t n_setup;
+    const char *const
+        *artifacts; /* n_artifacts globs of its own, for who starts it again; they are in setup, too */
+    uint32_t n_artifacts;
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
     struct wall created_at;
@@ -214,7 +219,12 @@ struct example_row {
     const char *message;
     const char *const *backtrace;
     uint32_t n_backtrace;
-    const char *pending; /* reason; "" none */
+    const char *pending;          /* reason; "" none */
+    const char *const *artifacts; /* n_artifacts paths that it says it left; not read back */
+    uint32_t n_artifacts;
+    const uint64_t *kept; /* n_kept ids of artifacts that belong to it; of rows that are read */
+    uint32_t n_kept;
 };
+#define EXAMPLE_ARTIFACTS_MAX 50u
 
 #endif

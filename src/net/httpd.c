@@ -31,6 +31,7 @@
 #define CLOSE_ROUNDS 8
 #define REPLY_HEADERS_MAX 20
 #define STREAM_BLOCK_BYTES KIB(4)
+#define FILE_BLOCK_BYTES KIB(64)
 #define FILE_CHUNK_BYTES KIB(256)
 #define OVERRUN_BYTES MIB(1) /* read and dropped so that a 413 can be said; then the connection ends */
 
@@ -948,16 +949,29 @@ static ssize_t on_stream(void *ctx, uint64_t pos, char *out, size_t max)
     n = rq->read(rq->user, out, max);
     if (n == HTTP_END)
         return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == HTTP_FAIL)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
     if (n == HTTP_WAIT)
         suspend(rq);
     return n;
 }
 
-void http_reply_stream(struct http_req *rq, int status, ssize_t (*read)(void *user, char *out, size_t max))
+static void reply_stream(struct http_req *rq, int status, uint64_t bytes, size_t block,
+                         ssize_t (*read)(void *user, char *out, size_t max))
 {
     rq->read = read;
-    answer(rq, status,
-           MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_stream, rq, NULL));
+    answer(rq, status, MHD_create_response_from_callback(bytes, block, on_stream, rq, NULL));
+}
+
+void http_reply_stream(struct http_req *rq, int status, ssize_t (*read)(void *user, char *out, size_t max))
+{
+    reply_stream(rq, status, MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read);
+}
+
+void http_reply_stream_of(struct http_req *rq, int status, uint64_t bytes,
+                          ssize_t (*read)(void *user, char *out, size_t max))
+{
+    reply_stream(rq, status, bytes == HTTP_SIZE_UNKNOWN ? MHD_SIZE_UNKNOWN : bytes, FILE_BLOCK_BYTES, read);
 }
 
 void http_wake(struct http_req *rq)

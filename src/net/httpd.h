@@ -88,10 +88,16 @@ void http_reply(struct http_req *rq, int status,
 void http_reply_static(struct http_req *rq, int status, const void *data, size_t n); /* data lives forever */
 
 /* Answer with a stream. `read` fills at most `max` bytes and returns how many, HTTP_WAIT when there is nothing
- * yet (http_wake() calls it again), HTTP_END at the end. on_gone comes when it is over. */
+ * yet (http_wake() calls it again), HTTP_END at the end, HTTP_FAIL when it cannot go on: the connection is closed in a way
+ * that the client can tell from the end. on_gone comes when it is over. */
 #define HTTP_WAIT 0
 #define HTTP_END (-1)
+#define HTTP_FAIL (-2)
+#define HTTP_SIZE_UNKNOWN UINT64_MAX
 void http_reply_stream(struct http_req *rq, int status, ssize_t (*read)(void *user, char *out, size_t max));
+/* The same with a length that is known; a HEAD is answered without a call of `read`. */
+void http_reply_stream_of(struct http_req *rq, int status, uint64_t bytes,
+                          ssize_t (*read)(void *user, char *out, size_t max));
 void http_wake(struct http_req *rq);
 
 #endif

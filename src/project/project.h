@@ -92,9 +92,18 @@ struct plan {
                                       unless it was named twice */
     uint32_t n_files;
 };
+/* What is kept after each run, beside what wrata.yml says: globs of the launch's own, and how much at the most. */
+struct plan_keep {
+    const char *const *globs;
+    uint32_t n_globs;
+    uint64_t file_bytes; /* of one file */
+    uint64_t run_bytes;  /* of a run */
+    uint32_t files;      /* of a run */
+};
 /* What the plan asks of a machine, as lines for the launch's row (wire/agent_setup.h), in the arena; NULL: nothing. */
 struct arena;
-const char *const *plan_setup(const struct plan *plan, struct arena *arena, uint32_t *retn);
+const char *const *plan_setup(const struct plan *plan, const struct plan_keep *keep, struct arena *arena,
+                              uint32_t *retn);
 /* Resolve ref ("" = default branch; branch, tag or commit, also an abbreviated one) and choose files of its tree by
  * patterns: a path, a folder ("spec/": everything runnable below it), or a glob with * ? [..] and **. Errors name the pattern:
  * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX; or wrata.yml and a line of it. When the

@@ -1,4 +1,6 @@
 /* setup.c - what wrata.yml asks of a machine, as the lines that a launch carries to it (wire/agent_setup.h). Pure. */
+#include <stdarg.h>
+
 #include "base/mem.h"
 #include "project/project.h"
 
@@ -10,33 +12,76 @@ static bool has_key_files(const struct plan *plan)
     return false;
 }
 
-const char *const *plan_setup(const struct plan *plan, struct arena *arena, uint32_t *retn)
-{
-    size_t max = 1;
-    const char **lines;
-    uint32_t n = 0;
+/* Collects lines, as many as there was room made for. */
+struct lines {
+    struct arena *arena;
+    const char **at;
+    uint32_t n;
+};
 
-    *retn = 0;
-    if (plan->n_prepare == 0)
-        return NULL;
-    for (uint32_t i = 0; i < plan->n_prepare; i++)
-        max += plan->prepare[i].n_argv + 2;
-    lines = arena_alloc(arena, (max + plan->yml->env.n) * sizeof(*lines));
+static void put(struct lines *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void put(struct lines *l, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    l->at[l->n++] = arena_vprintf(l->arena, fmt, ap);
+    va_end(ap);
+}
+
+static void put_steps(struct lines *l, const struct plan *plan)
+{
     for (uint32_t i = 0; i < plan->n_prepare; i++) {
         const struct plan_step *s = &plan->prepare[i];
 
-        lines[n++] = arena_printf(arena, "step=%s", s->name);
+        put(l, "step=%s", s->name);
         for (uint32_t k = 0; k < s->n_argv; k++)
-            lines[n++] = arena_printf(arena, "arg=%s", s->argv[k]);
+            put(l, "arg=%s", s->argv[k]);
         if (s->time_limit_ms > 0)
-            lines[n++] = arena_printf(arena, "limit_ms=%lld", (long long)s->time_limit_ms);
+            put(l, "limit_ms=%lld", (long long)s->time_limit_ms);
     }
+    if (plan->n_prepare == 0)
+        return;
     /* Each step's key holds that of the step before. Where no step names key files, the machine goes by the commit: what a step
      * reads is not known then. */
     if (has_key_files(plan))
-        lines[n++] = arena_printf(arena, "key=%s", plan->prepare[plan->n_prepare - 1].key);
+        put(l, "key=%s", plan->prepare[plan->n_prepare - 1].key);
     for (uint32_t i = 0; i < plan->yml->env.n; i++)
-        lines[n++] = arena_printf(arena, "prepare_env=%s", plan->yml->env.at[i]);
-    *retn = n;
-    return lines;
+        put(l, "prepare_env=%s", plan->yml->env.at[i]);
+}
+
+static void put_artifacts(struct lines *l, const struct plan *plan, const struct plan_keep *keep)
+{
+    for (uint32_t i = 0; i < plan->yml->artifacts.n; i++) {
+        const struct yml_artifact *a = &plan->yml->artifacts.at[i];
+
+        put(l, "artifact=%s", a->glob);
+        if (a->max_size >= 0)
+            put(l, "artifact_max=%lld", (long long)a->max_size);
+    }
+    for (uint32_t i = 0; i < keep->n_globs; i++)
+        put(l, "artifact=%s", keep->globs[i]);
+    put(l, "artifact_file_max=%llu", (unsigned long long)keep->file_bytes);
+    put(l, "artifact_run_max=%llu", (unsigned long long)keep->run_bytes);
+    put(l, "artifact_files_max=%u", keep->files);
+}
+
+const char *const *plan_setup(const struct plan *plan, const struct plan_keep *keep, struct arena *arena,
+                              uint32_t *retn)
+{
+    uint32_t n_artifacts = plan->yml->artifacts.n + keep->n_globs;
+    struct lines l = {.arena = arena};
+    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1;
+
+    *retn = 0;
+    if (plan->n_prepare == 0 && n_artifacts == 0)
+        return NULL;
+    for (uint32_t i = 0; i < plan->n_prepare; i++)
+        max += plan->prepare[i].n_argv + 2;
+    l.at = arena_alloc(arena, max * sizeof(*l.at));
+    put_steps(&l, plan);
+    if (n_artifacts > 0)
+        put_artifacts(&l, plan, keep);
+    *retn = l.n;
+    return l.at;
 }

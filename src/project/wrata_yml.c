@@ -88,6 +88,11 @@ static const char *text_fault(enum yml_check check, const char *s)
     }
 }
 
+const char *yml_glob_fault(const char *glob)
+{
+    return text_fault(YML_CHECK_glob, glob);
+}
+
 /* ---- values ---- */
 
 struct checking {

@@ -57,6 +57,9 @@ const char *yml_report_name(int report); /* "rspec" */
 MUST_USE enum err wrata_yml_parse(struct slice text, struct yml_file *ret, struct yml_problems *p);
 /* As an empty file would be read. */
 void wrata_yml_empty(struct yml_file *ret);
+/* What is wrong with a glob that looks for files of a project; NULL: nothing. */
+const char *yml_glob_fault(const char *glob);
+
 /* What only the project's files can tell: are the scripts and the preload there, can the scripts be run? `fault` gets a path and
  * says what is wrong with it ("is not in the project"), or NULL. */
 typedef const char *yml_fault_fn(void *ctx, const char *path, bool is_script);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/seal.h"
 #include "net/tls.h"
+#include "server/keeper.h"
 #include "server/serve.h"
 
 #define STOP_LINKS_MS 300 /* for the last goals and goodbyes to reach the agents */
@@ -315,14 +316,14 @@ static void on_boot_row(void *ctx, const struct change *c)
 
     engine_load(s->engine, s->now, c);
     if (c->kind == CHANGE_RUN_ADD)
-        streams_resume(s->streams, &(struct stream_pos){.run = c->run.id}, c->run.launch);
+        streams_resume(s->streams, &(struct stream_pos){.run = c->run.id}, c->run.launch, c->run.server);
 }
 
 static void on_boot_stream(void *ctx, const struct stream_pos *pos)
 {
     struct server *s = ctx;
 
-    streams_resume(s->streams, pos, (struct launch_id){0});
+    streams_resume(s->streams, pos, (struct launch_id){0}, (struct server_id){0});
 }
 
 /* The engine is a cache of the store: read the living rows back. */
@@ -388,6 +389,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .why = on_api_why,
                            .seal = secrets_seal,
                            .schedules_changed = schedules_changed,
+                           .artifact_gone = keeper_gone,
                            .ctx = s};
     char mirrors[PATH_BYTES_MAX];
     enum err err;
@@ -400,6 +402,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
         err = links_new(&s->loop, &links, &server_link_ops, s, &s->links, reterr);
     api.projects = s->projects;
     settings_of_launches(s->opts.config, &api.launches);
+    settings_of_keep(s->opts.config, &api.keep);
     settings_of_accounts(s, &api.accounts);
     mails_of_api(s, &api);
     if (err == ERR_OK)
@@ -437,6 +440,8 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     err = boot(s, reterr);
     mails_open(s);
     if (err == ERR_OK)
+        err = keeper_open(s, reterr);
+    if (err == ERR_OK)
         err = open_edges(s, reterr);
     if (err == ERR_OK && opts->private_fd >= 0) {
         CHECK(uv_poll_init(&s->loop, &s->starter, opts->private_fd) == 0);
@@ -447,6 +452,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     if (err == ERR_OK) {
         server_post(s, &(struct event){.kind = EV_BOOTED});
         schedules_open(s);
+        keeper_start(s);
     }
     return err;
 }
@@ -474,6 +480,7 @@ void server_close(struct server *s)
     projects_halt(s->projects);
     mails_halt(s);
     schedules_halt(s);
+    keeper_halt(s);
     store_close(s->store);
     mails_free(s);
     api_store_is_closed(s->api);
@@ -494,5 +501,6 @@ void server_close(struct server *s)
     }
     uv_walk(&s->loop, close_handle, NULL);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    keeper_free(s);
     CHECK(uv_loop_close(&s->loop) == 0);
 }

@@ -19,6 +19,7 @@
 
 struct forwarded;
 struct http_redirect;
+struct keeper;
 struct mails;
 struct schedules;
 struct sealer;
@@ -69,6 +70,7 @@ struct server {
     struct streams *streams;
     struct api *api;
     struct mails *mails;
+    struct keeper *keeper;          /* of artifacts */
     struct schedules *schedules;    /* NULL: a private server */
     struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */
     char admin_emails_text[ADMIN_EMAILS_MAX * 256];
@@ -114,6 +116,7 @@ void listen_close(struct server *s);
 /* ---- settings.c: config.yml, again on SIGHUP ---- */
 void settings_apply(const struct config *c); /* to what is the same for the whole process: the log */
 void settings_of_launches(const struct config *c, struct api_launch_defaults *ret);
+void settings_of_keep(const struct config *c, struct api_keep *ret);
 void settings_of_accounts(struct server *s, struct api_account_settings *ret); /* texts live in s */
 /* Who may fetch by https. Borrows the texts of c. */
 MUST_USE enum err settings_of_git(struct projects *ps, const struct credentials *c, struct why *reterr);
@@ -144,7 +147,10 @@ extern const struct link_ops server_link_ops; /* ctx: struct server */
 OWNED struct streams *streams_new(struct server *s);
 void streams_free(struct streams *st);
 /* Bytes before the given positions are durable already; for runs found alive at boot. */
-void streams_resume(struct streams *st, const struct stream_pos *pos, struct launch_id launch);
+void streams_resume(struct streams *st, const struct stream_pos *pos, struct launch_id launch,
+                    struct server_id server);
+/* Is the run alive, and was it given to this server? */
+bool streams_is_held(const struct streams *st, struct server_id server, struct run_id run);
 /* A run exists from now on: called with the changes of each turn before they are submitted. */
 void streams_note_changes(struct streams *st, const struct change *changes, uint32_t n);
 void streams_bytes(struct streams *st, struct server_id server, const struct frame_stream *f);

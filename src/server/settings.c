@@ -24,6 +24,13 @@ void settings_of_launches(const struct config *c, struct api_launch_defaults *re
                                         .lease_s = c->set.lease_s};
 }
 
+void settings_of_keep(const struct config *c, struct api_keep *ret)
+{
+    *ret = (struct api_keep){.file_bytes = (uint64_t)c->set.artifact_file_max_bytes,
+                             .run_bytes = (uint64_t)c->set.artifact_run_max_bytes,
+                             .files = (uint32_t)c->set.artifact_files_max};
+}
+
 #define HOUR_MS INT64_C(3600000)
 
 static uint32_t lines_of(const char *text, char *copy, size_t size, const char **ret, uint32_t max)
@@ -143,6 +150,7 @@ void settings_reload(struct server *s)
     struct buf problems;
     struct api_launch_defaults launches;
     struct api_account_settings accounts;
+    struct api_keep keep;
     struct why why;
     char quoted[300];
 
@@ -158,6 +166,8 @@ void settings_reload(struct server *s)
         settings_apply(s->opts.config);
         settings_of_launches(s->opts.config, &launches);
         api_set_launch_defaults(s->api, &launches);
+        settings_of_keep(s->opts.config, &keep);
+        api_set_keep(s->api, &keep);
         settings_of_accounts(s, &accounts);
         api_set_accounts(s->api, &accounts);
         LOG_INFO("config.reloaded", "changed=%s", any ? "yes" : "no");

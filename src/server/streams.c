@@ -20,7 +20,8 @@
 struct run_stream {
     uint64_t run; /* key */
     struct launch_id launch;
-    struct server_id server;
+    struct server_id holder; /* it was given to */
+    struct server_id server; /* its bytes came from last */
     uint64_t received[STREAM_COUNT];
     uint64_t durable[STREAM_COUNT]; /* acknowledged at most up to here */
     struct results results;
@@ -59,7 +60,7 @@ struct streams *streams_new(struct server *s)
     return st;
 }
 
-static struct run_stream *find(struct streams *st, uint64_t run)
+static struct run_stream *find(const struct streams *st, uint64_t run)
 {
     struct run_stream *rs;
 
@@ -74,7 +75,7 @@ static struct run_stream *add(struct streams *st, struct run_id run, struct laun
 
     rs->run = run.v;
     rs->launch = launch;
-    rs->server = server;
+    rs->holder = rs->server = server;
     HASH_ADD(hh, st->runs, run, sizeof(rs->run), rs);
     return rs;
 }
@@ -98,16 +99,24 @@ void streams_free(struct streams *st)
     free(st);
 }
 
-void streams_resume(struct streams *st, const struct stream_pos *pos, struct launch_id launch)
+void streams_resume(struct streams *st, const struct stream_pos *pos, struct launch_id launch,
+                    struct server_id server)
 {
     struct run_stream *rs = find(st, pos->run.v);
 
     if (rs == NULL)
-        rs = add(st, pos->run, launch, (struct server_id){0});
+        rs = add(st, pos->run, launch, server);
     rs->received[STREAM_LOG] = rs->durable[STREAM_LOG] = pos->log_bytes;
     rs->received[STREAM_RESULTS] = rs->durable[STREAM_RESULTS] = pos->results_bytes;
     results_done(&rs->results);
     results_init(&rs->results, pos->run, pos->results_bytes, &pos->tally, pos->next_seq);
+}
+
+bool streams_is_held(const struct streams *st, struct server_id server, struct run_id run)
+{
+    const struct run_stream *rs = find(st, run.v);
+
+    return rs != NULL && rs->holder.v == server.v;
 }
 
 void streams_note_changes(struct streams *st, const struct change *changes, uint32_t n)

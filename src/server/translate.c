@@ -4,6 +4,7 @@
  * trust them. Numbers that the engine looks up (run ids, links) need no check: unknown ones are late news. */
 #include <string.h>
 
+#include "server/keeper.h"
 #include "server/server.h"
 
 #define HELD_MAX 4096u
@@ -99,4 +100,7 @@ const struct link_ops server_link_ops = {
     .started = on_started,
     .stream = on_stream,
     .finished = on_finished,
+    .artifacts_begin = keeper_begin,
+    .artifacts_bytes = keeper_bytes,
+    .artifacts_drop = keeper_drop,
 };

@@ -2,6 +2,7 @@
  *
  * The rows and the position in the channel move in one transaction, so after a crash the agent is asked for
  * exactly what is missing; what comes twice is passed over by its number. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/store_private.h"
@@ -21,11 +22,12 @@ static void example_add(struct writer *w, uint64_t run, uint64_t launch, const s
 {
     struct slice path = words_in(&w->batch, row->path, row->n_path);
     struct slice backtrace = words_in(&w->batch, row->backtrace, row->n_backtrace);
+    struct slice artifacts = words_in(&w->batch, row->artifacts, row->n_artifacts);
     struct db_stmt *s;
 
-    s = db_sql(w->db,
-               "INSERT INTO examples (run, seq, launch, status, example_id, description, file, line, "
-               "duration_ms, exception, message, backtrace, pending) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    s = db_sql(w->db, "INSERT INTO examples (run, seq, launch, status, example_id, description, file, line, "
+                      "duration_ms, exception, message, backtrace, pending, artifacts) "
+                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, run);
     db_int(s, row->seq);
     db_uint(s, launch);
@@ -39,6 +41,7 @@ static void example_add(struct writer *w, uint64_t run, uint64_t launch, const s
     db_text(s, row->message);
     db_bytes(s, backtrace.ptr, backtrace.len);
     db_text(s, row->pending);
+    db_bytes(s, artifacts.ptr, artifacts.len);
     (void)db_run(s);
 }
 
@@ -153,6 +156,7 @@ enum err read_examples(struct reader *r, const struct example_filter *f, struct 
                        void *ctx, struct why *reterr)
 {
     struct db_stmt *s = examples_query(r, f);
+    struct artifact_marks marks = {0};
     uint32_t n = 0;
     uint64_t next = 0;
 
@@ -177,8 +181,11 @@ enum err read_examples(struct reader *r, const struct example_filter *f, struct 
         }
         arena_reset(&r->row);
         get_example(&r->row, s, &row);
+        artifact_marks_read(r, row.run.v, &marks);
+        row.kept = artifact_marks_of(&marks, &r->row, row.seq, &row.n_kept);
         next = f->run.v != 0 ? row.seq + 1 : (row.run.v << SEQ_BITS) + row.seq + 1;
         each(ctx, &row);
     }
+    free(marks.at);
     return db_error(r->db, reterr);
 }

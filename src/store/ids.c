@@ -25,6 +25,7 @@ static const struct {
     [ID_LIST] = {"list", "SELECT COALESCE(MAX(id), 0) FROM lists"},
     [ID_SCHEDULE] = {"schedule", "SELECT COALESCE(MAX(id), 0) FROM schedules"},
     [ID_UNDO] = {"undo", "SELECT COALESCE(MAX(id), 0) FROM queue_undos"},
+    [ID_ARTIFACT] = {"artifact", "SELECT COALESCE(MAX(id), 0) FROM artifacts"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

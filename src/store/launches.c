@@ -51,6 +51,19 @@ static void setup_add(struct writer *w, const struct launch_row *row)
     (void)db_run(s);
 }
 
+static void own_artifacts_add(struct writer *w, const struct launch_row *row)
+{
+    struct slice globs = words_in(&w->batch, row->artifacts, row->n_artifacts);
+    struct db_stmt *s;
+
+    if (row->n_artifacts == 0)
+        return;
+    s = db_sql(w->db, "INSERT INTO launch_artifacts (launch, globs) VALUES (?,?)");
+    db_uint(s, row->id.v);
+    db_bytes(s, globs.ptr, globs.len);
+    (void)db_run(s);
+}
+
 void launch_row_add(struct writer *w, const struct launch_row *row)
 {
     struct slice env = words_in(&w->batch, row->env, row->n_env);
@@ -85,6 +98,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     (void)db_run(s);
     secrets_add(w, row);
     setup_add(w, row);
+    own_artifacts_add(w, row);
     s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
     db_uint(s, row->id.v);
     (void)db_run(s);

@@ -77,7 +77,8 @@ struct live_run *live_run_get(struct writer *w, uint64_t id)
     s = db_sql(w->db,
                "SELECT launch, state, outcome, results_bytes, next_seq, discovered, passed, failed, pending, "
                "errors, flags, bad_lines, seen_discovered, seen_passed, seen_failed, seen_pending, "
-               "seen_errors, seen_flags, seen_bad_lines FROM runs WHERE id = ?");
+               "seen_errors, seen_flags, seen_bad_lines, "
+               "EXISTS (SELECT 1 FROM artifact_packs p WHERE p.run = runs.id) FROM runs WHERE id = ?");
     db_uint(s, id);
     while (db_row(s)) {
         r = live_run_add(w, id);
@@ -88,6 +89,7 @@ struct live_run *live_run_get(struct writer *w, uint64_t id)
         r->next_seq = (uint32_t)db_get_uint(s);
         r->said = get_tally(s);
         r->seen = get_tally(s);
+        r->has_artifacts = db_get_int(s) != 0;
     }
     return r;
 }

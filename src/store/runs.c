@@ -109,6 +109,8 @@ void run_row_set(struct writer *w, const struct run_row *row)
     if (row->state == RUN_DONE || row->state == RUN_LOST) {
         if (log_end(w, row->id, &why) != ERR_OK)
             db_fail(w->db, "%s", why.text);
+        if (live->has_artifacts)
+            artifacts_link(w, row->id);
         live_run_forget(w, live);
     }
     s = db_sql(w->db,

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "model/account.h"
+#include "model/artifact.h"
 #include "model/change.h"
 #include "model/choice.h"
 #include "model/list.h"
@@ -146,6 +147,44 @@ void store_schedule_put(struct store *st, const struct schedule_row *row, uint64
 void store_schedule_delete(struct store *st, uint64_t id, store_done_fn *done, void *ctx);
 /* What came of a time at which it was due, when that was no launch. A schedule that is gone is passed over. */
 void store_schedule_step(struct store *st, const struct schedule_step *step, store_done_fn *done, void *ctx);
+
+/* What a run left to be kept, in place of what there is of it: the rows of a pack that is on disk under its name (store/pack.h).
+ * ERR_NOTFOUND, ERR_CONFLICT: there is no such run, or it is over. `put` and what it points to must live until `done`. */
+struct artifacts_put {
+    struct run_id run;
+    const char *pack;
+    const struct artifact_row
+        *rows; /* path, bytes, mtime_ms, offset, crc; none: the run has no artifacts any more */
+    uint32_t n;
+    struct wall at;
+    /* written before `done` */
+    struct launch_id launch;
+    char replaced[ARTIFACT_PACK_BYTES]; /* a pack that no row names any more; "" none */
+};
+void store_artifacts_put(struct store *st, struct artifacts_put *put, store_done_fn *done, void *ctx);
+/* One of them. ERR_NOTFOUND. `gone` must live until `done`, and so what follows. */
+struct artifact_gone {
+    uint64_t id;
+    /* written before `done` */
+    struct run_id run;
+    struct launch_id launch;
+    char pack[ARTIFACT_PACK_BYTES];
+    uint64_t offset;
+    uint64_t bytes;
+    bool was_last; /* no row names the pack any more */
+};
+void store_artifact_delete(struct store *st, struct artifact_gone *gone, store_done_fn *done, void *ctx);
+/* All artifacts of some runs, by the packs that they have now; another pack is left alone. */
+#define ARTIFACT_DROP_MAX 50u
+struct artifact_drop {
+    uint32_t n;
+    struct {
+        struct run_id run;
+        char name[ARTIFACT_PACK_BYTES];
+        bool is_gone; /* written before `done` */
+    } at[ARTIFACT_DROP_MAX];
+};
+void store_artifacts_drop(struct store *st, struct artifact_drop *drop, store_done_fn *done, void *ctx);
 
 /* ---- reading ---- */
 
@@ -333,6 +372,37 @@ MUST_USE enum err read_start(struct reader *r, uint64_t schedule, struct wall du
                              struct why *reterr);
 MUST_USE enum err read_schedule_launch_living(struct reader *r, uint64_t schedule, struct launch_id *ret,
                                               struct why *reterr);
+
+/* The globs that a launch itself had asked for. */
+MUST_USE enum err read_launch_artifacts(struct reader *r, struct launch_id id,
+                                        void (*each)(void *ctx, const char *glob), void *ctx,
+                                        struct why *reterr);
+/* Artifacts, of a run or of a launch, the first ones first: those of a run by their paths. */
+struct artifact_filter {
+    struct run_id run; /* one of the two is set */
+    struct launch_id launch;
+};
+typedef void artifact_fn(void *ctx, const struct artifact_row *row);
+MUST_USE enum err read_artifact(struct reader *r, uint64_t id, artifact_fn *each, void *ctx,
+                                struct why *reterr);
+MUST_USE enum err read_artifacts(struct reader *r, const struct artifact_filter *f, struct page *p,
+                                 artifact_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_artifact_user(struct reader *r, uint64_t id, struct user_id *ret, struct why *reterr);
+struct artifact_sums {
+    uint64_t packs;
+    uint64_t files;
+    uint64_t bytes;
+};
+MUST_USE enum err read_artifact_sums(struct reader *r, struct artifact_sums *ret, struct why *reterr);
+/* Packs: the oldest ones; those of runs that are not there any more, looking at `max` behind *at, which moves on and is 0 at the
+ * end; whether this is the pack of its run. */
+typedef void artifact_pack_fn(void *ctx, const struct artifact_pack_row *row);
+MUST_USE enum err read_artifact_packs_oldest(struct reader *r, uint32_t max, artifact_pack_fn *each,
+                                             void *ctx, struct why *reterr);
+MUST_USE enum err read_artifact_packs_orphaned(struct reader *r, struct run_id *at, uint32_t max,
+                                               artifact_pack_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_artifact_pack_is_known(struct reader *r, struct run_id run, const char *name,
+                                              bool *ret, struct why *reterr);
 
 /* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
 MUST_USE enum err read_predictions(struct reader *r, struct project_id project,

@@ -31,6 +31,7 @@ enum id_kind {
     ID_LIST,
     ID_SCHEDULE,
     ID_UNDO,
+    ID_ARTIFACT,
     ID_KIND_COUNT
 };
 
@@ -152,6 +153,7 @@ struct live_run {
     struct tally seen; /* of the examples that are stored */
     uint64_t results_bytes;
     uint32_t next_seq;
+    bool has_artifacts;
     UT_hash_handle hh;
 };
 struct live_test *live_test_get(struct writer *w, uint64_t id);
@@ -174,6 +176,23 @@ void sums_drop(struct writer *w); /* after a failed batch */
 bool run_counts(enum run_state state, enum outcome outcome);
 /* What is known of a run's examples: while it lives, what has been stored of them. */
 const struct tally *tally_so_far(enum run_state state, const struct tally *said, const struct tally *seen);
+
+/* ---- artifact_links.c ---- */
+void artifacts_link(struct writer *w, struct run_id run); /* with its examples, when it ends */
+/* Which artifacts belong to examples: of one run at a time, read when another one is asked for. All zero before the first. */
+struct artifact_marks {
+    uint64_t run;
+    struct artifact_mark {
+        uint64_t id;
+        int64_t example;
+    } * at;
+    uint32_t n;
+    uint32_t cap;
+};
+void artifact_marks_read(struct reader *r, uint64_t run,
+                         struct artifact_marks *marks); /* free(marks->at) at the end */
+const uint64_t *artifact_marks_of(const struct artifact_marks *marks, struct arena *a, uint32_t seq,
+                                  uint32_t *retn);
 
 /* ---- logs.c ---- */
 MUST_USE enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const char *bytes,

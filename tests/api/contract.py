@@ -31,7 +31,7 @@ class Contract:
         operation = self.use(method, path)
         responses = operation["responses"]
         response = responses.get(str(status), responses["default"])
-        content = response["content"]
+        content = response.get("content", {})
         if "application/json" not in content:
             return
         if status < 400:

@@ -90,6 +90,7 @@ class ApiTest(unittest.TestCase):
             "ok.sh": "echo one\necho two\n",
             "bad.sh": "echo broken; exit 3\n",
             "slow.sh": "echo started; sleep 600\n",
+            "leaves.sh": "mkdir -p out; echo abc > out/a.txt; head -c 1000 /dev/zero > out/b.bin\n",
             "umlaut.sh": "i=0; while [ $i -lt 40 ]; do printf 'gr\\303'; sleep 0.02; printf '\\274n %d\\n' $i; "
                          "i=$((i+1)); done\nprintf 'bad \\377 end\\303'\n",
         }.items():
@@ -750,6 +751,36 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(self.call("DELETE", one).json, {})
         self.assertEqual(self.call("DELETE", path).json, {})
         self.refused(self.call("DELETE", one), 404, "NOTFOUND")
+
+    def test_artifacts_of_a_run_and_of_a_launch(self):
+        launch = self.launch(["leaves.sh"], artifacts=["out/**"])
+        self.assertEqual(self.finished(launch)["outcome"], "passed")
+        run = self.get("/api/v1/runs?launch=%d" % launch["id"])["items"][0]
+        of_run, of_launch = "/api/v1/runs/%d/artifacts" % run["id"], "/api/v1/launches/%d/artifacts" % launch["id"]
+        found = self.get(of_run)["items"]
+        self.assertEqual([(a["path"], a["bytes"], a["example"]) for a in found], [("out/a.txt", 4, None), ("out/b.bin", 1000, None)])
+        self.assertEqual(self.get(of_launch)["items"], found)
+        page = self.get(of_launch + "?limit=1")
+        self.assertEqual((page["items"], self.get(of_launch + "?limit=1&cursor=" + page["next"])["items"]), (found[:1], found[1:]))
+        self.assertEqual(self.get("/api/v1/artifacts"), {"runs": 1, "files": 2, "bytes": 1004})
+        one = "/api/v1/artifacts/%d" % found[1]["id"]
+        self.assertEqual(self.call("GET", one).body, bytes(1000))
+        answer = self.call("HEAD", one)
+        self.assertEqual((answer.status, answer.headers["Content-Length"], answer.body), (200, "1000", b""))
+        part = self.call("GET", one, headers={"Range": "bytes=990-"})
+        self.assertEqual((part.status, part.body), (206, bytes(10)))
+        self.assertEqual(self.call("GET", one, headers={"If-None-Match": part.headers["ETag"]}).status, 304)
+        self.refused(self.call("GET", one, headers={"Range": "bytes=1000-"}), 416, "INVALID")
+        for path in (of_run, of_launch):
+            self.assertEqual(self.call("GET", path + ".zip").body[:4], b"PK\x03\x04")
+        self.refused(self.call("GET", "/api/v1/launches/999999/artifacts.zip"), 404, "NOTFOUND")
+        self.refused(self.call("GET", "/api/v1/launches/999999/artifacts"), 404, "NOTFOUND")
+        for artifact in found:
+            self.assertEqual(self.call("DELETE", "/api/v1/artifacts/%d" % artifact["id"]).json, {})
+        self.refused(self.call("DELETE", one), 404, "NOTFOUND")
+        self.refused(self.call("GET", of_run + ".zip"), 404, "NOTFOUND", word="there are no artifacts of run %d" % run["id"])
+        body = {"project": self.repo, "files": ["ok.sh"], "artifacts": ["fine", "a//b"]}
+        self.refused(self.call("POST", "/api/v1/launches", body), 422, "INVALID", "artifacts", "artifacts[1]: 'a//b' has an empty name")
 
     def test_zz_most_routes_were_held_against_the_document(self):
         routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}

@@ -9,6 +9,8 @@ not from the C sources: two readings that agree are worth more than one.
     beat N           a beat with seq N           stream R S OFF TEXT
     finished R       run R returned 0            raw HEX         these bytes
     fetch P COMMIT   a git channel: fetch COMMIT of project P into DIR/clone.git
+    open C KIND N    open channel C              data C N        N bytes on channel C, in frames of 64 KiB
+    close C ERROR    close channel C             answer          wait for CHAN_DATA, add its bytes to DIR/answer
     stderr TEXT      a line of standard error    exit N          end with this status
     sleep MS         wait                        flood N         N megabytes of bytes that are no frame
 """
@@ -218,6 +220,18 @@ def main():
             link.wait(args[0])
         elif word == "raw":
             link.raw(bytes.fromhex(args[0]))
+        elif word == "open":
+            link.send("CHAN_OPEN", u32(int(args[0])), text(args[1]), u64(int(args[2])), text(""))
+        elif word == "data":
+            left = int(args[1])
+            while left > 0:
+                link.send("CHAN_DATA", u32(int(args[0])), text(b"x" * min(left, 65536)))
+                left -= 65536
+        elif word == "close":
+            link.send("CHAN_CLOSE", u32(int(args[0])), text(rest.partition(" ")[2]))
+        elif word == "answer":
+            with open(os.path.join(folder, "answer"), "ab") as f:
+                f.write(link.wait("CHAN_DATA")["bytes"])
         elif word == "fetch":
             fetch(link, int(args[0]), args[1])
         elif word == "stderr":

@@ -29,6 +29,10 @@ struct world {
     bool disconnect_in_beat;
     bool reconnect_in_down;
     struct server_row row;
+    struct artifact_chan *chan;
+    unsigned begun, dropped;
+    unsigned taken; /* bytes that came on channels of artifacts */
+    bool is_refused;
 };
 
 static void on_up(void *ctx, struct server_id s, uint64_t number, const struct frame_hello *h)
@@ -91,7 +95,47 @@ static void on_finished(void *ctx, struct server_id s, uint64_t number, const st
                    (int)f->reason.len, f->reason.ptr);
 }
 
-static const struct link_ops ops = {on_up, on_down, on_beat, on_started, on_stream, on_finished};
+static void *on_artifacts_begin(void *ctx, struct server_id s, struct run_id run, struct artifact_chan *chan,
+                                struct why *reterr)
+{
+    struct world *w = ctx;
+
+    assert_int_equal(s.v, 9);
+    assert_int_equal(run.v, 41);
+    w->begun++;
+    w->chan = chan;
+    if (!w->is_refused)
+        return w;
+    (void)why_set(reterr, ERR_CONFLICT, NULL, "run 41\nis over");
+    return NULL;
+}
+
+static void on_artifacts_bytes(void *sink, char *bytes, size_t n)
+{
+    struct world *w = sink;
+
+    assert_int_equal(bytes[n - 1], 'x');
+    w->taken += (unsigned)n;
+    free(bytes);
+}
+
+static void on_artifacts_drop(void *sink)
+{
+    struct world *w = sink;
+
+    w->dropped++;
+    w->chan = NULL;
+}
+
+static const struct link_ops ops = {.up = on_up,
+                                    .down = on_down,
+                                    .beat = on_beat,
+                                    .started = on_started,
+                                    .stream = on_stream,
+                                    .finished = on_finished,
+                                    .artifacts_begin = on_artifacts_begin,
+                                    .artifacts_bytes = on_artifacts_bytes,
+                                    .artifacts_drop = on_artifacts_drop};
 
 static enum err open_secret(void *ctx, struct user_id user, const char *line, struct buf *out,
                             struct why *reterr);
@@ -591,6 +635,138 @@ static void test_link__ssh_that_fails_says_why(void **state)
     }
 }
 
+/* Artifacts may be passed over by an agent that is too old to know of them; the rest of a setup may not. */
+static void test_link__an_older_agent_runs_what_only_asks_for_artifacts(void **state)
+{
+    static const char *const artifacts[] = {"artifact=*.png", "artifact_run_max=7"};
+    static const char *const steps[] = {"artifact=*.png", "step=x", "arg=x"};
+    struct world *w = world_new("hello 2\nexpect WELCOME\n");
+    const char *argv[] = {"true"};
+    struct run_spec first = {
+        .run = {5}, .commit = "", .argv = argv, .n_argv = 1, .setup = artifacts, .n_setup = 2};
+    struct run_spec second = {
+        .run = {6}, .commit = "", .argv = argv, .n_argv = 1, .setup = steps, .n_setup = 3};
+    struct goal_entry entries[] = {{{5}, 0, 30000, &first}, {{6}, 0, 30000, &second}};
+    struct goal g = {.server = {9}, .seq = 1, .entries = entries, .n_entries = 2};
+    char got[8192];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->ups, 1);
+    g.link = w->number;
+    link_goal(w->links, &g);
+    until(w, &w->finishes, 1);
+    assert_non_null(
+        strstr(w->reason, "6 how 12: the agent on this server is older than what wrata.yml asks for"));
+    until_file(w, "got", "GOALS", got, sizeof(got));
+    assert_non_null(strstr(got, "\"frame\": \"RUN_SPEC\", \"run\": 5"));
+    assert_null(strstr(got, "\"frame\": \"RUN_SPEC\", \"run\": 6"));
+    world_free(w);
+}
+
+/* ---- channels of artifacts ---- */
+
+static void test_link__artifacts_reach_the_sink_and_its_answer_the_agent(void **state)
+{
+    struct world *w =
+        world_new("hello\nexpect WELCOME\nopen 7 artifacts 41\ndata 7 262144\nexpect CHAN_CREDIT\n"
+                  "data 7 100000\nanswer\nexpect CHAN_CLOSE\ndata 7 65536\nclose 7\nbeat 1\n");
+    char got[8192];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->taken, 262144);
+    artifact_chan_took(w->chan, 200000);
+    links_flush(w->links);
+    until(w, &w->taken, 362144);
+    artifact_chan_took(w->chan, 62144);
+    artifact_chan_answer(w->chan, NULL);
+    links_flush(w->links);
+    until(w, &w->beats, 1); /* what came after the answer was taken, too */
+    until_file(w, "answer", "ok\n", got, sizeof(got));
+    until_file(w, "got", "CHAN_CLOSE", got, sizeof(got));
+    assert_non_null(strstr(got, "\"frame\": \"CHAN_CREDIT\", \"chan\": 7, \"bytes\": 200000"));
+    assert_non_null(strstr(got, "\"frame\": \"CHAN_CLOSE\", \"chan\": 7, \"error\": \"\""));
+    assert_int_equal(w->dropped, 0);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__artifacts_that_are_refused_are_told_why(void **state)
+{
+    struct world *w = world_new("hello\nexpect WELCOME\nopen 7 artifacts 41\ndata 7 262144\nanswer\n"
+                                "expect CHAN_CREDIT\nclose 7\nopen 7 artifacts 0\nanswer\nbeat 1\n");
+    char got[8192];
+
+    (void)state;
+    w->is_refused = true;
+    link_connect(w->links, &w->row);
+    until_file(w, "answer", "no run 41 is over\n", got, sizeof(got));
+    until(w, &w->beats, 1);
+    until_file(w, "answer", "no there is no such run\n", got, sizeof(got));
+    assert_int_equal(w->begun, 1);
+    assert_int_equal(w->taken, 0);
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__artifacts_that_make_no_sense_close_the_channel_alone(void **state)
+{
+    struct world *w = world_new(
+        "hello\nexpect WELCOME\nopen 7 artifacts 41\ndata 7 10\nexpect CHAN_CLOSE\n"
+        "data 7 10\nopen 8 artifacts 41\nclose 8 the client went away\n"
+        "open 9 artifacts 41\nclose 9\nexpect CHAN_CLOSE\nopen 10 tapes 41\nexpect CHAN_CLOSE\nbeat 1\n");
+    char got[8192];
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->taken, 10);
+    artifact_chan_break(w->chan, "neither a `file` line nor `end`");
+    links_flush(w->links);
+    until(w, &w->beats, 1);
+    assert_int_equal(w->taken, 10);
+    assert_int_equal(w->begun, 3);
+    assert_int_equal(w->dropped, 2);
+    until_file(w, "got", "no such thing to open", got, sizeof(got));
+    assert_non_null(strstr(got, "\"chan\": 7, \"error\": \"neither a `file` line nor `end`\""));
+    assert_null(strstr(got, "\"chan\": 8"));
+    assert_non_null(strstr(got, "\"chan\": 9, \"error\": \"it ended before its end\""));
+    assert_int_equal(w->downs, 0);
+    world_free(w);
+}
+
+static void test_link__artifacts_beyond_their_credit_end_the_link(void **state)
+{
+    struct world *w = world_new("hello\nexpect WELCOME\nopen 7 artifacts 41\ndata 7 262145\n");
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->downs, 1);
+    assert_string_equal(w->reason,
+                        "the agent on s1 broke the protocol: more bytes on a channel than its credit");
+    assert_int_equal(w->dropped, 1);
+    world_free(w);
+    w = world_new("hello\nexpect WELCOME\nopen 7 artifacts 41\nopen 7 artifacts 41\n");
+    link_connect(w->links, &w->row);
+    until(w, &w->downs, 1);
+    assert_string_equal(w->reason, "the agent on s1 broke the protocol: channel 7 is open already");
+    assert_int_equal(w->dropped, 1);
+    world_free(w);
+}
+
+static void test_link__artifacts_are_dropped_with_the_link(void **state)
+{
+    struct world *w =
+        world_new("hello\nexpect WELCOME\nopen 7 artifacts 41\nopen 8 artifacts 41\ndata 8 5\n");
+
+    (void)state;
+    link_connect(w->links, &w->row);
+    until(w, &w->taken, 5);
+    link_disconnect(w->links, w->row.id);
+    assert_int_equal(w->dropped, 2);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,6 +784,12 @@ int main(void)
         cmocka_unit_test(test_link__ssh_refuses_a_host_that_is_an_option),
         cmocka_unit_test(test_link__ssh_brings_the_agent_once),
         cmocka_unit_test(test_link__ssh_that_fails_says_why),
+        cmocka_unit_test(test_link__an_older_agent_runs_what_only_asks_for_artifacts),
+        cmocka_unit_test(test_link__artifacts_reach_the_sink_and_its_answer_the_agent),
+        cmocka_unit_test(test_link__artifacts_that_are_refused_are_told_why),
+        cmocka_unit_test(test_link__artifacts_that_make_no_sense_close_the_channel_alone),
+        cmocka_unit_test(test_link__artifacts_beyond_their_credit_end_the_link),
+        cmocka_unit_test(test_link__artifacts_are_dropped_with_the_link),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

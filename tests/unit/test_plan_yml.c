@@ -202,12 +202,55 @@ static void test_plan_yml__the_key_of_a_step_changes_with_what_it_depends_on(voi
     assert_int_not_equal(strcmp(first + 65, changed + 65), 0);
 }
 
+/* The setup lines of this wrata.yml, "LINE|LINE". */
+static const char *setup_text(const char *text, const char *const *globs, uint32_t n_globs)
+{
+    static char out[2048];
+    const char *const patterns[] = {"spec/"};
+    struct plan_keep keep = {
+        .globs = globs, .n_globs = n_globs, .file_bytes = 10, .run_bytes = 20, .files = 30};
+    struct tree *t = tree_of(files, BLOB_A, text);
+    const char *const *lines;
+    struct plan plan;
+    struct arena a;
+    struct why why;
+    uint32_t n = 0;
+
+    arena_init(&a);
+    assert_int_equal(plan_make(t, patterns, 1, &a, &plan, &why), ERR_OK);
+    lines = plan_setup(&plan, &keep, &a, &n);
+    out[0] = '\0';
+    for (uint32_t i = 0; i < n; i++)
+        (void)snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s%s", i > 0 ? "|" : "", lines[i]);
+    arena_done(&a);
+    tree_free(t);
+    return out;
+}
+
+static void test_plan_yml__a_launch_asks_for_artifacts_with_the_limits_of_the_server(void **state)
+{
+    static const char *const globs[] = {"own/*"};
+    static const char limits[] = "artifact_file_max=10|artifact_run_max=20|artifact_files_max=30";
+    char want[256];
+
+    (void)state;
+    assert_string_equal(setup_text("env: {A: b}\n", NULL, 0), "");
+    (void)snprintf(want, sizeof(want), "artifact=own/*|%s", limits);
+    assert_string_equal(setup_text("env: {A: b}\n", globs, 1), want);
+    (void)snprintf(want, sizeof(want), "artifact=a/**|artifact=*.mp4|artifact_max=52428800|artifact=own/*|%s",
+                   limits);
+    assert_string_equal(setup_text("artifacts: [a/**, {glob: \"*.mp4\", max_size: 50m}]\n", globs, 1), want);
+    (void)snprintf(want, sizeof(want), "step=x|arg=x|prepare_env=A=b|artifact=a/**|%s", limits);
+    assert_string_equal(setup_text("env: {A: b}\nartifacts: [a/**]\nprepare: [{run: [x]}]\n", NULL, 0), want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan_yml__the_first_command_that_fits_is_taken),
         cmocka_unit_test(test_plan_yml__with_a_fault_nothing_is_planned),
         cmocka_unit_test(test_plan_yml__the_key_of_a_step_changes_with_what_it_depends_on),
+        cmocka_unit_test(test_plan_yml__a_launch_asks_for_artifacts_with_the_limits_of_the_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -411,6 +411,53 @@ static void test_store_plans__lists_and_schedules(void **state)
     with_explained(*state, lists_and_schedules);
 }
 
+static void no_artifact(void *ctx, const struct artifact_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_pack(void *ctx, const struct artifact_pack_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_glob(void *ctx, const char *glob)
+{
+    (void)ctx;
+    (void)glob;
+}
+
+static void all_of_artifacts(struct reader *r)
+{
+    struct page p = {.limit = 50, .after = 7};
+    struct artifact_sums sums;
+    struct user_id user;
+    struct run_id at = {0};
+    struct why why;
+    bool is_known;
+
+    assert_int_equal(read_artifacts(r, &(struct artifact_filter){.run = {1}}, &p, no_artifact, NULL, NULL),
+                     ERR_OK);
+    assert_int_equal(read_artifacts(r, &(struct artifact_filter){.launch = {1}}, &p, no_artifact, NULL, NULL),
+                     ERR_OK);
+    assert_int_equal(read_artifact(r, 1, no_artifact, NULL, &why), ERR_NOTFOUND);
+    assert_int_equal(read_artifact_user(r, 1, &user, &why), ERR_NOTFOUND);
+    assert_int_equal(read_artifact_sums(r, &sums, NULL), ERR_OK);
+    assert_int_equal(read_artifact_packs_orphaned(r, &at, 50, no_pack, NULL, NULL), ERR_OK);
+    assert_int_equal(read_artifact_pack_is_known(r, at, "x", &is_known, NULL), ERR_OK);
+    assert_int_equal(read_launch_artifacts(r, (struct launch_id){1}, no_glob, NULL, NULL), ERR_OK);
+    must_use = "artifact_packs_age";
+    assert_int_equal(read_artifact_packs_oldest(r, 50, no_pack, NULL, NULL), ERR_OK);
+    must_use = NULL;
+}
+
+static void test_store_plans__artifacts(void **state)
+{
+    with_explained(*state, all_of_artifacts);
+}
+
 static void test_store_plans__audit_by_every_filter(void **state)
 {
     with_explained(*state, all_of_the_audit_log);
@@ -479,6 +526,7 @@ int main(void)
         TEST(audit_by_every_filter),
         TEST(mail),
         TEST(choices),
+        TEST(artifacts),
         TEST(lists_and_schedules),
         TEST(accounts),
         TEST(single_rows_predictions_logs_and_boot),

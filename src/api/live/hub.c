@@ -312,6 +312,24 @@ void hub_examples(struct hub *h, struct launch_id launch, const struct example_r
     }
 }
 
+void hub_artifacts(struct hub *h, struct launch_id launch, struct run_id run)
+{
+    struct live_event *e;
+    char json[80];
+
+    if (!hub_is_watched(h)) {
+        ring_break(h);
+        return;
+    }
+    (void)snprintf(json, sizeof(json), "{\"launch\":%llu,\"run\":%llu}", (unsigned long long)launch.v,
+                   (unsigned long long)run.v);
+    e = event_new("artifacts", json, strlen(json));
+    e->topics = TOPIC_LAUNCH | TOPIC_LAUNCH_ALL | TOPIC_RUN;
+    e->launch = launch.v;
+    e->run = run.v;
+    hub_publish(h, e);
+}
+
 /* ---- time ---- */
 
 static void on_timer(uv_timer_t *t)
