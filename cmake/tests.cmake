@@ -48,6 +48,14 @@ else()
     message(STATUS "cmocka is missing (apt package libcmocka-dev): no unit tests in this build")
 endif()
 
+# Programs that end-to-end tests drive: each file is one.
+file(GLOB program_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/programs/*.c)
+foreach(source IN LISTS program_sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE ${TEST_LIBS})
+endforeach()
+
 # Fuzzers. Without libFuzzer each is a program that replays its corpus; with it, a fuzzer of the same name.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
 foreach(source IN LISTS fuzz_sources)

@@ -47,7 +47,7 @@ static const struct {
     {"schedule", {"base"}},
     {"report", {"base", "wire"}},
     {"agent", {"base", "wire", "report"}},
-    {"cli", {"base", "wire", "model", "net", "config", "project/wrata_yml.h"}},
+    {"cli", {"base", "wire", "model", "net", "config", "project/wrata_yml.h", "fleet/reap.h"}},
     {"server", {"*"}},
 };
 

@@ -65,6 +65,7 @@ int cmd_serve(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_credentials(struct cli *cli);
 int cmd_doctor(struct cli *cli);
+int cmd_reap(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_man(struct cli *cli);
 int cmd_version(struct cli *cli);

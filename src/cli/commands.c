@@ -137,6 +137,18 @@ static const struct option_row token_options[] = {
     TOKEN_OPTIONS("add: "),
     ACCOUNT_PASSWORD,
 };
+static const struct option_row reap_options[] = {
+    {"dry-run",   0, NULL, OPTION_FLAG, AT(dry_run), NULL, 0, 0, NULL,
+     "destroy nothing: say what would be"},
+    {"instance",  0, "ID", OPTION_TEXT, AT(instance), NULL, 0, 0, NULL,
+     "machines of this wrata; default: of the server that has the data folder"},
+    {"all",       0, NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL,
+     "machines of every wrata that uses the account"},
+    {"force",     0, NULL, OPTION_FLAG, AT(force), NULL, 0, 0, NULL,
+     "of machines that are named: also while their lease goes on"},
+    {"cloud-url", 0, "URL", OPTION_TEXT, AT(cloud_url), "https://api.digitalocean.com", 0, 0, "WRATA_CLOUD_URL",
+     "where the API of the cloud is"},
+};
 static const struct option_row audit_options[] = {
     {"user",    0, "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL,
      "what this one did; a deleted account by its number: '#12'"},
@@ -275,6 +287,7 @@ static const char *const user_synopsis[] = {
 };
 static const char *const token_synopsis[] = {"[list]", "add NAME [--scope read|run|admin] [--days N]", "remove NAME|ID"};
 static const char *const env_synopsis[] = {"[list]", "set NAME=VALUE...", "secret NAME", "unset NAME"};
+static const char *const reap_synopsis[] = {"[OPTIONS] [MACHINE...]"};
 static const char *const audit_synopsis[] = {
     "[--user LOGIN] [--action ACTION] [--object OBJECT] [--since DURATION] [--refused]", "[...] --limit N",
     "[...] --export csv|json",
@@ -440,6 +453,20 @@ const struct command commands[] = {
      "    wrata credentials edit\n"
      "    wrata credentials set git_token < token.txt\n",
      NULL, 0, 0, 3, NEEDS_NOTHING, false, cmd_credentials},
+    {"reap", LINES(reap_synopsis), "destroy machines of the cloud that nobody owns any more",
+     "Each machine carries the end of its lease as a tag; a server that is alive moves it on. `reap` lists the machines of this"
+     " wrata, or with --all of any, and destroys those whose lease is over, one line for each. It needs nothing but the"
+     " token of the cloud: no server, no data folder, on any computer. The token is looked for in WRATA_CLOUD_TOKEN, in"
+     " DO_ACCESS_TOKEN, and in the credentials of the data folder.\n"
+     "\n"
+     "A machine without a lease is left alone unless it is named by its number, as DigitalOcean shows it. What does not carry"
+     " a tag of wrata is never touched, named or not; the tags are read again right before a machine is destroyed.\n"
+     "\n"
+     "The exit code is 0 when all went well, also when there was nothing to do; 1 when a machine was left that should go; 2 when"
+     " the command line was wrong; 3 when the cloud could not be asked.\n"
+     "\n"
+     "    DO_ACCESS_TOKEN=dop_v1_... wrata reap --all --dry-run\n",
+     LINES(reap_options), 0, 100, NEEDS_NOTHING, false, cmd_reap},
     {"doctor", LINES(none_synopsis), "look whether all is well here, and say which command mends what is not",
      "Checks the data folder and its space, the files that hold secrets, the certificate, the server, the database, each"
      " machine's reachability (asking the server that runs, else by ssh), git, ssh, tar and what tests need on this machine,"

@@ -28,6 +28,7 @@ struct cli_opts {
     const char *config;
     const char *settings[N_SETTINGS]; /* flags of `wrata serve`, not yet looked at */
     const char *ca;
+    const char *cloud_url, *instance;
     const char *login, *email, *scope, *action, *object, *export_as;
     /* of locations, browsers, languages */
     bool preset, archive, restore;

@@ -49,7 +49,8 @@ void do_op_free(struct do_ops *in, struct do_op *op)
 
 struct do_reading do_reading_of(const struct do_fleet *d)
 {
-    return (struct do_reading){.instance = d->f->all->instance, .is_private = d->o->address == 1};
+    return (struct do_reading){.instance = d->reach.is_any ? NULL : d->f->all->instance,
+                               .is_private = d->o->address == 1};
 }
 
 void do_failure_set(struct do_failure *ret, enum fleet_fault fault, int64_t retry_after_ms, const char *fmt,
@@ -190,6 +191,22 @@ static void send_delete(struct do_op *op)
                &op->call);
 }
 
+/* A reaper has no records: what the tags say now decides. False: it is left alone. */
+static bool may_reap(const struct do_fleet *d, const struct do_droplet *x, struct do_failure *why)
+{
+    int64_t now = d->f->all->io.wall(d->f->all->io.ctx).ms;
+
+    if (!d->reach.is_reaper || d->reach.force)
+        return true;
+    if (x->mark.lease_until.ms > now)
+        do_failure_set(why, FLEET_FAULT_INVALID, 0, "its lease was moved on meanwhile");
+    else if (x->mark.lease_until.ms == 0 && d->reach.needs_lease)
+        do_failure_set(why, FLEET_FAULT_INVALID, 0, "it has no lease any more");
+    else
+        return true;
+    return false;
+}
+
 /* Is it ours to destroy? */
 static void on_looked(void *ctx, const struct cloud_answer *a)
 {
@@ -224,6 +241,8 @@ static void on_looked(void *ctx, const struct cloud_answer *a)
         do_failure_set(&failure, FLEET_FAULT_INVALID, 0,
                        "droplet %.30s does not carry the tag " DO_TAG ":%.64s; it is left alone", op->machine,
                        op->d->f->all->instance);
+        destroy_failed(op, &failure);
+    } else if (!may_reap(op->d, &droplet, &failure)) {
         destroy_failed(op, &failure);
     } else {
         send_delete(op);
@@ -331,6 +350,23 @@ static enum err do_open(struct fleet *f, const void *options, struct why *reterr
     return ERR_OK;
 }
 
+static void do_change(struct fleet *f, const void *options)
+{
+    struct do_fleet *d = f->driver;
+
+    d->o = options;
+    do_create_changed(d);
+}
+
+void do_reap(struct fleet *f, bool any, bool needs_lease, bool force)
+{
+    struct do_fleet *d = f->driver;
+
+    CHECK(f->ops == &digitalocean_ops);
+    d->reach =
+        (struct do_reach){.is_reaper = true, .is_any = any, .needs_lease = needs_lease, .force = force};
+}
+
 static void do_close(struct fleet *f)
 {
     struct do_fleet *d = f->driver;
@@ -366,6 +402,7 @@ const struct fleet_ops digitalocean_ops = {
     .makes_machines = true,
     .billing = {.unit_s = 1, .min_s = 60},
     .open = do_open,
+    .change = do_change,
     .create = do_create,
     .destroy = do_destroy,
     .list = do_list,

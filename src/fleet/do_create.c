@@ -437,6 +437,20 @@ void do_create(struct fleet *f, const struct machine_spec *spec)
     fleet_timer_set(f->all, &op->timer, f->all->io.now(f->all->io.ctx));
 }
 
+void do_create_changed(struct do_fleet *d)
+{
+    /* A look-up that is under way ends with what the option meant before; those who wait for it ask again. */
+    cloud_cancel(&d->image.call);
+    image_forget(&d->image);
+    for (struct do_op *op = d->creates.first; op != NULL; op = op->next) {
+        op->region = 0;
+        if (op->waits_for_image) {
+            op->waits_for_image = false;
+            fleet_timer_set(d->f->all, &op->timer, d->f->all->io.now(d->f->all->io.ctx));
+        }
+    }
+}
+
 void do_create_done(struct do_fleet *d)
 {
     while (d->creates.first != NULL)

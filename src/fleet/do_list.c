@@ -18,6 +18,15 @@
 #define AGAIN_MS 2000
 #define PAGES_MAX (MACHINES_MAX / DO_PAGE_ITEMS_MAX + 1)
 #define RETAG_AFTER_MS 60000
+#define BY_ID UINT32_MAX /* do_droplet.seq: it was asked for by its id */
+
+/* A person waits for a reaper. */
+#define REAPER_PATIENCE_MS 30000
+
+static int64_t patience(const struct do_fleet *d)
+{
+    return d->reach.is_reaper ? REAPER_PATIENCE_MS : DO_LIST_PATIENCE_MS;
+}
 
 static void begin(struct do_fleet *d, uint64_t ask);
 static void ask_page(struct do_fleet *d, int64_t delay_ms);
@@ -80,8 +89,8 @@ static void remember(struct do_fleet *d)
     for (uint32_t j = 0; j < l->n; j++) {
         struct do_known *k = do_known_add(d, l->at[j].m.id);
 
-        if (!l->at[j].mark.is_ours)
-            continue; /* young, and without its tags */
+        if (l->at[j].seq == BY_ID)
+            continue; /* as young as before: no list has shown it */
         k->is_young = false;
         (void)snprintf(k->until, sizeof(k->until), "%s", lease_tag(&l->at[j]));
     }
@@ -162,6 +171,7 @@ static void on_young(void *ctx, const struct cloud_answer *a)
             if (mono_ms_between(k->made_at, d->f->all->io.now(d->f->all->io.ctx)) >= RETAG_AFTER_MS)
                 retag(d, k);
         }
+        x.seq = BY_ID;
         add(d, &x);
     }
     next_young(d);
@@ -190,13 +200,11 @@ static void next_young(struct do_fleet *d)
             continue;
         l->young = xstrdup(k->id);
         (void)snprintf(path, sizeof(path), "/v2/droplets/%s", k->id);
-        cloud_call(d->f->all->cloud,
-                   &(struct cloud_call_opts){.path = path,
-                                             .rank = CLOUD_LIST,
-                                             .patience_ms = DO_LIST_PATIENCE_MS,
-                                             .done = on_young,
-                                             .ctx = d},
-                   &l->call);
+        cloud_call(
+            d->f->all->cloud,
+            &(struct cloud_call_opts){
+                .path = path, .rank = CLOUD_LIST, .patience_ms = patience(d), .done = on_young, .ctx = d},
+            &l->call);
         return;
     }
     listed(d);
@@ -359,13 +367,13 @@ static void ask_page(struct do_fleet *d, int64_t delay_ms)
         buf_puts(&path, "type=gpus");
     } else {
         buf_puts(&path, "tag_name=");
-        do_write_segment(do_tag_instance(d->f->all->instance, tag), &path);
+        do_write_segment(d->reach.is_any ? DO_TAG : do_tag_instance(d->f->all->instance, tag), &path);
     }
     cloud_call(d->f->all->cloud,
                &(struct cloud_call_opts){.path = buf_str(&path),
                                          .rank = CLOUD_LIST,
                                          .delay_ms = delay_ms,
-                                         .patience_ms = DO_LIST_PATIENCE_MS,
+                                         .patience_ms = patience(d),
                                          .done = on_page,
                                          .ctx = d},
                &l->call);

@@ -145,9 +145,18 @@ struct do_tidy {
     uint32_t at;
 };
 
+/* How far it reaches: other than presets only for `wrata reap`. */
+struct do_reach {
+    bool is_reaper;
+    bool is_any;      /* machines of any wrata */
+    bool needs_lease; /* what has none is left alone */
+    bool force;       /* also what has a lease that goes on */
+};
+
 struct do_fleet {
     struct fleet *f;
     const struct do_options *o;
+    struct do_reach reach;
     struct do_ops creates;
     struct do_ops destroys;
     struct do_image_choice image;
@@ -196,9 +205,13 @@ void do_tag(struct do_fleet *d, const char *tag, const char *const *ids, uint32_
             void (*done)(void *ctx, const struct cloud_answer *a), void *ctx);
 void do_tag_done(struct do_fleet *d); /* at its close */
 
+/* Become a reaper: reap.c. */
+void do_reap(struct fleet *f, bool any, bool needs_lease, bool force);
+
 /* ---- do_create.c ---- */
 void do_create(struct fleet *f, const struct machine_spec *spec);
-void do_create_done(struct do_fleet *d); /* at its close */
+void do_create_changed(struct do_fleet *d); /* the options are others */
+void do_create_done(struct do_fleet *d);    /* at its close */
 
 /* ---- do_list.c ---- */
 void do_list(struct fleet *f, uint64_t ask);

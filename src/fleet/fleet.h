@@ -131,7 +131,8 @@ struct fleet_ops {
     bool makes_machines; /* false: its servers are there already (local, ssh); then all below is NULL */
     struct fleet_billing billing;
     enum err (*open)(struct fleet *f, const void *options,
-                     struct why *reterr);                             /* on failure nothing is open */
+                     struct why *reterr);                 /* on failure nothing is open */
+    void (*change)(struct fleet *f, const void *options); /* these from now on; what is under way goes on */
     void (*create)(struct fleet *f, const struct machine_spec *spec); /* copied */
     void (*destroy)(struct fleet *f, const char *machine);
     void (*list)(struct fleet *f, uint64_t ask);
@@ -173,7 +174,10 @@ void fleets_set_token(struct fleets *all, struct slice token);
 /* name: for sentences and the log. Nothing is asked of the cloud yet. ERR_INVALID as fleet_options_check(). */
 MUST_USE enum err fleet_open(struct fleets *all, const char *kind, const char *name, const char *json,
                              size_t len, struct fleet **ret, struct why *reterr);
-void fleet_close(struct fleet *f); /* no more answers; NULL is fine */
+/* Other options from now on; what is under way goes on, and is answered. On failure nothing changes. */
+MUST_USE enum err fleet_change(struct fleet *f, const char *json, size_t len, struct why *reterr);
+/* No more answers, also to what is under way: a create call may have made a machine. NULL is fine. */
+void fleet_close(struct fleet *f);
 
 const struct fleet_ops *fleet_kind_of(const struct fleet *f);
 const char *fleet_name(const struct fleet *f);

@@ -24,7 +24,8 @@ static const struct fleet_ops ssh_ops = {
     .options = no_options,
 };
 
-static const struct fleet_ops *const kinds[] = {&local_ops, &ssh_ops, &digitalocean_ops};
+static const struct fleet_ops *const kinds[] = {&local_ops, &ssh_ops, &digitalocean_ops, &command_ops,
+                                                &fake_ops};
 
 const struct fleet_ops *fleet_ops_at(uint32_t i)
 {
@@ -261,6 +262,25 @@ enum err fleet_open(struct fleets *all, const char *kind, const char *name, cons
         f->next->prev = f;
     all->first = f;
     *ret = f;
+    return ERR_OK;
+}
+
+enum err fleet_change(struct fleet *f, const char *json, size_t len, struct why *reterr)
+{
+    const void *options;
+    struct arena memory;
+    enum err err;
+
+    arena_init(&memory);
+    err = read_options(f->ops, json, len, &memory, &options, reterr);
+    if (err != ERR_OK) {
+        arena_done(&memory);
+        return err;
+    }
+    if (f->ops->change != NULL)
+        f->ops->change(f, options);
+    arena_done(&f->memory);
+    f->memory = memory;
     return ERR_OK;
 }
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 SSHD = "/usr/sbin/sshd"
@@ -38,7 +39,8 @@ def run(*argv, **kw):
 
 
 class Host:
-    def __init__(self, hosts, number, root_mount="mode=700", env=()):
+    def __init__(self, hosts, number, root_mount="mode=700", env=(), host_key=None, authorized=None):
+        """host_key: the text of a private key, instead of a new one; authorized: who may log in, instead of hosts.identity."""
         self.hosts = hosts
         self.number = number
         self.ns = "%sh%d" % (hosts.prefix, number)
@@ -55,8 +57,20 @@ class Host:
         run("ip", "-n", self.ns, "link", "set", "lo", "up")
         run("ip", "-n", self.ns, "addr", "add", self.address + "/30", "dev", "eth0")
         run("ip", "-n", self.ns, "link", "set", "eth0", "up")
-        self.new_host_key()
+        self.authorized = hosts.identity + ".pub"
+        if authorized is not None:
+            self.authorized = self.write("authorized", authorized + "\n")
+        if host_key is not None:
+            self.write("hostkey", host_key)
+        else:
+            self.new_host_key()
         self.boot()
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+            f.write(text)
+        return path
 
     def new_host_key(self):
         key = os.path.join(self.dir, "hostkey")
@@ -71,7 +85,7 @@ class Host:
         with open(config, "w") as f:
             f.write("Port 22\nListenAddress %s\nHostKey %s/hostkey\nAuthorizedKeysFile %s\nPidFile none\nUsePAM no\n"
                     "PasswordAuthentication no\nPermitRootLogin prohibit-password\nStrictModes no\nUseDNS no\n"
-                    "MaxStartups 200\n" % (self.address, self.dir, self.hosts.identity + ".pub"))
+                    "MaxStartups 200\n" % (self.address, self.dir, self.authorized))
             if self.env:
                 f.write("SetEnv " + " ".join(self.env) + "\n")
         os.makedirs("/run/sshd", exist_ok=True)
@@ -158,15 +172,29 @@ class Hosts:
         self.net = "10.%d" % (200 + os.getpid() % 50)
         self.identity = os.path.join(self.dir, "id")
         self.all = []
+        self.numbers = set()
+        self.lock = threading.Lock()  # some tests make hosts in threads
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.identity)
 
     def add(self, **kw):
-        h = Host(self, len(self.all) + 1, **kw)
-        self.all.append(h)
+        with self.lock:
+            number = next(n for n in range(1, 255) if n not in self.numbers)
+            self.numbers.add(number)
+        h = Host(self, number, **kw)
+        with self.lock:
+            self.all.append(h)
         return h
 
+    def drop(self, h):
+        """Switch it off for good."""
+        h.remove()
+        shutil.rmtree(h.dir, ignore_errors=True)
+        with self.lock:
+            self.all.remove(h)
+            self.numbers.discard(h.number)
+
     def down(self):
-        for h in self.all:
+        for h in list(self.all):
             h.remove()
         shutil.rmtree(self.dir, ignore_errors=True)
 

@@ -3,10 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "fleet/fleet.h"
 
 static void test_fleet__every_fault_and_state_has_words(void **state)
@@ -59,12 +62,75 @@ static void test_fleet__options_of_another_kind_are_refused_by_name(void **state
     assert_int_equal(fleet_options_check("local", "{", 1, &why), ERR_INVALID);
 }
 
+/* ---- docs/fleets.md ---- */
+
+#define DOCUMENT "docs/fleets.md"
+
+static char *read_document(void)
+{
+    FILE *f = fopen(DOCUMENT, "re");
+    char *text = xcalloc(1, MIB(1));
+
+    assert_non_null(f);
+    assert_true(fread(text, 1, MIB(1) - 1, f) > 0);
+    (void)fclose(f);
+    return text;
+}
+
+static void options_table(const struct fleet_ops *ops, struct buf *out)
+{
+    buf_puts(out, "| option | default | what |\n|---|---|---|\n");
+    for (const struct field *f = ops->options; f->type != FIELD_END; f++)
+        buf_printf(out, "| `%s` | %s | %s |\n", f->name,
+                   f->flags & FIELD_REQUIRED ? "needed"
+                   : f->preset != NULL       ? f->preset
+                                             : "-",
+                   f->help);
+}
+
+/* Differs? UPDATE=1 writes the tables anew; a person reads the difference. */
+static void test_fleet__the_document_has_all_options(void **state)
+{
+    static const char *const kinds[] = {"digitalocean", "command", "fake"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        char *text = read_document();
+        char begin[64];
+        char *from;
+        char *to;
+        struct buf table;
+
+        (void)snprintf(begin, sizeof(begin), "<!-- options of %s -->\n", kinds[i]);
+        from = strstr(text, begin);
+        assert_non_null(from);
+        from += strlen(begin);
+        to = strstr(from, "<!-- end -->");
+        assert_non_null(to);
+        buf_init(&table, KIB(64));
+        options_table(fleet_ops_find(kinds[i]), &table);
+        if ((size_t)(to - from) != table.len || memcmp(from, buf_str(&table), table.len) != 0) {
+            FILE *f;
+
+            if (getenv("UPDATE") == NULL)
+                fail_msg("%s lacks this table:\n%s", DOCUMENT, buf_str(&table));
+            f = fopen(DOCUMENT, "we");
+            assert_non_null(f);
+            (void)fprintf(f, "%.*s%s%s", (int)(from - text), text, buf_str(&table), to);
+            (void)fclose(f);
+        }
+        buf_done(&table);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fleet__every_fault_and_state_has_words),
         cmocka_unit_test(test_fleet__a_kind_is_found_by_its_word),
         cmocka_unit_test(test_fleet__options_of_another_kind_are_refused_by_name),
+        cmocka_unit_test(test_fleet__the_document_has_all_options),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
