@@ -9,7 +9,6 @@
  * An environment is there when its folder holds `ok`, which is written last, after all else is on disk. */
 #include "agent/ready.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,65 +18,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/exec.h"
-#include "agent/launch.h"
-#include "agent/sha256.h"
+#include "agent/ready_private.h"
 #include "base/log.h"
 
 #define KILL_GRACE_MS 5000
 #define OWN_LIMIT_MS 600000 /* of our own commands: git, rm, tar */
-#define TAIL_BYTES 800u     /* of what a step said last, for the reason */
-#define KEY_TEXT_MAX MIB(4)
 #define TRIES 2u
-#define GONE "cache/ready/gone"
-#define NAME_BYTES 64u
-
-enum stage { STAGE_NONE, STAGE_WAIT, STAGE_CLEAR, STAGE_STEP, STAGE_PACK, STAGE_UNPACK };
-
-struct job {
-    uint64_t run;
-    uint64_t project;
-    char commit[65];
-    struct arena arena; /* of setup's texts and lists */
-    struct setup setup;
-    char bad[256]; /* why the setup cannot be used; "": it can */
-    char tree[4096];
-    enum stage stage;
-    uint32_t step;
-    uint32_t tries;
-    char name[NAME_BYTES]; /* p1-0123456789abcdef; "": none */
-    pid_t pid;
-    int fd;
-    struct mono deadline;
-    struct mono began;
-    bool is_late;
-    bool is_killed;
-    size_t said; /* bytes in the run's log */
-    char tail[TAIL_BYTES + 1];
-    size_t tail_len;
-};
-
-struct failure {
-    char name[NAME_BYTES];
-    char text[1200];
-    struct mono until;
-};
-
-struct ready {
-    struct ready_opts opts;
-    char *dir;
-    char *mark;
-    struct job *jobs[AGENT_SLOTS_MAX];
-    char used[AGENT_SLOTS_MAX][NAME_BYTES]; /* of the slot's present runs */
-    struct failure failures[16];
-    uint32_t next_failure;
-    pid_t removing;
-    int null_fd;
-    struct arena arena;
-};
 
 struct ready *ready_new(const struct ready_opts *opts)
 {
@@ -93,7 +42,7 @@ struct ready *ready_new(const struct ready_opts *opts)
 
 static void job_free(struct ready *r, uint32_t slot)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
 
     if (j == NULL)
         return;
@@ -126,7 +75,7 @@ void ready_expect(struct ready *r, uint32_t slot, const struct frame_run_spec *s
 {
     struct slice *lines;
     struct why why = {0};
-    struct job *j;
+    struct ready_job *j;
 
     CHECK(slot < AGENT_SLOTS_MAX);
     job_free(r, slot);
@@ -188,7 +137,7 @@ void ready_env(const struct ready *r, uint32_t slot, struct frame_run_spec *spec
 
 /* ---- what people read ---- */
 
-static void say(struct ready *r, struct job *j, struct mono now, const char *bytes, size_t n)
+static void say(struct ready *r, struct ready_job *j, struct mono now, const char *bytes, size_t n)
 {
     static const char cut[] = "\n[wrata: more output of the preparation is not kept]\n";
 
@@ -200,7 +149,7 @@ static void say(struct ready *r, struct job *j, struct mono now, const char *byt
         r->opts.say(r->opts.ctx, now, j->run, (struct slice){cut, sizeof(cut) - 1});
 }
 
-static void say_line(struct ready *r, struct job *j, struct mono now, const char *text)
+static void say_line(struct ready *r, struct ready_job *j, struct mono now, const char *text)
 {
     char line[1400];
     int n = snprintf(line, sizeof(line), "[wrata: %.1300s]\n", text);
@@ -208,14 +157,14 @@ static void say_line(struct ready *r, struct job *j, struct mono now, const char
     say(r, j, now, line, (size_t)n);
 }
 
-static void keep_tail(struct job *j, const char *bytes, size_t n)
+static void keep_tail(struct ready_job *j, const char *bytes, size_t n)
 {
-    if (n > TAIL_BYTES) {
-        bytes += n - TAIL_BYTES;
-        n = TAIL_BYTES;
+    if (n > READY_TAIL_BYTES) {
+        bytes += n - READY_TAIL_BYTES;
+        n = READY_TAIL_BYTES;
     }
-    if (j->tail_len + n > TAIL_BYTES) {
-        size_t drop = j->tail_len + n - TAIL_BYTES;
+    if (j->tail_len + n > READY_TAIL_BYTES) {
+        size_t drop = j->tail_len + n - READY_TAIL_BYTES;
 
         memmove(j->tail, j->tail + drop, j->tail_len - drop);
         j->tail_len -= drop;
@@ -225,7 +174,7 @@ static void keep_tail(struct job *j, const char *bytes, size_t n)
 }
 
 /* The last three lines, on one. */
-static const char *last_lines(struct job *j)
+static const char *last_lines(struct ready_job *j)
 {
     size_t from;
     int lines = 0;
@@ -245,7 +194,7 @@ static const char *last_lines(struct job *j)
     return j->tail + from;
 }
 
-static const char *step_name(const struct job *j, struct arena *a)
+static const char *step_name(const struct ready_job *j, struct arena *a)
 {
     const struct setup_step *s = &j->setup.steps[j->step];
     struct slice n = s->name.len > 0 ? s->name : s->argv[0];
@@ -255,7 +204,7 @@ static const char *step_name(const struct job *j, struct arena *a)
 
 /* ---- children ---- */
 
-static char **step_env(struct ready *r, const struct job *j)
+static char **step_env(struct ready *r, const struct ready_job *j)
 {
     struct arena *a = &r->arena;
     size_t n;
@@ -280,42 +229,18 @@ static char **step_env(struct ready *r, const struct job *j)
     return env;
 }
 
-static pid_t start_child(struct ready *r, char *const *argv, char *const *env, const char *cwd, int *retfd)
-{
-    struct launch l = {.argv = argv, .envp = env, .cwd = cwd, .in = r->null_fd, .results = -1};
-    const char *step;
-    int fds[2];
-    pid_t pid;
-    int e;
-
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return -1;
-    l.out = fds[1];
-    pid = launch_child(&l, &r->arena, &step);
-    e = errno;
-    (void)close(fds[1]);
-    if (pid < 0) {
-        (void)close(fds[0]);
-        errno = e;
-        return -1;
-    }
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    *retfd = fds[0];
-    return pid;
-}
-
 static void job_fail(struct ready *r, uint32_t slot, struct mono now, const char *text);
 static void job_next(struct ready *r, uint32_t slot, struct mono now, int status);
 
 static void job_child(struct ready *r, uint32_t slot, struct mono now, char *const *argv, char *const *env,
                       int64_t limit_ms)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
 
     j->tail_len = 0;
     j->is_late = j->is_killed = false;
     j->deadline = mono_add_ms(now, limit_ms);
-    j->pid = start_child(r, argv, env, j->tree, &j->fd);
+    j->pid = ready_start_child(r, argv, env, j->tree, &j->fd);
     if (j->pid > 0)
         return;
     j->pid = 0;
@@ -326,74 +251,9 @@ static void job_child(struct ready *r, uint32_t slot, struct mono now, char *con
     job_next(r, slot, now, 127 << 8);
 }
 
-static char **own_env(struct ready *r)
-{
-    size_t n;
-    char **env = exec_base_env(&r->arena, 4, &n);
-
-    env[n++] = arena_strdup(&r->arena, "GIT_CONFIG_NOSYSTEM=1");
-    env[n++] = arena_strdup(&r->arena, "GIT_CONFIG_GLOBAL=/dev/null");
-    env[n++] = arena_strdup(&r->arena, "GIT_OPTIONAL_LOCKS=0");
-    env[n] = NULL;
-    return env;
-}
-
-/* ---- the key ---- */
-
-static void put_slice(struct buf *b, const char *what, struct slice s)
-{
-    buf_printf(b, "%s %zu ", what, s.len);
-    buf_put(b, s.ptr, s.len);
-    buf_putc(b, '\n');
-}
-
-/* What the environment is made of, as text, for people as well; its hash is the name. False: the disk refuses. */
-static bool name_make(struct job *j)
-{
-    char path[64];
-    char hash[65];
-    struct buf b;
-    bool ok;
-    int fd;
-
-    buf_init(&b, KEY_TEXT_MAX);
-    buf_printf(&b, "wrata environment 1\nproject %" PRIu64 "\n", j->project);
-    for (uint32_t i = 0; i < j->setup.n_steps; i++) {
-        buf_puts(&b, "step\n");
-        for (uint32_t k = 0; k < j->setup.steps[i].n_argv; k++)
-            put_slice(&b, "arg", j->setup.steps[i].argv[k]);
-    }
-    for (uint32_t i = 0; i < j->setup.n_env; i++)
-        put_slice(&b, "env", j->setup.env[i]);
-    if (j->setup.key.len > 0)
-        put_slice(&b, "key", j->setup.key);
-    else
-        buf_printf(&b, "commit %s\n", j->commit);
-    (void)mkdir("cache", 0700);
-    (void)mkdir("cache/ready", 0700);
-    (void)snprintf(path, sizeof(path), "cache/ready/key.tmp");
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ok = fd >= 0 && write(fd, b.data, b.len) == (ssize_t)b.len;
-    if (fd >= 0)
-        (void)close(fd);
-    ok = ok && sha256_file(path, hash) == ERR_OK;
-    if (ok)
-        (void)snprintf(j->name, sizeof(j->name), "p%" PRIu64 "-%.24s", j->project, hash);
-    buf_done(&b);
-    return ok;
-}
-
 /* ---- one environment, many slots ---- */
 
-static bool has_file(const char *name, const char *file)
-{
-    char path[160];
-
-    (void)snprintf(path, sizeof(path), "cache/ready/%s/%s", name, file);
-    return access(path, F_OK) == 0;
-}
-
-static const struct failure *failure_of(const struct ready *r, const char *name, struct mono now)
+static const struct ready_failure *failure_of(const struct ready *r, const char *name, struct mono now)
 {
     for (size_t i = 0; i < ARRAY_LEN(r->failures); i++)
         if (strcmp(r->failures[i].name, name) == 0 && mono_before(now, r->failures[i].until))
@@ -412,7 +272,7 @@ static uint32_t maker_of(const struct ready *r, const char *name)
 
 static void job_done(struct ready *r, uint32_t slot, struct mono now, const char *error)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
 
     if (error == NULL)
         memcpy(r->used[slot], j->name, sizeof(j->name));
@@ -427,21 +287,21 @@ static void job_done(struct ready *r, uint32_t slot, struct mono now, const char
 
 static void clear(struct ready *r, uint32_t slot, struct mono now)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
 
     j->stage = STAGE_CLEAR;
     j->step = 0;
     job_child(
         r, slot, now,
         (char *[]){"rm", "-rf", "--", arena_printf(&r->arena, "%s/cache/ready/%s", r->dir, j->name), NULL},
-        own_env(r), OWN_LIMIT_MS);
+        ready_own_env(r), OWN_LIMIT_MS);
 }
 
 /* The key is known: use what is there, wait for who makes it, or make it. */
 static void use_or_make(struct ready *r, uint32_t slot, struct mono now)
 {
-    struct job *j = r->jobs[slot];
-    const struct failure *f = failure_of(r, j->name, now);
+    struct ready_job *j = r->jobs[slot];
+    const struct ready_failure *f = failure_of(r, j->name, now);
     uint32_t maker = maker_of(r, j->name);
     char text[200];
 
@@ -459,9 +319,9 @@ static void use_or_make(struct ready *r, uint32_t slot, struct mono now)
             say_line(r, j, now, text);
         }
         j->stage = STAGE_WAIT;
-    } else if (has_file(j->name, "ok")) {
+    } else if (ready_has_file(j->name, "ok")) {
         j->stage = STAGE_UNPACK;
-        if (!has_file(j->name, "tree.tar")) {
+        if (!ready_has_file(j->name, "tree.tar")) {
             job_done(r, slot, now, NULL);
             return;
         }
@@ -469,7 +329,7 @@ static void use_or_make(struct ready *r, uint32_t slot, struct mono now)
         job_child(r, slot, now,
                   (char *[]){"tar", "-xf",
                              arena_printf(&r->arena, "%s/cache/ready/%s/tree.tar", r->dir, j->name), NULL},
-                  own_env(r), OWN_LIMIT_MS);
+                  ready_own_env(r), OWN_LIMIT_MS);
     } else {
         j->tries = 1;
         j->began = now;
@@ -488,9 +348,9 @@ static void wake(struct ready *r, const char *name, struct mono now)
 
 static void job_fail(struct ready *r, uint32_t slot, struct mono now, const char *text)
 {
-    struct job *j = r->jobs[slot];
-    struct failure *f = &r->failures[r->next_failure++ % ARRAY_LEN(r->failures)];
-    char name[NAME_BYTES];
+    struct ready_job *j = r->jobs[slot];
+    struct ready_failure *f = &r->failures[r->next_failure++ % ARRAY_LEN(r->failures)];
+    char name[READY_NAME_BYTES];
     char copy[sizeof(f->text)];
 
     (void)snprintf(copy, sizeof(copy), "%s", text);
@@ -511,7 +371,7 @@ static void job_fail(struct ready *r, uint32_t slot, struct mono now, const char
 
 static void begin_step(struct ready *r, uint32_t slot, struct mono now)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
     const struct setup_step *s = &j->setup.steps[j->step];
     char **argv;
     struct buf b;
@@ -534,7 +394,7 @@ static void begin_step(struct ready *r, uint32_t slot, struct mono now)
 
 static void step_failed(struct ready *r, uint32_t slot, struct mono now, int status)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
     char how[80];
     char text[1200];
     const char *lines = last_lines(j);
@@ -565,45 +425,25 @@ static void pack(struct ready *r, uint32_t slot, struct mono now)
 {
     static const char script[] = "git ls-files -o -z > \"$1/left\" || exit 1; [ -s \"$1/left\" ] || exit 0; "
                                  "exec tar --null --no-recursion -cf \"$1/tree.tar\" -T \"$1/left\"";
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
 
     j->stage = STAGE_PACK;
     arena_reset(&r->arena);
     job_child(r, slot, now,
               (char *[]){"sh", "-c", arena_strdup(&r->arena, script), "pack",
                          arena_printf(&r->arena, "%s/cache/ready/%s", r->dir, j->name), NULL},
-              own_env(r), OWN_LIMIT_MS);
+              ready_own_env(r), OWN_LIMIT_MS);
 }
-
-static bool mark_ok(const char *name)
-{
-    char path[160];
-    int fd;
-    bool ok;
-
-    (void)snprintf(path, sizeof(path), "cache/ready/%s/ok", name);
-    fd = open("cache/ready", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ok = fd >= 0 && syncfs(fd) == 0; /* the mark must not outlive what it stands for */
-    if (fd >= 0)
-        (void)close(fd);
-    fd = ok ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-    ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        (void)close(fd);
-    return ok;
-}
-
-static void old_ones_go(struct ready *r, uint64_t project);
 
 static void made(struct ready *r, uint32_t slot, struct mono now)
 {
-    struct job *j = r->jobs[slot];
-    char name[NAME_BYTES];
+    struct ready_job *j = r->jobs[slot];
+    char name[READY_NAME_BYTES];
     uint64_t project = j->project;
     char text[80];
 
     memcpy(name, j->name, sizeof(name));
-    if (!mark_ok(name)) {
+    if (!ready_mark_ok(name)) {
         job_fail(r, slot, now, "what was prepared cannot be kept on the disk of the server");
         return;
     }
@@ -611,12 +451,12 @@ static void made(struct ready *r, uint32_t slot, struct mono now)
     say_line(r, j, now, text);
     job_done(r, slot, now, NULL);
     wake(r, name, now);
-    old_ones_go(r, project);
+    ready_old_ones_go(r, project);
 }
 
 static void job_next(struct ready *r, uint32_t slot, struct mono now, int status)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
     bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     char path[160];
 
@@ -658,68 +498,18 @@ static void job_next(struct ready *r, uint32_t slot, struct mono now, int status
 
 bool ready_start(struct ready *r, struct mono now, uint32_t slot)
 {
-    struct job *j = r->jobs[slot];
+    struct ready_job *j = r->jobs[slot];
 
     if (j == NULL)
         return false;
     arena_reset(&r->arena);
     if (j->bad[0] != '\0')
         job_fail(r, slot, now, j->bad);
-    else if (name_make(j))
+    else if (ready_name_make(j))
         use_or_make(r, slot, now);
     else
         job_fail(r, slot, now, "its folder on the server cannot be made");
     return true;
-}
-
-/* ---- old environments ---- */
-
-static bool is_used(const struct ready *r, const char *name)
-{
-    for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++)
-        if (strcmp(r->used[i], name) == 0 || (r->jobs[i] != NULL && strcmp(r->jobs[i]->name, name) == 0))
-            return true;
-    return false;
-}
-
-/* Keep READY_KEPT that no slot uses; the oldest beyond them gets another name and is removed, one at a time. */
-static void old_ones_go(struct ready *r, uint64_t project)
-{
-    char prefix[32];
-    char oldest[NAME_BYTES] = "";
-    time_t oldest_at = 0;
-    struct dirent *de;
-    unsigned count = 0;
-    DIR *d = r->removing == 0 ? opendir("cache/ready") : NULL;
-    int fd = -1;
-
-    if (d == NULL)
-        return;
-    (void)snprintf(prefix, sizeof(prefix), "p%" PRIu64 "-", project);
-    while ((de = readdir(d)) != NULL) {
-        struct stat st;
-
-        if (strncmp(de->d_name, prefix, strlen(prefix)) != 0 || strlen(de->d_name) >= sizeof(oldest) ||
-            is_used(r, de->d_name) || fstatat(dirfd(d), de->d_name, &st, 0) != 0)
-            continue;
-        count++;
-        if (oldest[0] == '\0' || st.st_mtime < oldest_at) {
-            memcpy(oldest, de->d_name, strlen(de->d_name) + 1);
-            oldest_at = st.st_mtime;
-        }
-    }
-    (void)closedir(d);
-    if (count <= READY_KEPT)
-        return;
-    arena_reset(&r->arena);
-    if (rename(arena_printf(&r->arena, "cache/ready/%s", oldest), GONE) != 0 && errno != ENOTEMPTY &&
-        errno != EEXIST)
-        return;
-    r->removing = start_child(r, (char *[]){"rm", "-rf", "--", GONE, NULL}, own_env(r), r->dir, &fd);
-    if (r->removing < 0)
-        r->removing = 0;
-    if (fd >= 0)
-        (void)close(fd);
 }
 
 /* ---- the loop's side ---- */
@@ -732,7 +522,7 @@ bool ready_is_known_pid(const struct ready *r, pid_t pid)
     return pid == r->removing;
 }
 
-static void job_read(struct ready *r, struct job *j, struct mono now)
+static void job_read(struct ready *r, struct ready_job *j, struct mono now)
 {
     char text[16384];
     ssize_t n;
@@ -761,7 +551,7 @@ bool ready_reaped(struct ready *r, struct mono now, pid_t pid, int status)
         return true;
     }
     for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++) {
-        struct job *j = r->jobs[i];
+        struct ready_job *j = r->jobs[i];
 
         if (j == NULL || j->pid != pid)
             continue;
@@ -810,7 +600,7 @@ struct mono ready_deadline(const struct ready *r)
 void ready_tick(struct ready *r, struct mono now)
 {
     for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++) {
-        struct job *j = r->jobs[i];
+        struct ready_job *j = r->jobs[i];
 
         if (j == NULL || j->pid <= 0 || j->is_killed || mono_before(now, j->deadline))
             continue;

@@ -39,87 +39,22 @@
 #include "agent/prepare.h"
 #include "agent/procs.h"
 #include "agent/ready.h"
+#include "agent/serve_private.h"
 #include "agent/setup.h"
 #include "agent/sha256.h"
 #include "agent/signals.h"
 #include "agent/spool.h"
 #include "base/log.h"
 
-#define CONNS_MAX 80
 #define POLL_MAX 1024
-#define READ_BYTES KIB(64)
-#define READS_PER_TURN 16 /* of one connection: the others want their turn as well */
-#define LINK_IN_MAX (FRAME_BODY_MAX + KIB(128))
-#define LINK_OUT_MAX MIB(32)     /* frames that must go: bounded by runs held; streams stop far below */
-#define LINK_OUT_WANTED KIB(512) /* streams are sent while less than this waits */
-#define CHAN_OUT_MAX MIB(65)     /* the core allows a window */
-#define HELLO_TIMEOUT_MS 5000
-#define STALL_TIMEOUT_MS 120000 /* a link that takes nothing for so long is dropped */
-/* While runs wait for slots here, nothing that is told is urgent: what happens meanwhile goes in one piece, and costs both
- * sides one wake-up instead of one for each short script. */
-#define LINK_GATHER_MS 4
+#define LINK_OUT_MAX MIB(32) /* frames that must go: bounded by runs held; streams stop far below */
 #define LINK_GATHER_BYTES KIB(64)
 #define TIDY_MS 1000
 #define LOG_FILE_MAX_BYTES MIB(1)
 
-enum conn_kind { CONN_NEW, CONN_LINK, CONN_CHAN };
-
-struct conn {
-    int fd;
-    enum conn_kind kind;
-    uint32_t local;    /* number of a channel's client */
-    uint64_t may_read; /* a channel's client: bytes the core takes */
-    bool got_eof;
-    bool close_when_sent;
-    bool send_eof;        /* shut our side down once out is empty */
-    struct mono deadline; /* NEW: of its first line; LINK: of the next byte it takes */
-    struct buf in;
-    struct buf out;
-};
-
-/* An event that waits for the present actions to be done, with what it points to. */
-struct posted {
-    struct posted *next;
-    struct mono now;
-    struct agent_event ev;
-    struct agent_exit exit;
-    struct frame_chan_open chan;
-    char *text;
-    char *text2;
-};
-
-struct serve {
-    struct agent *agent;
-    struct agent_out out;
-    struct spool *spool;
-    struct exec *exec;
-    struct prepare *prepare;
-    struct ready *ready;
-    struct cgroup *cgroup;
-    int listen_fd;
-    struct conn *conns[CONNS_MAX];
-    uint32_t n_conns;
-    uint32_t next_local;
-    struct conn *link;
-    struct posted *first;
-    struct posted *last;
-    struct posted *spare;
-    struct arena frames; /* lists of frames being read or sent */
-    struct buf scratch;
-    struct mono next_tidy;
-    struct mono gather_until;
-    uint64_t told_seq; /* the core knows that records up to this one are safe */
-    uint64_t disk_free;
-    uint32_t load_percent;
-    uint32_t actions_seen; /* in this turn: pump only when there was any */
-    bool was_low;
-    bool is_done;
-    char read_buf[READ_BYTES];
-};
-
 /* ---- events ---- */
 
-static void post(void *ctx, struct mono now, const struct agent_event *ev)
+void serve_post(void *ctx, struct mono now, const struct agent_event *ev)
 {
     struct serve *s = ctx;
     struct posted *p = s->spare != NULL ? s->spare : xmalloc(sizeof(*p));
@@ -156,7 +91,7 @@ static void on_code(void *ctx, struct mono now, const struct agent_event *ev)
     struct serve *s = ctx;
 
     if (ev->text.len > 0 || !ready_start(s->ready, now, ev->slot))
-        post(s, now, ev);
+        serve_post(s, now, ev);
 }
 
 /* A run that has not begun gets lines in its log: what is done for it. */
@@ -168,11 +103,11 @@ static void on_say(void *ctx, struct mono now, uint64_t run, struct slice bytes)
     if (!agent_run_state(s->agent, run, &state) || state != HELD_PREPARING || /* gone: nobody will ask */
         spool_stream(s->spool, run, STREAM_LOG, bytes.ptr, bytes.len) != ERR_OK)
         return; /* or the disk is full; the run ends for that reason when it starts */
-    post(s, now,
-         &(struct agent_event){.kind = AG_EV_GREW,
-                               .run = run,
-                               .stream = STREAM_LOG,
-                               .len = spool_len(s->spool, run, STREAM_LOG)});
+    serve_post(s, now,
+               &(struct agent_event){.kind = AG_EV_GREW,
+                                     .run = run,
+                                     .stream = STREAM_LOG,
+                                     .len = spool_len(s->spool, run, STREAM_LOG)});
 }
 
 static void act(struct serve *s, struct mono now, const struct agent_action *a);
@@ -187,7 +122,7 @@ static void step_one(struct serve *s, struct mono now, const struct agent_event 
 }
 
 /* Step with an event, and with all that its actions cause. */
-static void step(struct serve *s, struct mono now, const struct agent_event *ev)
+void serve_step(struct serve *s, struct mono now, const struct agent_event *ev)
 {
     if (ev != NULL)
         step_one(s, now, ev);
@@ -203,97 +138,6 @@ static void step(struct serve *s, struct mono now, const struct agent_event *ev)
         free(s->spare);
         s->spare = p;
     }
-}
-
-/* ---- connections ---- */
-
-static void conn_close(struct serve *s, struct conn *c)
-{
-    for (uint32_t i = 0; i < s->n_conns; i++)
-        if (s->conns[i] == c) {
-            s->conns[i] = s->conns[--s->n_conns];
-            break;
-        }
-    if (s->link == c)
-        s->link = NULL;
-    (void)close(c->fd);
-    buf_done(&c->in);
-    buf_done(&c->out);
-    free(c);
-}
-
-/* A connection ended from outside: tell the core. */
-static void conn_lost(struct serve *s, struct mono now, struct conn *c)
-{
-    enum conn_kind kind = c->kind;
-    uint32_t local = c->local;
-    bool was_link = c == s->link;
-
-    conn_close(s, c);
-    if (kind == CONN_LINK && was_link) {
-        LOG_INFO("link.down", "runs=%u", agent_run_count(s->agent));
-        step(s, now, &(struct agent_event){.kind = AG_EV_LINK_DOWN});
-    } else if (kind == CONN_CHAN) {
-        step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_GONE, .local = local});
-    }
-}
-
-static struct conn *conn_by_local(const struct serve *s, uint32_t local)
-{
-    for (uint32_t i = 0; i < s->n_conns; i++)
-        if (s->conns[i]->kind == CONN_CHAN && s->conns[i]->local == local)
-            return s->conns[i];
-    return NULL;
-}
-
-static void conn_accept(struct serve *s, struct mono now)
-{
-    int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    struct conn *c;
-
-    if (fd < 0)
-        return;
-    if (s->n_conns == CONNS_MAX) {
-        (void)close(fd);
-        return;
-    }
-    c = xcalloc(1, sizeof(*c));
-    c->fd = fd;
-    c->deadline = mono_add_ms(now, HELLO_TIMEOUT_MS);
-    buf_init(&c->in, LINK_IN_MAX);
-    buf_init(&c->out, CHAN_OUT_MAX);
-    s->conns[s->n_conns++] = c;
-}
-
-/* Write what waits. False: the connection is broken. */
-static bool conn_write(struct serve *s, struct mono now, struct conn *c)
-{
-    size_t done = 0;
-
-    while (done < c->out.len) {
-        ssize_t n = send(c->fd, c->out.data + done, c->out.len - done, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        if (n <= 0)
-            return false;
-        done += (size_t)n;
-    }
-    if (done == 0)
-        return true;
-    if (c->kind == CONN_LINK) {
-        c->deadline = mono_add_ms(now, STALL_TIMEOUT_MS);
-        s->gather_until = mono_add_ms(now, LINK_GATHER_MS);
-    }
-    if (done == c->out.len && c->out.cap > KIB(64))
-        buf_done(&c->out); /* an idle agent is a small one */
-    else
-        buf_consume(&c->out, done);
-    if (c->kind == CONN_CHAN)
-        post(s, now, &(struct agent_event){.kind = AG_EV_CHAN_TAKEN, .local = c->local, .len = done});
-    return true;
 }
 
 /* ---- doing what the core says ---- */
@@ -331,9 +175,10 @@ static void send_stream(struct serve *s, struct mono now, const struct agent_act
     if (spool_read(s->spool, a->run, a->stream, a->from, (size_t)a->len, &s->scratch) != ERR_OK) {
         LOG_ERROR("spool.gap", "run=%" PRIu64 " stream=%u from=%" PRIu64 " len=%" PRIu64, a->run, a->stream,
                   a->from, a->len);
-        post(s, now,
-             &(struct agent_event){
-                 .kind = AG_EV_LOST, .run = a->run, .stream = a->stream, .len = a->from, .wall = wall_now()});
+        serve_post(
+            s, now,
+            &(struct agent_event){
+                .kind = AG_EV_LOST, .run = a->run, .stream = a->stream, .len = a->from, .wall = wall_now()});
         return;
     }
     f.stream.run = a->run;
@@ -347,7 +192,8 @@ static void record(struct serve *s, struct mono now, const struct agent_action *
 {
     if (a->record == AG_RECORD_SPEC) {
         if (spool_spec(s->spool, a->run, a->spec, a->seq) != ERR_OK)
-            post(s, now, &(struct agent_event){.kind = AG_EV_NO_DISK, .run = a->run, .wall = wall_now()});
+            serve_post(s, now,
+                       &(struct agent_event){.kind = AG_EV_NO_DISK, .run = a->run, .wall = wall_now()});
         return;
     }
     buf_clear(&s->scratch);
@@ -380,7 +226,7 @@ static void start(struct serve *s, struct mono now, const struct agent_action *a
 
 static void chan_act(struct serve *s, const struct agent_action *a)
 {
-    struct conn *c = conn_by_local(s, a->local);
+    struct conn *c = serve_conn_by_local(s, a->local);
 
     if (c == NULL)
         return;
@@ -450,150 +296,6 @@ static void act(struct serve *s, struct mono now, const struct agent_action *a)
     }
 }
 
-/* ---- reading ---- */
-
-/* The link's bytes as frames. False: the connection is gone. */
-static bool link_frames(struct serve *s, struct mono now, struct conn *c)
-{
-    struct arena lists;
-    size_t at = 0;
-    bool has_secrets = false;
-    bool ok = true;
-
-    arena_init(&lists);
-    while (c == s->link) {
-        struct why why = {0};
-        struct frame f;
-        size_t used = 0;
-
-        if (frame_decode(c->in.data + at, c->in.len - at, &lists, &f, &used, &why) != ERR_OK) {
-            LOG_WARN("link.bad_frame", "why=\"%s\"", why.text);
-            ok = false;
-            break;
-        }
-        if (used == 0)
-            break;
-        step(s, now, &(struct agent_event){.kind = AG_EV_FRAME, .frame = &f});
-        if (f.type == FRAME_RUN_SPEC && f.run_spec.n_secrets > 0)
-            has_secrets = true;
-        if (has_secrets && c == s->link)
-            mem_wipe(c->in.data + at, used);
-        at += used;
-        arena_reset(&lists);
-    }
-    arena_done(&lists);
-    if (has_secrets)
-        mem_wipe(s->read_buf, sizeof(s->read_buf));
-    if (c != s->link && ok) /* the core closed it; it is swept at the end of the turn */
-        return true;
-    if (!ok)
-        return false;
-    if (at == c->in.len && c->in.cap > KIB(64))
-        buf_done(&c->in);
-    else
-        buf_consume(&c->in, at);
-    return true;
-}
-
-static void become_link(struct serve *s, struct mono now, struct conn *c)
-{
-    if (s->link != NULL) {
-        LOG_INFO("link.taken_over", "runs=%u", agent_run_count(s->agent));
-        conn_lost(s, now, s->link);
-    }
-    LOG_INFO("link.up", "runs=%u", agent_run_count(s->agent));
-    c->kind = CONN_LINK;
-    c->deadline = mono_add_ms(now, STALL_TIMEOUT_MS);
-    s->link = c;
-    s->disk_free = spool_disk_free(s->spool);
-    step(s, now, &(struct agent_event){.kind = AG_EV_LINK_UP});
-}
-
-static bool become_chan(struct serve *s, struct mono now, struct conn *c, char *params)
-{
-    struct frame_chan_open f;
-
-    if (!setup_chan_params(params, &f))
-        return false;
-    c->kind = CONN_CHAN;
-    c->local = ++s->next_local;
-    step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_OPEN, .local = c->local, .chan = &f});
-    if (c->in.len > 0 && c->may_read >= c->in.len) { /* its first bytes came with the line */
-        struct agent_event first = {AG_EV_CHAN_BYTES, .local = c->local, .text = buf_slice(&c->in)};
-
-        c->may_read -= c->in.len;
-        step(s, now, &first);
-    }
-    return true;
-}
-
-/* The first line tells what a client is. False: close it. */
-static bool new_line(struct serve *s, struct mono now, struct conn *c)
-{
-    char line[AGENT_HELLO_LINE_MAX];
-    char *end = memchr(buf_str(&c->in), '\n', c->in.len);
-    size_t n;
-
-    if (end == NULL)
-        return c->in.len < AGENT_HELLO_LINE_MAX;
-    n = (size_t)(end - c->in.data);
-    if (n >= sizeof(line))
-        return false;
-    memcpy(line, c->in.data, n);
-    line[n] = '\0';
-    buf_consume(&c->in, n + 1);
-    if (strcmp(line, "attach") == 0) {
-        become_link(s, now, c);
-        return link_frames(s, now, c);
-    }
-    if (strncmp(line, "channel ", 8) == 0)
-        return become_chan(s, now, c, line + 8);
-    return false;
-}
-
-static void conn_read(struct serve *s, struct mono now, struct conn *c)
-{
-    for (int i = 0; i < READS_PER_TURN; i++) {
-        size_t want = READ_BYTES;
-        ssize_t n;
-
-        if (c->kind == CONN_CHAN)
-            want = c->may_read < want ? (size_t)c->may_read : want;
-        if (c->kind == CONN_NEW)
-            want = AGENT_HELLO_LINE_MAX;
-        if (want == 0)
-            return;
-        n = read(c->fd, s->read_buf, want);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
-        if (n < 0 || (n == 0 && c->kind != CONN_CHAN)) {
-            conn_lost(s, now, c);
-            return;
-        }
-        if (c->kind == CONN_CHAN && n == 0) {
-            c->got_eof = true;
-            step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_EOF, .local = c->local});
-            return;
-        }
-        if (c->kind == CONN_CHAN) {
-            c->may_read -= (uint64_t)n;
-            step(s, now,
-                 &(struct agent_event){
-                     .kind = AG_EV_CHAN_BYTES, .local = c->local, .text = {s->read_buf, (size_t)n}});
-            return; /* the next turn goes on: the link's buffer must not fill with one client */
-        }
-        if (buf_add(&c->in, s->read_buf, (size_t)n) != ERR_OK ||
-            !(c->kind == CONN_NEW ? new_line(s, now, c) : link_frames(s, now, c))) {
-            conn_lost(s, now, c);
-            return;
-        }
-        if (c->kind != CONN_LINK || (size_t)n < want)
-            return;
-    }
-}
-
 /* ---- children ---- */
 
 static void reap(struct serve *s)
@@ -609,7 +311,7 @@ static void reap(struct serve *s)
         /* A pid that nobody knows is an orphan that we adopted. */
         if (!exec_reaped(s->exec, now, pid, status, &ru) && !prepare_reaped(s->prepare, now, pid, status))
             (void)ready_reaped(s->ready, now, pid, status);
-        step(s, now, NULL);
+        serve_step(s, now, NULL);
     }
 }
 
@@ -671,7 +373,7 @@ static void tidy(struct serve *s, struct mono now)
     if (s->was_low && !spool_is_low(s->spool)) {
         LOG_INFO("disk.ok", "free_bytes=%" PRIu64, s->disk_free);
         s->was_low = false;
-        step(s, now, &(struct agent_event){.kind = AG_EV_DISK_OK, .wall = wall_now()});
+        serve_step(s, now, &(struct agent_event){.kind = AG_EV_DISK_OK, .wall = wall_now()});
     }
 }
 
@@ -681,7 +383,7 @@ static void note_low_disk(struct serve *s, struct mono now)
         return;
     s->was_low = true;
     LOG_ERROR("disk.full", "free_bytes=%" PRIu64, spool_disk_free(s->spool));
-    step(s, now, &(struct agent_event){.kind = AG_EV_NO_DISK, .wall = wall_now()});
+    serve_step(s, now, &(struct agent_event){.kind = AG_EV_NO_DISK, .wall = wall_now()});
 }
 
 static struct mono deadline_of(const struct serve *s, struct mono now)
@@ -716,7 +418,7 @@ static void journal_out(struct serve *s)
             LOG_ERROR("spool.write", "why=\"%s\"", why.text);
     } else if (seq != s->told_seq) {
         s->told_seq = seq;
-        step(s, mono_now(), &(struct agent_event){.kind = AG_EV_SYNCED, .seq = seq});
+        serve_step(s, mono_now(), &(struct agent_event){.kind = AG_EV_SYNCED, .seq = seq});
     }
 }
 
@@ -727,30 +429,30 @@ static void turn_out(struct serve *s, struct mono now)
     bool gathers = link_gathers(s, now);
 
     if (s->link != NULL && !gathers)
-        step(s, now,
-             &(struct agent_event){.kind = AG_EV_PUMP,
-                                   .room = waiting < LINK_OUT_WANTED ? LINK_OUT_WANTED - waiting : 0});
+        serve_step(s, now,
+                   &(struct agent_event){.kind = AG_EV_PUMP,
+                                         .room = waiting < LINK_OUT_WANTED ? LINK_OUT_WANTED - waiting : 0});
     journal_out(s);
     note_low_disk(s, now);
     for (uint32_t i = 0; i < s->n_conns;) {
         struct conn *c = s->conns[i];
-        bool ok = c->out.len == 0 || (c == s->link && gathers) || conn_write(s, now, c);
+        bool ok = c->out.len == 0 || (c == s->link && gathers) || serve_conn_write(s, now, c);
 
         if (ok && c->out.len == 0 && c->send_eof) {
             (void)shutdown(c->fd, SHUT_WR);
             c->send_eof = false;
         }
         if (!ok)
-            conn_lost(s, now, c);
+            serve_conn_lost(s, now, c);
         else if (c->close_when_sent && c->out.len == 0)
-            conn_close(s, c);
+            serve_conn_close(s, c);
         else if ((c->kind == CONN_NEW || (c->kind == CONN_LINK && c->out.len > 0)) &&
                  !mono_before(now, c->deadline))
-            conn_lost(s, now, c);
+            serve_conn_lost(s, now, c);
         else
             i++;
     }
-    step(s, now, NULL); /* what was taken by clients */
+    serve_step(s, now, NULL); /* what was taken by clients */
 }
 
 static void turn(struct serve *s, const sigset_t *sleep_mask)
@@ -781,7 +483,7 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
     }
     now = mono_now();
     if (got > 0) {
-        struct conn *ready[CONNS_MAX];
+        struct conn *ready[SERVE_CONNS_MAX];
         uint32_t n_ready = 0;
 
         for (size_t i = 1; i < at_exec; i++)
@@ -791,22 +493,22 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
         for (uint32_t i = 0; i < n_ready; i++)
             for (uint32_t k = 0; k < s->n_conns; k++)
                 if (s->conns[k] == ready[i]) { /* an earlier one may have closed it */
-                    conn_read(s, now, ready[i]);
+                    serve_conn_read(s, now, ready[i]);
                     break;
                 }
         exec_poll_done(s->exec, now, fds + at_exec, at_prepare - at_exec);
         prepare_poll_done(s->prepare, fds + at_prepare, n - at_prepare);
         ready_poll_done(s->ready, now, fds + at_prepare, n - at_prepare);
-        step(s, now, NULL);
+        serve_step(s, now, NULL);
         if (fds[0].revents != 0)
-            conn_accept(s, now);
+            serve_conn_accept(s, now);
     }
     exec_tick(s->exec, now);
     prepare_tick(s->prepare, now);
     ready_tick(s->ready, now);
-    step(s, now, NULL);
+    serve_step(s, now, NULL);
     if (!mono_before(now, agent_deadline(s->agent)))
-        step(s, now, &(struct agent_event){.kind = AG_EV_TICK, .wall = wall_now()});
+        serve_step(s, now, &(struct agent_event){.kind = AG_EV_TICK, .wall = wall_now()});
     if (!mono_before(now, s->next_tidy))
         tidy(s, now);
     turn_out(s, now);
@@ -846,7 +548,8 @@ static void restore_run(void *ctx, const struct agent_restored *r, const struct 
         return;
     }
     re.wall = wall_now();
-    step(x->s, mono_now(), &(struct agent_event){.kind = AG_EV_RESTORED, .wall = re.wall, .restored = &re});
+    serve_step(x->s, mono_now(),
+               &(struct agent_event){.kind = AG_EV_RESTORED, .wall = re.wall, .restored = &re});
 }
 
 /* What an agent that died held: first its processes end, then the core is told. Processes are looked for even when the
@@ -910,8 +613,8 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     ao.facts = facts;
     s->agent = agent_new(&ao, mono_now());
     s->prepare = prepare_new(&(struct prepare_opts){.dir = dir, .self = self, .post = on_code, .ctx = s});
-    s->ready =
-        ready_new(&(struct ready_opts){.dir = dir, .mark = mark, .post = post, .say = on_say, .ctx = s});
+    s->ready = ready_new(
+        &(struct ready_opts){.dir = dir, .mark = mark, .post = serve_post, .say = on_say, .ctx = s});
     s->exec =
         exec_new(&(struct exec_opts){.dir = dir,
                                      .mark = mark,
@@ -920,7 +623,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
                                      .pytest_folder = adapters.pytest[0] != '\0' ? adapters.pytest : NULL,
                                      .spool = s->spool,
                                      .cgroup = s->cgroup,
-                                     .post = post,
+                                     .post = serve_post,
                                      .is_known_pid = is_known_pid,
                                      .ctx = s});
     s->disk_free = spool_disk_free(s->spool);
@@ -933,7 +636,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
 static void serve_done(struct serve *s)
 {
     while (s->n_conns > 0)
-        conn_close(s, s->conns[0]);
+        serve_conn_close(s, s->conns[0]);
     exec_free(s->exec);
     prepare_free(s->prepare);
     ready_free(s->ready);
