@@ -17,6 +17,7 @@ struct shape {
     uint32_t slots;
     uint32_t batch;
     uint32_t launches;
+    uint32_t limit; /* of their project on one server; 0: none */
 };
 
 struct seen {
@@ -104,7 +105,9 @@ static void launches_create(struct bench *b, const struct shape *s, uint32_t n_t
     for (uint32_t i = 0; i < n_tests; i++)
         tests[i] = (struct new_test){.path = "spec/some_file_spec.rb", .argv = argv, .n_argv = 1};
     ev.launch_create.launch = (struct launch_row){.name = "bench",
+                                                  .project = {1},
                                                   .project_name = "p",
+                                                  .slots = s->limit,
                                                   .ref = "main",
                                                   .commit = "0123456789abcdef0123456789abcdef01234567"};
     ev.launch_create.tests = tests;
@@ -149,11 +152,13 @@ static void bench(const struct shape *s, uint32_t n_tests)
         turn(&b, &b.queue[at], n);
     }
     run_s = cpu_s() - a;
-    printf("%5u servers x %2u slots, %3u launches, batch %3u: %8.0f runs per second of CPU, %llu runs, %.1f "
+    printf("%5u servers x %2u slots, %u for a project, %3u launches, batch %3u: %8.0f runs per second of "
+           "CPU, %llu runs, %.1f "
            "changes each; "
            "create %u tests %.0f ms\n",
-           s->servers, s->slots, s->launches, s->batch, (double)b.done / run_s, (unsigned long long)b.done,
-           (double)b.changes / (double)b.done, n_tests, create_s * 1000);
+           s->servers, s->slots, s->limit > 0 ? s->limit : s->slots, s->launches, s->batch,
+           (double)b.done / run_s, (unsigned long long)b.done, (double)b.changes / (double)b.done, n_tests,
+           create_s * 1000);
     if (engine_stats(b.e).launches != 0)
         printf("      and %u launches are left over\n", engine_stats(b.e).launches);
     engine_free(b.e);
@@ -165,7 +170,8 @@ static void bench(const struct shape *s, uint32_t n_tests)
 int main(int argc, char **argv)
 {
     static const struct shape shapes[] = {
-        {1, 2, 1, 1}, {1, 2, 64, 1}, {4, 8, 16, 1}, {100, 4, 64, 20}, {2000, 2, 64, 1}, {2000, 2, 64, 200},
+        {1, 2, 1, 1, 0},     {1, 2, 64, 1, 0},      {4, 8, 16, 1, 0},      {100, 4, 64, 20, 0},
+        {2000, 2, 64, 1, 0}, {2000, 2, 64, 200, 0}, {2000, 4, 64, 200, 2},
     };
     uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 100000;
 

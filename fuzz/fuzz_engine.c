@@ -114,6 +114,8 @@ static void create_launch(struct fuzz *f, struct input *in)
     for (uint32_t i = 0; i < l->n_servers; i++)
         servers[i] = 1 + byte(in) % 4u;
     l->servers = servers;
+    l->project.v = byte(in) % 3u;
+    l->slots = l->project.v > 0 ? byte(in) % 4u : 0;
     ev.launch_create.tests = tests;
     turn(f, &ev);
 }

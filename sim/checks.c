@@ -8,6 +8,32 @@ void checks_step(struct world *w)
     (void)w; /* engine_check() after each turn, agent_check() after each event: world.c, node.c */
 }
 
+/* S5: no machine executes more of a project at once than any launch of these runs allows. */
+static void check_slots(struct world *w, const struct node *n, const struct node_run *r)
+{
+    const struct stored_run *stored = sim_store_run(&w->store, r->run);
+    const struct stored_launch *l = sim_store_launch(&w->store, stored->row.launch.v);
+    uint64_t project = l->row.project.v;
+    const struct node_run *other;
+    uint32_t least = 0;
+    uint32_t runs = 0;
+
+    DL_FOREACH(n->runs, other) {
+        if (!other->alive)
+            continue;
+        stored = sim_store_run(&w->store, other->run);
+        l = sim_store_launch(&w->store, stored->row.launch.v);
+        if (l->row.project.v != project)
+            continue;
+        runs++;
+        if (l->row.slots > 0 && (least == 0 || l->row.slots < least))
+            least = l->row.slots;
+    }
+    if (least > 0 && runs > least)
+        world_fail(w, "%u runs of project %llu execute at once on %s, and %u are allowed", runs,
+                   (unsigned long long)project, n->name, least);
+}
+
 /* S1: no test executes twice at the same time. S2: a run does not begin again once anything of it was told: the output of
  * two executions would be one log. */
 void checks_spawn(struct world *w, const struct node *n, const struct node_run *r)
@@ -28,6 +54,7 @@ void checks_spawn(struct world *w, const struct node *n, const struct node_run *
                            (unsigned long long)other->run, w->nodes[i].name);
         }
     }
+    check_slots(w, n, r);
 }
 
 /* What the process of a test says when nobody ends it: its first argument after the time. */

@@ -25,6 +25,15 @@ static uint32_t some_servers(struct world *w, uint64_t *ids)
     return n;
 }
 
+/* In every third world a launch is of one of two projects, and most say how much of a server theirs may have. */
+static void draw_slots(struct world *w, struct launch_row *l)
+{
+    if (w->opts.seed % 3 != 0)
+        return;
+    l->project.v = 1 + rng_below(&w->rng, 2);
+    l->slots = (uint32_t)rng_below(&w->rng, 4);
+}
+
 static void launch_random(struct world *w)
 {
     static const uint32_t scales_ms[] = {3, 30, 500, 20000, 60000};
@@ -74,6 +83,7 @@ static void launch_random(struct world *w)
         .n_env = 1,
         .secrets = secrets,
         .n_secrets = w->tickets % 2 == 0}; /* of every other launch */
+    draw_slots(w, &ev.launch_create.launch);
     if (rng_chance(&w->rng, 1, 4)) {
         ev.launch_create.launch.servers = servers;
         ev.launch_create.launch.n_servers = some_servers(w, servers);

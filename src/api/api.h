@@ -26,6 +26,7 @@ struct api_launch_defaults {
     int64_t time_limit_s;
     int64_t silence_limit_s;
     int64_t lease_s;
+    int64_t slots; /* of its project on one server; 0: as many as it has */
 };
 
 /* How much of what a run leaves is kept. */

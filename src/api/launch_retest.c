@@ -68,7 +68,8 @@ static void take_launch(void *ctx, const struct launch_row *row, const struct la
     t->again.limits = (struct api_launch_defaults){.retries = row->retries,
                                                    .time_limit_s = row->time_limit_ms / 1000,
                                                    .silence_limit_s = row->silence_limit_ms / 1000,
-                                                   .lease_s = row->lease_ms / 1000};
+                                                   .lease_s = row->lease_ms / 1000,
+                                                   .slots = row->slots};
     t->cap_tests = row->n_tests;
     t->tests = arena_alloc(&rq->arena, ((size_t)row->n_tests + 1) * sizeof(*t->tests));
     t->paths = arena_alloc(&rq->arena, ((size_t)row->n_tests + 1) * sizeof(*t->paths));

@@ -76,6 +76,13 @@ const struct field launch_fields[] = {
      .max = 3600,
      .help = "a server that is silent for so long has lost its runs; they go to another one",
      .preset = "the server's, usually 120"},
+    {.name = "slots",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launch_body, slots),
+     .min = 1,
+     .max = SERVER_SLOTS_MAX,
+     .help = "at most so many runs of the project at once on one server",
+     .preset = "as many as the server has slots"},
     {.name = "servers",
      .type = FIELD_TEXTS,
      .offset = offsetof(struct launch_body, servers),
@@ -137,7 +144,8 @@ const struct launch_body launch_preset = {.ref = "",
                                           .retries = -1,
                                           .time_limit_s = -1,
                                           .silence_limit_s = -1,
-                                          .lease_s = -1};
+                                          .lease_s = -1,
+                                          .slots = -1};
 
 struct predicted {
     UT_hash_handle hh;
@@ -766,6 +774,7 @@ static void on_predicted(struct req *rq)
                                .time_limit_ms = limits->time_limit_s * 1000,
                                .silence_limit_ms = limits->silence_limit_s * 1000,
                                .lease_ms = (uint32_t)limits->lease_s * 1000,
+                               .slots = (uint32_t)limits->slots,
                                .env = in->env.at,
                                .n_env = in->env.n,
                                .servers = s->servers,
@@ -853,7 +862,8 @@ void launch_begin(struct req *rq, const struct launch_body *in, bool is_dry, con
     s->said = (struct api_launch_defaults){.retries = in->retries,
                                            .time_limit_s = in->time_limit_s,
                                            .silence_limit_s = in->silence_limit_s,
-                                           .lease_s = in->lease_s};
+                                           .lease_s = in->lease_s,
+                                           .slots = in->slots};
     rq->state = s;
     req_read(rq, resolve_job, on_resolved);
 }

@@ -14,6 +14,7 @@ struct launch_body {
     int64_t time_limit_s;
     int64_t silence_limit_s;
     int64_t lease_s;
+    int64_t slots;
     struct field_texts servers;
     struct field_texts env;
     int at;

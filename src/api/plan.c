@@ -22,7 +22,8 @@ struct api_launch_defaults launch_limits(const struct api *a, const struct api_l
         .silence_limit_s =
             first_of(said->silence_limit_s, yml->silence_limit < 0 ? -1 : yml->silence_limit / 1000,
                      server->silence_limit_s),
-        .lease_s = first_of(said->lease_s, yml->lease < 0 ? -1 : yml->lease / 1000, server->lease_s)};
+        .lease_s = first_of(said->lease_s, yml->lease < 0 ? -1 : yml->lease / 1000, server->lease_s),
+        .slots = first_of(said->slots, yml->slots, 0)};
 }
 
 /* As struct test_limits has it: 0 the launch's, -1 none. */
@@ -73,6 +74,14 @@ static void put_file(struct json_out *j, const struct plan_file *f, const struct
     jo_obj_end(j);
 }
 
+static void put_slots(struct json_out *j, const struct api_launch_defaults *limits)
+{
+    if (limits->slots > 0)
+        jo_kint(j, "slots", limits->slots);
+    else
+        jo_knull(j, "slots");
+}
+
 void launch_plan_answer(struct req *rq, const struct plan *plan, const struct api_launch_defaults *said)
 {
     struct api_launch_defaults limits = launch_limits(rq->api, said, plan->yml);
@@ -85,6 +94,7 @@ void launch_plan_answer(struct req *rq, const struct plan *plan, const struct ap
     jo_ktext(&j, "commit", plan->commit);
     jo_kbool(&j, "has_file", plan->has_yml);
     jo_kint(&j, "lease_s", limits.lease_s);
+    put_slots(&j, &limits);
     put_words(&j, "env", plan->yml->env.at, plan->yml->env.n);
     jo_karr(&j, "prepare");
     for (uint32_t i = 0; i < plan->n_prepare; i++) {
@@ -122,7 +132,7 @@ static const struct config_query config_preset = {.ref = ""};
 
 static void render_config(struct req *rq, const struct project_config *config, struct json_out *j)
 {
-    static const struct api_launch_defaults nothing = {-1, -1, -1, -1};
+    static const struct api_launch_defaults nothing = {-1, -1, -1, -1, -1};
     struct api_launch_defaults limits = rq->api->opts.launches;
 
     if (config->yml != NULL)
@@ -141,6 +151,7 @@ static void render_config(struct req *rq, const struct project_config *config, s
     jo_kint(j, "time_limit_s", limits.time_limit_s);
     jo_kint(j, "silence_limit_s", limits.silence_limit_s);
     jo_kint(j, "lease_s", limits.lease_s);
+    put_slots(j, &limits);
     jo_obj_end(j);
     jo_obj_end(j);
 }

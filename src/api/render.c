@@ -85,6 +85,14 @@ void render_fill(struct api *a, struct render *r, struct buf *out)
 
 /* ---- the objects ---- */
 
+static void int_or_null(struct json_out *j, const char *key, bool is_known, int64_t v)
+{
+    if (is_known)
+        jo_kint(j, key, v);
+    else
+        jo_knull(j, key);
+}
+
 static void outcome_or_null(struct json_out *j, const char *key, enum outcome o)
 {
     jo_ktext_or_null(j, key, outcome_name(o));
@@ -129,6 +137,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_ktext(j, "commit", row->commit);
     jo_ktext(j, "location", row->location);
     jo_ktext(j, "order", launch_order_name(row->order));
+    int_or_null(j, "slots", row->slots > 0, row->slots);
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "started_at", row->started_at);
     jo_ktime(j, "ended_at", row->ended_at);
@@ -173,14 +182,6 @@ void render_test(struct render *r, const struct test_row *row)
     else
         jo_text(j, row->reason);
     jo_obj_end(j);
-}
-
-static void int_or_null(struct json_out *j, const char *key, bool is_known, int64_t v)
-{
-    if (is_known)
-        jo_kint(j, key, v);
-    else
-        jo_knull(j, key);
 }
 
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes)

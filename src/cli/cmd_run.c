@@ -156,6 +156,8 @@ static void make_body(const struct cli *cli, const json_t *files, int64_t projec
         jo_kint(&j, "time_limit_s", (o->timeout_ms + 999) / 1000);
     if (o->silence_ms >= 0)
         jo_kint(&j, "silence_limit_s", (o->silence_ms + 999) / 1000);
+    if (o->per_server > 0)
+        jo_kint(&j, "slots", o->per_server);
     if (servers != NULL) {
         jo_karr(&j, "servers");
         json_array_foreach(servers, i, item)

@@ -36,6 +36,8 @@ static const struct option_row run_options[] = {
      "run N files at a time; default: all slots there are"},
     {"servers",   0, "NAME,NAME", OPTION_TEXT, AT(servers), NULL, 0, 0, NULL,
      "run on these servers only"},
+    {"per-server", 0, "N", OPTION_NUMBER, AT(per_server), NULL, 1, SERVER_SLOTS_MAX, NULL,
+     "at most N files of the project at a time on one server, whoever started them; default: what wrata.yml says"},
     {"order",     0, "finish-soonest|as-given", OPTION_CHOICE, AT(order), "finish-soonest", 0, 0, NULL,
      "which file goes first: the one that took longest the last time, or the first one named"},
     {"timeout",   't', "DURATION", OPTION_DURATION, AT(timeout_ms), NULL, 0, 0, NULL,

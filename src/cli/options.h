@@ -49,7 +49,7 @@ struct cli_opts {
     struct text_list languages, browsers;
     struct text_list env;
     int64_t if_version;
-    int64_t slots, retries, port, from, limit, private_fd, days;
+    int64_t slots, per_server, retries, port, from, limit, private_fd, days;
     int64_t timeout_ms, silence_ms, since_ms;
 };
 

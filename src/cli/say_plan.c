@@ -76,6 +76,8 @@ void run_say_plan(const struct cli *cli, const json_t *plan)
     {
         put_file(&out, item);
     }
+    if (js_int(plan, "slots") > 0)
+        buf_printf(&out, "at most %lld at a time on one server\n", (long long)js_int(plan, "slots"));
     text_count(&out, (int64_t)json_array_size(files), "file", "files");
     buf_printf(&out, " at %.10s; nothing was started\n", js_text(plan, "commit"));
     (void)fputs(buf_str(&out), stdout);

@@ -10,9 +10,9 @@
  *   E8   every active run has a lease timer, set no later than its lease's end
  *   E9   an open link belongs to a server that is ONLINE or LOST, and has a silence timer
  *   E10  a server that should come back has a way: an open link, a try under way, or a timer for the next
- *   E11  a server is HUNGRY or IDLE exactly when it is open: online, not resting, a slot free
+ *   E11  a server is HUNGRY, IDLE or PART exactly when it is open: online, not resting, a slot free
  *   E12  after a turn no server is HUNGRY unless work was left over
- *   E13  after a turn no IDLE server could take the first waiting test of any launch
+ *   E13  after a turn no IDLE or PART server could take the first waiting test of any launch
  *   E14  a launch in memory is not DONE, and has a test that is not
  *   E15  after a turn nothing waits to be told: no goals, notes or goodbyes are due
  *   E16  a test was lost as often as it says, and not more often than its launch allows while it is not done
@@ -21,8 +21,100 @@
  *   E19  a user's queue holds each of the waiting tests once, in the order of (rank, id), and its sums are theirs; every
  *        rank lies between the user's bounds
  *   E20  a REMOVED test belongs to one undo of its user, no other test to any; an undo has tests and a timer, and a user
- *        at most 20 of them */
+ *        at most 20 of them
+ *   E21  every run is in the share of its project at its server; shares, lanes and projects are what they say
+ *   E22  a server with more slots than that never holds more runs of a project than any launch of these runs allows */
 #include "engine/engine_private.h"
+
+/* Of one server: what its runs are, and what its launches allow. */
+static void check_shares(const struct server *s)
+{
+    const struct share *sh;
+    const struct run *r;
+    uint32_t full = 0;
+    uint32_t runs = 0;
+    uint32_t n;
+
+    DL_FOREACH2(s->shares, sh, of_server_next)
+    {
+        CHECK(sh->server == s);                    /* E21 */
+        CHECK(server_share(s, sh->project) == sh); /* E21 */
+        n = 0;
+        DL_FOREACH(s->runs, r) {
+            if (r->launch->project != sh->project)
+                continue;
+            n++;
+            if (r->launch->row.slots > 0 && r->launch->row.slots < s->row.slots)
+                CHECK(sh->n_runs <= r->launch->row.slots); /* E22 */
+        }
+        CHECK(sh->n_runs == n); /* E21 */
+        CHECK(n > 0);           /* E21 */
+        CHECK(sh->is_full == (project_slots_on(sh->project, s) < s->row.slots && n >= sh->project->slots));
+        full += sh->is_full;
+        runs += n;
+    }
+    CHECK(s->n_runs == runs);                        /* E21 */
+    CHECK(s->n_full == full);                        /* E21 */
+    CHECK(s->place != PLACE_IDLE || s->n_full == 0); /* E21 */
+    CHECK(s->place != PLACE_PART || s->n_full > 0);  /* E21 */
+}
+
+static void check_projects(const struct engine *e)
+{
+    const struct project *p;
+    const struct launch *l;
+    const struct server *s;
+    const struct share *sh;
+    uint32_t least;
+    uint32_t full_part;
+    uint32_t part = 0;
+    uint32_t launches = 0;
+
+    for (p = e->projects; p != NULL; p = p->hh.next) {
+        least = 0;
+        full_part = 0;
+        CHECK(p->launches != NULL); /* E21 */
+        DL_FOREACH2(p->launches, l, of_project_next)
+        {
+            CHECK(l->project == p);             /* E21 */
+            CHECK(l->row.project.v == p->id.v); /* E21 */
+            CHECK(l->lane->project == p);       /* E21 */
+            launches++;
+            if (l->row.state != LAUNCH_DONE && l->row.slots > 0 && (least == 0 || l->row.slots < least))
+                least = l->row.slots;
+        }
+        CHECK(p->slots == least); /* E21 */
+        DL_FOREACH2(p->shares, sh, of_project_next)
+        full_part += sh->is_full && sh->server->place == PLACE_PART;
+        CHECK(p->n_full_part == full_part); /* E21 */
+    }
+    CHECK(launches == HASH_COUNT(e->launches)); /* E21 */
+    DL_FOREACH2(e->part, s, place_next)
+    part++;
+    CHECK(e->n_part == part); /* E21 */
+}
+
+/* Lanes: the first test of each, and how many launches there are. */
+static void check_lanes(const struct user *u)
+{
+    const struct lane *lane;
+    const struct launch *first;
+    uint32_t ready = 0;
+
+    DL_FOREACH(u->lanes, lane) {
+        heap_check(&lane->launches);
+        CHECK(lane->n_launches >= lane->launches.n);             /* E21 */
+        CHECK(lane->n_launches > 0);                             /* E21 */
+        CHECK(heap_has(&lane->ready) == (lane->launches.n > 0)); /* E6 */
+        if (lane->launches.n == 0)
+            continue;
+        ready++;
+        first = CONTAINER_OF(heap_top(&lane->launches), struct launch, ready);
+        CHECK(lane->ready.k1 == first->ready.k1); /* E6 */
+        CHECK(lane->ready.k2 == first->ready.k2); /* E6 */
+    }
+    CHECK(u->ready.n == ready); /* E6 */
+}
 
 static void check_servers(const struct engine *e)
 {
@@ -47,6 +139,7 @@ static void check_servers(const struct engine *e)
             back += r->back;
             CHECK(!r->back || r->state == RUN_ASSIGNED); /* E17 */
         }
+        check_shares(s);
         CHECK(s->n_runs == n);    /* E7 */
         CHECK(s->n_back == back); /* E7 */
         if (s->link != 0) {
@@ -203,6 +296,7 @@ static void check_user(const struct engine *e, const struct user *u)
         CHECK(u->fair.k2 == u->turn);     /* E6 */
     }
     heap_check(&u->ready);
+    check_lanes(u);
     DL_FOREACH(u->undos, undo) {
         undos++;
         CHECK(undo->user == u);           /* E20 */
@@ -221,24 +315,28 @@ static void check_user(const struct engine *e, const struct user *u)
     CHECK(undos <= UNDOS_MAX);  /* E20 */
 }
 
-/* The first waiting test of each launch, against every idle server. */
+/* The first waiting test of each launch, against a server with a free slot. */
+static void check_idle(const struct engine *e, const struct server *s)
+{
+    const struct launch *l;
+
+    for (l = e->launches; l != NULL; l = l->hh.next) {
+        if (l->row.state != LAUNCH_RUNNING)
+            continue;
+        CHECK(l->waiting.n == 0 || !launch_may_go(l, s));        /* E13 */
+        CHECK(l->retry == NULL || !test_may_go(e, l->retry, s)); /* E13 */
+    }
+}
+
 static void check_placed(const struct engine *e)
 {
     const struct server *s;
-    const struct launch *l;
-    const struct heap_item *top;
 
     CHECK(e->hungry == NULL); /* E12 */
     DL_FOREACH2(e->idle, s, place_next)
-    {
-        for (l = e->launches; l != NULL; l = l->hh.next) {
-            top = heap_top(&l->waiting);
-            if (l->row.state != LAUNCH_RUNNING)
-                continue;
-            CHECK(top == NULL || !launch_allows(l, s->id));          /* E13 */
-            CHECK(l->retry == NULL || !test_may_go(e, l->retry, s)); /* E13 */
-        }
-    }
+    check_idle(e, s);
+    DL_FOREACH2(e->part, s, place_next)
+    check_idle(e, s);
 }
 
 void engine_check(const struct engine *e)
@@ -250,6 +348,7 @@ void engine_check(const struct engine *e)
     check_runs(e);
     heap_check(&e->timers.heap);
     heap_check(&e->ready);
+    check_projects(e);
     if (!e->booted)
         return;
     for (l = e->launches; l != NULL; l = l->hh.next) {

@@ -41,12 +41,14 @@
 
 struct test;
 struct launch;
+struct share;
 
 /* Where a server stands for placement. */
 enum place_class {
     PLACE_OUT,    /* nothing may be given to it, or its slots are full */
     PLACE_HUNGRY, /* has a free slot, and nobody has looked yet for a test */
     PLACE_IDLE,   /* has a free slot, and no waiting test may go to it */
+    PLACE_PART,   /* the same, and a project may not have more of it */
 };
 
 /* Intrusive lists by <utlist.h> keep "prev" of the head at the tail; `prev == NULL` means "in no list". */
@@ -72,8 +74,10 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* what it holds */
     struct run *runs; /* in the order given */
     uint32_t n_runs;
-    uint32_t n_back; /* of them asked back */
-    uint64_t mark;   /* stamp of the last full report: runs it named carry the same */
+    uint32_t n_back;      /* of them asked back */
+    uint64_t mark;        /* stamp of the last full report: runs it named carry the same */
+    struct share *shares; /* of them, by project */
+    uint32_t n_full;      /* shares that are full */
 
     /* placement */
     enum place_class place;
@@ -163,6 +167,36 @@ struct undo {
     UT_hash_handle hh;
 };
 
+/* A project with launches, as far as it matters which server may have how much of it: share.c. */
+struct project {
+    struct project_id id;
+    uint32_t slots; /* at most so many of its runs at once on a server; 0: as many as there are slots */
+    struct launch *launches;
+    struct share *shares;
+    uint32_t n_full_part; /* PART servers that may not have more of it */
+    UT_hash_handle hh;
+};
+
+/* The runs of a project that a server holds; as long as there is one. */
+struct share {
+    struct project *project;
+    struct server *server;
+    uint32_t n_runs;
+    bool is_full; /* it may not have more */
+    struct share *of_server_prev, *of_server_next;
+    struct share *of_project_prev, *of_project_next;
+};
+
+/* The launches of a user that are of one project. Ready are those that run and any server may take, by their first test
+ * never lost. */
+struct lane {
+    struct project *project;
+    uint32_t n_launches;
+    struct heap launches;   /* that are ready */
+    struct heap_item ready; /* in user->ready, when one is */
+    struct lane *prev, *next;
+};
+
 /* Somebody with launches, and the queue: all waiting tests of these. Made with the first launch, and stays. */
 struct user { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct user_id id;
@@ -177,9 +211,10 @@ struct user { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 
     /* placement */
     uint32_t n_active;
-    uint64_t turn;          /* of its last run, as the engine counts them; never equal to another user's */
-    struct heap ready;      /* unlimited launches that run, by their first test never lost */
-    struct launch *limited; /* the same, of those limited to servers, in a list */
+    uint64_t turn; /* of its last run, as the engine counts them; never equal to another user's */
+    struct lane *lanes;
+    struct heap ready;      /* lanes, by the first test of their launches */
+    struct launch *limited; /* launches that run, limited to servers, with tests never lost; in a list */
     struct launch *choosy;  /* launches that run and have lost tests waiting */
     struct heap_item fair;  /* in engine->ready: something of it waits */
 
@@ -195,6 +230,9 @@ struct launch { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct launch_id id;
     struct launch_row row; /* its texts live in the arena, but for the name */
     struct user *user;
+    struct project *project;
+    struct launch *of_project_prev, *of_project_next;
+    struct lane *lane;
     struct arena arena;
     UT_hash_handle hh;
     struct test *tests; /* row.n_tests of them, by position */
@@ -212,7 +250,7 @@ struct launch { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     enum outcome worst;
     int64_t mean_known_ms; /* of the predictions given; 0 none */
 
-    struct heap_item ready; /* in user->ready */
+    struct heap_item ready; /* in lane->launches */
     bool is_limited_ready;  /* in user->limited */
     struct launch *limited_ready_prev, *limited_ready_next;
     bool is_choosy; /* in user->choosy */
@@ -261,6 +299,7 @@ struct engine {
     struct run *runs;
     struct user *users;
     struct undo *undos;
+    struct project *projects;
 
     struct timers timers;
     struct heap ready; /* users with something to place, by fairness */
@@ -270,12 +309,15 @@ struct engine {
     struct launch *stopping;
     struct server *hungry;
     struct server *idle;
+    struct server *part;
     struct server *dirty;
     struct server *refill;
     struct server *stocked;
+    uint32_t n_part;
     uint32_t n_may_come;
     uint32_t n_back;
-    uint32_t n_removed; /* servers kept for leases only */
+    uint32_t online_of[SERVER_SLOTS_MAX + 1]; /* online servers by their slots */
+    uint32_t n_removed;                       /* servers kept for leases only */
     uint64_t marks;
 
     struct engine_stats stats; /* kept as things change; tests_waiting and runs_active too */
@@ -446,6 +488,8 @@ struct look {
     uint32_t online;
     uint32_t resting;
     uint32_t avoided; /* open, but they lost it before */
+    uint32_t full;    /* open, but its project may not have more of them */
+    uint32_t busy;    /* all their slots are taken */
     uint32_t slots;
 };
 struct look look_at(const struct engine *e, const struct test *t); /* walks all servers */
@@ -461,14 +505,31 @@ void launch_count_done(struct launch *l, const struct test *t);
 /* ---- place.c: which server ---- */
 bool server_is_open(const struct engine *e, const struct server *s); /* a test may be given to it now */
 bool launch_allows(const struct launch *l, struct server_id s);
+bool launch_may_go(const struct launch *l,
+                   const struct server *s); /* it is one of its servers, and has room */
 bool test_may_go(const struct engine *e, const struct test *t, const struct server *s);
+bool test_avoids(const struct engine *e, const struct test *t,
+                 const struct server *s); /* lost there: not again */
 bool test_was_lost_on(const struct test *t, struct server_id s);
-void server_refresh(struct engine *e, struct server *s); /* after anything that placement looks at */
-void launches_look_again(struct engine *e);              /* which servers may come has changed */
+void server_refresh(struct engine *e, struct server *s);    /* after anything that placement looks at */
+void launches_look_again(struct engine *e);                 /* which servers may come has changed */
+void server_look_again(struct engine *e, struct server *s); /* a project may have more of it */
 void place_turn(struct engine *e);
 void goals_due(struct engine *e, struct server *s);
 void server_ask_back(struct engine *e, struct server *s); /* all that has not started there */
 void run_unask_back(struct engine *e, struct run *r);
+
+/* ---- share.c: how much of a server a project may have ---- */
+void project_enter(struct engine *e, struct launch *l); /* a new one; its row and user are known */
+void project_leave(struct engine *e, struct launch *l);
+void project_launch_done(struct engine *e, struct launch *l); /* what it says about slots counts no more */
+void projects_release(struct engine *e);                      /* everything, whatever its state */
+void lane_follow(struct launch *l, bool ready); /* after its first test or its readiness changed */
+void share_add(struct engine *e, struct run *r);
+void share_remove(struct engine *e, struct run *r);
+struct share *server_share(const struct server *s, const struct project *p); /* NULL: it holds no run of it */
+bool server_has_room(const struct server *s, const struct project *p); /* as far as the project's slots go */
+uint32_t project_slots_on(const struct project *p, const struct server *s); /* it may have so many at once */
 
 /* ---- lease.c ---- */
 void lease_grant(struct engine *e, struct run *r);

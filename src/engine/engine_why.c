@@ -17,7 +17,9 @@ struct look look_at(const struct engine *e, const struct test *t)
         k.online++;
         k.slots += s->row.slots;
         k.resting += s->resting;
-        k.avoided += server_is_open(e, s) && !test_may_go(e, t, s);
+        k.avoided += server_is_open(e, s) && test_avoids(e, t, s);
+        k.full += server_is_open(e, s) && !server_has_room(s, t->launch->project);
+        k.busy += !s->resting && s->n_runs >= s->row.slots;
     }
     return k;
 }
@@ -71,6 +73,33 @@ static void put_avoided(const struct engine *e, const struct test *t, struct buf
     buf_puts(b, " and waits for another server");
 }
 
+/* "3 runs of docs are on local-1, 3 on local-2, and docs says at most 3" */
+static void put_full(const struct engine *e, const struct test *t, const struct look *k, struct buf *b)
+{
+    const struct project *p = t->launch->project;
+    const char *name = t->launch->row.project_name;
+    const struct server *s;
+    uint32_t held;
+    uint32_t n = 0;
+
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->removed || !server_is_open(e, s) || !launch_allows(t->launch, s->id) || server_has_room(s, p))
+            continue;
+        held = server_share(s, p)->n_runs;
+        if (n == SHOWN_MAX) {
+            buf_puts(b, ", and so on");
+            break;
+        }
+        if (n++ == 0)
+            buf_printf(b, "%u run%s of %s %s on %s", held, held == 1 ? "" : "s", name,
+                       held == 1 ? "is" : "are", s->row.name);
+        else
+            buf_printf(b, ", %u on %s", held, s->row.name);
+    }
+    buf_printf(b, ", and %s says at most %u%s", name, p->slots,
+               k->busy > 0 ? "; all slots of other servers are taken" : "");
+}
+
 static void put_why(const struct engine *e, const struct test *t, struct look k, uint32_t ahead,
                     struct buf *b)
 {
@@ -88,6 +117,8 @@ static void put_why(const struct engine *e, const struct test *t, struct look k,
         put_resting(e, t, b);
     } else if (k.avoided > 0) {
         put_avoided(e, t, b);
+    } else if (k.full > 0) {
+        put_full(e, t, &k, b);
     } else {
         buf_printf(b, "%s slot%s of %u server%s %s taken; %u test%s of its queue %s ahead of it",
                    k.slots == 1 ? "the one" : "all", k.slots == 1 ? "" : "s", k.online,

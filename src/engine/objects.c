@@ -20,6 +20,7 @@ struct server *server_new(struct engine *e, const struct server_row *row)
 {
     struct server *s = xcalloc(1, sizeof(*s));
 
+    CHECK(row->slots <= SERVER_SLOTS_MAX);
     s->id = row->id;
     s->row = *row;
     s->row.name = text_keep(NULL, row->name);
@@ -173,6 +174,7 @@ struct launch *launch_new(struct engine *e, const struct launch_row *row)
     }
     l->tests = arena_alloc(a, row->n_tests * sizeof(*l->tests));
     HASH_ADD(hh, e->launches, id.v, sizeof(l->id.v), l);
+    project_enter(e, l);
     e->stats.launches++;
     if (e->next_launch <= l->id.v)
         e->next_launch = l->id.v + 1;
@@ -239,6 +241,7 @@ void launch_delete(struct engine *e, struct launch *l)
             HASH_DEL(e->tests, t); /* NOLINT(clang-analyzer-core.NullDereference) */
     }
     HASH_DEL(e->launches, l);
+    project_leave(e, l);
     e->stats.launches--;
     heap_done(&l->waiting);
     arena_done(&l->arena);
@@ -284,6 +287,19 @@ void launch_changed(struct engine *e, struct launch *l)
     launch_note(e, l);
 }
 
+/* Slots of online servers that a project may have. */
+static uint32_t slots_of_project(const struct engine *e, const struct project *p)
+{
+    uint32_t slots = 0;
+    uint32_t i;
+
+    if (p->slots == 0)
+        return e->stats.slots;
+    for (i = 1; i < ARRAY_LEN(e->online_of); i++)
+        slots += e->online_of[i] * (i < p->slots ? i : p->slots);
+    return slots;
+}
+
 /* Slots of online servers that the launch may use. */
 static uint32_t slots_for(const struct engine *e, const struct launch *l)
 {
@@ -292,11 +308,11 @@ static uint32_t slots_for(const struct engine *e, const struct launch *l)
     uint32_t i;
 
     if (l->row.n_servers == 0)
-        return e->stats.slots;
+        return slots_of_project(e, l->project);
     for (i = 0; i < l->row.n_servers; i++) {
         s = server_by_id(e, (struct server_id){l->row.servers[i]});
         if (s != NULL && s->is_counted)
-            slots += s->row.slots;
+            slots += project_slots_on(l->project, s);
     }
     return slots;
 }
@@ -363,6 +379,7 @@ struct run *run_new(struct engine *e, struct test *t, struct server *s, struct r
     HASH_ADD(hh, e->runs, id.v, sizeof(r->id.v), r);
     DL_APPEND(s->runs, r);
     s->n_runs++;
+    share_add(e, r);
     e->stats.runs_active++;
     e->stats.slots_busy++;
     if (e->next_run <= id.v)
@@ -384,6 +401,7 @@ void run_delete(struct engine *e, struct run *r)
     DL_DELETE(s->runs, r);
     CHECK(s->n_runs > 0);
     s->n_runs--;
+    share_remove(e, r);
     e->stats.runs_active--;
     e->stats.slots_busy--;
     free(r);
@@ -427,6 +445,7 @@ void engine_release(struct engine *e)
         free(r);
     }
     HASH_CLEAR(hh, e->tests);
+    projects_release(e);
     l = e->launches;
     HASH_CLEAR(hh, e->launches); /* the table; its elements stay linked */
     for (; l != NULL; l = l_next) {

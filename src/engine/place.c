@@ -5,6 +5,8 @@
  *   a server that gained a free slot is HUNGRY: it gets the first test of a user that may go there; when no test
  *   of anybody may, it is IDLE until one comes;
  *   a launch that gained waiting tests is fresh: its tests go to IDLE servers it may use.
+ * A server with a free slot of which a project may not have more is PART instead of IDLE (share.c), so that a fresh launch of
+ * this project passes over such servers only when it knows that one of them has room.
  * Then, when no free slot is left for them, tests are given *ahead*: a server gets up to ahead_ms of work per slot
  * beyond its slots, by the launch's mean duration, so that short scripts leave no gap of a round trip. What lies
  * ahead at one server while another has a free slot is asked back.
@@ -32,19 +34,65 @@ static bool server_may_come(const struct engine *e, const struct server *s)
     return s->row.link == LINK_ONLINE || s->tries < MAY_COME_TRIES;
 }
 
+static struct server **place_list(struct engine *e, enum place_class place)
+{
+    switch (place) {
+    case PLACE_HUNGRY:
+        return &e->hungry;
+    case PLACE_IDLE:
+        return &e->idle;
+    case PLACE_PART:
+        return &e->part;
+    case PLACE_OUT:
+        break;
+    }
+    return NULL;
+}
+
+static void part_count(struct engine *e, const struct server *s, bool in)
+{
+    uint32_t one = in ? 1 : UINT32_MAX; /* unsigned -1 */
+    struct share *sh;
+
+    e->n_part += one;
+    DL_FOREACH2(s->shares, sh, of_server_next)
+    sh->project->n_full_part += sh->is_full ? one : 0;
+}
+
 static void place_class_set(struct engine *e, struct server *s, enum place_class place)
 {
+    struct server **list;
+
     if (s->place == place)
         return;
-    if (s->place == PLACE_HUNGRY)
-        DL_DELETE2(e->hungry, s, place_prev, place_next);
-    if (s->place == PLACE_IDLE)
-        DL_DELETE2(e->idle, s, place_prev, place_next);
+    list = place_list(e, s->place);
+    if (list != NULL)
+        DL_DELETE2(*list, s, place_prev, place_next);
+    if (s->place == PLACE_PART)
+        part_count(e, s, false);
     s->place = place;
-    if (place == PLACE_HUNGRY)
-        DL_APPEND2(e->hungry, s, place_prev, place_next);
-    if (place == PLACE_IDLE)
-        DL_APPEND2(e->idle, s, place_prev, place_next);
+    list = place_list(e, place);
+    if (list != NULL)
+        DL_APPEND2(*list, s, place_prev, place_next);
+    if (place == PLACE_PART)
+        part_count(e, s, true);
+}
+
+/* It has a free slot, and nothing that waits may go there. */
+static bool server_is_idle(const struct server *s)
+{
+    return s->place == PLACE_IDLE || s->place == PLACE_PART;
+}
+
+static enum place_class idle_class(const struct server *s)
+{
+    return s->n_full > 0 ? PLACE_PART : PLACE_IDLE;
+}
+
+void server_look_again(struct engine *e, struct server *s)
+{
+    if (server_is_idle(s))
+        place_class_set(e, s, PLACE_HUNGRY);
 }
 
 void launches_look_again(struct engine *e)
@@ -68,6 +116,8 @@ void server_refresh(struct engine *e, struct server *s)
         place_class_set(e, s, PLACE_OUT);
     else if (s->place == PLACE_OUT)
         place_class_set(e, s, PLACE_HUNGRY);
+    else if (server_is_idle(s))
+        place_class_set(e, s, idle_class(s));
     if (s->n_runs > s->row.slots)
         SET_ADD(e->stocked, s, stocked);
     else
@@ -76,6 +126,7 @@ void server_refresh(struct engine *e, struct server *s)
         s->is_counted = online;
         e->stats.servers_online += online ? 1 : UINT32_MAX;
         e->stats.slots += online ? s->row.slots : -s->row.slots;
+        e->online_of[s->row.slots] += online ? 1 : UINT32_MAX;
     }
     if (may_come != s->may_come) {
         s->may_come = may_come;
@@ -140,11 +191,19 @@ static bool test_has_other_server(const struct engine *e, const struct test *t)
     return others > 0;
 }
 
+bool test_avoids(const struct engine *e, const struct test *t, const struct server *s)
+{
+    return test_was_lost_on(t, s->id) && test_has_other_server(e, t);
+}
+
+bool launch_may_go(const struct launch *l, const struct server *s)
+{
+    return launch_allows(l, s->id) && server_has_room(s, l->project);
+}
+
 bool test_may_go(const struct engine *e, const struct test *t, const struct server *s)
 {
-    if (!launch_allows(t->launch, s->id))
-        return false;
-    return !test_was_lost_on(t, s->id) || !test_has_other_server(e, t);
+    return launch_may_go(t->launch, s) && !test_avoids(e, t, s);
 }
 
 /* ---- giving ---- */
@@ -182,11 +241,37 @@ static struct test *first_of(const struct launch *l)
     return top != NULL ? CONTAINER_OF(top, struct test, waiting) : NULL;
 }
 
+static struct test *lane_first(const struct lane *lane)
+{
+    return first_of(CONTAINER_OF(heap_top(&lane->launches), struct launch, ready));
+}
+
+/* The first of a user's tests that any server may have, as far as there is room for its project; NULL: none. */
+static struct test *any_test_for(const struct user *u, const struct server *s)
+{
+    const struct lane *lane;
+    struct test *best = NULL;
+    struct test *t;
+    uint32_t i;
+
+    if (u->ready.n == 0)
+        return NULL;
+    lane = CONTAINER_OF(heap_top(&u->ready), struct lane, ready);
+    if (server_has_room(s, lane->project))
+        return lane_first(lane);
+    for (i = 1; i < u->ready.n; i++) { /* the user's other projects: there are not many */
+        lane = CONTAINER_OF(u->ready.items[i], struct lane, ready);
+        t = lane_first(lane);
+        if ((best == NULL || test_before(t, best)) && server_has_room(s, lane->project))
+            best = t;
+    }
+    return best;
+}
+
 /* The first test of a user's queue that may go to s now; NULL: none. */
 static struct test *user_test_for(const struct engine *e, const struct user *u, const struct server *s)
 {
-    struct heap_item *top = heap_top(&u->ready);
-    struct test *best = top != NULL ? first_of(CONTAINER_OF(top, struct launch, ready)) : NULL;
+    struct test *best = any_test_for(u, s);
     const struct launch *l;
     struct test *t;
     uint32_t looked;
@@ -194,7 +279,7 @@ static struct test *user_test_for(const struct engine *e, const struct user *u, 
     DL_FOREACH2(u->limited, l, limited_ready_next)
     {
         t = first_of(l);
-        if ((best == NULL || test_before(t, best)) && launch_allows(l, s->id))
+        if ((best == NULL || test_before(t, best)) && launch_may_go(l, s))
             best = t;
     }
     DL_FOREACH2(u->choosy, l, choosy_next)
@@ -250,11 +335,18 @@ static struct server *idle_server_for(const struct engine *e, struct launch *l, 
             if (test_may_go(e, t, s))
                 return s;
         }
+        if (l->project->n_full_part == e->n_part)
+            return NULL;
+        DL_FOREACH2(e->part, s, place_next)
+        {
+            if (test_may_go(e, t, s))
+                return s;
+        }
         return NULL;
     }
     for (i = 0; i < l->row.n_servers; i++) {
         s = server_by_id(e, (struct server_id){l->row.servers[(l->cursor + i) % l->row.n_servers]});
-        if (s != NULL && s->place == PLACE_IDLE && test_may_go(e, t, s)) {
+        if (s != NULL && server_is_idle(s) && test_may_go(e, t, s)) {
             l->cursor = (l->cursor + i + 1) % l->row.n_servers;
             return s;
         }
@@ -269,7 +361,7 @@ static bool place_one_fresh(struct engine *e, struct launch *l)
     struct test *t;
     uint32_t looked = 0;
 
-    if (e->idle == NULL)
+    if (e->idle == NULL && e->part == NULL)
         return false;
     DL_FOREACH2(l->retry, t, retry_next)
     {
@@ -297,7 +389,7 @@ static uint32_t place_hungry(struct engine *e, uint32_t budget)
     while (budget > 0 && (s = e->hungry) != NULL) {
         t = test_for_server(e, s);
         if (t == NULL) {
-            place_class_set(e, s, PLACE_IDLE);
+            place_class_set(e, s, idle_class(s));
             continue;
         }
         assign(e, t, s);
@@ -423,7 +515,13 @@ static uint32_t idle_slots(const struct engine *e)
     {
         slots += s->row.slots - s->n_runs;
         if (slots >= TAKE_BACK_TURN_MAX)
-            break;
+            return slots;
+    }
+    DL_FOREACH2(e->part, s, place_next)
+    {
+        slots += s->row.slots - s->n_runs;
+        if (slots >= TAKE_BACK_TURN_MAX)
+            return slots;
     }
     return slots;
 }
@@ -455,7 +553,7 @@ static void take_back(struct engine *e)
     uint32_t wanted;
     uint32_t looked = 0;
 
-    if (e->idle == NULL || e->stocked == NULL)
+    if ((e->idle == NULL && e->part == NULL) || e->stocked == NULL)
         return;
     wanted = idle_slots(e);
     wanted = wanted > e->n_back ? wanted - e->n_back : 0;

@@ -3,7 +3,7 @@
  * A user has one queue: every waiting test of the user's launches, by rank. It is kept twice. As a tree that counts
  * (order.h), for people: who is ahead, what is the next page. And for placement, which asks for the first test that
  * may go to a server: per launch a heap of the tests never lost, since these go wherever the launch may; a user's
- * launches by their first one. Tests that were lost may each be choosy about their server (place.c), so those of a
+ * launches of each project by their first one, and these lanes by theirs (share.c). Tests that were lost may each be choosy about their server (place.c), so those of a
  * launch wait in a list; they keep their rank.
  *
  * Ranks are sparse, so that a test can be moved by writing one row; they only ever grow at both ends.
@@ -125,21 +125,6 @@ void user_ready_update(struct engine *e, struct user *u)
     }
 }
 
-/* In its user's heap by the key of its first test. */
-static void ready_by_first(struct user *u, struct launch *l, bool ready)
-{
-    const struct heap_item *top = heap_top(&l->waiting);
-
-    if (!ready) {
-        if (heap_has(&l->ready))
-            heap_remove(&u->ready, &l->ready);
-    } else if (!heap_has(&l->ready)) {
-        heap_add(&u->ready, &l->ready, top->k1, top->k2);
-    } else if (l->ready.k1 != top->k1 || l->ready.k2 != top->k2) {
-        heap_move(&u->ready, &l->ready, top->k1, top->k2);
-    }
-}
-
 void launch_ready_update(struct engine *e, struct launch *l)
 {
     struct user *u = l->user;
@@ -147,7 +132,7 @@ void launch_ready_update(struct engine *e, struct launch *l)
     bool has_first = runs && l->waiting.n > 0;
 
     if (l->row.n_servers == 0)
-        ready_by_first(u, l, has_first);
+        lane_follow(l, has_first);
     else if (has_first)
         SET_ADD(u->limited, l, limited_ready);
     else

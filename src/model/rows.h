@@ -89,6 +89,8 @@ struct launch_row {
     int64_t time_limit_ms; /* per run; 0 none */
     int64_t silence_limit_ms;
     uint32_t lease_ms;
+    uint32_t
+        slots; /* at most so many runs of its project at once on a server, 1..SERVER_SLOTS_MAX; 0 not said */
     uint32_t n_tests;
     const char *const *env; /* n_env lines NAME=value */
     uint32_t n_env;

@@ -289,6 +289,11 @@ static enum err launch_numbers_check(const struct launch_row *l, struct why *ret
     if (l->lease_ms < LEASE_MS_MIN || l->lease_ms > LEASE_MS_MAX)
         return why_set(reterr, ERR_INVALID, "lease_ms", "lease_ms %u is not one of %u..%u", l->lease_ms,
                        LEASE_MS_MIN, LEASE_MS_MAX);
+    if (l->slots > SERVER_SLOTS_MAX)
+        return why_set(reterr, ERR_INVALID, "slots", "slots %u is not one of 0 (not said) .. %u", l->slots,
+                       SERVER_SLOTS_MAX);
+    if (l->slots > 0 && l->project.v == 0)
+        return why_set(reterr, ERR_INVALID, "slots", "slots are those of a project, and there is none");
     if (l->n_env > LAUNCH_ENV_MAX)
         return why_set(reterr, ERR_LIMIT, "env", "%u env lines, at most %u are allowed", l->n_env,
                        LAUNCH_ENV_MAX);

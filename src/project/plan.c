@@ -344,11 +344,6 @@ static enum err can_do(const struct yml_file *yml, struct why *reterr)
             "wrata.yml: image: '%.80s': this version runs no containers; without `image` files run on the "
             "machine itself",
             yml->image);
-    if (yml->slots > 0)
-        return why_set(
-            reterr, ERR_INVALID, WRATA_YML,
-            "wrata.yml: slots: %lld: this version does not keep to it; give the machines so many slots",
-            (long long)yml->slots);
     return ERR_OK;
 }
 

@@ -136,7 +136,8 @@ class WrataYml(wrata.Case):
     def test_what_is_in_force_can_be_seen(self):
         config = self.server.get("/api/v1/projects/1/config")
         self.assertEqual((config["has_file"], config["problems"]), (True, []))
-        self.assertEqual(config["limits"], {"retries": 1, "time_limit_s": 40, "silence_limit_s": 0, "lease_s": 120})
+        self.assertEqual(config["limits"], {"retries": 1, "time_limit_s": 40, "silence_limit_s": 0, "lease_s": 120,
+                                            "slots": None})
         self.assertEqual(config["config"]["commands"][0]["time_limit_s"], 1)
         self.assertEqual(config["config"]["env"], ["GREETING=hello there", "COLOUR=green"])
         self.assertIsNone(config["config"]["image"])
@@ -146,6 +147,35 @@ class WrataYml(wrata.Case):
         with self.assertRaises(wrata.ApiError) as caught:
             self.server.get("/api/v1/projects/1/config?ref=nothing")
         self.assertEqual(caught.exception.status, 422)
+
+    def test_so_many_runs_at_once_on_a_machine(self):
+        """A script that finds another one of its project at work fails; a machine has room for two."""
+        alone = 'mkdir "$HERE/taken" || exit 1\nwhile [ ! -e "$HERE/go" ]; do sleep 0.02; done\nrmdir "$HERE/taken"\n'
+        self.commit({"wrata.yml": "slots: 1\n", "a.sh": alone, "b.sh": alone, "c.sh": alone})
+        other = self.project({"o.sh": "echo other\n"}, name="other")
+        self.server.post("/api/v1/projects", {"name": "other", "url": other})
+        here = ["HERE=" + self.folder]
+        launch = self.server.launch("p", ["a.sh", "b.sh", "c.sh"], env=here)
+        self.assertEqual(launch["slots"], 1)
+        wrata.wait_for("the first runs", lambda: os.path.isdir(os.path.join(self.folder, "taken")))
+        # the other slot is for others, and why the next one waits is said
+        self.server.wait_launch(self.server.launch("other", ["o.sh"])["id"])
+        self.assertEqual({q["why"] for q in self.server.all("/api/v1/queue")},
+                         {"1 run of p is on local-1, and p says at most 1"})
+        open(os.path.join(self.folder, "go"), "w").close()
+        self.assertEqual(self.server.wait_launch(launch["id"])["outcome"], "passed")
+        # again, and for one launch alone
+        again = self.server.post("/api/v1/launches/%d/retest" % launch["id"], {"what": "all"})
+        self.assertEqual(again["slots"], 1)
+        self.assertEqual(self.server.wait_launch(again["id"])["outcome"], "passed")
+        self.assertEqual(self.server.launch("p", ["a.sh"], env=here, slots=2)["slots"], 2)
+        said = self.wrata("run", "--project", "p", "--per-server", "3", "--dry-run", "a.sh")
+        self.assertIn("at most 3 at a time on one server\n", said)
+        for slots in (0, 257, "many"):
+            with self.assertRaises(wrata.ApiError) as caught:
+                self.server.launch("p", ["a.sh"], slots=slots)
+            self.assertEqual(caught.exception.status, 422)
+            self.assertEqual(json.loads(caught.exception.body)["error"]["field"], "slots")
 
     def test_a_dry_run_starts_nothing(self):
         plan = self.server.post("/api/v1/launches/plan", {"project": "p", "files": ["features/", "plain.sh"], "retries": 5})

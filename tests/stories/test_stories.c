@@ -5,7 +5,8 @@
  *
  * A story is lines of commands; '#' begins a comment. Times: 5ms 30s 2m.
  *   server NAME [SLOTS]              a machine and its record
- *   launch N [take T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [same] [front] [on NAME...] [soonest T T ...]
+ *   launch N [take T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [project N] [slots N] [same] [front] [on NAME...]
+ *                                  [soonest T T ...]
  *                                  (same: each file is the same)
  *   queue move N,N... front|end|before N | queue delete N,N... | queue clear | queue shuffle SEED | queue dedupe | queue sort
  *                                  | queue undo [N] | queue show                  of user 1, by "mira"
@@ -173,6 +174,10 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
             row.time_limit_ms = time_us(word[++i]) / 1000;
         else if (strcmp(word[i], "by") == 0)
             row.user.v = strtoull(word[++i], NULL, 10);
+        else if (strcmp(word[i], "project") == 0)
+            row.project.v = strtoull(word[++i], NULL, 10);
+        else if (strcmp(word[i], "slots") == 0)
+            row.slots = (uint32_t)strtoul(word[++i], NULL, 10);
         else if (strcmp(word[i], "same") == 0)
             same = true;
         else if (strcmp(word[i], "front") == 0)
@@ -188,6 +193,7 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
             fail_msg("%s:%u: what is %s", s->name, s->line, word[i]);
     }
     row.servers = servers;
+    row.project_name = row.project.v == 0 ? "" : row.project.v == 1 ? "docs" : "site";
     for (uint32_t i = 0; i < count; i++) {
         (void)snprintf(paths[i], sizeof(paths[i]), "t%u.sh", same ? 1 : i + 1);
         tests[i].path = paths[i];

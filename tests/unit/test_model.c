@@ -116,6 +116,15 @@ static void test_model__launch_rules(void **state)
     l.time_limit_ms = -1;
     assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
     assert_string_equal(why.field, "time_limit_ms");
+    l = good_launch;
+    l.slots = 2;
+    assert_int_equal(launch_row_check(&l, &why), ERR_INVALID); /* of no project */
+    assert_string_equal(why.field, "slots");
+    l.project.v = 1;
+    assert_int_equal(launch_row_check(&l, &why), ERR_OK);
+    l.slots = SERVER_SLOTS_MAX + 1;
+    assert_int_equal(launch_row_check(&l, &why), ERR_INVALID);
+    assert_string_equal(why.field, "slots");
 }
 
 static void test_model__paths(void **state)

@@ -131,11 +131,6 @@ static void test_plan_yml__with_a_fault_nothing_is_planned(void **state)
                         "!wrata.yml: wrata.yml: image: 'debian:12': this version runs no containers; "
                         "without `image` files run on the machine itself");
     tree_free(t);
-    t = tree_of(files, BLOB_A, "slots: 4\n");
-    assert_string_equal(plan_text(t, "spec/"),
-                        "!wrata.yml: wrata.yml: slots: 4: this version does not keep to it; give the "
-                        "machines so many slots");
-    tree_free(t);
     t = tree_of(files, BLOB_A, "prepare:\n- script: docs/notes.txt\n- script: no/such.sh\n");
     assert_string_equal(
         plan_text(t, "spec/"),

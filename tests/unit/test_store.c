@@ -25,11 +25,11 @@ static void put_launch(struct buf *b, const struct launch_row *l)
 {
     uint32_t i;
 
-    buf_printf(b, "launch %llu %llu %llu %s %s %s %s %d %u %lld %lld %u %u %lld %d %d %lld %lld",
+    buf_printf(b, "launch %llu %llu %llu %s %s %s %s %d %u %lld %lld %u %u %u %lld %d %d %lld %lld",
                (unsigned long long)l->id.v, (unsigned long long)l->user.v, (unsigned long long)l->project.v,
                l->project_name, l->name, l->ref, l->commit, l->order, l->retries, (long long)l->time_limit_ms,
-               (long long)l->silence_limit_ms, l->lease_ms, l->n_tests, (long long)l->created_at.ms, l->state,
-               l->outcome, (long long)l->started_at.ms, (long long)l->ended_at.ms);
+               (long long)l->silence_limit_ms, l->lease_ms, l->slots, l->n_tests, (long long)l->created_at.ms,
+               l->state, l->outcome, (long long)l->started_at.ms, (long long)l->ended_at.ms);
     put_words(b, l->env, l->n_env);
     put_words(b, l->secrets, l->n_secrets);
     for (i = 0; i < l->n_servers; i++)

@@ -226,6 +226,7 @@ static inline struct change a_launch(uint64_t id)
                                    .time_limit_ms = 3600000,
                                    .silence_limit_ms = 5,
                                    .lease_ms = 120000,
+                                   .slots = 3,
                                    .n_tests = 2,
                                    .env = env,
                                    .n_env = 3,
