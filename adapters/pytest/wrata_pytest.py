@@ -18,6 +18,7 @@ MAX_FRAME = 1000
 MAX_FRAMES = 200
 MAX_NAME = 1000
 MAX_DEPTH = 16
+MAX_ARTIFACTS = 50
 CUT = "\u2026"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -117,6 +118,18 @@ def failure_of(report, excinfo, root):
         message = excinfo.value
     fields["message"] = cut("" if message is None else message, MAX_MESSAGE)
     return fields
+
+
+def artifacts_of(report, root):
+    """Files that a test says it left: record_property("artifact", path)."""
+    paths = []
+    for name, value in getattr(report, "user_properties", ()):
+        if name == "artifact":
+            path = utf8(value)
+            path = path[len(root) + 1:] if path.startswith(root + os.sep) else path
+            if path and path not in paths:
+                paths.append(cut(path, MAX_NAME))
+    return paths[:MAX_ARTIFACTS]
 
 
 def reason_of(report):
@@ -231,6 +244,10 @@ class Listener:
         if now is None:
             return
         now["ms"] += report.duration * 1000.0
+        if report.when == "teardown":
+            artifacts = artifacts_of(report, self.root)
+            if artifacts:
+                now["artifacts"] = artifacts
         if report.failed:
             fields = failure_of(report, now.pop("excinfo", None), self.root)
             if report.when != "call":

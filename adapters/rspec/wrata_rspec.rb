@@ -15,6 +15,7 @@ module WrataRSpec
   MAX_NAME = 4 * 1024
   MAX_DEPTH = 64
   MAX_CAUSES = 5
+  MAX_ARTIFACTS = 50
   CUT = "\u2026"
 
   # What user code may raise while we only ask for a text. Interrupt, exit and signals go their way.
@@ -290,6 +291,8 @@ module WrataRSpec
         file, line = place_of(example)
         event = { :e => 'example', :id => id_of(example), :path => path_of(example), :file => file, :line => line,
                   :status => status, :ms => (result.run_time || 0) * 1000.0 }
+        artifacts = artifacts_of(example)
+        event[:artifacts] = artifacts unless artifacts.empty?
         @channel.write(event.merge(yield(result)))
       end
     end
@@ -327,6 +330,21 @@ module WrataRSpec
         group = group[:parent_example_group]
       end
       parts.map { |part| Text.cut(part, MAX_NAME) }.reject(&:empty?)
+    end
+
+    # Files that the example says it left: as capybara-screenshot says it, or by a metadata key of ours. Paths as seen from
+    # where rspec runs; an upload's URL is no file.
+    def artifacts_of(example)
+      said = [:screenshot, :artifacts, :wrata_artifacts].flat_map do |key|
+        value = example.metadata[key]
+        value.is_a?(Hash) ? value.values : Array(value)
+      end
+      paths = said.select { |one| one.is_a?(String) || one.respond_to?(:to_path) }
+      paths = paths.map { |one| Text.utf8(one.respond_to?(:to_path) ? one.to_path : one) }
+      paths = paths.reject { |one| one.empty? || one =~ %r{\A[a-z][a-z0-9+.-]*://}i || one.bytesize > MAX_FRAME }
+      paths.map { |one| one.start_with?(@root) ? one[@root.size..-1] : one.sub(%r{\A(\./+)+}, '') }.uniq.first(MAX_ARTIFACTS)
+    rescue *HARMLESS
+      []
     end
 
     # Where somebody would look for the example: for shared examples the line that includes them, not the shared file.

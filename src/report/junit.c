@@ -10,7 +10,10 @@
 
 #define SUITES_MAX (REPORT_DEPTH_MAX - 2) /* deeper ones do not show */
 
-enum part { PART_NONE, PART_FAILURE, PART_SKIPPED, PART_OUTSIDE };
+#define ATTACHMENT \
+    "[[ATTACHMENT|" /* then a path, and ]]: what GitLab, Jenkins and others take for a file of the test */
+
+enum part { PART_NONE, PART_FAILURE, PART_SKIPPED, PART_OUTSIDE, PART_OUTPUT };
 
 struct junit {
     struct report r;
@@ -35,6 +38,10 @@ struct junit {
     struct buf text;    /* of the elements */
     struct buf reason;
     bool has_reason;
+    char mark[sizeof(ATTACHMENT) + REPORT_NAME_MAX + 2]; /* of an output: what may be an ATTACHMENT */
+    uint32_t mark_len;
+    char *artifacts[REPORT_ARTIFACTS_MAX];
+    uint32_t n_artifacts;
     uint32_t told; /* examples announced */
 };
 
@@ -70,11 +77,18 @@ static void file_done(struct junit *j)
     j->file = NULL;
 }
 
+static void artifacts_clear(struct junit *j)
+{
+    while (j->n_artifacts > 0)
+        free(j->artifacts[--j->n_artifacts]);
+}
+
 void junit_free(struct junit *j)
 {
     if (j == NULL)
         return;
     file_done(j);
+    artifacts_clear(j);
     for (uint32_t i = 0; i < SUITES_MAX; i++)
         buf_done(&j->suites[i]);
     buf_done(&j->name);
@@ -136,6 +150,7 @@ static void case_open(struct junit *j, const struct xml_attr *attrs, uint32_t n)
     buf_clear(&j->message);
     buf_clear(&j->text);
     buf_clear(&j->reason);
+    artifacts_clear(j);
     j->failed = false;
     /* gtest writes so of a test that is disabled, newer ones in `result` */
     j->skipped = is_word(attr(attrs, n, "status"), "notrun", "disabled", "skipped") ||
@@ -152,6 +167,9 @@ static void part_open(struct junit *j, enum part part, const struct xml_attr *at
         return;
     j->part = part;
     j->part_depth = j->depth;
+    j->mark_len = 0;
+    if (part == PART_OUTPUT)
+        return;
     if (part == PART_SKIPPED) {
         j->skipped = true;
         set(&j->reason, attr(attrs, n, "message"));
@@ -189,6 +207,9 @@ static void on_open(void *ctx, const char *name, const struct xml_attr *attrs, u
             part_open(j, PART_FAILURE, attrs, n);
         else if (j->depth == j->case_depth + 1 && strcmp(name, "skipped") == 0)
             part_open(j, PART_SKIPPED, attrs, n);
+        else if (j->depth == j->case_depth + 1 &&
+                 (strcmp(name, "system-out") == 0 || strcmp(name, "system-err") == 0))
+            part_open(j, PART_OUTPUT, attrs, n);
     } else if (strcmp(name, "testcase") == 0) {
         case_open(j, attrs, n);
     } else if (strcmp(name, "testsuite") == 0) {
@@ -200,12 +221,43 @@ static void on_open(void *ctx, const char *name, const struct xml_attr *attrs, u
     }
 }
 
+/* An output is not kept; only the paths of ATTACHMENTs in it are. */
+static void take_output(struct junit *j, const char *s, size_t n)
+{
+    static const char begin[] = ATTACHMENT;
+    const uint32_t begin_len = sizeof(begin) - 1;
+
+    for (size_t i = 0; i < n; i++) {
+        bool is_begin = j->mark_len < begin_len;
+
+        if (is_begin && s[i] != begin[j->mark_len]) {
+            /* "[[[" begins anew with its last two */
+            j->mark_len = s[i] != '[' ? 0 : j->mark_len == 2 ? 2 : 1;
+            continue;
+        }
+        if (!is_begin && (s[i] == '\n' || j->mark_len == sizeof(j->mark) - 1)) {
+            j->mark_len = 0;
+            continue;
+        }
+        j->mark[j->mark_len++] = s[i];
+        if (j->mark_len < begin_len + 2 || s[i] != ']' || j->mark[j->mark_len - 2] != ']')
+            continue;
+        if (j->mark_len > begin_len + 2 && j->n_artifacts < REPORT_ARTIFACTS_MAX)
+            j->artifacts[j->n_artifacts++] = xstrndup(j->mark + begin_len, j->mark_len - begin_len - 2);
+        j->mark_len = 0;
+    }
+}
+
 static void on_text(void *ctx, const char *s, size_t n)
 {
     struct junit *j = ctx;
 
     if (j->part == PART_NONE || j->depth != j->part_depth)
         return;
+    if (j->part == PART_OUTPUT) {
+        take_output(j, s, n);
+        return;
+    }
     if (j->part == PART_SKIPPED) {
         if (!j->has_reason && (j->reason.len > 0 || strchr(" \t\r\n", *s) == NULL || *s == '\0'))
             text_add(&j->reason, s, n);
@@ -249,6 +301,8 @@ static void case_close(struct junit *j)
     struct slice path[REPORT_DEPTH_MAX];
     struct report_example e = {.path = path, .ms = j->ms, .file = buf_slice(&j->source), .line = j->line};
 
+    e.artifacts = (const char *const *)j->artifacts;
+    e.n_artifacts = j->n_artifacts;
     j->in_case = false;
     e.n_path = case_path(j, path);
     if (j->failed) {

@@ -249,6 +249,14 @@ static void put_example(struct buf *b, const struct report_example *e, const str
     put_field(b, "message", e->message, l->text);
     put_frames(b, e->backtrace, l);
     put_field(b, "pending", e->pending, l->text);
+    if (e->n_artifacts > 0) {
+        buf_puts(b, ",\"artifacts\":[");
+        for (uint32_t i = 0; i < e->n_artifacts && i < REPORT_ARTIFACTS_MAX; i++) {
+            buf_puts(b, i > 0 ? "," : "");
+            put_text(b, slice_of(e->artifacts[i]), REPORT_NAME_MAX);
+        }
+        buf_putc(b, ']');
+    }
     buf_puts(b, "}\n");
 }
 

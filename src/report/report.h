@@ -16,6 +16,7 @@
 #define REPORT_FILE_MAX 4000u
 #define REPORT_FRAMES_MAX 200u
 #define REPORT_DEPTH_MAX 16u /* parts of a path */
+#define REPORT_ARTIFACTS_MAX 50u
 
 /* `line` ends in '\n'. Borrowed for the call. */
 typedef void report_sink(void *ctx, const char *line, size_t n);
@@ -42,8 +43,10 @@ struct report_example {
     double ms;
     struct slice exception;
     struct slice message;
-    struct slice backtrace; /* lines */
-    struct slice pending;   /* reason */
+    struct slice backtrace;       /* lines */
+    struct slice pending;         /* reason */
+    const char *const *artifacts; /* paths of files that it left */
+    uint32_t n_artifacts;
 };
 
 void report_init(struct report *r, report_sink *sink, void *ctx);

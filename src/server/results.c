@@ -107,6 +107,7 @@ static struct example_row *add_row(struct results *r, const json_t *obj, enum ex
     row->message = text_of(obj, "message", TEXT_BYTES_MAX, a);
     row->backtrace = texts_of(obj, "backtrace", BACKTRACE_MAX, FRAME_BYTES_MAX, a, &row->n_backtrace);
     row->pending = text_of(obj, "pending", TEXT_BYTES_MAX, a);
+    row->artifacts = texts_of(obj, "artifacts", EXAMPLE_ARTIFACTS_MAX, ID_BYTES_MAX, a, &row->n_artifacts);
     return row;
 }
 

@@ -468,6 +468,29 @@ class Linked(Kept):
         self.assertEqual([len(e["artifacts"]) for e in failed], [1, 0])
 
 
+    def test_by_what_rspec_examples_say(self):
+        if not shutil.which("rspec"):
+            self.skipTest("rspec is not installed")
+        spec = """
+RSpec.describe "Cart" do
+  def leave(name)
+    Dir.mkdir("out") unless Dir.exist?("out")
+    File.write("out/#{name}", name)
+    "#{Dir.pwd}/out/#{name}"
+  end
+  it("pays") { |e| e.metadata[:screenshot] = { :image => leave("1.png"), :html => leave("1.html") }; raise "no money" }
+  it("keeps its items") { leave("cart keeps its items.png") }
+  it("is empty") {}
+end
+"""
+        self.begin({"cart_spec.rb": spec})
+        run = next(iter(self.runs(self.launch("cart_spec.rb")).values()))
+        by_path = {a["path"]: a["example"] for a in self.artifacts(run)}
+        self.assertEqual(by_path, {"out/1.html": 0, "out/1.png": 0, "out/cart keeps its items.png": 1})
+        examples = self.server.all("/api/v1/runs/%d/examples" % run["id"])
+        self.assertEqual([len(e["artifacts"]) for e in examples], [2, 1, 0])
+
+
 def wrata_time(text):
     return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
 

@@ -299,6 +299,19 @@ class Pytest(unittest.TestCase):
         self.code = ours.returncode
         return told(self.lines)
 
+    def test_files_that_a_test_left(self):
+        self.pytest(text="""
+def test_a(record_property):
+    record_property("artifact", os.path.join(os.getcwd(), "out", "a.png"))
+    record_property("artifact", "out/b.png")
+    record_property("artifact", "out/b.png")
+    record_property("other", "x")
+    assert False
+def test_b(): pass
+""")
+        left = [e.get("artifacts") for e in (json.loads(line) for line in self.lines.splitlines()) if e["e"] == "example"]
+        self.assertEqual(left, [["out/a.png", "out/b.png"], None])
+
     def test_each_outcome(self):
         story = self.pytest(text="""
 def test_ok(): pass

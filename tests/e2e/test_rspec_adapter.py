@@ -418,6 +418,27 @@ class Unnoticed(Adapter):
         self.assertIn(b"mine: z", r.out)
         self.assertEqual(r.end["examples"], 3)
 
+    def test_files_that_an_example_left(self):
+        self.write("a_spec.rb", """
+            RSpec.describe "files" do
+              after { |e| e.metadata[:screenshot] = { :html => "#{Dir.pwd}/tmp/p.html", :image => "./tmp/p.png" } if e.metadata[:shot] }
+              it("by capybara-screenshot", :shot => true) { raise "x" }
+              it("one", :artifacts => "out/a.png") {}
+              it("many", :wrata_artifacts => ["out/a.png", "out/b.png", "out/b.png", 7, nil, "", "https://s3.example/x.png", "y" * 2000]) {}
+              it("odd", :screenshot => true, :artifacts => { :a => :b }) {}
+              it("too many", :artifacts => (1..80).map { |i| "f#{i}" }) {}
+              it("its own texts", :artifacts => Class.new { def to_path; raise "no"; end }.new) {}
+              it("a path", :artifacts => Pathname("out/p.png")) {}
+              it("none") {}
+            end
+        """.replace("RSpec.describe", "require 'pathname'\nRSpec.describe", 1))
+        result = self.rspec("a_spec.rb")
+        self.assert_same_counts(result, "a_spec.rb")
+        self.assertEqual([e.get("artifacts") for e in result.of("example")],
+                         [["tmp/p.html", "tmp/p.png"], ["out/a.png"], ["out/a.png", "out/b.png"], None, ["f%d" % i for i in range(1, 51)],
+                          None, ["out/p.png"], None])
+        self.assert_unnoticed("a_spec.rb")
+
     def test_nothing_is_loaded_or_left_behind(self):
         self.write("spec/a_spec.rb", """
             RSpec.describe 'A' do

@@ -1,6 +1,6 @@
 /* report_story.h - what the readers of reports wrote, as a short text: a line for each event.
  *
- *     start tap 13 / plan 3 / run a / ok [g > a] / FAIL [b] E: message {frame|frame} @file:3 / pend [c] why / error message / end 3 1 1 0 */
+ *     start tap 13 / plan 3 / run a / ok [g > a] / FAIL [b] E: message {frame|frame} @file:3 +left.png / pend [c] why / error message / end 3 1 1 0 */
 #ifndef TESTS_LIB_REPORT_STORY_H
 #define TESTS_LIB_REPORT_STORY_H
 
@@ -45,6 +45,10 @@ static inline void story_example(struct buf *b, const json_t *o)
         buf_printf(b, " @%s:%d", file, (int)json_integer_value(json_object_get(o, "line")));
     if (json_number_value(json_object_get(o, "ms")) > 0)
         buf_printf(b, " %gms", json_number_value(json_object_get(o, "ms")));
+    if (json_array_size(json_object_get(o, "artifacts")) > 0) {
+        buf_puts(b, " +");
+        story_list(b, json_object_get(o, "artifacts"), " +");
+    }
 }
 
 /* A report_sink; ctx is a struct buf. Stops at a line that the server would refuse. */

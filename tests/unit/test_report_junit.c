@@ -84,6 +84,15 @@ static const struct {
      "<testsuites><testsuite name='s'><error message='setup broke' type='E'>x:1</error><testcase "
      "name='a'/></testsuite></testsuites>",
      "start junit \nerror setup broke\nok [s > a]\nplan 1\nend 1 0 0 1\n"},
+    {"attachments in what it printed, wherever they stand",
+     "<testsuite><testcase name='a'><system-out><![CDATA[x [[ATTACHMENT|out/a "
+     "b.png]]\n[[ATTACHMENT|no\nend]] [[[ATTACHMENT|/w/[1].png]]"
+     "[[ATTACHMENT|]] [[ATTACHMEN|x]]]]></system-out><failure "
+     "message='m'>[[ATTACHMENT|not/here]]</failure><system-err>"
+     "[[ATTACHMENT|b&amp;c]]</system-err></testcase><testcase name='b'/><system-out>[[ATTACHMENT|of the "
+     "suite]]</system-out></testsuite>",
+     "start junit \nFAIL [a] m {[[ATTACHMENT|not/here]]} +out/a b.png +/w/[1].png +b&c\nok [b]\nplan 2\nend "
+     "2 1 0 0\n"},
     {"no tests", "<testsuites/>", "start junit \nend 0 0 0 0\n"},
     {"a mark at the beginning, numbers of characters, no name",
      "\xef\xbb\xbf<testsuite name='&#x20ac;&#233;&amp;&quot;&apos;&gt;'><testcase/></testsuite>",

@@ -20,7 +20,8 @@ static const char suite[] =
     "{\"e\":\"example\",\"id\":\"./"
     "a_spec.rb[1:2]\",\"path\":[\"A\",\"fails\"],\"status\":\"failed\",\"ms\":2,"
     "\"message\":\"expected "
-    "\\u00e9\",\"backtrace\":[\"./a_spec.rb:9\",\"./b.rb:1\"],\"exception\":\"Boom\"}\n"
+    "\\u00e9\",\"backtrace\":[\"./a_spec.rb:9\",\"./b.rb:1\"],\"exception\":\"Boom\","
+    "\"artifacts\":[\"tmp/a.png\",7,\"tmp/b.html\"]}\n"
     "{\"e\":\"example\",\"id\":\"./"
     "a_spec.rb[1:3]\",\"path\":[\"A\",\"waits\"],\"status\":\"pending\",\"ms\":0,"
     "\"pending\":\"later\"}\n"
@@ -41,6 +42,9 @@ static void check_suite(const struct results *r, const struct example_list *out)
     assert_int_equal(out->n, 4);
     assert_string_equal(out->rows[1].message, "expected \xc3\xa9");
     assert_int_equal(out->rows[1].n_backtrace, 2);
+    assert_int_equal(out->rows[1].n_artifacts, 2);
+    assert_string_equal(out->rows[1].artifacts[1], "tmp/b.html");
+    assert_int_equal(out->rows[0].n_artifacts, 0);
     assert_string_equal(out->rows[2].pending, "later");
     assert_int_equal(out->rows[3].status, EXAMPLE_ERROR);
     assert_int_equal(out->rows[3].seq, 3);
