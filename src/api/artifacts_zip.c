@@ -18,7 +18,7 @@
 
 #define PIECE_BYTES 262144u
 #define ROWS 100u
-#define PREFIX_BYTES 160u
+#define PREFIX_BYTES (ARTIFACT_FOLDER_BYTES + 1)
 
 enum zip_phase { ZIP_FILES, ZIP_ENTRIES, ZIP_END };
 
@@ -85,21 +85,15 @@ static enum err next_page(struct reader *r, struct zip *z, struct why *reterr)
     return err;
 }
 
-/* "345-a_spec.rb/": the run, and what it was of. */
 static void take_prefix(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
     struct zip *z = ctx;
-    const char *slash = strrchr(row->path, '/');
-    const char *name = slash != NULL ? slash + 1 : row->path;
+    char folder[ARTIFACT_FOLDER_BYTES];
 
     (void)commit;
     (void)log_bytes;
-    (void)snprintf(z->prefix, sizeof(z->prefix), "%llu-%.100s", (unsigned long long)row->id.v, name);
-    for (char *c = z->prefix; *c != '\0'; c++)
-        if (strchr(plain, *c) == NULL)
-            *c = '_';
-    (void)snprintf(z->prefix + strlen(z->prefix), sizeof(z->prefix) - strlen(z->prefix), "/");
+    artifact_folder(row->id, row->path, folder, sizeof(folder));
+    (void)snprintf(z->prefix, sizeof(z->prefix), "%s/", folder);
 }
 
 static enum err prefix_of(struct reader *r, struct zip *z, struct run_id run, struct why *reterr)

@@ -38,6 +38,7 @@ struct cli {
 int cmd_run(struct cli *cli);
 int cmd_retest(struct cli *cli);
 int cmd_log(struct cli *cli);
+int cmd_artifacts(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_launches(struct cli *cli);
 int cmd_show(struct cli *cli);

@@ -299,6 +299,18 @@ static void on_row(void *ctx, const struct server_row *row)
         check_ssh(d, row);
 }
 
+static void say_artifacts(struct doctor *d, const struct data_look *look)
+{
+    struct buf text;
+
+    buf_init(&text, 200);
+    text_count(&text, (int64_t)look->artifact_files, "file", "files");
+    buf_puts(&text, " that runs left, ");
+    text_bytes(&text, (int64_t)look->artifact_bytes);
+    (void)doctor_find(d, "artifacts", LEVEL_OK, "%s", buf_str(&text));
+    buf_done(&text);
+}
+
 static void check_database(struct doctor *d)
 {
     struct data_look look = {0};
@@ -336,6 +348,8 @@ static void check_database(struct doctor *d)
         d->has_local = true;
     d->has_looked = err == ERR_OK && look.schema == look.schema_known;
     d->has_admin = look.has_admin;
+    if (d->has_looked)
+        say_artifacts(d, &look);
 }
 
 /* What the running server says of its machines. */

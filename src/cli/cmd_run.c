@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/discover.h"
+#include "cli/download.h"
 #include "cli/follow.h"
 #include "cli/run_private.h"
 #include "model/rows.h"
@@ -59,6 +60,10 @@ static enum err check_options(const struct cli *cli, struct why *reterr)
     if (o->junit != NULL && o->dry_run)
         return why_set(reterr, ERR_INVALID, "junit",
                        "--junit and --dry-run exclude each other: nothing is run");
+    if (o->artifacts_dir != NULL && (o->dry_run || o->no_follow))
+        return why_set(reterr, ERR_INVALID, "artifacts-dir",
+                       "--artifacts-dir needs the end of the launch; leave out --%s",
+                       o->dry_run ? "dry-run" : "no-follow");
     if (o->junit != NULL && o->no_follow)
         return why_set(reterr, ERR_INVALID, "junit",
                        "--junit needs the end of the launch; leave out --no-follow");
@@ -172,6 +177,7 @@ static void make_body(const struct cli *cli, const json_t *files, int64_t projec
     put_texts(&j, "languages", &o->languages);
     put_texts(&j, "browsers", &o->browsers);
     put_texts(&j, "env", &o->env);
+    put_texts(&j, "artifacts", &o->artifacts);
     jo_obj_end(&j);
 }
 
@@ -288,6 +294,33 @@ static void folder_within(const struct cli *cli, const struct snapshot *s, char 
         (void)snprintf(out, size, "%s", here + n + 1);
 }
 
+/* What the runs left, at the end. That it cannot be had is not the launch's fault. */
+static int bring_artifacts(struct cli *cli, int64_t launch, int rc)
+{
+    struct download_of of = {.launch = launch};
+    struct why why = {0};
+    int64_t files = 0;
+    int64_t bytes = 0;
+    struct buf out;
+
+    if (download_all(cli, &of, cli->o.artifacts_dir, &files, &bytes, &why) != ERR_OK) {
+        (void)cli_fail_why(&why);
+        return rc == EXIT_PASSED ? EXIT_INFRA : rc;
+    }
+    if (cli->o.json)
+        return rc;
+    buf_init(&out, KIB(64));
+    buf_puts(&out, "artifacts: ");
+    text_count(&out, files, "file", "files");
+    buf_puts(&out, ", ");
+    text_bytes(&out, bytes);
+    buf_puts(&out, ", below ");
+    text_escape(&out, cli->o.artifacts_dir);
+    (void)puts(buf_str(&out));
+    buf_done(&out);
+    return rc;
+}
+
 static int follow_and_report(struct cli *cli, const json_t *launched, const struct snapshot *s,
                              struct junit_file **junit)
 {
@@ -323,6 +356,8 @@ static int follow_and_report(struct cli *cli, const json_t *launched, const stru
                 rc = rc == EXIT_PASSED ? EXIT_INFRA : rc;
             }
         }
+        if (cli->o.artifacts_dir != NULL)
+            rc = bring_artifacts(cli, opts.launch, rc);
     }
     view_free(v);
     return rc;

@@ -61,6 +61,10 @@ static const struct option_row run_options[] = {
      "a name for the launch, shown in lists"},
     {"junit",     'j', "FILE", OPTION_TEXT, AT(junit), NULL, 0, 0, NULL,
      "write the results as JUnit XML"},
+    {"artifacts", 0, "GLOB", OPTION_LIST, AT(artifacts), NULL, 0, 0, NULL,
+     "keep the files of the project's folder that fit, after each run, beside those that wrata.yml names; may be repeated"},
+    {"artifacts-dir", 0, "DIR", OPTION_TEXT, AT(artifacts_dir), NULL, 0, 0, NULL,
+     "at the end, bring the files that were kept below DIR, in a folder for each run"},
     {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
      "start the launch, print its number and do not wait for it"},
     {"dry-run", 0, NULL, OPTION_FLAG, AT(dry_run), NULL, 0, 0, NULL,
@@ -71,6 +75,11 @@ static const struct option_row log_options[] = {
      "go on until the run ends"},
     {"from",   0, "BYTE", OPTION_NUMBER, AT(from), "0", 0, INT64_MAX, NULL,
      "begin at this byte of the log"},
+};
+static const struct option_row artifacts_options[] = {
+    {"download", 'd', "DIR", OPTION_TEXT, AT(download), NULL, 0, 0, NULL,
+     "bring them below DIR; those of a launch in a folder for each run"},
+    {"zip",      'z', "FILE", OPTION_TEXT, AT(zip), NULL, 0, 0, NULL, "bring them as one zip"},
 };
 static const struct option_row launches_options[] = {
     {"limit", 'l', "N", OPTION_NUMBER, AT(limit), "20", 1, 500, NULL, "how many, newest first"},
@@ -250,6 +259,7 @@ static const struct option_row project_options[] = {
 
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
 static const char *const log_synopsis[] = {"RUN [-f] [--from BYTE]"};
+static const char *const artifacts_synopsis[] = {"LAUNCH|run:RUN [--download DIR|--zip FILE]"};
 static const char *const queue_synopsis[] = {
     "[list] [--user LOGIN] [--limit N]", "move ID... --before ID|--front|--end", "delete ID...", "clear", "shuffle", "dedupe",
     "sort", "undo [N]",
@@ -329,6 +339,13 @@ const struct command commands[] = {
      "Prints the bytes as the program wrote them. On a terminal colours are kept and every other control sequence is"
      " shown instead of obeyed.\n",
      LINES(log_options), 1, 1, NEEDS_START, false, cmd_log},
+    {"artifacts", LINES(artifacts_synopsis), "the files that runs left: screenshots, videos, reports",
+     "Lists what was kept of a run, or of all runs of a launch, by the globs of `artifacts` in wrata.yml and of `wrata run"
+     " --artifacts`; EXAMPLE is the place of the example in its run that a file belongs to.\n"
+     "\n"
+     "    wrata artifacts 12\n"
+     "    wrata artifacts run:345 --download shots/\n",
+     LINES(artifacts_options), 1, 1, NEEDS_START, false, cmd_artifacts},
     {"retest", LINES(retest_synopsis), "run what did not pass in a launch again",
      "The same commit and parameters, each file in the language and browser it had. It is a launch of its own, and yours."
      " Followed like one of `wrata run`, with the same exit codes.\n",

@@ -8,9 +8,11 @@
 #include "model/rows.h"
 
 struct data_look {
-    int64_t schema;       /* of the database */
-    int64_t schema_known; /* the newest that this program knows */
-    char damage[160];     /* "": none found */
+    int64_t schema;          /* of the database */
+    int64_t schema_known;    /* the newest that this program knows */
+    char damage[160];        /* "": none found */
+    uint64_t artifact_files; /* that runs left, and what they take */
+    uint64_t artifact_bytes;
     bool has_admin; /* an account of an admin that has a password and is not locked, beside the operator */
 };
 

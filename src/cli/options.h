@@ -24,6 +24,8 @@ struct cli_opts {
     bool password_stdin, yes, admin, unverified, refused;
     const char *url, *data, *color;
     const char *project, *dir, *ref, *servers, *order, *name, *junit;
+    const char *artifacts_dir, *download, *zip;
+    struct text_list artifacts;
     const char *fleet, *address, *user, *identity;
     const char *config;
     const char *settings[N_SETTINGS]; /* flags of `wrata serve`, not yet looked at */

@@ -228,6 +228,23 @@ void text_duration(struct buf *out, int64_t ms)
         buf_printf(out, "%lldh %02lldm", (long long)(s / 3600), (long long)(s % 3600 / 60));
 }
 
+void text_bytes(struct buf *out, int64_t n)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double v = (double)n / 1024;
+    size_t unit = 0;
+
+    if (n < 1024) {
+        text_count(out, n, "byte", "bytes");
+        return;
+    }
+    while (v >= 1023.95 && unit + 1 < ARRAY_LEN(units)) { /* what would be shown as 1024.0 */
+        v /= 1024;
+        unit++;
+    }
+    buf_printf(out, "%.1f %s", v, units[unit]);
+}
+
 void text_count(struct buf *out, int64_t n, const char *one, const char *many)
 {
     buf_printf(out, "%lld %s", (long long)n, n == 1 ? one : many);

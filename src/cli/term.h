@@ -46,6 +46,8 @@ void text_shell_word(struct buf *out, const char *s);
 
 /* "0.4s", "1m 04s", "2h 03m". */
 void text_duration(struct buf *out, int64_t ms);
+/* "312 bytes", "1.5 KiB", "20.0 MiB". */
+void text_bytes(struct buf *out, int64_t n);
 /* "340 files", "1 file". */
 void text_count(struct buf *out, int64_t n, const char *one, const char *many);
 

@@ -2,6 +2,7 @@
 #ifndef WRATA_MODEL_ARTIFACT_H
 #define WRATA_MODEL_ARTIFACT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -10,6 +11,10 @@
 #define ARTIFACTS_OF_RUN_MAX 100000u /* whatever the settings say */
 #define ARTIFACT_PACK_BYTES 64u      /* of a pack's name, its NUL included */
 #define ARTIFACT_PATH_BYTES 1025u    /* of a path, its NUL included */
+
+/* The folder of a run's artifacts among those of its launch, in a zip and on disk: "345-a_spec.rb", of the path of its test. */
+#define ARTIFACT_FOLDER_BYTES 160u
+void artifact_folder(struct run_id run, const char *path, char *out, size_t size);
 
 struct artifact_row {
     uint64_t id; /* 0: not stored yet */

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <jansson.h>
 #include <netinet/in.h>
@@ -15,6 +16,7 @@
 #define CONNECT_MS 10000L
 #define DEADLINE_MS 60000
 #define REPLY_BYTES_MAX MIB(64)
+#define STALL_S 60L /* of a long answer */
 #define HEADER_BYTES_MAX KIB(256)
 #define URL_BYTES_MAX 2048
 /* The server sends a comment every 15 s: three of them missing is a dead connection. */
@@ -319,6 +321,28 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *ctx)
     return buf_add(ctx, bytes, size * n) == ERR_OK ? size * n : 0;
 }
 
+/* The body of an answer: that of an error is kept, whatever becomes of the other. */
+struct body_to {
+    CURL *easy;
+    struct buf *body;
+    FILE *file;
+    bool file_failed;
+};
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct body_to *to = ctx;
+    long status = 0;
+
+    (void)curl_easy_getinfo(to->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (to->file == NULL || status < 200 || status > 299)
+        return on_bytes(bytes, size, n, to->body);
+    if (fwrite(bytes, size, n, to->file) == n)
+        return size * n;
+    to->file_failed = true;
+    return 0;
+}
+
 static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
 {
     const struct client *c = ctx;
@@ -448,6 +472,7 @@ enum err client_call(struct client *c, const struct client_request *rq, struct c
 {
     CURL *easy = c->easy;
     struct curl_slist *headers = NULL;
+    struct body_to to = {.easy = easy, .body = &ret->body, .file = rq->reply_to};
     char error[CURL_ERROR_SIZE] = "";
     char type[128];
     long status = 0;
@@ -460,6 +485,12 @@ enum err client_call(struct client *c, const struct client_request *rq, struct c
     buf_init(&ret->headers, HEADER_BYTES_MAX);
     curl_easy_reset(easy); /* keeps the connection */
     prepare(c, easy, rq->path, &ret->body, error);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &to);
+    if (rq->reply_to != NULL) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, STALL_S);
+    }
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_bytes);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &ret->headers);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(rq->deadline_ms != 0 ? rq->deadline_ms : DEADLINE_MS));
@@ -488,7 +519,9 @@ enum err client_call(struct client *c, const struct client_request *rq, struct c
         rc = curl_easy_perform(easy);
         (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
         ret->status = (int)status;
-        if (rc != CURLE_OK)
+        if (to.file_failed)
+            err = why_errno(reterr, ERR_INVALID, errno, "the answer of %s cannot be written", c->url);
+        else if (rc != CURLE_OK)
             err = transport_error(c, rc, error, reterr);
         else if (status < 200 || status > 299)
             err = server_error(c, ret, reterr);

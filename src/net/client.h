@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -57,6 +58,8 @@ struct client_request {
     const char *body_type;  /* NULL: application/json */
     int64_t deadline_ms;    /* for the whole request; 0: 60 s */
     size_t reply_max_bytes; /* 0: 64 MiB */
+    FILE *
+        reply_to; /* the body of a success goes here instead, however long it is; it may stand still for a minute */
 };
 
 struct client_reply {

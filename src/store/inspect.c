@@ -57,6 +57,8 @@ enum err store_inspect(const char *dir, struct store_look *ret, server_fn *each,
     if (ret->damage[0] == '\0' && ret->schema == ret->schema_known)
         find_admin(r.db, ret);
     err = db_error(r.db, reterr);
+    if (err == ERR_OK && ret->damage[0] == '\0' && ret->schema == ret->schema_known)
+        err = read_artifact_sums(&r, &ret->artifacts, reterr);
     db_rollback(r.db);
     /* rows of another schema may have other columns */
     if (err == ERR_OK && ret->damage[0] == '\0' && ret->schema == ret->schema_known)

@@ -9,6 +9,7 @@ struct store_look {
     int64_t schema_known; /* the newest that this program knows */
     char damage[160];     /* "": none found */
     bool has_admin; /* when the schema is ours: an admin beside the operator, with a password, not locked */
+    struct artifact_sums artifacts; /* likewise */
 };
 
 /* Any thread. When the schema is ours, `each` is called with each server. ERR_IO: it is no database, or cannot be

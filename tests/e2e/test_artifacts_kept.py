@@ -451,6 +451,70 @@ class Hostile(Kept):
         server.wait_launch(launch["id"])
 
 
+class CommandLine(Kept):
+    def wrata(self, *args, code=0):
+        done = subprocess.run([wrata.WRATA, args[0], "--data", self.server.data, *args[1:]], capture_output=True, text=True, timeout=120,
+                              cwd=self.folder, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def tree(self, *parts):
+        top, found = os.path.join(self.folder, *parts), {}
+        for folder, _, files in os.walk(top):
+            for name in files:
+                with open(os.path.join(folder, name), "rb") as f:
+                    found[os.path.relpath(os.path.join(folder, name), top)] = f.read()
+        return found
+
+    def test_listed_downloaded_zipped(self):
+        self.begin({"spec/a.sh": "mkdir -p out/deep; echo one > out/1.txt; head -c 2000000 /dev/zero > 'out/deep/\u00e4 b.bin'\n", "b.sh": "mkdir -p out; echo two > out/1.txt\n",
+                    "none.sh": "true\n"})
+        done = self.launch("spec/a.sh", "b.sh", "none.sh")
+        runs = self.runs(done)
+        first, second = runs["spec/a.sh"]["id"], runs["b.sh"]["id"]
+        text = self.wrata("artifacts", str(done["id"]))
+        self.assertRegex(text, r"ARTIFACT +RUN +SIZE +EXAMPLE +FILE\n")
+        self.assertRegex(text, r"\d+ +%d +1\.9 MiB +- +out/deep/\u00e4 b\.bin" % first)
+        self.assertEqual(len(text.splitlines()), 4)
+        self.assertEqual(len(json.loads(self.wrata("artifacts", "run:%d" % second, "--json"))["items"]), 1)
+        self.assertIn("left no files to be kept", self.wrata("artifacts", "run:%d" % runs["none.sh"]["id"]))
+        self.assertEqual(self.wrata("artifacts", str(done["id"]), "--download", "all"), "3 files, 1.9 MiB, below all\n")
+        self.assertEqual(self.tree("all"), {"%d-a.sh/out/1.txt" % first: b"one\n", "%d-a.sh/out/deep/\u00e4 b.bin" % first: bytes(2000000),
+                                            "%d-b.sh/out/1.txt" % second: b"two\n"})
+        self.assertEqual(self.wrata("artifacts", "run:%d" % second, "-d", "all"), "1 file, 4 bytes, below all\n")
+        self.assertEqual(self.tree("all")["out/1.txt"], b"two\n")
+        self.assertIn(" in x.zip", self.wrata("artifacts", str(done["id"]), "--zip", "x.zip"))
+        with zipfile.ZipFile(os.path.join(self.folder, "x.zip")) as z:
+            self.assertEqual(sorted(z.namelist()), sorted(k for k in self.tree("all") if k != "out/1.txt"))
+        self.assertEqual([n for n in os.listdir(self.folder) if "part" in n], [])
+
+    def test_what_is_refused(self):
+        self.begin({"a.sh": "mkdir -p out; echo one > out/1.txt\n"})
+        done = self.launch("a.sh")
+        ident = str(done["id"])
+        self.assertIn("there is no launch 99", self.wrata("artifacts", "99", code=2))
+        self.assertIn("exclude each other", self.wrata("artifacts", ident, "-d", "x", "-z", "y", code=2))
+        self.assertIn("cannot be", self.wrata("artifacts", ident, "-z", "no/such/folder/x.zip", code=2))
+        self.assertIn("there is no run 99", self.wrata("artifacts", "run:99", "-z", "x.zip", code=2))
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "x.zip")))
+        # a link in the folder does not lead anywhere
+        os.makedirs(os.path.join(self.folder, "here"))
+        os.makedirs(os.path.join(self.folder, "elsewhere"))
+        os.symlink("../elsewhere", os.path.join(self.folder, "here", "out"))
+        self.assertIn("out/1.txt cannot be used", self.wrata("artifacts", "run:1", "-d", "here", code=2))
+        self.assertEqual(os.listdir(os.path.join(self.folder, "elsewhere")), [])
+
+    def test_a_run_brings_them_at_its_end(self):
+        self.begin({"a.sh": "mkdir -p out own; echo one > out/1.txt; echo 2 > own/2.log; exit 1\n"})
+        text = subprocess.run([wrata.WRATA, "run", "--data", self.server.data, "--project", self.repo, "--artifacts", "own/*.log", "--artifacts-dir",
+                               "got", "a.sh"], capture_output=True, text=True, timeout=120, cwd=self.folder, check=False)
+        self.assertEqual(text.returncode, 1, text.stderr)
+        self.assertIn("artifacts: 2 files, 6 bytes, below got\n", text.stdout)
+        self.assertEqual(self.tree("got"), {"1-a.sh/out/1.txt": b"one\n", "1-a.sh/own/2.log": b"2\n"})
+        self.assertIn("leave out --no-follow", self.wrata("run", "--no-follow", "--artifacts-dir", "x", "a.sh", code=2))
+        self.assertIn("artifacts[0]: '../x' leads out", self.wrata("run", "--project", self.repo, "--artifacts", "../x", "a.sh", code=2))
+
+
 class Linked(Kept):
     def test_by_the_names_of_tap_points(self):
         script = "mkdir -p out; echo 1..3; echo 'ok 1 - the cart is empty'; echo 'not ok 2 - the cart keeps its items'; echo 'not ok 3 - pay'; " \

@@ -72,6 +72,7 @@ class Doctor(wrata.Case):
         self.one("servers", "ok", "here is this machine")
         text = subprocess.run([wrata.WRATA, "doctor", "--data", self.data], capture_output=True, text=True, check=True).stdout
         self.assertRegex(text, r"(?m)^ok +database +whole, schema \d+$")
+        self.assertRegex(text, r"(?m)^ok +artifacts +0 files that runs left, 0 bytes$")
         self.assertRegex(text, r"(?m)^ +mend: wrata serve")
 
     # ---- who may come in ----
