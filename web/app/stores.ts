@@ -1,6 +1,6 @@
 /** What each screen knows: a snapshot that live events keep true. Big tables live outside signals; a signal counts changes. */
 import { effect, signal, type Signal } from '@preact/signals';
-import type { Board, Example, Launch, Run, Server, Status, Test } from '../core/types';
+import type { Artifact, Board, Example, Launch, Run, Server, Status, Test } from '../core/types';
 import { asError, get, pages, type ApiError } from './api';
 import { link, subscribe, type LiveEvent } from './live';
 
@@ -16,6 +16,7 @@ export abstract class Store {
   protected abstract topics(): string[];
   protected abstract take(e: LiveEvent): boolean;
   protected abstract fetch(signal: AbortSignal): Promise<void>;
+  protected stopped(): void { /* what a screen has beside its snapshot */ }
 
   start(): () => void {
     this.leave = subscribe({
@@ -26,7 +27,7 @@ export abstract class Store {
     // The stream opens first, so that nothing falls between it and the snapshot; but a page without it is still a page.
     const late = setTimeout(() => { if (this.phase.peek() === 'loading' && !this.asked) void this.load(); }, 500);
     const back = effect(() => { if (link.value === 'live' && this.error.peek() && this.error.peek()!.status !== 404) void this.load(); });
-    return () => { clearTimeout(late); back(); this.leave?.(); this.ac.abort(); };
+    return () => { clearTimeout(late); back(); this.leave?.(); this.ac.abort(); this.stopped(); };
   }
   async load(): Promise<void> {
     this.asked = true;
@@ -80,6 +81,28 @@ export class BoardStore extends Store {
   }
 }
 
+const MAX_ARTIFACTS = 2000;
+/** The files of a run or a launch: few events say that there are others, so they are listed anew, at most once a second. */
+class Kept {
+  items: Artifact[] = [];
+  more = false;
+  private ac = new AbortController();
+  private timer = 0;
+  constructor(private readonly path: () => string, private readonly told: () => void) {}
+  soon(): void { if (!this.timer) this.timer = setTimeout(() => { this.timer = 0; void this.load().catch(() => {}); }, 300) as unknown as number; }
+  async load(signal?: AbortSignal): Promise<void> {
+    this.ac.abort();
+    const ac = (this.ac = new AbortController()), items: Artifact[] = [];
+    signal?.addEventListener('abort', () => ac.abort());
+    await pages<Artifact>(this.path(), ac.signal, (page) => { items.push(...page); return items.length < MAX_ARTIFACTS; });
+    if (ac.signal.aborted) return;
+    this.items = items; this.more = items.length >= MAX_ARTIFACTS;
+    this.told();
+  }
+  stop(): void { clearTimeout(this.timer); this.timer = 0; this.ac.abort(); }
+  of(x: Example): Artifact[] { return this.items.filter((a) => a.run === x.run && a.example === x.seq); }
+}
+
 const MAX_FAILURES = 2000;
 export class LaunchStore extends Store {
   launch: Launch | null = null;
@@ -87,8 +110,10 @@ export class LaunchStore extends Store {
   runs = new Table<Run>();                                            // by test: its newest run
   failures = new Table<Example>();
   more = false;
+  kept = new Kept(() => `/launches/${this.id}/artifacts`, () => { this.rev.value++; });
   constructor(readonly id: number) { super(); }
   protected topics(): string[] { return [`launch:${this.id}`]; }
+  protected stopped(): void { this.kept.stop(); }
   private newestRun(r: Run, put: (id: number, r: Run) => void): void {
     const had = this.runs.rows.get(r.test);
     if (!had || had.id <= r.id) put(r.test, r);
@@ -113,13 +138,20 @@ export class LaunchStore extends Store {
       for (const x of items) this.newestRun(x, (id, r) => this.runs.snapshot(id, r));
       this.rev.value++;
     });
+    if ([...this.failures.rows.values()].some((x) => x.artifacts?.length)) await this.kept.load(s);
   }
   private onLaunch: () => void = () => {};
   protected take(e: LiveEvent): boolean {
     if (e.type === 'launch') { if ((e.data as Launch).id !== this.id) return false; this.launch = e.data as Launch; this.onLaunch(); return true; }
     if ((e.data as { launch?: number }).launch !== this.id && e.type !== 'example') return false;
+    if (e.type === 'artifacts') { this.kept.soon(); return false; }
     if (e.type === 'test') this.tests.event((e.data as Test).id, e.data as Test);
-    else if (e.type === 'run') this.newestRun(e.data as Run, (id, r) => this.runs.event(id, r));
+    else if (e.type === 'run') {
+      const r = e.data as Run;
+      // Which example a file belongs to is known when its run is over.
+      if (r.state === 'done' && this.kept.items.some((a) => a.run === r.id)) this.kept.soon();
+      this.newestRun(r, (id, x) => this.runs.event(id, x));
+    }
     else if (e.type === 'example') {
       const x = e.data as Example;
       if (x.status !== 'failed' && x.status !== 'error') return false;
@@ -134,8 +166,10 @@ export class RunStore extends Store {
   run: Run | null = null;
   launch: Launch | null = null;
   examples = new Table<Example>();
+  kept = new Kept(() => `/runs/${this.id}/artifacts`, () => { this.rev.value++; });
   constructor(readonly id: number) { super(); }
   protected topics(): string[] { return [`run:${this.id}`]; }
+  protected stopped(): void { this.kept.stop(); }
   private onRun: () => void = () => {};
   protected async fetch(s: AbortSignal): Promise<void> {
     let touched = false;
@@ -149,9 +183,16 @@ export class RunStore extends Store {
       this.rev.value++;
     });
     this.launch = await get<Launch>(`/launches/${r.launch}`, s).catch((e) => { if (s.aborted) throw e; return null; });
+    await this.kept.load(s);
   }
   protected take(e: LiveEvent): boolean {
-    if (e.type === 'run' && (e.data as Run).id === this.id) { this.run = e.data as Run; this.onRun(); return true; }
+    if (e.type === 'artifacts' && (e.data as { run: number }).run === this.id) { this.kept.soon(); return false; }
+    if (e.type === 'run' && (e.data as Run).id === this.id) {
+      this.run = e.data as Run;
+      this.onRun();
+      if (this.run.state === 'done' && this.kept.items.length) this.kept.soon();   // the examples they belong to are known now
+      return true;
+    }
     if (e.type === 'example' && (e.data as Example).run === this.id) { this.examples.event((e.data as Example).seq, e.data as Example); return true; }
     return false;
   }

@@ -35,6 +35,12 @@ export interface Example {
   run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;
   duration_ms: number | null; exception: string | null; message: string | null; backtrace: string[] | null;
   pending: string | null;
+  /** Ids of its files; known when its run is over. */
+  artifacts?: number[];
+}
+/** A file that a run left to be kept. `example`: the seq of the example it belongs to. */
+export interface Artifact {
+  id: number; run: number; launch: number; path: string; bytes: number; modified_at: Time | null; type: string; inline: boolean; example: number | null;
 }
 export interface Slot {
   run: number; path: string; launch: number; slot: number | null; started_at: Time | null;

@@ -24,6 +24,9 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const t0 = Date.now(), iso = (ms) => new Date(ms).toISOString();
   const servers = new Map(), launches = new Map(), tests = new Map(), runs = new Map(), examples = [], logs = new Map();
   const project = { id: 1, name: 'docs' }, commit = '4e1c9a07b3d2f6581c0e7a94d3b86f2519ac4e70';
+  const artifacts = new Map();
+  // A PNG of one grey pixel.
+  const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNogAIAAIIAgZ1yQ5sAAAAASUVORK5CYII=', 'base64');
   const faults = { status: new Map(), delay: 0, down: false }, seen = [];
   let next = { launch: 7, test: 1, run: 341 };
 
@@ -84,6 +87,14 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     return r;
   }
   const clean = ({ seq: _, ...r }) => r;
+  /** A run left a file; `x`: the example it belongs to. */
+  function leave(r, name, type, inline, body, x = null) {
+    const a = { id: 800 + artifacts.size, run: r.id, launch: r.launch, path: name, bytes: body.length, modified_at: iso(t0), type, inline, example: x ? x.seq : null };
+    artifacts.set(a.id, { ...a, body });
+    if (x) (x.artifacts ??= []).push(a.id);
+    send([`run:${r.id}`, `launch:${r.launch}`], 'artifacts', { launch: r.launch, run: r.id });
+    return a;
+  }
   function one(r, status) {
     const l = launches.get(r.launch), n = ++r.seq, f = pick(FAILS), group = n % 3 ? 'copies style' : 'sorts';
     const x = { run: r.id, seq: n, id: `./${r.path}[1:${n}]`, path: ['Pivot table', group, `${['keeps borders', 'keeps fill', 'opens the document', 'pastes values', 'undoes it'][n % 5]} of cell ${n}`], file: `./${r.path}`, line: 10 + n * 6, status,
@@ -143,6 +154,13 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
       const r = begin(t, s, slot, t0 - 5000 - s.id * 7100);
       for (let k = 0; k < r.examples.discovered * (s.id / 12); k++) one(r, rnd() < 0.95 ? 'passed' : 'failed');
     }
+    for (const r of runs.values()) {
+      const x = examples.find((e) => e.run === r.id && e.status === 'failed');
+      if (!x || r.state !== 'done') continue;
+      leave(r, 'tmp/screenshots/pivot_table.png', 'image/png', true, PIXEL, x);
+      leave(r, 'tmp/screenshots/pivot_table.html', 'text/html', false, Buffer.from('<p>page</p>'), x);
+      leave(r, 'tmp/browser.log', 'text/plain', true, Buffer.from('console: nothing\n'.repeat(900)));
+    }
     history.length = 0;
   }
   let beat = 0;
@@ -179,7 +197,14 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
     const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
     if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
-    const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p);
+    const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
+    if (kept || zip) {
+      const a = kept && artifacts.get(Number(kept[1]));
+      if (kept && !a) return error(res, 404, 'NOTFOUND', `there is no artifact ${kept[1]}`);
+      const save = zip || !a.inline || u.searchParams.has('download');
+      res.writeHead(200, { 'content-type': zip ? 'application/zip' : a.type, 'content-disposition': `${save ? 'attachment' : 'inline'}; filename="${zip ? `${zip[1].replace(/e?s$/, "")}-${zip[2]}-artifacts.zip` : path.basename(a.path)}"`, 'content-security-policy': 'sandbox', 'x-content-type-options': 'nosniff' });
+      return res.end(zip ? Buffer.from('PK\x05\x06'.padEnd(22, '\0'), 'latin1') : a.body);
+    }
     if (p === '/stream') return stream(req, res, u);
     if (p === '/status') return json(res, 200, status());
     if (p === '/board') return json(res, 200, { rev: String(rev), status: status(), servers: [...servers.values()], launches: [...launches.values()].reverse() });
@@ -192,6 +217,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (!m[3]) return json(res, 200, m[1] === 'runs' ? clean(thing) : thing);
     if (m[3] === 'tests') return page(res, u, [...tests.values()].filter((t) => t.launch === thing.id && among(u, 'state', t.state) && among(u, 'outcome', t.outcome)));
     if (m[3] === 'examples') return page(res, u, examples.filter((x) => (m[1] === 'runs' ? x.run === thing.id : runs.get(x.run).launch === thing.id) && among(u, 'status', x.status)));
+    if (m[3] === 'artifacts') return page(res, u, [...artifacts.values()].filter((a) => (m[1] === 'runs' ? a.run : a.launch) === thing.id).map(({ body: _, ...a }) => a));
     if (m[3] === 'stop' && req.method === 'POST') { if (!acc.mayStop(who, m[1] === 'launches' ? thing : launches.get(thing.launch))) return error(res, 403, 'DENIED', 'only who started it and admins stop it'); return stop(res, m[1], thing); }
     if (m[3] === 'log') {
       const l = logs.get(thing.id), from = Math.min(Number(u.searchParams.get('from') ?? 0), l.bytes.length), max = Number(u.searchParams.get('max') ?? 262144);
@@ -248,7 +274,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, send, write, step, one, finish, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

@@ -227,3 +227,42 @@ test('what a first visit loads', { skip }, () => {
   for (const f of Object.keys(files)) assert.match(f, /^\/(index\.html|assets\/[\w.-]+\.[0-9a-f]{10}\.\w+)$/);
   assert.doesNotMatch(fs.readFileSync(new URL('../dist/index.html', import.meta.url), 'utf8'), /style=|<style|\son\w+=|<script>/);
 });
+
+test('files that a run left: with the example, by folder, live', { skip }, async (t) => {
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const r = [...own.runs.values()].find((x) => x.state === 'done' && own.examples.some((e) => e.run === x.id && e.artifacts));
+  const page = await open(t, `/runs/${r.id}`, { server: own });
+  const example = page.locator('.failure', { has: page.locator('.artifact') }).first();
+  await example.locator('.artifact').first().waitFor();
+  assert.equal(await example.locator('.artifact').count(), 2, 'its own alone');
+  const image = example.locator('.artifact img');
+  await page.waitForFunction(() => document.querySelector('.artifact img').naturalWidth === 1);
+  const box = await example.locator('.look').first().boundingBox();
+  assert.ok(Math.abs(box.height - 106) < 2, 'the box does not wait for its picture');
+  assert.match(await image.getAttribute('src'), /^\/api\/v1\/artifacts\/\d+$/);
+  assert.equal(await example.locator('a.look').last().getAttribute('download'), 'pivot_table.html', 'what is not shown is saved');
+  await page.getByRole('tab', { name: /Files\s*3/ }).click();
+  await page.waitForURL(/tab=files/);
+  assert.deepEqual(await page.locator('.kept h2').allInnerTexts(), ['tmp/screenshots/', 'tmp/']);
+  assert.match(await page.locator('.kept .bar-of').innerText(), /^3 files, 15 kB/);
+  const down = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Download all' }).click();
+  assert.equal((await down).suggestedFilename(), `run-${r.id}-artifacts.zip`);
+  own.leave(r, 'report <b>.xml', 'application/xml', true, Buffer.from('<x/>'));
+  await page.getByRole('tab', { name: /Files\s*4/ }).waitFor();
+  await page.getByText('report <b>.xml').waitFor();
+  assert.deepEqual(await check(page), []);
+});
+
+test('files in the failures of a launch', { skip }, async (t) => {
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const r = [...own.runs.values()].find((x) => x.state === 'done' && own.examples.some((e) => e.run === x.id && e.artifacts));
+  const page = await open(t, `/launches/${r.launch}`, { server: own });
+  await page.locator('.failure').first().waitFor();
+  await page.locator('.failure .artifact img').first().waitFor({ state: 'attached' });
+  const quiet = await open(t, `/runs/${[...own.runs.values()].find((x) => x.state === 'done' && x.outcome === 'passed').id}`, { server: own });
+  await quiet.getByRole('tab', { name: 'Log' }).waitFor();
+  assert.equal(await quiet.getByRole('tab', { name: /Files/ }).count(), 0, 'no tab where there is nothing');
+});

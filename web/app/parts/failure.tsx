@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
 import { dur, plural, visible, visibleText } from '../../core/fmt';
 import { exampleFace, isProjectLine } from '../../core/state';
-import type { Example } from '../../core/types';
+import type { Artifact, Example } from '../../core/types';
+import { Kept } from './artifacts';
 import { Copy, Glyph } from './basics';
 
 export const titleOf = (x: Example): string => (x.path.length ? x.path.map(visible).join(' › ') : 'Outside of examples');
@@ -28,7 +29,7 @@ const report = (x: Example): string => [`**${titleOf(x)}**`, x.file && `\`${x.fi
   ...(x.backtrace ?? []).filter(isProjectLine).slice(0, 10).map((l) => `    ${l}`), `${location.origin}/runs/${x.run}#ex-${x.seq}`].filter(Boolean).join('\n');
 
 /** One failed example: where, what, and the way to its run. */
-export function Failure({ x, open, where, level = 2, current = false }: { x: Example; open: boolean; where?: string; level?: 2 | 3; current?: boolean }) {
+export function Failure({ x, open, where, level = 2, current = false, kept = [] }: { x: Example; open: boolean; where?: string; level?: 2 | 3; current?: boolean; kept?: Artifact[] }) {
   const H = `h${level}` as 'h2';
   const place = x.file ? `${x.file}${x.line ? `:${x.line}` : ''}` : where ?? '';
   return (
@@ -44,6 +45,7 @@ export function Failure({ x, open, where, level = 2, current = false }: { x: Exa
           {x.exception && <p class="exception">{visible(x.exception)}</p>}
           {x.message && <Message text={x.message} />}
           <Backtrace lines={x.backtrace ?? []} />
+          <Kept items={kept} />
           <p class="acts">
             {where !== undefined && <a class="btn small" href={`/runs/${x.run}#ex-${x.seq}`}>Open the run</a>}
             {where !== undefined && <a class="btn ghost small" href={`/runs/${x.run}?tab=log`}>Log</a>}

@@ -106,7 +106,7 @@ function Failures({ store, l }: { store: LaunchStore; l: L }) {
           })}</ul>
         </section>
       )}
-      {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={i === at} />)}
+      {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={i === at} kept={store.kept.of(x)} />)}
       {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
         {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
     </>

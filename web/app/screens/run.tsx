@@ -6,6 +6,7 @@ import { mayStop } from '../../core/account';
 import { exampleFace, runFace } from '../../core/state';
 import type { Example, Run as R } from '../../core/types';
 import { Ago, Badge, Copy, Elapsed, Empty, ExampleBar, Failed, Glyph, Skeleton, Tabs } from '../parts/basics';
+import { Artifacts } from '../parts/artifacts';
 import { Failure, titleOf } from '../parts/failure';
 import { Log } from '../parts/log';
 import { LogStore } from '../logstore';
@@ -49,7 +50,7 @@ function Examples({ store, r }: { store: RunStore; r: R }) {
         <span class="faint num">{hit.length === all.length ? plural(all.length, 'example') : `${num(hit.length)} of ${plural(all.length, 'example')}`}</span>
       </div>
       {!hit.length && <Empty title="No example fits the filter" />}
-      {failed.map((x, i) => <Failure key={x.seq} x={x} open={i === 0 || x.seq === wanted} current={i === at || x.seq === wanted} />)}
+      {failed.map((x, i) => <Failure key={x.seq} x={x} open={i === 0 || x.seq === wanted} current={i === at || x.seq === wanted} kept={store.kept.of(x)} />)}
       {rest.length > 0 && <ul class="ended">{rest.slice(0, shown).map((x) => <Ended key={x.seq} x={x} current={x.seq === wanted} />)}</ul>}
       {rest.length > shown && <p class="acts"><button type="button" class="btn" onClick={() => setShown(rest.length)}>Show all {num(rest.length)}</button></p>}
     </div>
@@ -77,7 +78,8 @@ export function Run({ id }: { id: number }) {
   useTitle(r && face ? `${base(r.path)} ${face.word}` : `Run ${id}`);
   const asked = url.value.searchParams.get('tab'), hash = url.value.hash;
   const quiet = r ? r.examples.failed + r.examples.errors + r.examples.passed + r.examples.pending === 0 : false;
-  const tab = hash.startsWith('#L') || asked === 'log' ? 'log' : asked === 'examples' || hash.startsWith('#ex-') ? 'examples' : quiet ? 'log' : 'examples';
+  const files = store.kept.items.length;
+  const tab = hash.startsWith('#L') || asked === 'log' ? 'log' : asked === 'files' && files > 0 ? 'files' : asked === 'examples' || hash.startsWith('#ex-') ? 'examples' : quiet ? 'log' : 'examples';
   const pick = (t: string) => { const u = new URL(location.href); u.searchParams.set('tab', t); u.searchParams.delete('q'); u.hash = ''; go(u.href); };
   const wantsLog = tab === 'log' && r !== null;
   const [opened, setOpened] = useState<LogStore | null>(null);
@@ -85,6 +87,7 @@ export function Run({ id }: { id: number }) {
   useEffect(() => opened?.start(), [opened]);
   useKey('1', 'Examples', () => pick('examples'));
   useKey('2', 'Log', () => pick('log'));
+  useKey('3', 'Files', () => { if (files > 0) pick('files'); });
   if (phase === 'error') return <Failed error={store.error.value!} what={`Run ${id}`} retry={store.retry} />;
   if (!r || !face) return <><h1 class="sr">Run {id}</h1><Skeleton /></>;
   const e = r.examples, going = r.state !== 'done' && r.state !== 'lost';
@@ -111,10 +114,10 @@ export function Run({ id }: { id: number }) {
         </dl>
         {e.discovered > 0 && <ExampleBar e={e} big />}
       </header>
-      <Tabs tabs={[['examples', 'Examples', store.examples.rows.size], ['log', 'Log']]} at={tab} pick={pick} />
+      <Tabs tabs={[['examples', 'Examples', store.examples.rows.size], ['log', 'Log'], ...(files > 0 ? [['files', 'Files', files] as [string, string, number]] : [])]} at={tab} pick={pick} />
       {store.error.value && <p class="note bad" role="alert">{store.error.value.message} What is shown may be old. <button type="button" class="btn small" onClick={() => void store.load()}>Try again</button></p>}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {tab === 'log' ? <Log key={id} log={log} name={r.path} /> : <Examples store={store} r={r} />}
+        {tab === 'log' ? <Log key={id} log={log} name={r.path} /> : tab === 'files' ? <Artifacts items={store.kept.items} run={r.id} more={store.kept.more} /> : <Examples store={store} r={r} />}
       </div>
     </div>
   );
