@@ -81,7 +81,7 @@ static void fleet_up(struct bench *b, const struct shape *s)
     for (uint32_t i = 1; i <= s->servers; i++) {
         (void)snprintf(name, sizeof(name), "s%u", i);
         ev = (struct event){.kind = EV_SERVER_ADD, .ticket = {1}};
-        ev.server_add =
+        ev.server_add.row =
             (struct server_row){.name = name, .address = "", .user = "", .identity = "", .slots = s->slots};
         turn(b, &ev, 1);
         ev = (struct event){.kind = EV_LINK_UP};

@@ -84,7 +84,7 @@ static void add_server(struct fuzz *f, struct input *in)
     static const char *const names[] = {"a", "b", "c", "d", "", "-x"};
     struct event ev = {.kind = EV_SERVER_ADD, .ticket = {++f->ticket}};
 
-    ev.server_add = (struct server_row){
+    ev.server_add.row = (struct server_row){
         .name = names[byte(in) % 6], .address = "", .user = "", .identity = "", .slots = byte(in) % 5u};
     turn(f, &ev);
 }

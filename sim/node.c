@@ -529,7 +529,7 @@ struct node *node_add(struct world *w, const char *name, uint32_t slots)
     n->clock_offset_us = 1000000 + (int64_t)n->index * 77777777;
     if (w->opts.faults & FAULT_DRIFT)
         n->clock_ppm = (int64_t)rng_below(&w->rng, 20001) - 10000;
-    ev.server_add = (struct server_row){
+    ev.server_add.row = (struct server_row){
         .name = n->name, .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = slots};
     ev.ticket.v = ++w->tickets;
     (void)world_post(w, &ev);

@@ -12,14 +12,25 @@
 
 void sim_store_init(struct sim_store *st)
 {
-    *st =
-        (struct sim_store){.next_server = 1, .next_launch = 1, .next_test = 1, .next_run = 1, .next_undo = 1};
+    *st = (struct sim_store){.next_server = 1,
+                             .next_launch = 1,
+                             .next_test = 1,
+                             .next_run = 1,
+                             .next_undo = 1,
+                             .next_fleet = 1,
+                             .next_intent = 1};
 }
 
 static void row_server_free(struct stored_server *s)
 {
-    free((void *)(uintptr_t)s->row.name);
+    arena_done(&s->arena);
     free(s);
+}
+
+static void row_fleet_free(struct stored_fleet *f)
+{
+    arena_done(&f->arena);
+    free(f);
 }
 
 void sim_store_done(struct sim_store *st)
@@ -29,7 +40,14 @@ void sim_store_done(struct sim_store *st)
     struct stored_test *t, *t_next;
     struct stored_run *r, *r_next;
     struct stored_undo *u, *u_next;
+    struct stored_fleet *f, *f_next;
 
+    f = st->fleets;
+    HASH_CLEAR(hh, st->fleets); /* the table; its elements stay linked */
+    for (; f != NULL; f = f_next) {
+        f_next = f->hh.next;
+        row_fleet_free(f);
+    }
     s = st->servers;
     HASH_CLEAR(hh, st->servers); /* the table; its elements stay linked */
     for (; s != NULL; s = s_next) {
@@ -104,18 +122,32 @@ static const char *const *row_texts(struct arena *a, const char *const *from, ui
 static void row_server_put(struct sim_store *st, const struct server_row *row)
 {
     struct stored_server *s;
+    uint64_t intent = 0;
 
     HASH_FIND(hh, st->servers, &row->id.v, sizeof(row->id.v), s);
     if (s == NULL) {
         s = xcalloc(1, sizeof(*s));
-        s->row = *row;
-        s->row.name = xstrdup(row->name);
+        arena_init(&s->arena);
+        s->row.id = row->id;
         HASH_ADD(hh, st->servers, row.id.v, sizeof(s->row.id.v), s);
         if (row->id.v >= st->next_server)
             st->next_server = row->id.v + 1;
     }
-    s->row.link = row->link;
-    s->row.address = "";
+    intent = s->row.intent;
+    if (row->intent != 0 && row->intent != intent && row->intent < st->next_intent)
+        FAULT(st, "intent %llu of server %llu was used before", (unsigned long long)row->intent, ID(row->id));
+    if (row->intent >= st->next_intent)
+        st->next_intent = row->intent + 1;
+    arena_reset(&s->arena);
+    s->row = *row;
+    s->row.name = arena_strdup(&s->arena, row->name);
+    s->row.address = arena_strdup(&s->arena, row->address);
+    s->row.status_reason = arena_strdup(&s->arena, row->status_reason);
+    s->row.progress = arena_strdup(&s->arena, row->progress);
+    s->row.machine = arena_strdup(&s->arena, row->machine);
+    s->row.size = arena_strdup(&s->arena, row->size);
+    s->row.region = arena_strdup(&s->arena, row->region);
+    s->row.sick = arena_strdup(&s->arena, row->sick);
     s->row.user = "";
     s->row.identity = "";
     s->row.link_reason = "";
@@ -134,6 +166,51 @@ static void row_server_delete(struct sim_store *st, struct server_id id)
     }
     HASH_DEL(st->servers, s);
     row_server_free(s);
+}
+
+/* ---- fleets ---- */
+
+static void row_fleet_put(struct sim_store *st, const struct fleet_row *row)
+{
+    const char **kept;
+    struct stored_fleet *f;
+
+    HASH_FIND(hh, st->fleets, &row->id.v, sizeof(row->id.v), f);
+    if (f == NULL) {
+        f = xcalloc(1, sizeof(*f));
+        arena_init(&f->arena);
+        f->row.id = row->id;
+        HASH_ADD(hh, st->fleets, row.id.v, sizeof(f->row.id.v), f);
+        if (row->id.v >= st->next_fleet)
+            st->next_fleet = row->id.v + 1;
+    }
+    arena_reset(&f->arena);
+    f->row = *row;
+    f->row.name = arena_strdup(&f->arena, row->name);
+    f->row.options = arena_strdup(&f->arena, row->options);
+    f->row.error = arena_strdup(&f->arena, row->error);
+    kept = arena_alloc(&f->arena, (row->n_kept + 1) * sizeof(*kept));
+    for (uint32_t i = 0; i < row->n_kept; i++)
+        kept[i] = arena_strdup(&f->arena, row->kept[i]);
+    f->row.kept = kept;
+}
+
+static void row_fleet_delete(struct sim_store *st, struct fleet_id id)
+{
+    struct stored_server *s;
+    struct stored_fleet *f;
+
+    for (s = st->servers; s != NULL; s = s->hh.next) {
+        if (s->row.fleet_id.v == id.v)
+            FAULT(st, "fleet %llu was deleted and has a server", ID(id));
+    }
+    HASH_FIND(hh, st->fleets, &id.v, sizeof(id.v), f);
+    if (f == NULL) {
+        FAULT(st, "fleet %llu was deleted and does not exist", ID(id));
+        return;
+    }
+    HASH_DEL(st->fleets, f);
+    row_fleet_free(f);
 }
 
 /* ---- launches and tests ---- */
@@ -341,6 +418,12 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
     case CHANGE_SERVER_DELETE:
         row_server_delete(st, c->server.id);
         break;
+    case CHANGE_FLEET_PUT:
+        row_fleet_put(st, &c->fleet);
+        break;
+    case CHANGE_FLEET_DELETE:
+        row_fleet_delete(st, c->fleet.id);
+        break;
     case CHANGE_LAUNCH_ADD:
         row_launch_add(st, &c->launch);
         break;
@@ -393,13 +476,20 @@ void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now
     const struct stored_test *t;
     const struct stored_run *r;
     const struct stored_undo *u;
+    const struct stored_fleet *f;
 
+    c.ids.fleet = st->next_fleet;
+    c.ids.intent = st->next_intent;
     c.ids.server = st->next_server;
     c.ids.launch = st->next_launch;
     c.ids.test = st->next_test;
     c.ids.run = st->next_run;
     c.ids.undo = st->next_undo;
     engine_load(e, now, &c);
+    for (f = st->fleets; f != NULL; f = f->hh.next) {
+        c = (struct change){.kind = CHANGE_FLEET_PUT, .fleet = f->row};
+        engine_load(e, now, &c);
+    }
     for (s = st->servers; s != NULL; s = s->hh.next) {
         c = (struct change){.kind = CHANGE_SERVER_PUT, .server = s->row};
         engine_load(e, now, &c);

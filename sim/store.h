@@ -7,7 +7,13 @@
 #include <uthash.h>
 
 struct stored_server {
-    struct server_row row; /* texts owned */
+    struct server_row row;
+    struct arena arena; /* its texts */
+    UT_hash_handle hh;
+};
+struct stored_fleet {
+    struct fleet_row row;
+    struct arena arena;
     UT_hash_handle hh;
 };
 struct stored_launch {
@@ -35,12 +41,13 @@ struct stored_undo {
 };
 
 struct sim_store {
+    struct stored_fleet *fleets;
     struct stored_server *servers;
     struct stored_launch *launches;
     struct stored_test *tests;
     struct stored_run *runs;
     struct stored_undo *undos;
-    uint64_t next_server, next_launch, next_test, next_run, next_undo;
+    uint64_t next_server, next_launch, next_test, next_run, next_undo, next_fleet, next_intent;
     char fault[256]; /* what a change broke; "" nothing */
 };
 

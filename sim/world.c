@@ -568,6 +568,8 @@ static void release_order(struct world *w, const struct order *o)
     case ORDER_BYE:
         disconnect(w, n);
         break;
+    default:
+        break;
     }
 }
 

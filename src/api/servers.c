@@ -61,7 +61,8 @@ struct server_body {
 };
 
 static const char *const fleets[] = {"local", "ssh", NULL};
-_Static_assert(ARRAY_LEN(fleets) == FLEET_COUNT + 1, "a name for each fleet, in their order");
+_Static_assert(FLEET_LOCAL == 0, "in the order of enum fleet_kind");
+_Static_assert(FLEET_SSH == 1, "the same");
 
 static const struct field body_fields[] = {
     {.name = "name",
@@ -123,17 +124,17 @@ static void servers_add(struct req *rq)
 {
     const struct server_body *in = rq->body;
     struct event ev = {.kind = EV_SERVER_ADD,
-                       .server_add = {.name = in->name,
-                                      .fleet = (enum fleet_kind)in->fleet,
-                                      .address = in->address,
-                                      .user = in->user,
-                                      .identity = in->identity,
-                                      .port = (uint32_t)in->port,
-                                      .slots = (uint32_t)in->slots,
-                                      .created_at = wall_now(),
-                                      .link_reason = "",
-                                      .agent_version = "",
-                                      .facts = ""}};
+                       .server_add.row = {.name = in->name,
+                                          .fleet = (enum fleet_kind)in->fleet,
+                                          .address = in->address,
+                                          .user = in->user,
+                                          .identity = in->identity,
+                                          .port = (uint32_t)in->port,
+                                          .slots = (uint32_t)in->slots,
+                                          .created_at = wall_now(),
+                                          .link_reason = "",
+                                          .agent_version = "",
+                                          .facts = ""}};
 
     req_post(rq, &ev, on_added);
 }

@@ -22,12 +22,23 @@ struct engine *engine_new(const struct engine_opts *opts)
         e->opts.reconnect_max_ms = 30000;
     if (e->opts.ahead_ms == 0)
         e->opts.ahead_ms = 20;
+    if (e->opts.creating_ms == 0)
+        e->opts.creating_ms = 900000;
+    if (e->opts.stray_ms == 0)
+        e->opts.stray_ms = 120000;
+    if (e->opts.missing_ms == 0)
+        e->opts.missing_ms = 60000;
+    if (e->opts.lease_machine_ms == 0)
+        e->opts.lease_machine_ms = 7200000;
     rng_seed(&e->rng, e->opts.seed);
     e->next_server = 1;
     e->next_launch = 1;
     e->next_test = 1;
     e->next_run = 1;
     e->next_undo = 1;
+    e->next_fleet = 1;
+    e->next_intent = 1;
+    fleets_preset(e);
     return e;
 }
 
@@ -80,6 +91,14 @@ struct run *run_by_id(const struct engine *e, struct run_id id)
     return r;
 }
 
+struct fleet *fleet_by_id(const struct engine *e, struct fleet_id id)
+{
+    struct fleet *f;
+
+    HASH_FIND(hh, e->fleets, &id.v, sizeof(id.v), f);
+    return f;
+}
+
 struct user *user_of_id(const struct engine *e, struct user_id id)
 {
     struct user *u;
@@ -96,8 +115,7 @@ void late_news(struct engine *e, const char *what, uint64_t id)
 
 /* ---- commands of people ---- */
 
-/* True when the command may not be obeyed now; it has been refused. */
-static bool refused(struct engine *e, const struct event *ev)
+bool command_is_refused(struct engine *e, const struct event *ev)
 {
     if (!e->booted)
         outbox_refuse(e->out, ev->ticket, ERR_BUSY, NULL, "wrata is starting: try again in a moment");
@@ -106,64 +124,100 @@ static bool refused(struct engine *e, const struct event *ev)
     return !e->booted || e->closing;
 }
 
-static void on_server_add(struct engine *e, const struct event *ev)
+struct server *server_named(const struct engine *e, const char *name)
 {
-    struct server_row row = ev->server_add;
     struct server *s;
-    struct why why;
 
-    if (refused(e, ev))
-        return;
-    if (server_row_check(&row, &why) != ERR_OK) {
-        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
-        return;
-    }
     for (s = e->servers; s != NULL; s = s->hh.next) {
-        if (!s->removed && strcmp(s->row.name, row.name) == 0) {
-            outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "name", "there is a server named \"%s\" already",
-                          row.name);
-            return;
-        }
+        if (!s->removed && strcmp(s->row.name, name) == 0)
+            return s;
     }
-    if (e->stats.servers >= SERVERS_MAX) {
-        outbox_refuse(e->out, ev->ticket, ERR_LIMIT, NULL, "there are %u servers, more are not possible",
-                      SERVERS_MAX);
-        return;
-    }
+    return NULL;
+}
+
+struct server *server_add_one(struct engine *e, const struct server_row *from)
+{
+    struct server_row row = *from;
+    struct server *s;
+
     row.id.v = e->next_server;
     row.created_at = e->now.wall;
     row.link = LINK_OFFLINE; /* where it begins */
     row.link_since = e->now.wall;
-    row.link_reason = "";
-    row.agent_version = "";
-    row.facts = "";
+    row.status = SERVER_DESTROYED; /* the same; of kinds that make no machine it is CREATED for ever */
+    row.status_since = e->now.wall;
+    row.price_hour_microusd = -1;
     s = server_new(e, &row);
-    TRACE(e, "server %s: added with %u slot%s", row.name, row.slots, row.slots == 1 ? "" : "s");
+    TRACE(e, "server %s: added with %u slot%s", s->row.name, row.slots, row.slots == 1 ? "" : "s");
     server_changed(e, s);
     server_refresh(e, s);
-    link_connect_at(e, s, 0);
-    outbox_reply(e->out, ev->ticket, s->id.v);
+    if (server_is_reachable(s))
+        link_connect_at(e, s, 0);
+    return s;
 }
 
-static void on_server_remove(struct engine *e, const struct event *ev)
+/* By kind, when no fleet is named; and by the fleet's kind, when one is. */
+static enum err add_fleet(const struct engine *e, struct server_row *row, struct why *reterr)
 {
-    struct server *s = server_by_id(e, ev->server_remove.server);
-    struct change c = {.kind = CHANGE_SERVER_DELETE, .server = {.id = ev->server_remove.server}};
-    struct note n = {.kind = NOTE_SERVER_GONE, .server = {.id = ev->server_remove.server}};
+    const struct fleet *f;
 
-    if (refused(e, ev))
+    if (row->fleet_id.v == 0)
+        row->fleet_id.v = row->fleet == FLEET_SSH ? FLEET_ID_SSH : FLEET_ID_LOCAL;
+    f = fleet_by_id(e, row->fleet_id);
+    if (f == NULL)
+        return why_set(reterr, ERR_INVALID, "fleet", "there is no fleet %llu",
+                       (unsigned long long)row->fleet_id.v);
+    row->fleet = f->row.kind;
+    return ERR_OK;
+}
+
+static enum err add_check(const struct engine *e, struct server_row *row, const char *const *names,
+                          uint32_t n, struct why *reterr)
+{
+    enum err err = add_fleet(e, row, reterr);
+    uint32_t i;
+
+    for (i = 0; i < n && err == ERR_OK; i++) {
+        row->name = names[i];
+        err = server_row_check(row, reterr);
+        if (err == ERR_OK && server_named(e, row->name) != NULL)
+            err = why_set(reterr, ERR_CONFLICT, "name", "there is a server named \"%s\" already", row->name);
+    }
+    if (err == ERR_OK && e->stats.servers + n > SERVERS_MAX)
+        err = why_set(reterr, ERR_LIMIT, NULL, "there are %u servers, %s not possible", e->stats.servers,
+                      n > 1 ? "so many more are" : "more are");
+    return err;
+}
+
+static void on_server_add(struct engine *e, const struct event *ev)
+{
+    struct server_row row = ev->server_add.row;
+    const char *const *names = ev->server_add.n_names > 0 ? ev->server_add.names : &ev->server_add.row.name;
+    uint32_t n = ev->server_add.n_names > 0 ? ev->server_add.n_names : 1;
+    uint64_t *ids;
+    uint32_t i;
+    struct why why;
+
+    if (command_is_refused(e, ev))
         return;
-    if (s == NULL) {
-        outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "server", "there is no server %llu",
-                      (unsigned long long)ev->server_remove.server.v);
+    if (add_check(e, &row, names, n, &why) != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
         return;
     }
-    if (s->n_runs > 0 && !ev->server_remove.force) {
-        outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "server",
-                      "%s holds %u run%s: stop them, wait, or remove it by force", s->row.name, s->n_runs,
-                      s->n_runs == 1 ? "" : "s");
-        return;
+    ids = xmalloc(n * sizeof(*ids));
+    for (i = 0; i < n; i++) {
+        row.name = names[i];
+        ids[i] = server_add_one(e, &row)->id.v;
     }
+    outbox_reply_ids(e->out, ev->ticket, ids, n);
+    free(ids);
+}
+
+void server_forget(struct engine *e, struct server *s)
+{
+    struct change c = {.kind = CHANGE_SERVER_DELETE, .server = {.id = s->id}};
+    struct note n = {.kind = NOTE_SERVER_GONE, .server = {.id = s->id}};
+
     TRACE(e, "server %s: removed", s->row.name);
     s->removed = true;
     e->stats.servers--;
@@ -171,10 +225,82 @@ static void on_server_remove(struct engine *e, const struct event *ev)
     timer_stop(&e->timers, &s->connect);
     timer_stop(&e->timers, &s->rest);
     server_refresh(e, s);
+    server_leave_fleet(e, s);
     outbox_change(e->out, &c);
     outbox_note(e->out, &n);
-    outbox_reply(e->out, ev->ticket, s->id.v);
     goals_due(e, s); /* its agent stops everything; without runs it leaves memory there */
+}
+
+/* The machine is left to itself: its fleet remembers not to destroy it. */
+static enum err machine_keep(struct engine *e, struct server *s, struct why *reterr)
+{
+    struct fleet *f = s->fleet;
+    struct fleet_row row = f->row;
+    const char **kept;
+
+    if (s->row.machine[0] == '\0')
+        return why_set(reterr, ERR_CONFLICT, "machine",
+                       "the machine of %s is not known yet: wait, or destroy it", s->row.name);
+    if (row.n_kept >= FLEET_KEPT_MAX)
+        return why_set(reterr, ERR_LIMIT, "machine", "%s keeps %u machines already", row.name, row.n_kept);
+    kept = arena_alloc(&e->out->arena, (row.n_kept + 1) * sizeof(*kept));
+    if (row.n_kept > 0)
+        memcpy(kept, row.kept, row.n_kept * sizeof(*kept));
+    kept[row.n_kept++] = s->row.machine;
+    row.kept = kept;
+    TRACE(e, "fleet %s: machine %s of %s is kept, without a server", row.name, s->row.machine, s->row.name);
+    fleet_row_set(e, f, &row);
+    fleet_changed(e, f);
+    return ERR_OK;
+}
+
+static enum err remove_check(const struct server *s, const struct event *ev, struct why *reterr)
+{
+    if (s->row.leaving)
+        return why_set(reterr, ERR_CONFLICT, "server", "%s is being removed already", s->row.name);
+    if (fleet_kind_makes_machines(s->row.fleet) && s->row.status != SERVER_DESTROYED &&
+        ev->server_remove.machine == FATE_REFUSE)
+        return why_set(reterr, ERR_CONFLICT, "machine",
+                       "%s is %s: say whether its machine is to be destroyed or kept", s->row.name,
+                       server_status_name(s->row.status));
+    if (s->n_runs > 0 && !ev->server_remove.force)
+        return why_set(reterr, ERR_CONFLICT, "server",
+                       "%s holds %u run%s: stop them, wait, or remove it by force", s->row.name, s->n_runs,
+                       s->n_runs == 1 ? "" : "s");
+    return ERR_OK;
+}
+
+static void on_server_remove(struct engine *e, const struct event *ev)
+{
+    struct server *s = server_by_id(e, ev->server_remove.server);
+    struct why why = {0};
+    enum err err;
+    bool has_machine;
+
+    if (command_is_refused(e, ev))
+        return;
+    if (s == NULL) {
+        outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "server", "there is no server %llu",
+                      (unsigned long long)ev->server_remove.server.v);
+        return;
+    }
+    has_machine = fleet_kind_makes_machines(s->row.fleet) && s->row.status != SERVER_DESTROYED;
+    err = remove_check(s, ev, &why);
+    if (err == ERR_OK && has_machine && ev->server_remove.machine == FATE_KEEP)
+        err = machine_keep(e, s, &why);
+    if (err != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, err, why.field, "%s", why.text);
+        return;
+    }
+    outbox_reply(e->out, ev->ticket, s->id.v);
+    if (!has_machine || ev->server_remove.machine == FATE_KEEP) {
+        server_forget(e, s);
+        return;
+    }
+    s->row.leaving = true;
+    server_changed(e, s);
+    if (s->row.status != SERVER_DESTROYING)
+        server_power_off(e, s, SERVER_BY_OFF, "its record is removed");
 }
 
 static struct test_row new_test_row(const struct new_test *t)
@@ -301,7 +427,7 @@ static void on_launch_create(struct engine *e, const struct event *ev)
     struct launch *l;
     struct why why;
 
-    if (refused(e, ev))
+    if (command_is_refused(e, ev))
         return;
     if (row.location == NULL)
         row.location = "";
@@ -337,7 +463,7 @@ static void on_launch_stop(struct engine *e, const struct event *ev)
     struct launch *l = launch_by_id(e, ev->launch_stop);
     uint32_t i;
 
-    if (refused(e, ev))
+    if (command_is_refused(e, ev))
         return;
     if (l == NULL) {
         outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "launch", "there is no launch %llu that is not over",
@@ -361,7 +487,7 @@ static void on_launch_name(struct engine *e, const struct event *ev)
                        .launch = {.id = ev->launch_name.launch, .name = ev->launch_name.name}};
     struct why why;
 
-    if (refused(e, ev))
+    if (command_is_refused(e, ev))
         return;
     if (text_check("name", c.launch.name, NAME_BYTES_MAX, &why) != ERR_OK) {
         outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
@@ -379,7 +505,7 @@ static void on_run_stop(struct engine *e, const struct event *ev)
 {
     struct run *r = run_by_id(e, ev->run_stop);
 
-    if (refused(e, ev))
+    if (command_is_refused(e, ev))
         return;
     if (r == NULL) {
         outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "run", "there is no run %llu that is not over",
@@ -433,6 +559,12 @@ static void timers_run(struct engine *e)
         case TIMER_UNDO:
             undo_on_timer(e, t->owner);
             break;
+        case TIMER_LIFE:
+            life_on_timer(e, t->owner);
+            break;
+        case TIMER_LIST:
+            fleet_on_timer(e, t->owner);
+            break;
         }
     }
 }
@@ -462,6 +594,18 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
     case EV_SERVER_REMOVE:
         on_server_remove(e, ev);
         break;
+    case EV_SERVERS_CHANGE:
+        on_servers_change(e, ev);
+        break;
+    case EV_SERVERS_TAKE:
+        on_servers_take(e, ev);
+        break;
+    case EV_FLEET_PUT:
+        on_fleet_put(e, ev);
+        break;
+    case EV_FLEET_REMOVE:
+        on_fleet_remove(e, ev);
+        break;
     case EV_LAUNCH_CREATE:
         on_launch_create(e, ev);
         break;
@@ -472,11 +616,11 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
         on_launch_name(e, ev);
         break;
     case EV_QUEUE_LOOK:
-        if (!refused(e, ev))
+        if (!command_is_refused(e, ev))
             on_queue_look(e, ev);
         break;
     case EV_QUEUE_CHANGE:
-        if (!refused(e, ev))
+        if (!command_is_refused(e, ev))
             on_queue_change(e, ev);
         break;
     case EV_RUN_STOP:
@@ -499,6 +643,33 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
         break;
     case EV_RUN_FINISHED:
         on_run_finished(e, ev);
+        break;
+    case EV_MACHINE_CREATED:
+        on_machine_created(e, ev);
+        break;
+    case EV_MACHINE_CREATE_FAILED:
+        on_machine_create_failed(e, ev);
+        break;
+    case EV_MACHINE_DESTROYED:
+        on_machine_destroyed(e, ev);
+        break;
+    case EV_MACHINE_DESTROY_FAILED:
+        on_machine_destroy_failed(e, ev);
+        break;
+    case EV_MACHINE_RENEWED:
+        on_machine_renewed(e, ev);
+        break;
+    case EV_MACHINE_RENEW_FAILED:
+        on_machine_renew_failed(e, ev);
+        break;
+    case EV_FLEET_LISTED:
+        on_fleet_listed(e, ev);
+        break;
+    case EV_FLEET_LIST_FAILED:
+        on_fleet_list_failed(e, ev);
+        break;
+    case EV_FLEET_CATALOG:
+        on_fleet_catalog(e, ev);
         break;
     case EV_KIND_COUNT:
         CHECK(!"no such event");

@@ -17,16 +17,22 @@ struct engine_opts {
     uint32_t silence_shown_ms; /* no beat for so long: the link is shown as lost [5000] */
     uint32_t reconnect_min_ms; /* back-off between tries to connect [500] */
     uint32_t reconnect_max_ms; /* [30000] */
-    uint32_t ahead_ms;         /* give a server work in advance worth about so much time per slot [20] */
-    bool trace;                /* write NOTE_TRACE sentences */
+    uint32_t
+        creating_ms;   /* a machine that is not ready so long after it was asked for is destroyed [900000] */
+    uint32_t stray_ms; /* a machine of ours that belongs to no server is destroyed after so long [120000] */
+    uint32_t missing_ms;      /* what a cloud's list lacks for so long is taken for gone [60000] */
+    int64_t lease_machine_ms; /* of a machine, renewed when half of it is over [7200000] */
+    uint32_t ahead_ms;        /* give a server work in advance worth about so much time per slot [20] */
+    bool trace;               /* write NOTE_TRACE sentences */
 };
 
 OWNED struct engine *engine_new(const struct engine_opts *opts); /* NULL: all defaults */
 void engine_free(struct engine *e);                              /* NULL is fine */
 
 /* Boot: apply one living row. Only before EV_BOOTED; nothing is written to any outbox. Rows come in the order
- * IDS, servers, launches, tests, runs: every server; every launch that is not done, with *all* its tests, done
- * ones too (they are counted); every run that is assigned, running or stopping. Kinds: IDS, SERVER_PUT, *_ADD. */
+ * IDS, fleets, servers, launches, tests, runs: every fleet and server; every launch that is not done, with *all* its tests, done
+ * ones too (they are counted); every run that is assigned, running or stopping. Kinds: IDS, FLEET_PUT, SERVER_PUT,
+ * *_ADD. */
 void engine_load(struct engine *e, struct now now, const struct change *c);
 
 /* One event. `ev` is borrowed for the call; `out` is appended to. A refused command is not a failed step: the

@@ -23,7 +23,13 @@
  *   E20  a REMOVED test belongs to one undo of its user, no other test to any; an undo has tests and a timer, and a user
  *        at most 20 of them
  *   E21  every run is in the share of its project at its server; shares, lanes and projects are what they say
- *   E22  a server with more slots than that never holds more runs of a project than any launch of these runs allows */
+ *   E22  a server with more slots than that never holds more runs of a project than any launch of these runs allows
+ *   E23  a server that is not removed belongs to one fleet, whose counts are theirs; one of a kind that makes no machines
+ *        is CREATED. It is in the pool of who booked it, or of all, or in none; the sums of a pool are theirs
+ *   E24  what a cloud does has a way on: CREATING has a time limit; DESTROYING a call under way, one that is due, or a
+ *        doubt; a doubt is of a server without a machine; a DESTROYED server has no machine, intent or booking
+ *   E25  a fleet that makes machines has its list asked for, sooner or later
+ *   E26  no machine belongs to two servers, or to one and to nobody; no intent to two */
 #include "engine/engine_private.h"
 
 /* Of one server: what its runs are, and what its launches allow. */
@@ -89,8 +95,8 @@ static void check_projects(const struct engine *e)
         CHECK(p->n_full_part == full_part); /* E21 */
     }
     CHECK(launches == HASH_COUNT(e->launches)); /* E21 */
-    DL_FOREACH2(e->part, s, place_next)
-    part++;
+    for (s = e->servers; s != NULL; s = s->hh.next)
+        part += s->place == PLACE_PART;
     CHECK(e->n_part == part); /* E21 */
 }
 
@@ -116,6 +122,139 @@ static void check_lanes(const struct user *u)
     CHECK(u->ready.n == ready); /* E6 */
 }
 
+static void check_pool(const struct engine *e, const struct pool *p, uint32_t *idle)
+{
+    const struct server *s;
+    uint32_t may_come = 0;
+    uint32_t slots = 0;
+
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->pool != p)
+            continue;
+        may_come += s->may_come;
+        slots += s->is_counted ? s->row.slots : 0;
+        *idle += s->place == PLACE_IDLE || s->place == PLACE_PART;
+    }
+    CHECK(p->n_may_come == may_come); /* E23 */
+    CHECK(p->slots == slots);         /* E23 */
+    DL_FOREACH2(p->idle, s, place_next)
+    {
+        CHECK(s->pool == p);           /* E23 */
+        CHECK(s->place == PLACE_IDLE); /* E23 */
+    }
+    DL_FOREACH2(p->part, s, place_next)
+    {
+        CHECK(s->pool == p);           /* E23 */
+        CHECK(s->place == PLACE_PART); /* E23 */
+    }
+}
+
+static void check_pools(const struct engine *e)
+{
+    const struct user *u;
+    const struct server *s;
+    uint32_t booked = 0;
+    uint32_t n = 0;
+    uint32_t idle = 0;
+
+    check_pool(e, &e->free, &idle);
+    for (u = e->users; u != NULL; u = u->hh.next) {
+        if (u->n_booked > 0)
+            check_pool(e, &u->booked, &idle);
+        else
+            CHECK(u->booked.idle == NULL && u->booked.part == NULL && u->booked.slots == 0 &&
+                  u->booked.n_may_come == 0); /* E23 */
+        booked += u->n_booked;
+    }
+    for (s = e->servers; s != NULL; s = s->hh.next)
+        n += s->booker != NULL;
+    CHECK(n == booked);       /* E23 */
+    CHECK(e->n_idle == idle); /* E23 */
+}
+
+static void check_machine(const struct engine *e, const struct server *s)
+{
+    bool is_waiting = timer_is_set(&s->life);
+
+    CHECK((s->booker != NULL) == (s->row.booked_by.v != 0));           /* E23 */
+    CHECK(s->booker == NULL || s->booker->id.v == s->row.booked_by.v); /* E23 */
+    CHECK(s->row.intent < e->next_intent);                             /* E1 */
+    if (!fleet_kind_makes_machines(s->row.fleet)) {
+        CHECK(s->row.status == SERVER_CREATED); /* E23 */
+        CHECK(!is_waiting);                     /* E23 */
+        return;
+    }
+    CHECK(!s->is_doubtful || s->row.machine[0] == '\0'); /* E24 */
+    CHECK(!s->is_ending || s->row.machine[0] != '\0');   /* E24 */
+    switch (s->row.status) {
+    case SERVER_DESTROYED:
+        CHECK(s->row.machine[0] == '\0'); /* E24 */
+        CHECK(s->row.intent == 0);        /* E24 */
+        CHECK(s->booker == NULL);         /* E24 */
+        CHECK(!s->is_asked);              /* E24 */
+        CHECK(!is_waiting);               /* E24 */
+        break;
+    case SERVER_CREATING:
+        CHECK(e->closing || is_waiting); /* E24 */
+        break;
+    case SERVER_DESTROYING:
+        CHECK(e->closing || is_waiting || s->is_ending || s->is_doubtful); /* E24 */
+        break;
+    case SERVER_CREATED:
+    case SERVER_STATUS_COUNT:
+        break;
+    }
+}
+
+static void check_machine_is_ones(const struct fleet *f, const struct server *s)
+{
+    const struct server *other;
+    const struct stray *x;
+
+    for (other = s->fleet_next; other != NULL; other = other->fleet_next) {
+        CHECK(s->row.intent == 0 || other->row.intent != s->row.intent);                     /* E26 */
+        CHECK(s->row.machine[0] == '\0' || strcmp(s->row.machine, other->row.machine) != 0); /* E26 */
+    }
+    DL_FOREACH(f->strays, x)
+        CHECK(strcmp(x->id, s->row.machine) != 0); /* E26 */
+}
+
+static void check_fleets(const struct engine *e)
+{
+    const struct server *s;
+    const struct stray *x;
+    const struct fleet *f;
+    uint32_t machines;
+    uint32_t servers;
+    uint32_t strays;
+
+    for (f = e->fleets; f != NULL; f = f->hh.next) {
+        machines = 0;
+        servers = 0;
+        strays = 0;
+        CHECK(fleet_by_id(e, f->id) == f); /* E1 */
+        CHECK(f->id.v < e->next_fleet);    /* E1 */
+        CHECK(f->answered <= f->ask);      /* E25 */
+        DL_FOREACH2(f->servers, s, fleet_next)
+        {
+            CHECK(s->fleet == f); /* E23 */
+            servers++;
+            machines += s->row.status != SERVER_DESTROYED;
+            if (e->booted)
+                check_machine(e, s);
+            if (fleet_kind_makes_machines(f->row.kind))
+                check_machine_is_ones(f, s);
+        }
+        DL_FOREACH(f->strays, x)
+            strays += !x->is_kept;
+        CHECK(f->n_servers == servers);   /* E23 */
+        CHECK(f->n_machines == machines); /* E23 */
+        CHECK(f->n_strays == strays);     /* E23 */
+        if (e->booted && !e->closing && fleet_kind_makes_machines(f->row.kind))
+            CHECK(timer_is_set(&f->list)); /* E25 */
+    }
+}
+
 static void check_servers(const struct engine *e)
 {
     const struct server *s;
@@ -124,7 +263,6 @@ static void check_servers(const struct engine *e)
     uint32_t removed = 0;
     uint32_t online = 0;
     uint32_t slots = 0;
-    uint32_t may_come = 0;
     uint32_t n;
     uint32_t back;
 
@@ -155,9 +293,9 @@ static void check_servers(const struct engine *e)
         servers++;
         online += s->row.link == LINK_ONLINE;
         slots += s->row.link == LINK_ONLINE ? s->row.slots : 0;
-        may_come += s->may_come;
+        CHECK(s->fleet != NULL);                              /* E21 */
         CHECK(s->is_counted == (s->row.link == LINK_ONLINE)); /* E7 */
-        if (e->booted && !e->closing)
+        if (e->booted && !e->closing && server_is_reachable(s))
             CHECK(s->link != 0 || s->row.link == LINK_CONNECTING || timer_is_set(&s->connect)); /* E10 */
         CHECK((s->place != PLACE_OUT) == server_is_open(e, s));                                 /* E11 */
         CHECK(s->is_stocked == (s->n_runs > s->row.slots));                                     /* E11 */
@@ -167,7 +305,6 @@ static void check_servers(const struct engine *e)
     CHECK(e->n_removed == removed);           /* E7 */
     CHECK(e->stats.servers_online == online); /* E7 */
     CHECK(e->stats.slots == slots);           /* E7 */
-    CHECK(e->n_may_come == may_come);         /* E7 */
 }
 
 static void check_runs(const struct engine *e)
@@ -333,10 +470,10 @@ static void check_placed(const struct engine *e)
     const struct server *s;
 
     CHECK(e->hungry == NULL); /* E12 */
-    DL_FOREACH2(e->idle, s, place_next)
-    check_idle(e, s);
-    DL_FOREACH2(e->part, s, place_next)
-    check_idle(e, s);
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->place == PLACE_IDLE || s->place == PLACE_PART)
+            check_idle(e, s);
+    }
 }
 
 void engine_check(const struct engine *e)
@@ -345,6 +482,8 @@ void engine_check(const struct engine *e)
     const struct user *u;
 
     check_servers(e);
+    check_fleets(e);
+    check_pools(e);
     check_runs(e);
     heap_check(&e->timers.heap);
     heap_check(&e->ready);

@@ -23,6 +23,7 @@ static void table_draw(const struct edge_table *t, struct buf *out)
 
 void engine_draw(struct buf *out)
 {
+    table_draw(&server_table, out);
     table_draw(&link_table, out);
     table_draw(&launch_table, out);
     table_draw(&test_table, out);

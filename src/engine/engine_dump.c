@@ -29,6 +29,32 @@ static void server_dump(const struct server *s, struct buf *out)
         "server %llu \"%s\" %s address=\"%s\" user=\"%s\" identity=\"%s\" port=%u slots=%u created=%lld\n",
         (unsigned long long)r->id.v, r->name, fleet_kind_name(r->fleet), r->address, r->user, r->identity,
         r->port, r->slots, (long long)r->created_at.ms);
+    if (!fleet_kind_makes_machines(r->fleet) && r->booked_by.v == 0 && !r->maintenance && r->sick[0] == '\0')
+        return; /* nothing of what follows is said of most of them */
+    buf_printf(out,
+               "  %s since=%lld \"%s\" progress=\"%s\" machine=\"%s\" intent=%llu creates=%u size=\"%s\"",
+               server_status_name(r->status), (long long)r->status_since.ms, r->status_reason, r->progress,
+               r->machine, (unsigned long long)r->intent, r->creates, r->size);
+    buf_printf(out, " fleet=%llu region=\"%s\" price=%lld billed=%lld lease=%lld idle=%lld",
+               (unsigned long long)r->fleet_id.v, r->region, (long long)r->price_hour_microusd,
+               (long long)r->billed_at.ms, (long long)r->lease_until.ms, (long long)r->idle_ms);
+    /* What it last did is stored with the countdown. */
+    buf_printf(out, " active=%lld destroy=%lld leaving=%d booked=%llu,%lld maintenance=%d sick=\"%s\",%lld\n",
+               (long long)(r->destroy_at.ms != 0 ? r->active_at.ms : 0), (long long)r->destroy_at.ms,
+               r->leaving, (unsigned long long)r->booked_by.v, (long long)r->booked_at.ms, r->maintenance,
+               r->sick, (long long)r->sick_since.ms);
+}
+
+static void fleet_dump(const struct fleet *f, struct buf *out)
+{
+    const struct fleet_row *r = &f->row;
+
+    buf_printf(out,
+               "fleet %llu \"%s\" %s options=%s booked-only=%d idle=%lld machines=%u day=%lld error=\"%s\"",
+               (unsigned long long)r->id.v, r->name, fleet_kind_name(r->kind), r->options, r->booked_only,
+               (long long)r->idle_ms, r->machines_max, (long long)r->day_microusd_max, r->error);
+    texts_dump(out, "kept", r->kept, r->n_kept);
+    buf_printf(out, " created=%lld\n", (long long)r->created_at.ms);
 }
 
 static void test_dump(const struct test *t, struct buf *out)
@@ -103,12 +129,14 @@ static void undo_dump(const struct undo *u, struct buf *out)
     } while (0)
 
 _Static_assert(offsetof(struct server, id) == 0, "by_id() reads it there");
+_Static_assert(offsetof(struct fleet, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct launch, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct undo, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct run, id) == 0, "by_id() reads it there");
 
 void engine_dump(const struct engine *e, struct buf *out)
 {
+    DUMP_SORTED(fleet, e->fleets, fleet_dump);
     DUMP_SORTED(server, e->servers, server_dump);
     DUMP_SORTED(launch, e->launches, launch_dump);
     DUMP_SORTED(undo, e->undos, undo_dump);

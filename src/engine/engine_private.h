@@ -37,11 +37,29 @@
 #define REST_MAX_MS 60000   /* ...doubling up to so long, until a run succeeds */
 #define MAY_COME_TRIES 3u   /* a server that failed to connect so often is not waited for */
 #define LEASE_DEFAULT_MS 120000u
-#define SILENT_CLOSE_FACTOR 4 /* silence_shown_ms times this: the link is closed and made anew */
+#define FLEET_LIST_MS 60000        /* between two looks at a cloud's list... */
+#define FLEET_LIST_SOON_MS 5000    /* ...while something is to be found out from it */
+#define FLEET_LIST_GUARD_MS 300000 /* an answer that does not come is asked for again */
+#define CREATE_CALLS_MAX 3u        /* that come to nothing, until it is given up */
+#define FLEET_RETRY_MIN_MS 2000    /* between calls that fail, doubling... */
+#define FLEET_RETRY_MAX_MS 60000   /* ...up to so long */
+#define CREATING_CONNECT_MS 3000   /* between tries to reach a machine that is just starting, at most */
+#define IDLE_NOTE_MS 5000          /* after so long without a run a countdown is shown, and stored */
+#define SILENT_CLOSE_FACTOR 4      /* silence_shown_ms times this: the link is closed and made anew */
 
 struct test;
 struct launch;
 struct share;
+struct fleet;
+
+/* Servers that the same people may use: free ones that serve all, or those that a user has booked. */
+struct pool {
+    struct server *idle; /* those that are PLACE_IDLE */
+    struct server *part; /* PLACE_PART */
+    uint32_t n_may_come;
+    uint32_t slots;                           /* of those online */
+    uint32_t online_of[SERVER_SLOTS_MAX + 1]; /* those online, by their slots */
+};
 
 /* Where a server stands for placement. */
 enum place_class {
@@ -58,6 +76,20 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct server_row row; /* its texts are owned */
     UT_hash_handle hh;
     bool removed; /* its row is gone; it stays for the leases of its runs */
+
+    /* its machine: machine.c, reconcile.c */
+    struct fleet *fleet;                    /* NULL: it is removed */
+    struct server *fleet_prev, *fleet_next; /* in fleet->servers */
+    bool is_asked;                          /* a create call is under way */
+    bool is_doubtful;                       /* whether the newest create call made a machine is not known */
+    bool is_ending;                         /* a destroy call is under way */
+    uint32_t end_tries;                     /* of those that failed */
+    uint64_t known_ask;                     /* lists asked for up to this one may not know what we know */
+    uint64_t list_mark;                     /* stamp of the last list: servers it showed carry the same */
+    struct mono doubt_since;                /* or since when a list lacks its machine */
+    bool is_missing;                        /* the last list lacked its machine, or showed it switched off */
+    struct mono retry_at;                   /* of the next call; MONO_NEVER none */
+    struct timer life;                      /* the next of: a call, the end of a patience, of idleness */
 
     /* the link */
     uint64_t link;        /* 0: none is open */
@@ -82,8 +114,10 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* placement */
     enum place_class place;
     struct server *place_prev, *place_next;
-    bool may_come;   /* online, or may be soon: worth waiting for */
-    bool is_counted; /* in the sums of online servers and slots */
+    struct pool *pool;   /* whose it is; NULL: nobody may use it */
+    struct user *booker; /* NULL: it is free */
+    bool may_come;       /* online, or may be soon: worth waiting for */
+    bool is_counted;     /* in the sums of online servers and slots */
     bool resting;
     uint32_t rest_ms;
     const char *rest_reason; /* owned */
@@ -94,6 +128,45 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct server *refill_prev, *refill_next;
     bool is_stocked; /* holds more runs than slots */
     struct server *stocked_prev, *stocked_next;
+};
+
+/* A machine with our mark that belongs to no server. */
+struct stray {
+    char *id;
+    uint64_t server; /* from its mark */
+    uint64_t intent;
+    struct mono since; /* when it was seen first */
+    bool is_certain;   /* it is known that nobody wants it: no grace */
+    bool is_kept;
+    bool is_ending;
+    uint64_t seen_ask; /* lists asked for up to this one may not know it */
+    uint64_t list_mark;
+    struct stray *prev, *next;
+};
+
+struct fleet_price {
+    char *size;
+    int64_t hour_microusd;
+};
+
+struct fleet {
+    struct fleet_id id;
+    struct fleet_row row; /* its texts are owned */
+    UT_hash_handle hh;
+    struct server *servers;
+    uint32_t n_servers;
+    uint32_t n_machines; /* servers that are not DESTROYED */
+    struct stray *strays;
+    uint32_t n_strays; /* but for kept ones */
+    uint64_t ask;      /* newest list that was asked for */
+    uint64_t answered; /* newest that came */
+    struct mono asked_at;
+    struct timer list;
+    uint32_t list_fails; /* in a row */
+    uint32_t n_lists;
+    struct fleet_price *prices;
+    uint32_t n_prices;
+    bool has_prices;
 };
 
 struct run {
@@ -210,6 +283,8 @@ struct user { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     uint32_t n_undos;
 
     /* placement */
+    struct pool booked;
+    uint32_t n_booked; /* servers */
     uint32_t n_active;
     uint64_t turn; /* of its last run, as the engine counts them; never equal to another user's */
     struct lane *lanes;
@@ -292,7 +367,10 @@ struct engine {
     uint64_t next_test;
     uint64_t next_run;
     uint64_t next_undo;
-    uint64_t turns_given;   /* to users */
+    uint64_t next_fleet;
+    uint64_t next_intent;
+    uint64_t turns_given; /* to users */
+    struct fleet *fleets;
     struct server *servers; /* hashes iterate in order of insertion */
     struct launch *launches;
     struct test *tests;
@@ -308,16 +386,14 @@ struct engine {
     struct launch *noted;
     struct launch *stopping;
     struct server *hungry;
-    struct server *idle;
-    struct server *part;
+    struct pool free; /* servers that are not booked, and serve all */
     struct server *dirty;
     struct server *refill;
     struct server *stocked;
-    uint32_t n_part;
-    uint32_t n_may_come;
+    uint32_t n_idle; /* of all pools: IDLE and PART */
+    uint32_t n_part; /* of them PART */
     uint32_t n_back;
-    uint32_t online_of[SERVER_SLOTS_MAX + 1]; /* online servers by their slots */
-    uint32_t n_removed;                       /* servers kept for leases only */
+    uint32_t n_removed; /* servers kept for leases only */
     uint64_t marks;
 
     struct engine_stats stats; /* kept as things change; tests_waiting and runs_active too */
@@ -348,6 +424,7 @@ struct server *server_by_id_any(const struct engine *e, struct server_id id); /*
 struct launch *launch_by_id(const struct engine *e, struct launch_id id);
 struct test *test_by_id(const struct engine *e, struct test_id id);
 struct run *run_by_id(const struct engine *e, struct run_id id);
+struct fleet *fleet_by_id(const struct engine *e, struct fleet_id id);
 struct user *user_of_id(const struct engine *e, struct user_id id); /* NULL: it never had a launch */
 
 #define TRACE(e, ...)                            \
@@ -362,7 +439,15 @@ void late_news(struct engine *e, const char *what, uint64_t id);
 
 /* ---- objects: new, gone (objects.c) ---- */
 struct server *server_new(struct engine *e, const struct server_row *row);
-void server_delete(struct engine *e, struct server *s); /* holds no run */
+void server_delete(struct engine *e, struct server *s);                    /* holds no run */
+void server_leave_fleet(struct engine *e, struct server *s);               /* it is removed */
+void server_book(struct engine *e, struct server *s, struct user_id user); /* 0: it is free */
+struct fleet *fleet_new(struct engine *e, const struct fleet_row *row);
+void fleet_row_set(struct engine *e, struct fleet *f, const struct fleet_row *row);
+void fleet_delete(struct engine *e, struct fleet *f); /* has no servers */
+struct stray *stray_new(struct fleet *f, const char *id);
+void stray_delete(struct fleet *f, struct stray *x);
+void fleet_changed(struct engine *e, struct fleet *f); /* CHANGE_FLEET_PUT and NOTE_FLEET */
 struct launch *launch_new(struct engine *e, const struct launch_row *row);
 void launch_delete(struct engine *e, struct launch *l); /* DONE, or the whole engine goes */
 struct test *launch_test_init(struct engine *e, struct launch *l, const struct test_row *row);
@@ -391,7 +476,23 @@ enum link_cause {
     LINK_BY_SILENCE,
     LINK_BY_DOWN,
     LINK_BY_BOOT,
+    LINK_BY_MACHINE_GONE,
     LINK_CAUSE_COUNT
+};
+enum server_cause {
+    SERVER_BY_ON,
+    SERVER_BY_ANSWER,
+    SERVER_BY_REFUSAL,
+    SERVER_BY_NEVER_MADE,
+    SERVER_BY_NOT_READY,
+    SERVER_BY_OFF,
+    SERVER_BY_IDLE,
+    SERVER_BY_MISSING,
+    SERVER_BY_GONE,
+    SERVER_BY_NOTHING,
+    SERVER_BY_HAND_CREATED,
+    SERVER_BY_HAND_DESTROYED,
+    SERVER_CAUSE_COUNT
 };
 enum launch_cause { LAUNCH_BY_STOP, LAUNCH_BY_TESTS_DONE, LAUNCH_CAUSE_COUNT };
 enum test_cause {
@@ -415,6 +516,7 @@ enum run_cause {
     RUN_BY_NEVER_ARRIVED,
     RUN_BY_NOT_BEGUN,
     RUN_BY_REMOVED,
+    RUN_BY_MACHINE_GONE,
     RUN_CAUSE_COUNT
 };
 
@@ -433,10 +535,11 @@ struct edge_table {
     const char *const *causes; /* as words */
     unsigned first;            /* where an object begins */
 };
-extern const struct edge_table link_table, launch_table, test_table, run_table;
+extern const struct edge_table server_table, link_table, launch_table, test_table, run_table;
 const struct edge *edge_find(const struct edge_table *t, unsigned from, unsigned cause); /* NULL: none */
 
 /* Each returns false, with nothing done, when there is no such edge. `reason` may be NULL. */
+bool server_status_set(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
 bool link_state_set(struct engine *e, struct server *s, enum link_cause cause, const char *reason);
 bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause cause);
 /* outcome: for the causes that end it */
@@ -484,7 +587,12 @@ void on_queue_look(struct engine *e, const struct event *ev);
 
 /* ---- engine_why.c ---- */
 struct look {
-    uint32_t servers; /* that the test may use */
+    uint32_t servers; /* that its launch may use; of them... */
+    uint32_t others;  /* ...are booked by others, or must be booked */
+    uint32_t coming;  /* are being created */
+    uint32_t off;
+    uint32_t out;    /* are in maintenance, or taken out */
+    uint32_t usable; /* the rest, but for those being destroyed; of them... */
     uint32_t online;
     uint32_t resting;
     uint32_t avoided; /* open, but they lost it before */
@@ -504,6 +612,8 @@ void launch_count_done(struct launch *l, const struct test *t);
 
 /* ---- place.c: which server ---- */
 bool server_is_open(const struct engine *e, const struct server *s); /* a test may be given to it now */
+bool server_is_usable(const struct server *s); /* as far as its machine goes, and people */
+bool server_serves(const struct server *s, const struct user *u);
 bool launch_allows(const struct launch *l, struct server_id s);
 bool launch_may_go(const struct launch *l,
                    const struct server *s); /* it is one of its servers, and has room */
@@ -558,8 +668,68 @@ void link_connect_at(struct engine *e, struct server *s, int64_t in_ms);
 void link_on_connect_timer(struct engine *e, struct server *s);
 void link_on_silence_timer(struct engine *e, struct server *s);
 
+/* ---- machine.c: a machine's life ---- */
+bool server_is_reachable(const struct server *s); /* a link to it makes sense */
+void server_power_on(struct engine *e, struct server *s, const char *size);
+void server_power_off(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
+void server_ended(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
+void server_progress(struct engine *e, struct server *s, const char *text);
+void machine_found(struct engine *e, struct server *s, const struct machine *m);
+void machine_doubt(struct engine *e, struct server *s);
+void machine_absent(struct engine *e, struct server *s);
+void machine_destroy_soon(struct engine *e, struct server *s, int64_t in_ms);
+void life_arm(struct engine *e, struct server *s);
+void life_on_timer(struct engine *e, struct server *s);
+void life_boot(struct engine *e, struct server *s);
+void on_machine_created(struct engine *e, const struct event *ev);
+void on_machine_create_failed(struct engine *e, const struct event *ev);
+void on_machine_destroyed(struct engine *e, const struct event *ev);
+void on_machine_destroy_failed(struct engine *e, const struct event *ev);
+
+/* ---- reconcile.c: a fleet's list against our records ---- */
+void fleet_look_in(struct engine *e, struct fleet *f, int64_t ms); /* or sooner */
+void fleet_on_timer(struct engine *e, struct fleet *f);
+void stray_add(struct engine *e, struct fleet *f, const struct machine *m, bool is_certain);
+void strays_end(struct engine *e, struct fleet *f);
+/* True when it was one. */
+bool stray_destroyed(struct engine *e, struct fleet *f, const char *machine);
+bool stray_not_destroyed(struct engine *e, struct fleet *f, const char *machine,
+                         const struct fleet_failure *why);
+void on_fleet_listed(struct engine *e, const struct event *ev);
+void on_fleet_list_failed(struct engine *e, const struct event *ev);
+void on_machine_renewed(struct engine *e, const struct event *ev);
+void on_machine_renew_failed(struct engine *e, const struct event *ev);
+
+/* ---- fleet.c: fleets, and what there may be of them ---- */
+void fleets_preset(struct engine *e); /* those that are always there */
+void fleet_boot(struct engine *e, struct fleet *f);
+MUST_USE enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_t n,
+                                   const char *size, struct why *reterr);
+void on_fleet_put(struct engine *e, const struct event *ev);
+void on_fleet_remove(struct engine *e, const struct event *ev);
+void on_fleet_catalog(struct engine *e, const struct event *ev);
+
+/* ---- idle.c ---- */
+void idle_look(struct engine *e, struct server *s); /* after it gained or lost a run */
+void idle_rule_changed(struct engine *e, struct server *s);
+struct mono idle_due(const struct engine *e, const struct server *s);
+void idle_on_timer(struct engine *e, struct server *s);
+void idle_boot(struct engine *e, struct server *s);
+
+/* ---- server_ops.c: what people do to servers ---- */
+void server_book_for(struct engine *e, struct server *s, struct user_id user); /* 0: it is free */
+void on_servers_change(struct engine *e, const struct event *ev);
+void on_servers_take(struct engine *e, const struct event *ev);
+
 /* ---- load.c ---- */
 void on_booted(struct engine *e);
+
+/* ---- records of servers (engine.c) ---- */
+struct server *server_named(const struct engine *e, const char *name);
+struct server *server_add_one(struct engine *e,
+                              const struct server_row *row);       /* that is valid, and there is room */
+void server_forget(struct engine *e, struct server *s);            /* its record goes */
+bool command_is_refused(struct engine *e, const struct event *ev); /* not now; it has been told so */
 
 /* ---- stopping a launch, some tests per turn (engine.c) ---- */
 void stopping_flush(struct engine *e);

@@ -12,6 +12,17 @@ struct look look_at(const struct engine *e, const struct test *t)
         if (s->removed || !launch_allows(t->launch, s->id))
             continue;
         k.servers++;
+        if (!server_serves(s, t->launch->user)) {
+            k.others++;
+            continue;
+        }
+        if (!server_is_usable(s)) {
+            k.off += s->row.status == SERVER_DESTROYED;
+            k.coming += s->row.status == SERVER_CREATING;
+            k.out += s->row.status == SERVER_CREATED;
+            continue;
+        }
+        k.usable++;
         if (s->row.link != LINK_ONLINE)
             continue;
         k.online++;
@@ -31,7 +42,7 @@ static void put_offline(const struct engine *e, const struct test *t, struct buf
 
     buf_puts(b, t->launch->row.n_servers > 0 ? "none of its servers is online" : "no server is online");
     for (s = e->servers; s != NULL; s = s->hh.next) {
-        if (s->removed || !launch_allows(t->launch, s->id))
+        if (!server_is_usable(s) || !launch_allows(t->launch, s->id) || !server_serves(s, t->launch->user))
             continue;
         if (n++ == SHOWN_MAX) {
             buf_puts(b, ", and so on");
@@ -43,6 +54,45 @@ static void put_offline(const struct engine *e, const struct test *t, struct buf
     }
 }
 
+/* Of "3 servers: " what applies. */
+static void put_count(struct buf *b, uint32_t n, const char *what, uint32_t *put)
+{
+    if (n > 0)
+        buf_printf(b, "%s%u %s %s", (*put)++ == 0 ? "" : ", ", n, n == 1 ? "is" : "are", what);
+}
+
+/* None may be used: what of each. */
+static void put_unusable(const struct engine *e, const struct test *t, struct look k, struct buf *b)
+{
+    const struct server *s;
+    uint32_t put = 0;
+
+    if (k.servers == 1) {
+        for (s = e->servers; s != NULL; s = s->hh.next) {
+            if (s->removed || !launch_allows(t->launch, s->id))
+                continue;
+            if (k.others > 0)
+                buf_printf(b, "%s is %s", s->row.name,
+                           s->booker != NULL ? "booked by somebody else" : "not booked: book it first");
+            else if (s->row.status != SERVER_CREATED)
+                buf_printf(b, "%s is %s%s%s", s->row.name,
+                           s->row.status == SERVER_DESTROYED ? "switched off"
+                                                             : server_status_name(s->row.status),
+                           s->row.progress[0] != '\0' ? ": it " : "", s->row.progress);
+            else
+                buf_printf(b, "%s takes no tests: %s", s->row.name,
+                           s->row.maintenance ? "it is in maintenance" : s->row.sick);
+        }
+        return;
+    }
+    buf_printf(b, "none of %u servers may be used: ", k.servers);
+    put_count(b, k.coming, "being created", &put);
+    put_count(b, k.off, "switched off", &put);
+    put_count(b, k.others, "booked by others, or not booked", &put);
+    put_count(b, k.out, "in maintenance or taken out", &put);
+    put_count(b, k.servers - k.coming - k.off - k.others - k.out, "being destroyed", &put);
+}
+
 static void put_resting(const struct engine *e, const struct test *t, struct buf *b)
 {
     const struct server *s;
@@ -50,7 +100,8 @@ static void put_resting(const struct engine *e, const struct test *t, struct buf
     uint32_t n = 0;
 
     for (s = e->servers; s != NULL; s = s->hh.next) {
-        if (s->removed || !s->resting || !launch_allows(t->launch, s->id))
+        if (!server_is_usable(s) || !s->resting || !launch_allows(t->launch, s->id) ||
+            !server_serves(s, t->launch->user))
             continue;
         if (n++ == SHOWN_MAX)
             break;
@@ -83,7 +134,8 @@ static void put_full(const struct engine *e, const struct test *t, const struct 
     uint32_t n = 0;
 
     for (s = e->servers; s != NULL; s = s->hh.next) {
-        if (s->removed || !server_is_open(e, s) || !launch_allows(t->launch, s->id) || server_has_room(s, p))
+        if (s->removed || !server_is_open(e, s) || !launch_allows(t->launch, s->id) ||
+            !server_serves(s, t->launch->user) || server_has_room(s, p))
             continue;
         held = server_share(s, p)->n_runs;
         if (n == SHOWN_MAX) {
@@ -111,6 +163,8 @@ static void put_why(const struct engine *e, const struct test *t, struct look k,
         buf_puts(b, t->launch->row.n_servers > 0
                         ? "none of the servers that its launch may use exists any more"
                         : "there is no server: add one with `wrata servers add`");
+    } else if (k.usable == 0) {
+        put_unusable(e, t, k, b);
     } else if (k.online == 0) {
         put_offline(e, t, b);
     } else if (k.resting == k.online) {

@@ -4,6 +4,7 @@
 #define WRATA_ENGINE_EVENT_H
 
 #include "model/change.h"
+#include "model/machine.h"
 
 /* The two clocks of a turn, read once in the loop. */
 struct now {
@@ -17,6 +18,10 @@ enum event_kind {
     /* commands of people; each is answered by exactly one reply with its ticket */
     EV_SERVER_ADD,
     EV_SERVER_REMOVE,
+    EV_SERVERS_CHANGE, /* switch on and off, book, drain ... any number, all or none */
+    EV_SERVERS_TAKE,   /* book so many of a fleet, and make what is missing */
+    EV_FLEET_PUT,
+    EV_FLEET_REMOVE,
     EV_LAUNCH_CREATE,
     EV_LAUNCH_STOP,
     EV_LAUNCH_NAME, /* also of one that is over */
@@ -30,6 +35,16 @@ enum event_kind {
     EV_BEAT,
     EV_RUN_STARTED,
     EV_RUN_FINISHED, /* posted only when both streams are durable up to their final lengths */
+    /* fleets: each order to one is answered by one of these (fleet/fleet.h) */
+    EV_MACHINE_CREATED,
+    EV_MACHINE_CREATE_FAILED,
+    EV_MACHINE_DESTROYED, /* also when it was gone already */
+    EV_MACHINE_DESTROY_FAILED,
+    EV_MACHINE_RENEWED,
+    EV_MACHINE_RENEW_FAILED,
+    EV_FLEET_LISTED,
+    EV_FLEET_LIST_FAILED,
+    EV_FLEET_CATALOG,
     EV_KIND_COUNT
 };
 
@@ -81,15 +96,93 @@ struct queue_change {
     const char *login; /* who does it */
 };
 
+/* What people do to servers. */
+enum server_op {
+    SERVER_ON, /* with `size` */
+    SERVER_OFF,
+    SERVER_BOOK,
+    SERVER_UNBOOK,      /* none named: all of the user's */
+    SERVER_DRAIN,       /* maintenance: it finishes what it runs */
+    SERVER_RESUME,      /* the end of that, and of being taken out for sickness */
+    SERVER_SET_IDLE,    /* idle_ms */
+    SERVER_SET_CREATED, /* by hand, for recovery: it is there, at `address` */
+    SERVER_SET_DESTROYED,
+    SERVER_OP_COUNT
+};
+#define SERVERS_CHANGE_MAX 1000u
+
+struct servers_change {
+    enum server_op op;
+    const struct server_id *servers;
+    uint32_t n;
+    struct user_id user; /* who does it */
+    const char *login;
+    bool may_any;     /* an admin: also what others have booked */
+    bool force;       /* OFF: also while it runs something */
+    const char *size; /* ON: "" the fleet's own */
+    int64_t idle_ms;
+    const char *address;
+};
+
+struct servers_take {
+    struct fleet_id fleet;
+    uint32_t n; /* 1..SERVERS_CHANGE_MAX */
+    const char *size;
+    struct user_id user;
+    const char *login;
+};
+
+/* What is to become of the machine of a record that is removed. */
+enum machine_fate {
+    FATE_REFUSE,  /* do not remove a record with a machine */
+    FATE_DESTROY, /* the record goes when the machine is gone */
+    FATE_KEEP,    /* leave it alone, whatever it costs */
+    FATE_COUNT
+};
+
 struct event {
     enum event_kind kind;
     struct ticket ticket; /* 0: nobody waits */
     union {
-        struct server_row server_add; /* id and link fields are ignored */
+        struct {
+            struct server_row row;    /* id, link, status and booking are ignored */
+            const char *const *names; /* n_names records that differ in nothing else; 0: row.name */
+            uint32_t n_names;
+        } server_add;
         struct {
             struct server_id server;
             bool force; /* queue its runs again instead of refusing */
+            enum machine_fate machine;
         } server_remove;
+        struct servers_change servers_change;
+        struct servers_take servers_take;
+        struct fleet_row fleet_put; /* id 0: a new one; kind of another is ignored, kept too */
+        struct fleet_id fleet_remove;
+        struct {
+            struct fleet_id fleet;
+            uint64_t server;
+            uint64_t intent;
+            struct machine machine;      /* CREATED */
+            struct fleet_failure failed; /* CREATE_FAILED */
+        } machine_create;
+        struct {
+            struct fleet_id fleet;
+            const char *machine;
+            struct wall lease_until;     /* RENEWED */
+            struct fleet_failure failed; /* *_FAILED */
+        } machine; /* MACHINE_DESTROYED, MACHINE_DESTROY_FAILED, MACHINE_RENEWED, MACHINE_RENEW_FAILED */
+        struct {
+            struct fleet_id fleet;
+            uint64_t ask;              /* of the order; answers all orders up to it */
+            const struct machine *all; /* LISTED: all of ours there are, each once or more often */
+            uint32_t n;
+            struct fleet_failure failed; /* LIST_FAILED */
+        } fleet_list;
+        struct {
+            struct fleet_id fleet;
+            const struct fleet_size *sizes;
+            uint32_t n;
+        } fleet_catalog;
         struct {
             struct launch_row launch;     /* id, state, outcome, times, n_tests are ignored */
             const struct new_test *tests; /* launch order = as given; 1..LAUNCH_TESTS_MAX */

@@ -23,7 +23,7 @@ void link_on_connect_timer(struct engine *e, struct server *s)
 {
     struct order o = {.kind = ORDER_CONNECT};
 
-    if (e->closing || s->removed || s->link != 0)
+    if (e->closing || !server_is_reachable(s) || s->link != 0)
         return;
     CHECK(link_state_set(e, s, LINK_BY_CONNECT, NULL));
     o.server = s->row;
@@ -40,6 +40,8 @@ static void reconnect_later(struct engine *e, struct server *s)
         ms *= 2;
     if (ms > e->opts.reconnect_max_ms)
         ms = e->opts.reconnect_max_ms;
+    if (s->row.status == SERVER_CREATING && ms > CREATING_CONNECT_MS)
+        ms = CREATING_CONNECT_MS;
     link_connect_at(e, s, (int64_t)(ms / 2 + rng_below(&e->rng, ms / 2 + 1)));
 }
 
@@ -52,7 +54,7 @@ static void link_gone(struct engine *e, struct server *s, const char *reason)
         return;
     s->tries++;
     CHECK(link_state_set(e, s, LINK_BY_DOWN, reason));
-    if (!e->closing)
+    if (!e->closing && server_is_reachable(s))
         reconnect_later(e, s);
 }
 
@@ -173,7 +175,7 @@ void on_link_up(struct engine *e, const struct event *ev)
     struct server *s = server_by_id(e, ev->link_up.server);
     bool other;
 
-    if (s == NULL) {
+    if (s == NULL || s->row.status == SERVER_DESTROYED) {
         late_news(e, "a link to server", ev->link_up.server.v);
         outbox_order(e->out, &drop);
         return;
@@ -197,6 +199,8 @@ void on_link_up(struct engine *e, const struct event *ev)
     if (strcmp(s->row.facts, ev->link_up.facts) != 0)
         s->row.facts = text_keep(s->row.facts, ev->link_up.facts);
     CHECK(link_state_set(e, s, LINK_BY_UP, NULL));
+    if (s->row.status == SERVER_CREATING)
+        CHECK(server_status_set(e, s, SERVER_BY_ANSWER, NULL));
     mark_held(e, s, ev->link_up.held, ev->link_up.n_held);
     link_up_runs(e, s, other);
     SET_ADD(e->refill, s, refill);

@@ -13,6 +13,10 @@ static void load_ids(struct engine *e, const struct change *c)
         e->next_run = c->ids.run;
     if (e->next_undo < c->ids.undo)
         e->next_undo = c->ids.undo;
+    if (e->next_fleet < c->ids.fleet)
+        e->next_fleet = c->ids.fleet;
+    if (e->next_intent < c->ids.intent)
+        e->next_intent = c->ids.intent;
 }
 
 static void load_launch(struct engine *e, const struct launch_row *row)
@@ -45,6 +49,7 @@ static struct server *removed_server(struct engine *e, const struct run_row *row
     struct server *s = server_new(e, &ghost);
 
     s->removed = true;
+    server_leave_fleet(e, s);
     e->stats.servers--;
     e->n_removed++;
     return s;
@@ -74,6 +79,16 @@ static void load_run(struct engine *e, const struct run_row *row)
     t->active = r;
 }
 
+static void load_fleet(struct engine *e, const struct fleet_row *row)
+{
+    struct fleet *f = fleet_by_id(e, row->id);
+
+    if (f == NULL)
+        (void)fleet_new(e, row);
+    else
+        fleet_row_set(e, f, row); /* one that is always there */
+}
+
 void engine_load(struct engine *e, struct now now, const struct change *c)
 {
     CHECK(!e->booted);
@@ -84,6 +99,9 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
         return;
     case CHANGE_SERVER_PUT:
         (void)server_new(e, &c->server);
+        return;
+    case CHANGE_FLEET_PUT:
+        load_fleet(e, &c->fleet);
         return;
     case CHANGE_LAUNCH_ADD:
         load_launch(e, &c->launch);
@@ -98,6 +116,7 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
         (void)undo_new(e, &c->undo);
         return;
     case CHANGE_SERVER_DELETE:
+    case CHANGE_FLEET_DELETE:
     case CHANGE_LAUNCH_SET:
     case CHANGE_LAUNCH_NAME:
     case CHANGE_TEST_SET:
@@ -153,10 +172,13 @@ void on_booted(struct engine *e)
     struct undo *undo;
     struct undo *undo_next;
     struct run *r;
+    struct fleet *f;
     uint32_t i = 0;
 
     CHECK(!e->booted);
     e->booted = true;
+    for (f = e->fleets; f != NULL; f = f->hh.next)
+        fleet_boot(e, f);
     for (l = e->launches; l != NULL; l = l->hh.next)
         launch_boot(e, l);
     for (undo = e->undos; undo != NULL; undo = undo_next) {
@@ -172,6 +194,9 @@ void on_booted(struct engine *e)
             continue;
         (void)link_state_set(e, s, LINK_BY_BOOT, NULL); /* no edge: it was offline */
         server_refresh(e, s);
+        life_boot(e, s);
+        if (!server_is_reachable(s))
+            continue;
         /* Sixteen at once, then sixteen more each tenth of a second: a boot is no stampede. */
         link_connect_at(e, s, (int64_t)(i++ / 16) * 100);
     }

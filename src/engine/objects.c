@@ -30,12 +30,56 @@ struct server *server_new(struct engine *e, const struct server_row *row)
     s->row.link_reason = text_keep(NULL, row->link_reason);
     s->row.agent_version = text_keep(NULL, row->agent_version);
     s->row.facts = text_keep(NULL, row->facts);
+    s->row.status_reason = text_keep(NULL, row->status_reason);
+    s->row.progress = text_keep(NULL, row->progress);
+    s->row.machine = text_keep(NULL, row->machine);
+    s->row.size = text_keep(NULL, row->size);
+    s->row.region = text_keep(NULL, row->region);
+    s->row.sick = text_keep(NULL, row->sick);
     s->rest_reason = text_keep(NULL, "");
+    s->retry_at = MONO_NEVER;
+    if (row->fleet_id.v == 0)
+        s->row.fleet_id.v = row->fleet == FLEET_SSH ? FLEET_ID_SSH : FLEET_ID_LOCAL;
+    s->fleet = fleet_by_id(e, s->row.fleet_id);
+    CHECK(s->fleet != NULL);
+    s->row.fleet = s->fleet->row.kind;
+    if (!fleet_kind_makes_machines(s->row.fleet))
+        s->row.status = SERVER_CREATED; /* for ever */
+    DL_APPEND2(s->fleet->servers, s, fleet_prev, fleet_next);
+    s->fleet->n_servers++;
+    s->fleet->n_machines += s->row.status != SERVER_DESTROYED;
     HASH_ADD(hh, e->servers, id.v, sizeof(s->id.v), s);
     e->stats.servers++;
     if (e->next_server <= s->id.v)
         e->next_server = s->id.v + 1;
+    if (e->next_intent <= row->intent)
+        e->next_intent = row->intent + 1;
+    if (row->booked_by.v != 0)
+        server_book(e, s, row->booked_by);
     return s;
+}
+
+void server_leave_fleet(struct engine *e, struct server *s)
+{
+    struct fleet *f = s->fleet;
+
+    server_book(e, s, (struct user_id){0});
+    timer_stop(&e->timers, &s->life);
+    DL_DELETE2(f->servers, s, fleet_prev, fleet_next);
+    f->n_servers--;
+    f->n_machines -= s->row.status != SERVER_DESTROYED;
+    s->fleet = NULL;
+}
+
+/* Whoever calls this has the row stored. */
+void server_book(struct engine *e, struct server *s, struct user_id user)
+{
+    if (s->booker != NULL)
+        s->booker->n_booked--;
+    s->row.booked_by = user;
+    s->booker = user.v != 0 ? user_get(e, user) : NULL;
+    if (s->booker != NULL)
+        s->booker->n_booked++;
 }
 
 static void server_texts_free(struct server *s)
@@ -47,6 +91,12 @@ static void server_texts_free(struct server *s)
     text_free(s->row.link_reason);
     text_free(s->row.agent_version);
     text_free(s->row.facts);
+    text_free(s->row.status_reason);
+    text_free(s->row.progress);
+    text_free(s->row.machine);
+    text_free(s->row.size);
+    text_free(s->row.region);
+    text_free(s->row.sick);
     text_free(s->rest_reason);
 }
 
@@ -56,6 +106,7 @@ void server_delete(struct engine *e, struct server *s)
     CHECK(s->removed);
     server_refresh(e, s); /* leaves every list of placement */
     CHECK(s->place == PLACE_OUT);
+    CHECK(s->fleet == NULL);
     timer_stop(&e->timers, &s->silence);
     timer_stop(&e->timers, &s->connect);
     timer_stop(&e->timers, &s->rest);
@@ -76,6 +127,108 @@ void server_changed(struct engine *e, struct server *s)
 
     if (s->removed || e->out == NULL)
         return;
+    outbox_change(e->out, &c);
+    outbox_note(e->out, &n);
+}
+
+/* ---- fleets ---- */
+
+static void fleet_texts_free(struct fleet *f)
+{
+    uint32_t i;
+
+    text_free(f->row.name);
+    text_free(f->row.options);
+    text_free(f->row.error);
+    for (i = 0; i < f->row.n_kept; i++)
+        text_free(f->row.kept[i]);
+    free((void *)(uintptr_t)f->row.kept);
+    f->row.kept = NULL;
+    f->row.n_kept = 0;
+}
+
+static void fleet_row_take(struct fleet *f, const struct fleet_row *row)
+{
+    const char **kept = xmalloc((row->n_kept + 1) * sizeof(*kept));
+    uint32_t i;
+
+    for (i = 0; i < row->n_kept; i++)
+        kept[i] = text_keep(NULL, row->kept[i]);
+    f->row = *row;
+    f->row.name = text_keep(NULL, row->name);
+    f->row.options = text_keep(NULL, row->options);
+    f->row.error = text_keep(NULL, row->error);
+    f->row.kept = kept;
+}
+
+struct fleet *fleet_new(struct engine *e, const struct fleet_row *row)
+{
+    struct fleet *f = xcalloc(1, sizeof(*f));
+
+    f->id = row->id;
+    fleet_row_take(f, row);
+    HASH_ADD(hh, e->fleets, id.v, sizeof(f->id.v), f);
+    if (e->next_fleet <= f->id.v)
+        e->next_fleet = f->id.v + 1;
+    return f;
+}
+
+/* `row` may hold texts of the one before. */
+void fleet_row_set(struct engine *e, struct fleet *f, const struct fleet_row *row)
+{
+    struct fleet old = *f;
+    struct server *s;
+
+    fleet_row_take(f, row);
+    fleet_texts_free(&old);
+    DL_FOREACH2(f->servers, s, fleet_next)
+    server_refresh(e, s); /* who may use them */
+}
+
+struct stray *stray_new(struct fleet *f, const char *id)
+{
+    struct stray *x = xcalloc(1, sizeof(*x));
+
+    x->id = xstrdup(id);
+    DL_APPEND(f->strays, x);
+    f->n_strays++;
+    return x;
+}
+
+void stray_delete(struct fleet *f, struct stray *x)
+{
+    DL_DELETE(f->strays, x);
+    f->n_strays -= !x->is_kept;
+    free(x->id);
+    free(x);
+}
+
+static void fleet_free(struct fleet *f)
+{
+    uint32_t i;
+
+    while (f->strays != NULL)
+        stray_delete(f, f->strays);
+    for (i = 0; i < f->n_prices; i++)
+        free(f->prices[i].size);
+    free(f->prices);
+    fleet_texts_free(f);
+    free(f);
+}
+
+void fleet_delete(struct engine *e, struct fleet *f)
+{
+    CHECK(f->servers == NULL);
+    timer_stop(&e->timers, &f->list);
+    HASH_DEL(e->fleets, f);
+    fleet_free(f);
+}
+
+void fleet_changed(struct engine *e, struct fleet *f)
+{
+    struct change c = {.kind = CHANGE_FLEET_PUT, .fleet = f->row};
+    struct note n = {.kind = NOTE_FLEET, .fleet = f->row};
+
     outbox_change(e->out, &c);
     outbox_note(e->out, &n);
 }
@@ -288,15 +441,15 @@ void launch_changed(struct engine *e, struct launch *l)
 }
 
 /* Slots of online servers that a project may have. */
-static uint32_t slots_of_project(const struct engine *e, const struct project *p)
+static uint32_t slots_of_pool(const struct pool *pool, const struct project *p)
 {
     uint32_t slots = 0;
     uint32_t i;
 
     if (p->slots == 0)
-        return e->stats.slots;
-    for (i = 1; i < ARRAY_LEN(e->online_of); i++)
-        slots += e->online_of[i] * (i < p->slots ? i : p->slots);
+        return pool->slots;
+    for (i = 1; i < ARRAY_LEN(pool->online_of); i++)
+        slots += pool->online_of[i] * (i < p->slots ? i : p->slots);
     return slots;
 }
 
@@ -308,10 +461,10 @@ static uint32_t slots_for(const struct engine *e, const struct launch *l)
     uint32_t i;
 
     if (l->row.n_servers == 0)
-        return slots_of_project(e, l->project);
+        return slots_of_pool(&e->free, l->project) + slots_of_pool(&l->user->booked, l->project);
     for (i = 0; i < l->row.n_servers; i++) {
         s = server_by_id(e, (struct server_id){l->row.servers[i]});
-        if (s != NULL && s->is_counted)
+        if (s != NULL && s->is_counted && server_serves(s, l->user))
             slots += project_slots_on(l->project, s);
     }
     return slots;
@@ -437,6 +590,8 @@ void engine_release(struct engine *e)
     struct user *u_next;
     struct undo *undo;
     struct undo *undo_next;
+    struct fleet *f;
+    struct fleet *f_next;
 
     r = e->runs;
     HASH_CLEAR(hh, e->runs); /* the table; its elements stay linked */
@@ -475,6 +630,12 @@ void engine_release(struct engine *e)
         s_next = s->hh.next;
         server_texts_free(s);
         free(s);
+    }
+    f = e->fleets;
+    HASH_CLEAR(hh, e->fleets); /* the same */
+    for (; f != NULL; f = f_next) {
+        f_next = f->hh.next;
+        fleet_free(f);
     }
     heap_done(&e->timers.heap);
     heap_done(&e->ready);

@@ -118,7 +118,22 @@ static struct server_row server_copy(struct outbox *o, struct server_row s)
     s.link_reason = text(o, s.link_reason);
     s.agent_version = text(o, s.agent_version);
     s.facts = text(o, s.facts);
+    s.status_reason = text(o, s.status_reason);
+    s.progress = text(o, s.progress);
+    s.machine = text(o, s.machine);
+    s.size = text(o, s.size);
+    s.region = text(o, s.region);
+    s.sick = text(o, s.sick);
     return s;
+}
+
+static struct fleet_row fleet_copy(struct outbox *o, struct fleet_row f)
+{
+    f.name = text(o, f.name);
+    f.options = text(o, f.options);
+    f.error = text(o, f.error);
+    f.kept = texts(o, f.kept, f.n_kept);
+    return f;
 }
 
 static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
@@ -172,6 +187,12 @@ void outbox_change(struct outbox *o, const struct change *from)
     switch (c.kind) {
     case CHANGE_SERVER_PUT:
         c.server = server_copy(o, from->server);
+        break;
+    case CHANGE_FLEET_PUT:
+        c.fleet = fleet_copy(o, from->fleet);
+        break;
+    case CHANGE_FLEET_DELETE:
+        c.fleet = fleet_copy(o, (struct fleet_row){.id = from->fleet.id});
         break;
     case CHANGE_LAUNCH_ADD:
         c.launch = launch_copy(o, from->launch);
@@ -230,6 +251,19 @@ void outbox_reply(struct outbox *o, struct ticket t, uint64_t id)
 
     if (t.v != 0)
         VEC_PUSH(&o->replies, r);
+}
+
+void outbox_reply_ids(struct outbox *o, struct ticket t, const uint64_t *ids, uint32_t n)
+{
+    struct reply r = {.ticket = t, .n_ids = n};
+
+    if (t.v == 0)
+        return;
+    if (n > 0) {
+        r.id = ids[0];
+        r.ids = copy(o, ids, n * sizeof(*ids));
+    }
+    VEC_PUSH(&o->replies, r);
 }
 
 static struct queue_item item_copy(struct outbox *o, struct queue_item item)
@@ -320,8 +354,12 @@ void outbox_order(struct outbox *o, const struct order *from)
 {
     struct order r = *from;
 
-    r.server = r.kind == ORDER_CONNECT ? server_copy(o, from->server)
-                                       : server_copy(o, (struct server_row){.id = from->server.id});
+    bool is_whole = r.kind == ORDER_CONNECT || r.kind == ORDER_MACHINE_CREATE;
+
+    r.server = server_copy(o, is_whole ? from->server : (struct server_row){.id = from->server.id});
+    r.fleet =
+        fleet_copy(o, r.kind == ORDER_FLEET_OPEN ? from->fleet : (struct fleet_row){.id = from->fleet.id});
+    r.machine = text(o, from->machine);
     VEC_PUSH(&o->orders, r);
 }
 
@@ -335,6 +373,12 @@ void outbox_note(struct outbox *o, const struct note *from)
         break;
     case NOTE_SERVER_GONE:
         n.server = server_copy(o, (struct server_row){.id = from->server.id});
+        break;
+    case NOTE_FLEET:
+        n.fleet = fleet_copy(o, from->fleet);
+        break;
+    case NOTE_FLEET_GONE:
+        n.fleet = fleet_copy(o, (struct fleet_row){.id = from->fleet.id});
         break;
     case NOTE_LAUNCH:
         n.launch.row.n_env = 0;

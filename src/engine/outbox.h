@@ -50,6 +50,8 @@ struct reply {
     struct ticket ticket;
     enum err err; /* ERR_OK: `id` names what was made or changed */
     uint64_t id;
+    const uint64_t *ids; /* n_ids of them, when it was done to more than one; `id` is the first */
+    uint32_t n_ids;
     const char *field;                /* on error; NULL none */
     const char *text;                 /* on error */
     const struct queue_answer *queue; /* of a queue; else NULL */
@@ -60,21 +62,35 @@ enum order_kind {
     ORDER_CONNECT,    /* open a link to `server`; answered by EV_LINK_UP or EV_LINK_DOWN */
     ORDER_DISCONNECT, /* close it; the server record may be gone already. Answered by nothing */
     ORDER_BYE,        /* tell the agent that this controller goes on purpose, then close */
+    /* to fleets; each is answered by an event (event.h) */
+    ORDER_MACHINE_CREATE, /* for `server`, with server.intent and a lease until server.lease_until */
+    ORDER_MACHINE_DESTROY,
+    ORDER_MACHINE_RENEW,
+    ORDER_FLEET_LIST,
+    ORDER_FLEET_CATALOG,
+    ORDER_FLEET_OPEN, /* it is there from now on, or has other options. Answered by nothing */
+    ORDER_FLEET_CLOSE,
 };
 
 struct order {
     enum order_kind kind;
-    struct server_row server; /* CONNECT: whole; else id only */
+    struct server_row server; /* CONNECT, MACHINE_CREATE: whole; DISCONNECT, BYE: id only */
+    struct fleet_row fleet;   /* FLEET_OPEN: whole; others to fleets: id only */
+    const char *machine;      /* DESTROY, RENEW */
+    struct wall lease_until;  /* RENEW */
+    uint64_t ask;             /* LIST */
 };
 
 /* For watchers: what changed, as it is now. Rows are whole except where said. */
 enum note_kind {
     NOTE_SERVER,
     NOTE_SERVER_GONE, /* id only */
-    NOTE_LAUNCH,      /* with `launch_counts`; without env and servers. At most one per launch and turn */
-    NOTE_TESTS,       /* launch: many of its tests changed at once. With no NOTE_TEST for each */
-    NOTE_QUEUE,       /* at most one per user and turn */
-    NOTE_TEST,        /* without argv. Not for each test of a new launch: NOTE_LAUNCH has their number */
+    NOTE_FLEET,
+    NOTE_FLEET_GONE, /* id only */
+    NOTE_LAUNCH,     /* with `launch_counts`; without env and servers. At most one per launch and turn */
+    NOTE_TESTS,      /* launch: many of its tests changed at once. With no NOTE_TEST for each */
+    NOTE_QUEUE,      /* at most one per user and turn */
+    NOTE_TEST,       /* without argv. Not for each test of a new launch: NOTE_LAUNCH has their number */
     NOTE_RUN,
     NOTE_TRACE, /* a plain sentence: "run 7: RUNNING -> DONE: the process exited (passed)" */
 };
@@ -92,6 +108,7 @@ struct note {
     enum note_kind kind;
     union {
         struct server_row server;
+        struct fleet_row fleet;
         struct {
             struct launch_row row;
             struct launch_counts counts;
@@ -134,6 +151,7 @@ bool outbox_is_empty(const struct outbox *o);
  * Append; texts and arrays are copied into the arena, so the caller's memory may go at once. */
 void outbox_change(struct outbox *o, const struct change *c);
 void outbox_reply(struct outbox *o, struct ticket t, uint64_t id);
+void outbox_reply_ids(struct outbox *o, struct ticket t, const uint64_t *ids, uint32_t n); /* n may be 0 */
 /* With all of `a` copied. */
 void outbox_reply_queue(struct outbox *o, struct ticket t, const struct queue_answer *a);
 void outbox_refuse(struct outbox *o, struct ticket t, enum err err, const char *field, const char *fmt, ...)

@@ -21,28 +21,56 @@
 
 /* ---- what a server may get ---- */
 
+bool server_is_usable(const struct server *s)
+{
+    return !s->removed && s->row.status == SERVER_CREATED && !s->row.maintenance && s->row.sick[0] == '\0';
+}
+
+bool server_serves(const struct server *s, const struct user *u)
+{
+    return s->booker != NULL ? s->booker == u : s->fleet != NULL && !s->fleet->row.booked_only;
+}
+
+static struct pool *pool_of(struct engine *e, const struct server *s)
+{
+    if (s->removed || (s->booker == NULL && s->fleet->row.booked_only))
+        return NULL;
+    return s->booker != NULL ? &s->booker->booked : &e->free;
+}
+
+/* Tests may be given to it, when it has room. */
+static bool server_takes_tests(const struct engine *e, const struct server *s)
+{
+    return s->row.link == LINK_ONLINE && server_is_usable(s) && s->pool != NULL && !s->resting && !e->closing;
+}
+
 bool server_is_open(const struct engine *e, const struct server *s)
 {
-    return s->row.link == LINK_ONLINE && !s->removed && !s->resting && !e->closing &&
-           s->n_runs < s->row.slots;
+    return server_takes_tests(e, s) && s->n_runs < s->row.slots;
 }
 
 static bool server_may_come(const struct engine *e, const struct server *s)
 {
-    if (s->removed || e->closing)
+    if (!server_is_usable(s) || e->closing)
         return false;
     return s->row.link == LINK_ONLINE || s->tries < MAY_COME_TRIES;
 }
 
-static struct server **place_list(struct engine *e, enum place_class place)
+/* It has a free slot, and nothing that waits may go there. */
+static bool server_is_idle(const struct server *s)
 {
-    switch (place) {
+    return s->place == PLACE_IDLE || s->place == PLACE_PART;
+}
+
+static struct server **place_list(struct engine *e, const struct server *s)
+{
+    switch (s->place) {
     case PLACE_HUNGRY:
         return &e->hungry;
     case PLACE_IDLE:
-        return &e->idle;
+        return &s->pool->idle;
     case PLACE_PART:
-        return &e->part;
+        return &s->pool->part;
     case PLACE_OUT:
         break;
     }
@@ -65,23 +93,19 @@ static void place_class_set(struct engine *e, struct server *s, enum place_class
 
     if (s->place == place)
         return;
-    list = place_list(e, s->place);
+    list = place_list(e, s);
     if (list != NULL)
         DL_DELETE2(*list, s, place_prev, place_next);
     if (s->place == PLACE_PART)
         part_count(e, s, false);
+    e->n_idle -= server_is_idle(s);
     s->place = place;
-    list = place_list(e, place);
+    e->n_idle += server_is_idle(s);
+    list = place_list(e, s);
     if (list != NULL)
         DL_APPEND2(*list, s, place_prev, place_next);
     if (place == PLACE_PART)
         part_count(e, s, true);
-}
-
-/* It has a free slot, and nothing that waits may go there. */
-static bool server_is_idle(const struct server *s)
-{
-    return s->place == PLACE_IDLE || s->place == PLACE_PART;
 }
 
 static enum place_class idle_class(const struct server *s)
@@ -106,12 +130,37 @@ void launches_look_again(struct engine *e)
     }
 }
 
+/* Its share of its pool comes or goes. */
+static void pool_count(struct server *s, bool in)
+{
+    if (s->pool == NULL)
+        return;
+    s->pool->n_may_come += !s->may_come ? 0 : in ? 1 : UINT32_MAX;
+    if (!s->is_counted)
+        return;
+    s->pool->slots += in ? s->row.slots : -s->row.slots;
+    s->pool->online_of[s->row.slots] += in ? 1 : UINT32_MAX;
+}
+
+static void pool_set(struct engine *e, struct server *s, struct pool *pool)
+{
+    if (pool == s->pool)
+        return;
+    place_class_set(e, s, PLACE_OUT);
+    pool_count(s, false);
+    s->pool = pool;
+    pool_count(s, true);
+    launches_look_again(e);
+}
+
 void server_refresh(struct engine *e, struct server *s)
 {
-    bool open = server_is_open(e, s);
     bool online = s->row.link == LINK_ONLINE && !s->removed;
     bool may_come = server_may_come(e, s);
+    bool open;
 
+    pool_set(e, s, pool_of(e, s));
+    open = server_is_open(e, s);
     if (!open)
         place_class_set(e, s, PLACE_OUT);
     else if (s->place == PLACE_OUT)
@@ -123,14 +172,16 @@ void server_refresh(struct engine *e, struct server *s)
     else
         SET_REMOVE(e->stocked, s, stocked);
     if (online != s->is_counted) {
+        pool_count(s, false);
         s->is_counted = online;
+        pool_count(s, true);
         e->stats.servers_online += online ? 1 : UINT32_MAX;
         e->stats.slots += online ? s->row.slots : -s->row.slots;
-        e->online_of[s->row.slots] += online ? 1 : UINT32_MAX;
     }
     if (may_come != s->may_come) {
+        pool_count(s, false);
         s->may_come = may_come;
-        e->n_may_come += may_come ? 1 : UINT32_MAX;
+        pool_count(s, true);
         if (!may_come)
             launches_look_again(e);
     }
@@ -178,15 +229,15 @@ static bool test_has_other_server(const struct engine *e, const struct test *t)
     if (l->row.n_servers > 0) {
         for (i = 0; i < l->row.n_servers; i++) {
             s = server_by_id(e, (struct server_id){l->row.servers[i]});
-            if (s != NULL && s->may_come && !test_was_lost_on(t, s->id))
+            if (s != NULL && s->may_come && server_serves(s, l->user) && !test_was_lost_on(t, s->id))
                 return true;
         }
         return false;
     }
-    others = e->n_may_come;
+    others = e->free.n_may_come + l->user->booked.n_may_come;
     for (i = 0; i < t->n_lost_on; i++) {
         s = server_by_id(e, (struct server_id){t->lost_on[i]});
-        others -= s != NULL && s->may_come;
+        others -= s != NULL && s->may_come && server_serves(s, l->user);
     }
     return others > 0;
 }
@@ -198,7 +249,7 @@ bool test_avoids(const struct engine *e, const struct test *t, const struct serv
 
 bool launch_may_go(const struct launch *l, const struct server *s)
 {
-    return launch_allows(l, s->id) && server_has_room(s, l->project);
+    return launch_allows(l, s->id) && server_serves(s, l->user) && server_has_room(s, l->project);
 }
 
 bool test_may_go(const struct engine *e, const struct test *t, const struct server *s)
@@ -230,6 +281,7 @@ static void assign(struct engine *e, struct test *t, struct server *s)
         l->row.started_at = e->now.wall;
         launch_changed(e, l);
     }
+    idle_look(e, s);
     server_refresh(e, s);
     goals_due(e, s);
 }
@@ -296,7 +348,7 @@ static struct test *user_test_for(const struct engine *e, const struct user *u, 
     return best;
 }
 
-/* The next test for a server, by fair share of the users. */
+/* The next test for a server: of who booked it, else by fair share of the users. */
 static struct test *test_for_server(const struct engine *e, const struct server *s)
 {
     struct heap_item *top = heap_top(&e->ready);
@@ -306,6 +358,8 @@ static struct test *test_for_server(const struct engine *e, const struct server 
     struct test *t;
     uint32_t i;
 
+    if (s->booker != NULL)
+        return user_test_for(e, s->booker, s);
     if (top == NULL)
         return NULL;
     best = CONTAINER_OF(top, struct user, fair);
@@ -323,26 +377,34 @@ static struct test *test_for_server(const struct engine *e, const struct server 
     return found;
 }
 
-/* An idle server for this test; NULL: none. */
+static struct server *idle_server_of(const struct engine *e, const struct pool *p, const struct test *t)
+{
+    struct server *s;
+
+    DL_FOREACH2(p->idle, s, place_next)
+    {
+        if (test_may_go(e, t, s))
+            return s;
+    }
+    if (t->launch->project->n_full_part == e->n_part)
+        return NULL;
+    DL_FOREACH2(p->part, s, place_next)
+    {
+        if (test_may_go(e, t, s))
+            return s;
+    }
+    return NULL;
+}
+
+/* An idle server for this test, a booked one first; NULL: none. */
 static struct server *idle_server_for(const struct engine *e, struct launch *l, const struct test *t)
 {
     struct server *s;
     uint32_t i;
 
     if (l->row.n_servers == 0) {
-        DL_FOREACH2(e->idle, s, place_next)
-        {
-            if (test_may_go(e, t, s))
-                return s;
-        }
-        if (l->project->n_full_part == e->n_part)
-            return NULL;
-        DL_FOREACH2(e->part, s, place_next)
-        {
-            if (test_may_go(e, t, s))
-                return s;
-        }
-        return NULL;
+        s = idle_server_of(e, &l->user->booked, t);
+        return s != NULL ? s : idle_server_of(e, &e->free, t);
     }
     for (i = 0; i < l->row.n_servers; i++) {
         s = server_by_id(e, (struct server_id){l->row.servers[(l->cursor + i) % l->row.n_servers]});
@@ -361,7 +423,7 @@ static bool place_one_fresh(struct engine *e, struct launch *l)
     struct test *t;
     uint32_t looked = 0;
 
-    if (e->idle == NULL && e->part == NULL)
+    if (e->n_idle == 0)
         return false;
     DL_FOREACH2(l->retry, t, retry_next)
     {
@@ -459,8 +521,8 @@ static uint32_t place_ahead(struct engine *e, uint32_t budget)
 
     while (budget > 0 && (s = e->refill) != NULL) {
         t = NULL;
-        if (s->row.link == LINK_ONLINE && !s->removed && !s->resting && !e->closing &&
-            s->n_runs >= s->row.slots && s->n_runs < GOAL_ENTRIES_MAX && s->n_back == 0)
+        if (server_takes_tests(e, s) && s->n_runs >= s->row.slots && s->n_runs < GOAL_ENTRIES_MAX &&
+            s->n_back == 0)
             t = test_for_server(e, s);
         if (t != NULL && t->in_retry) /* never far from a free slot: it has waited long enough */
             t = first_of(t->launch);
@@ -506,23 +568,33 @@ void server_ask_back(struct engine *e, struct server *s)
 }
 
 /* Free slots of idle servers, as far as they matter in one turn. */
-static uint32_t idle_slots(const struct engine *e)
+static uint32_t idle_slots_of(const struct pool *p)
 {
     const struct server *s;
     uint32_t slots = 0;
 
-    DL_FOREACH2(e->idle, s, place_next)
+    DL_FOREACH2(p->idle, s, place_next)
     {
         slots += s->row.slots - s->n_runs;
         if (slots >= TAKE_BACK_TURN_MAX)
             return slots;
     }
-    DL_FOREACH2(e->part, s, place_next)
+    DL_FOREACH2(p->part, s, place_next)
     {
         slots += s->row.slots - s->n_runs;
         if (slots >= TAKE_BACK_TURN_MAX)
             return slots;
     }
+    return slots;
+}
+
+static uint32_t idle_slots(const struct engine *e)
+{
+    uint32_t slots = idle_slots_of(&e->free);
+    const struct user *u;
+
+    for (u = e->users; u != NULL && slots < TAKE_BACK_TURN_MAX; u = u->hh.next)
+        slots += idle_slots_of(&u->booked);
     return slots;
 }
 
@@ -553,7 +625,7 @@ static void take_back(struct engine *e)
     uint32_t wanted;
     uint32_t looked = 0;
 
-    if ((e->idle == NULL && e->part == NULL) || e->stocked == NULL)
+    if (e->n_idle == 0 || e->stocked == NULL)
         return;
     wanted = idle_slots(e);
     wanted = wanted > e->n_back ? wanted - e->n_back : 0;

@@ -13,6 +13,7 @@ static void run_leave(struct engine *e, struct run *r)
     run_delete(e, r);
     SET_ADD(e->refill, s, refill);
     goals_due(e, s);
+    idle_look(e, s);
     server_refresh(e, s);
 }
 
@@ -89,7 +90,7 @@ void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, con
     CHECK(run_state_set(e, r, cause, end));
     t->losses++;
     lost_on_add(t, r->server->id);
-    if (cause != RUN_BY_REMOVED)
+    if (cause != RUN_BY_REMOVED && cause != RUN_BY_MACHINE_GONE)
         rest_begin(e, r->server, end->reason != NULL ? end->reason : edge->sentence);
     if (t->losses > test_retries(t)) {
         run_ended(e, r, OUTCOME_INFRASTRUCTURE);

@@ -13,22 +13,26 @@ static const struct edge edges[] = {
     {RUN_ASSIGNED, RUN_BY_NEVER_ARRIVED, RUN_LOST,     "it never reached the server"},
     {RUN_ASSIGNED, RUN_BY_NOT_BEGUN,     RUN_LOST,     "its lease ended there before it started"},
     {RUN_ASSIGNED, RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
+    {RUN_ASSIGNED, RUN_BY_MACHINE_GONE,  RUN_LOST,     "its machine is gone"},
     {RUN_RUNNING,  RUN_BY_FINISHED,      RUN_DONE,     "it is over"},
     {RUN_RUNNING,  RUN_BY_STOP,          RUN_STOPPING, "somebody stopped it"},
     {RUN_RUNNING,  RUN_BY_LEASE_END,     RUN_LOST,     "the server fell silent past its lease"},
     {RUN_RUNNING,  RUN_BY_GONE,          RUN_LOST,     "the agent no longer has it"},
     {RUN_RUNNING,  RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
+    {RUN_RUNNING,  RUN_BY_MACHINE_GONE,  RUN_LOST,     "its machine is gone"},
     {RUN_STOPPING, RUN_BY_FINISHED,      RUN_DONE,     "it is over"},
     {RUN_STOPPING, RUN_BY_LEASE_END,     RUN_LOST,     "the server fell silent past its lease"},
     {RUN_STOPPING, RUN_BY_GONE,          RUN_LOST,     "the agent no longer has it"},
     {RUN_STOPPING, RUN_BY_NEVER_ARRIVED, RUN_LOST,     "it never reached the server"},
     {RUN_STOPPING, RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
+    {RUN_STOPPING, RUN_BY_MACHINE_GONE,  RUN_LOST,     "its machine is gone"},
     /* clang-format on */
 };
 
 static const char *const states[] = {"ASSIGNED", "RUNNING", "STOPPING", "DONE", "LOST"};
-static const char *const causes[] = {"started", "finished",      "stop",      "lease end",     "gone",
-                                     "back",    "never arrived", "not begun", "server removed"};
+static const char *const causes[] = {"started",        "finished",    "stop",          "lease end",
+                                     "gone",           "back",        "never arrived", "not begun",
+                                     "server removed", "machine gone"};
 _Static_assert(ARRAY_LEN(states) == RUN_STATE_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == RUN_CAUSE_COUNT, "a name for each");
 

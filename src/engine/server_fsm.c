@@ -17,11 +17,15 @@ static const struct edge edges[] = {
     {LINK_CONNECTING, LINK_BY_BOOT,    LINK_OFFLINE,    "wrata was started"},
     {LINK_ONLINE,     LINK_BY_BOOT,    LINK_OFFLINE,    "wrata was started"},
     {LINK_LOST,       LINK_BY_BOOT,    LINK_OFFLINE,    "wrata was started"},
+    {LINK_CONNECTING, LINK_BY_MACHINE_GONE, LINK_OFFLINE, "its machine is gone"},
+    {LINK_ONLINE,     LINK_BY_MACHINE_GONE, LINK_OFFLINE, "its machine is gone"},
+    {LINK_LOST,       LINK_BY_MACHINE_GONE, LINK_OFFLINE, "its machine is gone"},
     /* clang-format on */
 };
 
 static const char *const states[] = {"OFFLINE", "CONNECTING", "ONLINE", "LOST"};
-static const char *const causes[] = {"try to connect", "link up", "beat", "silence", "link down", "boot"};
+static const char *const causes[] = {"try to connect", "link up", "beat",        "silence",
+                                     "link down",      "boot",    "machine gone"};
 _Static_assert(ARRAY_LEN(states) == LINK_STATE_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == LINK_CAUSE_COUNT, "a name for each");
 

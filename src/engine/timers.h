@@ -11,6 +11,8 @@ enum timer_kind {
     TIMER_CONNECT, /* owner: server */
     TIMER_REST,    /* owner: server */
     TIMER_UNDO,    /* owner: undo */
+    TIMER_LIFE,    /* owner: server */
+    TIMER_LIST,    /* owner: fleet */
 };
 
 struct timer {

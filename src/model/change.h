@@ -9,6 +9,8 @@ enum change_kind {
     CHANGE_IDS,        /* boot only: the next id of each kind */
     CHANGE_SERVER_PUT, /* insert or replace the whole row */
     CHANGE_SERVER_DELETE,
+    CHANGE_FLEET_PUT, /* insert or replace the whole row */
+    CHANGE_FLEET_DELETE,
     CHANGE_LAUNCH_ADD,
     CHANGE_LAUNCH_SET, /* state, outcome, started_at, ended_at of an existing launch */
     CHANGE_LAUNCH_NAME,
@@ -44,8 +46,11 @@ struct change {
             uint64_t test;
             uint64_t run;
             uint64_t undo;
+            uint64_t fleet;
+            uint64_t intent;
         } ids;
         struct server_row server; /* DELETE: id only */
+        struct fleet_row fleet;   /* the same */
         struct launch_row launch; /* SET, NAME: id and the named fields only, texts may be NULL */
         struct test_row test;
         struct run_row run;

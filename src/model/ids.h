@@ -10,6 +10,9 @@ struct user_id {
 struct server_id {
     uint64_t v;
 };
+struct fleet_id {
+    uint64_t v;
+};
 struct project_id {
     uint64_t v;
 };

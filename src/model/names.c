@@ -17,7 +17,11 @@ _Static_assert((int)HOLDS_RUNNING == (int)HELD_RUNNING, "held_state");
 _Static_assert((int)HOLDS_STOPPING == (int)HELD_STOPPING, "held_state");
 _Static_assert((int)HOLDS_FINISHED == (int)HELD_FINISHED, "held_state");
 
-static const char *const fleet_kinds[] = {[FLEET_LOCAL] = "local", [FLEET_SSH] = "ssh"};
+static const char *const fleet_kinds[] = {[FLEET_LOCAL] = "local",
+                                          [FLEET_SSH] = "ssh",
+                                          [FLEET_DIGITALOCEAN] = "digitalocean",
+                                          [FLEET_COMMAND] = "command",
+                                          [FLEET_FAKE] = "fake"};
 _Static_assert(ARRAY_LEN(fleet_kinds) == FLEET_COUNT, "a name for each");
 
 static const char *const link_states[] = {[LINK_OFFLINE] = "offline",
@@ -25,6 +29,12 @@ static const char *const link_states[] = {[LINK_OFFLINE] = "offline",
                                           [LINK_ONLINE] = "online",
                                           [LINK_LOST] = "lost"};
 _Static_assert(ARRAY_LEN(link_states) == LINK_STATE_COUNT, "a name for each");
+
+static const char *const server_statuses[] = {[SERVER_DESTROYED] = "destroyed",
+                                              [SERVER_CREATING] = "creating",
+                                              [SERVER_CREATED] = "created",
+                                              [SERVER_DESTROYING] = "destroying"};
+_Static_assert(ARRAY_LEN(server_statuses) == SERVER_STATUS_COUNT, "a name for each");
 
 static const char *const launch_states[] = {
     [LAUNCH_RUNNING] = "running", [LAUNCH_STOPPING] = "stopping", [LAUNCH_DONE] = "done"};
@@ -87,6 +97,17 @@ const char *fleet_kind_name(enum fleet_kind k)
 enum fleet_kind fleet_kind_parse(const char *name)
 {
     return (enum fleet_kind)find(fleet_kinds, FLEET_COUNT, name);
+}
+
+bool fleet_kind_makes_machines(enum fleet_kind k)
+{
+    return k != FLEET_LOCAL && k != FLEET_SSH;
+}
+
+const char *server_status_name(enum server_status s)
+{
+    CHECK(s < SERVER_STATUS_COUNT);
+    return server_statuses[s];
 }
 
 const char *link_state_name(enum link_state s)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "model/ids.h"
 #include "model/outcome.h"
@@ -34,9 +35,47 @@
 #define SERVER_SLOTS_MAX 256u
 #define SERVERS_MAX 4096u
 
-enum fleet_kind { FLEET_LOCAL, FLEET_SSH, FLEET_COUNT };
+/* Of LOCAL and SSH the machines are there already; the others make them. FAKE: for development. */
+enum fleet_kind { FLEET_LOCAL, FLEET_SSH, FLEET_DIGITALOCEAN, FLEET_COMMAND, FLEET_FAKE, FLEET_COUNT };
 const char *fleet_kind_name(enum fleet_kind k);     /* "local" */
 enum fleet_kind fleet_kind_parse(const char *name); /* FLEET_COUNT: none of that name */
+bool fleet_kind_makes_machines(enum fleet_kind k);
+
+/* These two are always there. */
+#define FLEET_ID_LOCAL 1u
+#define FLEET_ID_SSH 2u
+#define FLEETS_MAX 64u
+#define FLEET_OPTIONS_BYTES_MAX KIB(16)
+#define FLEET_IDLE_MS_PRESET (INT64_C(3600) * 1000)
+#define FLEET_KEPT_MAX 100u /* machines of removed servers that stay */
+
+/* Where servers come from. */
+struct fleet_row {
+    struct fleet_id id;
+    const char *name; /* unique; [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+    enum fleet_kind kind;
+    const char *options;      /* a JSON object that fleet/ has checked; opaque to the engine */
+    bool booked_only;         /* its servers run tests of who booked them alone; else free ones serve all */
+    int64_t idle_ms;          /* a machine that does nothing for so long is destroyed; 0 never */
+    uint32_t machines_max;    /* that there may be at once; 0: no matter */
+    int64_t day_microusd_max; /* that they may cost between midnight and midnight, UTC; 0: no matter */
+    const char *const *kept;  /* n_kept ids of machines that a removed record left to themselves */
+    uint32_t n_kept;
+    const char *error; /* why its cloud cannot be asked; "" it can */
+    struct wall created_at;
+};
+
+/* A machine's life as we want it and know it; beside it stands the connection. */
+enum server_status {
+    SERVER_DESTROYED, /* switched off: no machine is paid for */
+    SERVER_CREATING,
+    SERVER_CREATED,
+    SERVER_DESTROYING,
+    SERVER_STATUS_COUNT
+};
+const char *server_status_name(enum server_status s); /* "destroyed" */
+
+#define IDLE_AS_FLEET (-1) /* server_row.idle_ms */
 
 /* The connection to a server, beside its status. */
 enum link_state { LINK_OFFLINE, LINK_CONNECTING, LINK_ONLINE, LINK_LOST, LINK_STATE_COUNT };
@@ -44,9 +83,12 @@ const char *link_state_name(enum link_state s); /* "offline" */
 
 struct server_row {
     struct server_id id;
-    const char *name; /* unique; [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
-    enum fleet_kind fleet;
-    const char *address;  /* ssh: host name, address or alias of ~/.ssh/config; local: "" */
+    const char *name;         /* unique; [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+    struct fleet_id fleet_id; /* 0: the one that is named like the kind */
+    enum fleet_kind fleet;    /* its kind */
+    const char *fleet_name;   /* as the store reads it, beside the row; the engine leaves it alone */
+    /* ssh: host name, address or alias of ~/.ssh/config; local: ""; of a machine that is made: once it is known */
+    const char *address;
     const char *user;     /* "" = ssh's own choice */
     const char *identity; /* path of a private key; "" = ssh's own choice */
     uint32_t port;        /* 0 = ssh's own choice */
@@ -58,6 +100,29 @@ struct server_row {
     const char *link_reason;
     const char *agent_version; /* "" = never seen */
     const char *facts;
+    /* its machine. Servers of kinds that make none are CREATED for ever. */
+    enum server_status status;
+    struct wall status_since;
+    const char *status_reason;   /* why it is in this status, a sentence; "" as it should be */
+    const char *progress;        /* CREATING, DESTROYING: what it waits for; else "" */
+    uint64_t intent;             /* of the newest create call, chosen and saved before it; 0 none */
+    uint32_t creates;            /* such calls since it was switched on */
+    const char *machine;         /* as its provider calls it; "" none is known */
+    const char *size;            /* as asked for; "" the fleet's own */
+    const char *region;          /* "" not known */
+    int64_t price_hour_microusd; /* -1 not known */
+    struct wall billed_at;       /* since when it is paid for; 0 not */
+    struct wall lease_until;     /* after this anybody with the token may destroy it; 0 none */
+    int64_t idle_ms;             /* as fleet_row's, or IDLE_AS_FLEET */
+    struct wall active_at;       /* when it last did something; 0 not known */
+    struct wall destroy_at;      /* when it will have done nothing for too long; 0: it is not due */
+    bool leaving;                /* the record goes when the machine is gone */
+    /* who uses it */
+    struct user_id booked_by; /* 0: free */
+    struct wall booked_at;
+    bool maintenance; /* it finishes what it runs, and takes no more */
+    const char *sick; /* why it was taken out; "" it is well */
+    struct wall sick_since;
 };
 
 enum launch_state { LAUNCH_RUNNING, LAUNCH_STOPPING, LAUNCH_DONE, LAUNCH_STATE_COUNT };

@@ -170,16 +170,54 @@ enum err server_row_check(const struct server_row *s, struct why *reterr)
     if (err != ERR_OK)
         return err;
     if ((unsigned)s->fleet >= FLEET_COUNT)
-        return why_set(reterr, ERR_INVALID, "fleet", "fleet %u is not known: local or ssh",
-                       (unsigned)s->fleet);
+        return why_set(reterr, ERR_INVALID, "fleet", "fleet kind %u is not known", (unsigned)s->fleet);
     if (s->slots < 1 || s->slots > SERVER_SLOTS_MAX)
         return why_set(reterr, ERR_INVALID, "slots", "slots %u is not one of 1..%u", s->slots,
                        SERVER_SLOTS_MAX);
     if (s->fleet == FLEET_SSH)
         return server_ssh_check(s, reterr);
-    if (s->address[0] != '\0')
-        return why_set(reterr, ERR_INVALID, "address", "a local server has no address");
+    if (s->address != NULL && s->address[0] != '\0')
+        return why_set(reterr, ERR_INVALID, "address", "a %s server has no address%s",
+                       s->fleet == FLEET_LOCAL ? "local" : "new",
+                       s->fleet == FLEET_LOCAL ? "" : ": it gets one when its machine is made");
+    if (fleet_kind_makes_machines(s->fleet))
+        return idle_ms_check(s->idle_ms, true, reterr);
     return ERR_OK;
+}
+
+enum err address_check(const char *address, struct why *reterr)
+{
+    return word_check("address", address, 255, reterr);
+}
+
+enum err idle_ms_check(int64_t ms, bool of_server, struct why *reterr)
+{
+    if (ms == 0 || (of_server && ms == IDLE_AS_FLEET) || (ms >= IDLE_MS_MIN && ms <= IDLE_MS_MAX))
+        return ERR_OK;
+    return why_set(reterr, ERR_INVALID, "idle_ms", "idle_ms %lld is not 0 (never)%s nor one of %d..%lld",
+                   (long long)ms, of_server ? ", -1 (as its fleet says)" : "", IDLE_MS_MIN,
+                   (long long)IDLE_MS_MAX);
+}
+
+enum err fleet_row_check(const struct fleet_row *f, struct why *reterr)
+{
+    enum err err = name_check("name", f->name, reterr);
+
+    if (err == ERR_OK && (unsigned)f->kind >= FLEET_COUNT)
+        err = why_set(reterr, ERR_INVALID, "kind", "kind %u is not known", (unsigned)f->kind);
+    if (err == ERR_OK)
+        err = utf8_check("options", f->options, FLEET_OPTIONS_BYTES_MAX, true, reterr);
+    if (err == ERR_OK)
+        err = idle_ms_check(f->idle_ms, false, reterr);
+    if (err == ERR_OK && f->machines_max > SERVERS_MAX)
+        err = why_set(reterr, ERR_INVALID, "machines_max", "machines_max %u is not one of 0 (no matter)..%u",
+                      f->machines_max, SERVERS_MAX);
+    if (err == ERR_OK && (f->day_microusd_max < 0 || f->day_microusd_max > DAY_MICROUSD_MAX))
+        err = why_set(reterr, ERR_INVALID, "day_usd_max",
+                      "day_usd_max %lld.%06lld is not one of 0 (no matter)..%lld",
+                      (long long)(f->day_microusd_max / 1000000), (long long)(f->day_microusd_max % 1000000),
+                      (long long)(DAY_MICROUSD_MAX / 1000000));
+    return err;
 }
 
 static enum err env_line_check(const char *line, struct why *reterr)

@@ -22,6 +22,15 @@ MUST_USE enum err name_check(const char *field, const char *value, struct why *r
 /* A path inside a project: relative, no "..", no control characters, not empty. */
 MUST_USE enum err path_check(const char *field, const char *value, struct why *reterr);
 
+#define IDLE_MS_MIN 60000 /* clouds bill a minute at least */
+#define IDLE_MS_MAX (INT64_C(30) * 24 * 3600 * 1000)
+#define DAY_MICROUSD_MAX INT64_C(1000000000000) /* a million dollars */
+
+/* After how much doing nothing a machine goes; 0 never. `of_server`: also IDLE_AS_FLEET. */
+MUST_USE enum err idle_ms_check(int64_t ms, bool of_server, struct why *reterr);
+MUST_USE enum err address_check(const char *address, struct why *reterr);
+MUST_USE enum err fleet_row_check(const struct fleet_row *f,
+                                  struct why *reterr); /* but for what its options say */
 MUST_USE enum err server_row_check(const struct server_row *s, struct why *reterr);
 MUST_USE enum err launch_row_check(const struct launch_row *l, struct why *reterr);
 MUST_USE enum err test_row_check(const struct test_row *t,

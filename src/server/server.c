@@ -80,6 +80,14 @@ static void release_order(struct server *s, const struct order *o)
     case ORDER_BYE:
         link_bye(s->links, o->server.id);
         break;
+    case ORDER_MACHINE_CREATE:
+    case ORDER_MACHINE_DESTROY:
+    case ORDER_MACHINE_RENEW:
+    case ORDER_FLEET_LIST:
+    case ORDER_FLEET_CATALOG:
+    case ORDER_FLEET_OPEN:
+    case ORDER_FLEET_CLOSE:
+        break;
     }
 }
 

@@ -26,6 +26,8 @@ static const struct {
     [ID_SCHEDULE] = {"schedule", "SELECT COALESCE(MAX(id), 0) FROM schedules"},
     [ID_UNDO] = {"undo", "SELECT COALESCE(MAX(id), 0) FROM queue_undos"},
     [ID_ARTIFACT] = {"artifact", "SELECT COALESCE(MAX(id), 0) FROM artifacts"},
+    [ID_FLEET] = {"fleet", "SELECT COALESCE(MAX(id), 0) FROM fleets"},
+    [ID_INTENT] = {"intent", "SELECT COALESCE(MAX(intent), 0) FROM servers"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 
@@ -90,6 +92,8 @@ void ids_boot(struct db *db, struct change *ret)
     ret->ids.test = next_id(db, ID_TEST);
     ret->ids.run = next_id(db, ID_RUN);
     ret->ids.undo = next_id(db, ID_UNDO);
+    ret->ids.fleet = next_id(db, ID_FLEET);
+    ret->ids.intent = next_id(db, ID_INTENT);
 }
 
 void ids_boot_accounts(struct db *db, struct account_change *ret)

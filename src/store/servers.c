@@ -4,23 +4,68 @@
 
 #include "store/store_private.h"
 
-#define COLUMNS                                                                                  \
-    "id, name, fleet, address, user_name, identity, port, slots, created_at, link, link_since, " \
-    "link_reason, "                                                                              \
-    "agent_version, facts"
+#define COLUMNS                                                                               \
+    "id, name, fleet, address, user_name, identity, port, slots, created_at, link, "          \
+    "link_since, link_reason, agent_version, facts, fleet_id, status, status_since, "         \
+    "status_reason, progress, intent, creates, machine, size, region, price_hour_microusd, "  \
+    "billed_at, lease_until, idle_ms, active_at, destroy_at, leaving, booked_by, booked_at, " \
+    "maintenance, sick, sick_since"
+
+/* With the name of its fleet, which a row does not hold. */
+#define SELECT_SERVERS \
+    "SELECT " COLUMNS  \
+    ", COALESCE((SELECT f.name FROM fleets f WHERE f.id = servers.fleet_id), '') FROM servers "
+
+static void bind_machine(struct db_stmt *s, const struct server_row *row)
+{
+    db_uint(s, row->fleet_id.v);
+    db_text(s, server_status_name(row->status));
+    db_int(s, row->status_since.ms);
+    db_text(s, row->status_reason);
+    db_text(s, row->progress);
+    db_uint(s, row->intent);
+    db_int(s, row->creates);
+    db_text(s, row->machine);
+    db_text(s, row->size);
+    db_text(s, row->region);
+    db_int(s, row->price_hour_microusd);
+    db_int(s, row->billed_at.ms);
+    db_int(s, row->lease_until.ms);
+    db_int(s, row->idle_ms);
+    db_int(s, row->active_at.ms);
+    db_int(s, row->destroy_at.ms);
+    db_int(s, row->leaving);
+    db_uint(s, row->booked_by.v);
+    db_int(s, row->booked_at.ms);
+    db_int(s, row->maintenance);
+    db_text(s, row->sick);
+    db_int(s, row->sick_since.ms);
+}
 
 void server_row_put(struct writer *w, const struct server_row *row)
 {
     struct db_stmt *s;
 
     ids_used(w, ID_SERVER, row->id.v);
-    s = db_sql(w->db,
-               "INSERT INTO servers (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-               "ON CONFLICT (id) DO UPDATE SET name = excluded.name, fleet = excluded.fleet, "
-               "address = excluded.address, user_name = excluded.user_name, identity = excluded.identity, "
-               "port = excluded.port, slots = excluded.slots, created_at = excluded.created_at, "
-               "link = excluded.link, link_since = excluded.link_since, link_reason = excluded.link_reason, "
-               "agent_version = excluded.agent_version, facts = excluded.facts");
+    ids_used(w, ID_INTENT, row->intent);
+    s = db_sql(w->db, "INSERT INTO servers (" COLUMNS
+                      ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+                      "ON CONFLICT (id) DO UPDATE SET "
+                      "name = excluded.name, fleet = excluded.fleet, address = excluded.address, "
+                      "user_name = excluded.user_name, identity = excluded.identity, port = excluded.port, "
+                      "slots = excluded.slots, created_at = excluded.created_at, link = excluded.link, "
+                      "link_since = excluded.link_since, link_reason = excluded.link_reason, "
+                      "agent_version = excluded.agent_version, facts = excluded.facts, "
+                      "fleet_id = excluded.fleet_id, status = excluded.status, "
+                      "status_since = excluded.status_since, status_reason = excluded.status_reason, "
+                      "progress = excluded.progress, intent = excluded.intent, creates = excluded.creates, "
+                      "machine = excluded.machine, size = excluded.size, region = excluded.region, "
+                      "price_hour_microusd = excluded.price_hour_microusd, billed_at = excluded.billed_at, "
+                      "lease_until = excluded.lease_until, idle_ms = excluded.idle_ms, "
+                      "active_at = excluded.active_at, destroy_at = excluded.destroy_at, "
+                      "leaving = excluded.leaving, booked_by = excluded.booked_by, "
+                      "booked_at = excluded.booked_at, maintenance = excluded.maintenance, "
+                      "sick = excluded.sick, sick_since = excluded.sick_since");
     db_uint(s, row->id.v);
     db_text(s, row->name);
     db_text(s, fleet_kind_name(row->fleet));
@@ -35,6 +80,7 @@ void server_row_put(struct writer *w, const struct server_row *row)
     db_text(s, row->link_reason);
     db_text(s, row->agent_version);
     db_text(s, row->facts);
+    bind_machine(s, row);
     (void)db_run(s);
 }
 
@@ -44,6 +90,33 @@ void server_row_delete(struct writer *w, struct server_id id)
 
     db_uint(s, id.v);
     (void)db_run(s);
+}
+
+static void get_machine(struct db_stmt *s, struct server_row *row)
+{
+    row->fleet_id.v = db_get_uint(s);
+    row->status = server_status_of(db_get_text(s));
+    row->status_since.ms = db_get_int(s);
+    row->status_reason = db_get_text(s);
+    row->progress = db_get_text(s);
+    row->intent = db_get_uint(s);
+    row->creates = (uint32_t)db_get_uint(s);
+    row->machine = db_get_text(s);
+    row->size = db_get_text(s);
+    row->region = db_get_text(s);
+    row->price_hour_microusd = db_get_int(s);
+    row->billed_at.ms = db_get_int(s);
+    row->lease_until.ms = db_get_int(s);
+    row->idle_ms = db_get_int(s);
+    row->active_at.ms = db_get_int(s);
+    row->destroy_at.ms = db_get_int(s);
+    row->leaving = db_get_int(s) != 0;
+    row->booked_by.v = db_get_uint(s);
+    row->booked_at.ms = db_get_int(s);
+    row->maintenance = db_get_int(s) != 0;
+    row->sick = db_get_text(s);
+    row->sick_since.ms = db_get_int(s);
+    row->fleet_name = db_get_text(s);
 }
 
 static void get_server(struct db_stmt *s, struct server_row *row)
@@ -63,6 +136,7 @@ static void get_server(struct db_stmt *s, struct server_row *row)
     row->link_reason = db_get_text(s);
     row->agent_version = db_get_text(s);
     row->facts = db_get_text(s);
+    get_machine(s, row);
 }
 
 /* "local-2" before "local-10": digits compare as numbers. */
@@ -107,7 +181,7 @@ static int by_name(const void *va, const void *vb)
 /* At most SERVERS_MAX rows, so that they can be sorted in memory: SQL knows no natural order. */
 enum err read_servers(struct reader *r, server_fn *each, void *ctx, struct why *reterr)
 {
-    struct db_stmt *s = db_sql(r->db, "SELECT " COLUMNS " FROM servers ORDER BY id");
+    struct db_stmt *s = db_sql(r->db, SELECT_SERVERS "ORDER BY id");
     struct server_row *rows = NULL;
     size_t n = 0;
     size_t cap = 0;
@@ -130,6 +204,13 @@ enum err read_servers(struct reader *r, server_fn *each, void *ctx, struct why *
         row->link_reason = arena_strdup(&r->row, row->link_reason);
         row->agent_version = arena_strdup(&r->row, row->agent_version);
         row->facts = arena_strdup(&r->row, row->facts);
+        row->status_reason = arena_strdup(&r->row, row->status_reason);
+        row->progress = arena_strdup(&r->row, row->progress);
+        row->machine = arena_strdup(&r->row, row->machine);
+        row->size = arena_strdup(&r->row, row->size);
+        row->region = arena_strdup(&r->row, row->region);
+        row->sick = arena_strdup(&r->row, row->sick);
+        row->fleet_name = arena_strdup(&r->row, row->fleet_name);
     }
     if (n > 0)
         qsort(rows, n, sizeof(*rows), by_name);
@@ -141,7 +222,7 @@ enum err read_servers(struct reader *r, server_fn *each, void *ctx, struct why *
 
 enum err read_server(struct reader *r, struct server_id id, server_fn *each, void *ctx, struct why *reterr)
 {
-    struct db_stmt *s = db_sql(r->db, "SELECT " COLUMNS " FROM servers WHERE id = ?");
+    struct db_stmt *s = db_sql(r->db, SELECT_SERVERS "WHERE id = ?");
     struct server_row row;
     bool found = false;
 
@@ -158,7 +239,7 @@ enum err read_server(struct reader *r, struct server_id id, server_fn *each, voi
 
 void servers_boot(struct reader *r, change_fn *each, void *ctx)
 {
-    struct db_stmt *s = db_sql(r->db, "SELECT " COLUMNS " FROM servers ORDER BY id");
+    struct db_stmt *s = db_sql(r->db, SELECT_SERVERS "ORDER BY id");
 
     while (db_row(s)) {
         struct change c = {.kind = CHANGE_SERVER_PUT};

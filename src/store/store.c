@@ -230,6 +230,12 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_SERVER_DELETE:
         server_row_delete(w, c->server.id);
         break;
+    case CHANGE_FLEET_PUT:
+        fleet_row_put(w, &c->fleet);
+        break;
+    case CHANGE_FLEET_DELETE:
+        fleet_row_delete(w, c->fleet.id);
+        break;
     case CHANGE_LAUNCH_ADD:
         launch_row_add(w, &c->launch);
         break;
@@ -779,6 +785,7 @@ enum err store_boot(struct store *st, void (*each)(void *ctx, const struct chang
     ids_boot(r.db, &ids);
     if (!db_failed(r.db))
         each(ctx, &ids);
+    fleets_boot(&r, each, ctx);
     servers_boot(&r, each, ctx);
     launches_boot(&r, each, ctx);
     undos_boot(&r, each, ctx);

@@ -43,7 +43,7 @@ const char *store_instance(const struct store *st);
 
 /* ---- boot: before anything is submitted ---- */
 
-/* Every living row as the change that made it: IDS, servers, launches that are not done, undos, all their tests, their
+/* Every living row as the change that made it: IDS, fleets, servers, launches that are not done, undos, all their tests, their
  * runs that are assigned, running or stopping; in that order. Rows are borrowed for the call of `each`. */
 MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
                              struct why *reterr);
@@ -210,6 +210,7 @@ struct launch_sums {
 };
 
 typedef void server_fn(void *ctx, const struct server_row *row);
+typedef void fleet_fn(void *ctx, const struct fleet_row *row);
 typedef void launch_fn(void *ctx, const struct launch_row *row, const struct launch_sums *sums);
 typedef void test_fn(void *ctx, const struct test_row *row);
 typedef void run_fn(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes);
@@ -221,6 +222,10 @@ MUST_USE enum err read_servers(struct reader *r, server_fn *each, void *ctx,
                                struct why *reterr); /* by name, natural order */
 MUST_USE enum err read_server(struct reader *r, struct server_id id, server_fn *each, void *ctx,
                               struct why *reterr);
+
+MUST_USE enum err read_fleets(struct reader *r, fleet_fn *each, void *ctx, struct why *reterr); /* by id */
+MUST_USE enum err read_fleet(struct reader *r, struct fleet_id id, fleet_fn *each, void *ctx,
+                             struct why *reterr);
 
 struct launch_filter {
     struct project_id project; /* 0 any */

@@ -32,6 +32,8 @@ enum id_kind {
     ID_SCHEDULE,
     ID_UNDO,
     ID_ARTIFACT,
+    ID_FLEET,
+    ID_INTENT,
     ID_KIND_COUNT
 };
 
@@ -94,6 +96,8 @@ void ids_boot_accounts(struct db *db, struct account_change *ret);
 /* ---- changes: one function per kind ---- */
 void server_row_put(struct writer *w, const struct server_row *row);
 void server_row_delete(struct writer *w, struct server_id id);
+void fleet_row_put(struct writer *w, const struct fleet_row *row);
+void fleet_row_delete(struct writer *w, struct fleet_id id);
 void launch_row_add(struct writer *w, const struct launch_row *row);
 void launch_row_set(struct writer *w, const struct launch_row *row);
 void test_row_add(struct writer *w, const struct test_row *row);
@@ -206,6 +210,7 @@ MUST_USE enum err log_repair(struct db *db, const char *dir, struct why *reterr)
 
 /* ---- boot: every living row ---- */
 typedef void change_fn(void *ctx, const struct change *c);
+void fleets_boot(struct reader *r, change_fn *each, void *ctx);
 void servers_boot(struct reader *r, change_fn *each, void *ctx);
 void launches_boot(struct reader *r, change_fn *each, void *ctx);
 void undos_boot(struct reader *r, change_fn *each, void *ctx);
@@ -225,6 +230,7 @@ enum link_state link_of(const char *name);
 enum launch_state launch_state_of(const char *name);
 enum test_state test_state_of(const char *name);
 enum run_state run_state_of(const char *name);
+enum server_status server_status_of(const char *name);
 enum fleet_kind fleet_of(const char *name);
 enum launch_order order_of(const char *name);
 enum adapter_kind adapter_of(const char *name);

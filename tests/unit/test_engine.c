@@ -14,7 +14,7 @@
 
 /* ---- a fleet of ideal agents ---- */
 
-struct fleet {
+struct yard {
     struct engine *e;
     struct outbox *out;
     struct now now;
@@ -24,7 +24,7 @@ struct fleet {
     struct rng rng;
 };
 
-static void turn(struct fleet *f, const struct event *ev)
+static void turn(struct yard *f, const struct event *ev)
 {
     outbox_clear(f->out);
     engine_step(f->e, f->now, ev, f->out);
@@ -36,23 +36,23 @@ static void turn(struct fleet *f, const struct event *ev)
     }
 }
 
-static void fleet_begin(struct fleet *f)
+static void fleet_begin(struct yard *f)
 {
     struct event ev = {.kind = EV_BOOTED};
 
-    *f = (struct fleet){
-        .e = engine_new(NULL), .out = outbox_new(), .now = {{1000000}, {1000}}, .next_link = 1};
+    *f =
+        (struct yard){.e = engine_new(NULL), .out = outbox_new(), .now = {{1000000}, {1000}}, .next_link = 1};
     rng_seed(&f->rng, 7);
     turn(f, &ev);
 }
 
-static void fleet_end(struct fleet *f)
+static void fleet_end(struct yard *f)
 {
     engine_free(f->e);
     outbox_free(f->out);
 }
 
-static void tick(struct fleet *f, int64_t ms)
+static void tick(struct yard *f, int64_t ms)
 {
     struct event ev = {.kind = EV_TICK};
 
@@ -61,12 +61,12 @@ static void tick(struct fleet *f, int64_t ms)
     turn(f, &ev);
 }
 
-static uint64_t server_up(struct fleet *f, const char *name, uint32_t slots)
+static uint64_t server_up(struct yard *f, const char *name, uint32_t slots)
 {
     struct event ev = {.kind = EV_SERVER_ADD, .ticket = {1}};
     uint64_t id;
 
-    ev.server_add =
+    ev.server_add.row =
         (struct server_row){.name = name, .address = "", .user = "", .identity = "", .slots = slots};
     turn(f, &ev);
     assert_int_equal(f->last_err, ERR_OK);
@@ -81,7 +81,7 @@ static uint64_t server_up(struct fleet *f, const char *name, uint32_t slots)
     return id;
 }
 
-static uint64_t launch(struct fleet *f, uint32_t n, const struct launch_row *more, const int64_t *predicted)
+static uint64_t launch(struct yard *f, uint32_t n, const struct launch_row *more, const int64_t *predicted)
 {
     static const char *const argv[] = {"true"};
     struct launch_row row = {
@@ -108,7 +108,7 @@ static uint64_t launch(struct fleet *f, uint32_t n, const struct launch_row *mor
     return f->last_reply;
 }
 
-static void beat(struct fleet *f, uint64_t server, uint64_t seq)
+static void beat(struct yard *f, uint64_t server, uint64_t seq)
 {
     struct server *s = server_by_id(f->e, (struct server_id){server});
     struct held_run held[64];
@@ -127,7 +127,7 @@ static void beat(struct fleet *f, uint64_t server, uint64_t seq)
     turn(f, &ev);
 }
 
-static void finish(struct fleet *f, struct run *r, int64_t took_us)
+static void finish(struct yard *f, struct run *r, int64_t took_us)
 {
     struct event ev = {.kind = EV_RUN_FINISHED};
 
@@ -139,7 +139,7 @@ static void finish(struct fleet *f, struct run *r, int64_t took_us)
     turn(f, &ev);
 }
 
-static uint32_t runs_of(struct fleet *f, uint64_t server)
+static uint32_t runs_of(struct yard *f, uint64_t server)
 {
     return server_by_id(f->e, (struct server_id){server})->n_runs;
 }
@@ -200,7 +200,7 @@ static void test_timers__equal_deadlines_go_off_in_the_order_set(void **state)
 
 static void test_lease__ends_when_the_server_is_silent_and_not_before(void **state)
 {
-    struct fleet f;
+    struct yard f;
 
     (void)state;
     fleet_begin(&f);
@@ -217,7 +217,7 @@ static void test_lease__ends_when_the_server_is_silent_and_not_before(void **sta
 
 static void test_lease__is_renewed_by_the_answer_to_a_beat(void **state)
 {
-    struct fleet f;
+    struct yard f;
     uint64_t a;
 
     (void)state;
@@ -248,7 +248,7 @@ static void test_launch__tests_may_have_limits_of_their_own(void **state)
     static const int64_t times[] = {5000, 0, 5000};
     static const int64_t silences[] = {6000, 6000, 77};
     struct event ev = {.kind = EV_LAUNCH_CREATE, .ticket = {1}};
-    struct fleet f;
+    struct yard f;
 
     (void)state;
     fleet_begin(&f);
@@ -281,7 +281,7 @@ static void test_lease__a_run_that_never_began_is_no_loss(void **state)
 {
     struct event ev = {.kind = EV_BEAT};
     struct test *t;
-    struct fleet f;
+    struct yard f;
     uint64_t a;
 
     (void)state;
@@ -306,7 +306,7 @@ static void test_lease__a_run_that_never_began_is_no_loss(void **state)
 
 static void test_lease__nothing_said_after_its_end_counts(void **state)
 {
-    struct fleet f;
+    struct yard f;
     struct run *r;
     struct event ev = {.kind = EV_RUN_FINISHED};
 
@@ -332,7 +332,7 @@ static void test_queue__longest_predicted_first_unknown_as_the_mean(void **state
     static const int64_t predicted[] = {1000, 9000, 0, 3000}; /* the mean of the known is 4333 */
     static const uint32_t expected[] = {1, 2, 3, 0};
     struct launch_row row = {.order = ORDER_FINISH_SOONEST};
-    struct fleet f;
+    struct yard f;
 
     (void)state;
     fleet_begin(&f);
@@ -350,7 +350,7 @@ static void test_place__users_share_servers_fairly(void **state)
 {
     struct launch_row mira = {.user = {1}};
     struct launch_row omar = {.user = {2}};
-    struct fleet f;
+    struct yard f;
     uint64_t first;
     uint64_t second;
     uint64_t third;
@@ -369,7 +369,7 @@ static void test_place__users_share_servers_fairly(void **state)
 
 static void test_place__a_launch_goes_only_where_it_may(void **state)
 {
-    struct fleet f;
+    struct yard f;
     uint64_t a;
     uint64_t b;
     struct launch_row row = {.n_servers = 1};
@@ -387,7 +387,7 @@ static void test_place__a_launch_goes_only_where_it_may(void **state)
 
 static void test_place__work_in_advance_only_for_short_runs(void **state)
 {
-    struct fleet f;
+    struct yard f;
     uint64_t a;
 
     (void)state;
@@ -408,7 +408,7 @@ static void test_place__work_in_advance_only_for_short_runs(void **state)
 
 static void test_place__never_in_advance_while_a_slot_is_free(void **state)
 {
-    struct fleet f;
+    struct yard f;
     uint64_t a;
     uint64_t b;
 
@@ -423,7 +423,7 @@ static void test_place__never_in_advance_while_a_slot_is_free(void **state)
     fleet_end(&f);
 }
 
-static void random_event(struct fleet *f)
+static void random_event(struct yard *f)
 {
     struct run *r = f->e->runs;
     uint64_t skip = rng_below(&f->rng, HASH_COUNT(f->e->runs) + 1);
@@ -441,7 +441,7 @@ static void test_place__random_fleets_are_never_idle_with_work(void **state)
 
     (void)state;
     for (int round = 0; round < 40; round++) {
-        struct fleet f;
+        struct yard f;
         uint64_t ids[8];
         uint32_t n;
 
@@ -471,7 +471,7 @@ static void test_place__random_fleets_are_never_idle_with_work(void **state)
 static void test_engine__a_stop_of_many_tests_takes_several_turns(void **state)
 {
     struct event stop = {.kind = EV_LAUNCH_STOP, .ticket = {1}};
-    struct fleet f;
+    struct yard f;
     int turns = 1;
 
     (void)state;
@@ -491,7 +491,7 @@ static void test_engine__a_stop_of_many_tests_takes_several_turns(void **state)
 static void test_engine__refusals_name_the_field(void **state)
 {
     struct event ev = {.kind = EV_LAUNCH_CREATE, .ticket = {1}};
-    struct fleet f;
+    struct yard f;
 
     (void)state;
     fleet_begin(&f);
@@ -505,7 +505,8 @@ static void test_engine__refusals_name_the_field(void **state)
     assert_int_equal(f.last_err, ERR_NOTFOUND);
     (void)server_up(&f, "a", 1);
     ev = (struct event){.kind = EV_SERVER_ADD, .ticket = {1}};
-    ev.server_add = (struct server_row){.name = "a", .address = "", .user = "", .identity = "", .slots = 1};
+    ev.server_add.row =
+        (struct server_row){.name = "a", .address = "", .user = "", .identity = "", .slots = 1};
     turn(&f, &ev);
     assert_int_equal(f.last_err, ERR_CONFLICT);
     ev.ticket.v = 0; /* nobody waits: no reply */
@@ -521,7 +522,7 @@ static void test_engine__a_run_without_its_secret_is_not_tried_again(void **stat
     struct launch_row more = {.secrets = secrets, .n_secrets = 1};
     struct event ev = {.kind = EV_RUN_FINISHED};
     const struct run_spec *spec;
-    struct fleet f;
+    struct yard f;
     uint64_t server;
 
     (void)state;
@@ -547,7 +548,7 @@ static void test_engine__a_run_without_its_secret_is_not_tried_again(void **stat
 
 static void test_engine__silence_is_shown_and_forgiven(void **state)
 {
-    struct fleet f;
+    struct yard f;
     uint64_t a;
 
     (void)state;
@@ -562,7 +563,19 @@ static void test_engine__silence_is_shown_and_forgiven(void **state)
     fleet_end(&f);
 }
 
-/* ---- docs ---- */
+/* ---- docs: UPDATE=1 writes the tables, which are the end of the page, anew ---- */
+
+static void docs_update(const char *docs, const struct buf *tables)
+{
+    const char *begin = strstr(docs, "\n### ");
+    FILE *f = fopen("docs/engine.md", "w");
+
+    assert_non_null(begin);
+    assert_non_null(f);
+    (void)fwrite(docs, 1, (size_t)(begin - docs) + 1, f);
+    (void)fwrite(buf_str(tables), 1, tables->len, f);
+    (void)fclose(f);
+}
 
 static void test_engine__docs_show_the_tables(void **state)
 {
@@ -576,7 +589,9 @@ static void test_engine__docs_show_the_tables(void **state)
     (void)fclose(f);
     buf_init(&tables, sizeof(docs));
     engine_draw(&tables);
-    if (strstr(docs, buf_str(&tables)) == NULL)
+    if (getenv("UPDATE") != NULL)
+        docs_update(docs, &tables);
+    else if (strstr(docs, buf_str(&tables)) == NULL)
         fail_msg("docs/engine.md should hold these tables:\n%s", buf_str(&tables));
     buf_done(&tables);
 }

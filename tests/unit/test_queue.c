@@ -477,7 +477,8 @@ static void test_queue__is_what_a_simple_list_says(void **state)
     rng_seed(&b.rng, 42);
     turn(&b, &ev);
     ev = (struct event){.kind = EV_SERVER_ADD, .ticket = {1}};
-    ev.server_add = (struct server_row){.name = "a", .address = "", .user = "", .identity = "", .slots = 1};
+    ev.server_add.row =
+        (struct server_row){.name = "a", .address = "", .user = "", .identity = "", .slots = 1};
     turn(&b, &ev);
     b.server = b.reply.id;
     link_up(&b);

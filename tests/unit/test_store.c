@@ -19,6 +19,23 @@ static void put_server(struct buf *b, const struct server_row *s)
                s->name, s->fleet, s->address, s->user, s->identity, s->port, s->slots,
                (long long)s->created_at.ms, s->link, (long long)s->link_since.ms, s->link_reason,
                s->agent_version, s->facts);
+    buf_printf(b, " %llu %d %lld %s %s %llu %u %s %s %s %lld %lld %lld %lld",
+               (unsigned long long)s->fleet_id.v, s->status, (long long)s->status_since.ms, s->status_reason,
+               s->progress, (unsigned long long)s->intent, s->creates, s->machine, s->size, s->region,
+               (long long)s->price_hour_microusd, (long long)s->billed_at.ms, (long long)s->lease_until.ms,
+               (long long)s->idle_ms);
+    buf_printf(b, " %lld %lld %d %llu %lld %d %s %lld\n", (long long)s->active_at.ms,
+               (long long)s->destroy_at.ms, s->leaving, (unsigned long long)s->booked_by.v,
+               (long long)s->booked_at.ms, s->maintenance, s->sick, (long long)s->sick_since.ms);
+}
+
+static void put_fleet(struct buf *b, const struct fleet_row *f)
+{
+    buf_printf(b, "fleet %llu %s %d %s %d %lld %u %lld %s %lld", (unsigned long long)f->id.v, f->name,
+               f->kind, f->options, f->booked_only, (long long)f->idle_ms, f->machines_max,
+               (long long)f->day_microusd_max, f->error, (long long)f->created_at.ms);
+    put_words(b, f->kept, f->n_kept);
+    buf_puts(b, "\n");
 }
 
 static void put_launch(struct buf *b, const struct launch_row *l)
@@ -81,6 +98,10 @@ static void put_change(void *ctx, const struct change *c)
     case CHANGE_SERVER_PUT:
         put_server(b, &c->server);
         break;
+    case CHANGE_FLEET_PUT:
+        if (c->fleet.id.v > FLEET_ID_SSH) /* those are always there */
+            put_fleet(b, &c->fleet);
+        break;
     case CHANGE_LAUNCH_ADD:
         put_launch(b, &c->launch);
         break;
@@ -122,30 +143,31 @@ static void test_store__boot_equals_what_was_written(void **state)
 {
     struct world *w = *state;
     const char *argv[] = {"rspec", "spec/a_spec.rb", "", "\1", "\1\1", NASTY};
-    struct change c[7];
+    struct change c[8];
     struct buf expected;
     char *text;
     uint32_t i;
 
-    c[0] = a_server(7, "local-1");
-    c[1] = a_server(8, "box");
-    c[2] = a_launch(5);
-    c[3] = a_test(40, 5, 0, "spec/a_spec.rb");
-    c[3].test.argv = argv;
-    c[3].test.n_argv = 6;
-    c[4] = a_test(41, 5, 1, NASTY);
-    c[4].test.limits = (struct test_limits){-1, 5000, 3};
-    c[5] = a_run(90, 40, 5, "spec/a_spec.rb");
-    c[6] = a_run(91, 41, 5, NASTY);
-    c[6].run.slot = 3;
-    c[6].run.reason = NASTY;
-    c[6].run.tally = (struct tally){9, 8, 7, 6, 5, true, false, true, 4};
-    c[6].run.finish = (struct finish){1, -2, 9, 4, 5, 6, 7, -8, 9, 10};
-    put(w, c, 7);
+    c[0] = a_fleet(5, "cloud");
+    c[1] = a_server(7, "local-1");
+    c[2] = a_server(8, "box");
+    c[3] = a_launch(5);
+    c[4] = a_test(40, 5, 0, "spec/a_spec.rb");
+    c[4].test.argv = argv;
+    c[4].test.n_argv = 6;
+    c[5] = a_test(41, 5, 1, NASTY);
+    c[5].test.limits = (struct test_limits){-1, 5000, 3};
+    c[6] = a_run(90, 40, 5, "spec/a_spec.rb");
+    c[7] = a_run(91, 41, 5, NASTY);
+    c[7].run.slot = 3;
+    c[7].run.reason = NASTY;
+    c[7].run.tally = (struct tally){9, 8, 7, 6, 5, true, false, true, 4};
+    c[7].run.finish = (struct finish){1, -2, 9, 4, 5, 6, 7, -8, 9, 10};
+    put(w, c, 8);
     world_reopen(w);
     buf_init(&expected, MIB(1));
     buf_puts(&expected, "ids 9 6 42 92\n");
-    for (i = 0; i < 7; i++)
+    for (i = 0; i < 8; i++)
         put_change(&expected, &c[i]);
     text = boot_text(w);
     assert_string_equal(text, buf_str(&expected));

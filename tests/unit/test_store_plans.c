@@ -14,6 +14,7 @@ static const char *must_use; /* the index that the plan of a list has to name; N
 
 /* Walked whole, and why that is right. */
 static const char *const allowed[] = {
+    "SCAN fleets",   /* at most FLEETS_MAX */
     "SCAN servers",  /* at most SERVERS_MAX; natural order is made in memory */
     "SCAN projects", /* a page of them is all of them */
     "SCAN paths",    /* a word may be anywhere in a path */
@@ -67,6 +68,12 @@ static enum err prepare_and_explain(void *conn, const char *sql, void **retstmt,
     buf_done(&b);
     n_plans++;
     return db_sqlite.prepare(conn, sql, retstmt, reterr);
+}
+
+static void no_fleet(void *ctx, const struct fleet_row *row)
+{
+    (void)ctx;
+    (void)row;
 }
 
 static void no_server(void *ctx, const struct server_row *row)
@@ -486,6 +493,8 @@ static void the_rest(struct reader *r)
     struct buf out;
 
     buf_init(&out, 100);
+    assert_int_equal(read_fleets(r, no_fleet, NULL, NULL), ERR_OK);
+    assert_int_equal(read_fleet(r, (struct fleet_id){1}, no_fleet, NULL, NULL), ERR_OK);
     assert_int_equal(read_servers(r, no_server, NULL, NULL), ERR_OK);
     assert_int_equal(read_server(r, (struct server_id){1}, no_server, NULL, NULL), ERR_OK);
     assert_int_equal(read_projects(r, no_project, NULL, NULL), ERR_OK);
@@ -495,6 +504,7 @@ static void the_rest(struct reader *r)
     assert_int_equal(read_predictions(r, (struct project_id){3}, no_prediction, NULL, NULL), ERR_OK);
     assert_int_equal(read_run(r, (struct run_id){1}, no_run, NULL, NULL), ERR_OK);
     assert_int_equal(read_log(r, (struct run_id){1}, 0, 50, &out, &info, NULL), ERR_OK);
+    fleets_boot(r, no_change, NULL);
     servers_boot(r, no_change, NULL);
     launches_boot(r, no_change, NULL);
     tests_boot(r, no_change, NULL);

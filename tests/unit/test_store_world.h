@@ -206,7 +206,50 @@ static inline struct change a_server(uint64_t id, const char *name)
                                    .link_since = {1700000000456},
                                    .link_reason = NASTY,
                                    .agent_version = "0.1.0",
-                                   .facts = NASTY};
+                                   .facts = NASTY,
+                                   .fleet_id = {FLEET_ID_SSH},
+                                   .status = SERVER_CREATING,
+                                   .status_since = {1700000000789},
+                                   .status_reason = NASTY,
+                                   .progress = NASTY,
+                                   .intent = 7,
+                                   .creates = 2,
+                                   .machine = "3164444",
+                                   .size = "s-1vcpu-1gb",
+                                   .region = "fra1",
+                                   .price_hour_microusd = 8930,
+                                   .billed_at = {1700000000001},
+                                   .lease_until = {1700000000002},
+                                   .idle_ms = 60000,
+                                   .active_at = {1700000000003},
+                                   .destroy_at = {1700000000004},
+                                   .leaving = true,
+                                   .booked_by = {9},
+                                   .booked_at = {1700000000005},
+                                   .maintenance = true,
+                                   .sick = NASTY,
+                                   .sick_since = {1700000000006}};
+    return c;
+}
+
+static const char *const kept[] = {"31", NASTY};
+
+static inline struct change a_fleet(uint64_t id, const char *name)
+{
+    struct change c = {.kind = CHANGE_FLEET_PUT};
+
+    c.fleet = (struct fleet_row){.id = {id},
+                                 .name = name,
+                                 .kind = FLEET_DIGITALOCEAN,
+                                 .options = "{\"region\": \"fra1\"}",
+                                 .booked_only = true,
+                                 .idle_ms = 600000,
+                                 .machines_max = 20,
+                                 .day_microusd_max = 5000000,
+                                 .kept = kept,
+                                 .n_kept = 2,
+                                 .error = NASTY,
+                                 .created_at = {1700000000123}};
     return c;
 }
 

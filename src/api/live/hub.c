@@ -259,6 +259,9 @@ void hub_note(struct hub *h, const struct note *n)
     case NOTE_SERVER_GONE:
         publish_gone(h, n->server.id.v);
         break;
+    case NOTE_FLEET:
+    case NOTE_FLEET_GONE:
+        break; /* nobody watches them: a page of them is asked for */
     case NOTE_LAUNCH:
         dirty_mark(h, DIRTY_LAUNCH, n->launch.row.id.v, n->launch.row.state == LAUNCH_DONE);
         break;

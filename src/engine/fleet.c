@@ -1,0 +1,199 @@
+/* fleet.c - fleets: where servers come from, and how much of it there may be at most.
+ *
+ * `local` and `ssh` are always there; their machines are nobody's to make or destroy. Caps are looked at before anything is
+ * asked of a cloud: so many machines at once, those that belong to nobody counted in; so much money a day. */
+#include "engine/engine_private.h"
+
+#include "model/rules.h"
+
+void fleets_preset(struct engine *e)
+{
+    struct fleet_row local = {.id = {FLEET_ID_LOCAL},
+                              .name = "local",
+                              .kind = FLEET_LOCAL,
+                              .options = "{}",
+                              .idle_ms = FLEET_IDLE_MS_PRESET};
+    struct fleet_row ssh = local;
+
+    ssh.id.v = FLEET_ID_SSH;
+    ssh.name = "ssh";
+    ssh.kind = FLEET_SSH;
+    (void)fleet_new(e, &local);
+    (void)fleet_new(e, &ssh);
+}
+
+void fleet_boot(struct engine *e, struct fleet *f)
+{
+    struct order o = {.kind = ORDER_FLEET_OPEN, .fleet = f->row};
+
+    if (!fleet_kind_makes_machines(f->row.kind))
+        return;
+    outbox_order(e->out, &o);
+    o.kind = ORDER_FLEET_CATALOG;
+    outbox_order(e->out, &o);
+    fleet_look_in(e, f, 0);
+}
+
+static bool name_is_taken(const struct engine *e, const struct fleet_row *row)
+{
+    const struct fleet *f;
+
+    for (f = e->fleets; f != NULL; f = f->hh.next) {
+        if (f->id.v != row->id.v && strcmp(f->row.name, row->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err fleet_check(const struct engine *e, const struct fleet *old, const struct fleet_row *row,
+                            struct why *reterr)
+{
+    enum err err = fleet_row_check(row, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    if (old == NULL && row->id.v != 0)
+        return why_set(reterr, ERR_NOTFOUND, "fleet", "there is no fleet %llu",
+                       (unsigned long long)row->id.v);
+    if (old == NULL && !fleet_kind_makes_machines(row->kind))
+        return why_set(reterr, ERR_INVALID, "kind", "there is one fleet of kind %s, and it is named so",
+                       fleet_kind_name(row->kind));
+    if (old != NULL && row->kind != old->row.kind)
+        return why_set(reterr, ERR_INVALID, "kind", "%s is of kind %s, and stays so", old->row.name,
+                       fleet_kind_name(old->row.kind));
+    if (old != NULL && !fleet_kind_makes_machines(row->kind) && strcmp(row->name, old->row.name) != 0)
+        return why_set(reterr, ERR_INVALID, "name", "the fleet %s keeps its name", old->row.name);
+    if (name_is_taken(e, row))
+        return why_set(reterr, ERR_CONFLICT, "name", "there is a fleet named \"%s\" already", row->name);
+    if (old == NULL && HASH_COUNT(e->fleets) >= FLEETS_MAX)
+        return why_set(reterr, ERR_LIMIT, NULL, "there are %u fleets, more are not possible", FLEETS_MAX);
+    return ERR_OK;
+}
+
+void on_fleet_put(struct engine *e, const struct event *ev)
+{
+    struct fleet_row row = ev->fleet_put;
+    struct fleet *f = fleet_by_id(e, row.id);
+    struct server *s;
+    struct why why;
+
+    if (command_is_refused(e, ev))
+        return;
+    if (fleet_check(e, f, &row, &why) != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
+        return;
+    }
+    if (f == NULL) {
+        row.id.v = e->next_fleet;
+        row.created_at = e->now.wall;
+        row.kept = NULL;
+        row.n_kept = 0;
+        row.error = "";
+        f = fleet_new(e, &row);
+        TRACE(e, "fleet %s: added, of kind %s", row.name, fleet_kind_name(row.kind));
+    } else {
+        row.created_at = f->row.created_at;
+        row.kept = f->row.kept;
+        row.n_kept = f->row.n_kept;
+        row.error = f->row.error;
+        fleet_row_set(e, f, &row);
+        TRACE(e, "fleet %s: changed", f->row.name);
+    }
+    fleet_changed(e, f);
+    DL_FOREACH2(f->servers, s, fleet_next)
+    idle_rule_changed(e, s);
+    fleet_boot(e, f);
+    outbox_reply(e->out, ev->ticket, f->id.v);
+}
+
+void on_fleet_remove(struct engine *e, const struct event *ev)
+{
+    struct fleet *f = fleet_by_id(e, ev->fleet_remove);
+    struct change c = {.kind = CHANGE_FLEET_DELETE, .fleet = {.id = ev->fleet_remove}};
+    struct note n = {.kind = NOTE_FLEET_GONE, .fleet = {.id = ev->fleet_remove}};
+    struct order o = {.kind = ORDER_FLEET_CLOSE, .fleet = {.id = ev->fleet_remove}};
+
+    if (command_is_refused(e, ev))
+        return;
+    if (f == NULL) {
+        outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "fleet", "there is no fleet %llu",
+                      (unsigned long long)ev->fleet_remove.v);
+    } else if (!fleet_kind_makes_machines(f->row.kind)) {
+        outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "fleet", "the fleet %s cannot be removed",
+                      f->row.name);
+    } else if (f->n_servers > 0) {
+        outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "fleet", "%s has %u server%s: remove them first",
+                      f->row.name, f->n_servers, f->n_servers == 1 ? "" : "s");
+    } else if (f->n_strays > 0) {
+        outbox_refuse(
+            e->out, ev->ticket, ERR_CONFLICT, "fleet",
+            "%u machine%s of %s that belong%s to no server %s being destroyed: try again in a few minutes",
+            f->n_strays, f->n_strays == 1 ? "" : "s", f->row.name, f->n_strays == 1 ? "s" : "",
+            f->n_strays == 1 ? "is" : "are");
+    } else {
+        TRACE(e, "fleet %s: removed", f->row.name);
+        outbox_change(e->out, &c);
+        outbox_note(e->out, &n);
+        outbox_order(e->out, &o);
+        outbox_reply(e->out, ev->ticket, f->id.v);
+        fleet_delete(e, f);
+    }
+}
+
+/* ---- what there may be ---- */
+
+void on_fleet_catalog(struct engine *e, const struct event *ev)
+{
+    struct fleet *f = fleet_by_id(e, ev->fleet_catalog.fleet);
+    uint32_t i;
+
+    if (f == NULL) {
+        late_news(e, "the prices of fleet", ev->fleet_catalog.fleet.v);
+        return;
+    }
+    for (i = 0; i < f->n_prices; i++)
+        free(f->prices[i].size);
+    f->n_prices = ev->fleet_catalog.n;
+    f->prices = xrealloc(f->prices, (f->n_prices + 1) * sizeof(*f->prices));
+    for (i = 0; i < f->n_prices; i++)
+        f->prices[i] = (struct fleet_price){xstrdup(ev->fleet_catalog.sizes[i].name),
+                                            ev->fleet_catalog.sizes[i].price_hour_microusd};
+    f->has_prices = true;
+}
+
+static const struct fleet_price *price_of(const struct fleet *f, const char *size)
+{
+    uint32_t i;
+
+    for (i = 0; i < f->n_prices; i++) {
+        if (strcmp(f->prices[i].size, size) == 0)
+            return &f->prices[i];
+    }
+    return NULL;
+}
+
+static enum err size_check(const struct fleet *f, const char *size, struct why *reterr)
+{
+    enum err err = text_check("size", size, NAME_BYTES_MAX, reterr);
+
+    if (err != ERR_OK || size[0] == '\0' || f->n_prices == 0 || price_of(f, size) != NULL)
+        return err;
+    return why_set(reterr, ERR_INVALID, "size", "%s has no size \"%s\"; the cheapest is \"%s\"", f->row.name,
+                   size, f->prices[0].size);
+}
+
+enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_t n, const char *size,
+                          struct why *reterr)
+{
+    uint32_t there = f->n_machines + f->n_strays;
+    enum err err = size_check(f, size, reterr);
+
+    (void)e;
+    if (err != ERR_OK)
+        return err;
+    if (f->row.machines_max > 0 && there + n > f->row.machines_max)
+        return why_set(reterr, ERR_LIMIT, "servers",
+                       "%s may have %u machines: there are %u, %u more would be too many", f->row.name,
+                       f->row.machines_max, there, n);
+    return ERR_OK;
+}
