@@ -104,5 +104,5 @@ bool checks_at_rest(const struct world *w)
         if (l->row.state != LAUNCH_DONE)
             return false;
     }
-    return true;
+    return cloud_at_rest(w);
 }

@@ -58,7 +58,7 @@ static uint32_t faults_of(uint64_t seed)
     (void)rng_next(&rng);
     switch (rng_below(&rng, 4)) {
     case 0:
-        return 1u << rng_below(&rng, 13);
+        return 1u << rng_below(&rng, FAULTS);
     case 1:
         return FAULT_ALL;
     default:

@@ -513,10 +513,9 @@ void node_power_off(struct world *w, struct node *n, int64_t back_in_us)
 
 /* ---- machines ---- */
 
-struct node *node_add(struct world *w, const char *name, uint32_t slots)
+static struct node *node_begin(struct world *w, const char *name, uint32_t slots)
 {
     struct node *n = &w->nodes[w->n_nodes];
-    struct event ev = {.kind = EV_SERVER_ADD};
 
     CHECK(w->n_nodes < NODES_MAX);
     memset(n, 0, sizeof(*n));
@@ -529,11 +528,67 @@ struct node *node_add(struct world *w, const char *name, uint32_t slots)
     n->clock_offset_us = 1000000 + (int64_t)n->index * 77777777;
     if (w->opts.faults & FAULT_DRIFT)
         n->clock_ppm = (int64_t)rng_below(&w->rng, 20001) - 10000;
+    return n;
+}
+
+struct node *node_add(struct world *w, const char *name, uint32_t slots)
+{
+    struct node *n = node_begin(w, name, slots);
+    struct event ev = {.kind = EV_SERVER_ADD};
+
+    w->n_local++;
     ev.server_add.row = (struct server_row){
         .name = n->name, .fleet = FLEET_LOCAL, .address = "", .user = "", .identity = "", .slots = slots};
     ev.ticket.v = ++w->tickets;
     (void)world_post(w, &ev);
     return n;
+}
+
+/* One that is over, and that nobody talks to any more, is used again. */
+static struct node *node_free(struct world *w)
+{
+    for (uint32_t i = 0; i < w->n_nodes; i++) {
+        struct node *n = &w->nodes[i];
+
+        if (n->is_machine && n->is_over && n->conn == 0 && n->connecting == 0 && n->agent_conn == 0)
+            return n;
+    }
+    return NULL;
+}
+
+uint32_t node_machine_begin(struct world *w, const char *name, uint32_t slots, uint64_t server)
+{
+    struct node *n = node_free(w);
+
+    if (n == NULL)
+        n = node_begin(w, name, slots);
+    n->is_machine = true;
+    n->is_over = false;
+    n->is_current = false;
+    n->is_up = true;
+    n->is_disk_full = false;
+    n->lost_power = false;
+    n->slots = slots;
+    n->gen++;
+    n->link = 0;
+    n->server.v = server;
+    (void)snprintf(n->name, sizeof(n->name), "%s", name);
+    return n->index;
+}
+
+/* Nothing of it is left. Who talked to it hears silence, or an end. */
+void node_machine_end(struct world *w, struct node *n)
+{
+    struct node_run *r, *next;
+
+    n->is_up = false;
+    n->is_over = true;
+    if (n->is_cut)
+        link_heal(w, n);
+    node_agent_kill(w, n);
+    n->gen++;
+    DL_FOREACH_SAFE(n->runs, r, next)
+        run_free(n, r);
 }
 
 /* A machine gets its id when the record is committed: by name, as a person would look. */
@@ -542,14 +597,14 @@ struct node *node_of(struct world *w, struct server_id id)
     const struct stored_server *s;
 
     for (uint32_t i = 0; i < w->n_nodes; i++) {
-        if (w->nodes[i].server.v == id.v)
+        if (w->nodes[i].server.v == id.v && (!w->nodes[i].is_machine || w->nodes[i].is_current))
             return &w->nodes[i];
     }
     for (s = w->store.servers; s != NULL; s = s->hh.next) {
         if (s->row.id.v != id.v)
             continue;
         for (uint32_t i = 0; i < w->n_nodes; i++) {
-            if (strcmp(w->nodes[i].name, s->row.name) == 0) {
+            if (!w->nodes[i].is_machine && strcmp(w->nodes[i].name, s->row.name) == 0) {
                 w->nodes[i].server = id;
                 return &w->nodes[i];
             }

@@ -19,7 +19,8 @@ static uint32_t some_servers(struct world *w, uint64_t *ids)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < w->n_nodes; i++) {
-        if (w->nodes[i].server.v != 0 && !w->nodes[i].removed && rng_chance(&w->rng, 1, 2))
+        if (w->nodes[i].server.v != 0 && !w->nodes[i].removed && !w->nodes[i].is_over &&
+            rng_chance(&w->rng, 1, 2))
             ids[n++] = w->nodes[i].server.v;
     }
     return n;
@@ -138,7 +139,7 @@ static void server_remove(struct world *w, struct node *n, bool force)
 {
     struct event ev = {.kind = EV_SERVER_REMOVE, .ticket = {++w->tickets}};
 
-    if (n->server.v == 0 || n->removed)
+    if (n->server.v == 0 || n->removed || n->is_machine)
         return;
     ev.server_remove.server = n->server;
     ev.server_remove.force = force;
@@ -149,10 +150,175 @@ static void server_add(struct world *w)
 {
     char name[32];
 
-    if (w->n_nodes == NODES_MAX || (w->n_nodes == NODES_MAX - 1 && !w->calm)) /* one for the end */
+    if (w->n_local == LOCAL_NODES_MAX ||
+        (w->n_local == LOCAL_NODES_MAX - 1 && !w->calm)) /* one for the end */
         return;
-    (void)snprintf(name, sizeof(name), "s%u", w->n_nodes + 1);
+    (void)snprintf(name, sizeof(name), "s%u", w->n_local + 1);
     (void)node_add(w, name, 1 + (uint32_t)rng_below(&w->rng, 3));
+}
+
+/* ---- a cloud ---- */
+
+static void fleet_put(struct world *w)
+{
+    struct event ev = {.kind = EV_FLEET_PUT, .ticket = {++w->tickets}};
+
+    ev.fleet_put = (struct fleet_row){.id = w->cloud.fleet,
+                                      .name = "cloud",
+                                      .kind = FLEET_FAKE,
+                                      .options = "{}",
+                                      .error = "",
+                                      .booked_only = rng_chance(&w->rng, 1, 3),
+                                      .idle_ms = 60000 + draw_ms(w, 240),
+                                      .machines_max = (uint32_t)rng_below(&w->rng, 3) * 3};
+    if (w->cloud.fleet.v != 0) /* what there is must be allowed: a lower cap destroys nothing */
+        ev.fleet_put.machines_max = 0;
+    (void)world_post(w, &ev);
+}
+
+static const struct stored_server *some_cloud_server(struct world *w)
+{
+    const struct stored_server *s;
+    uint32_t n = 0;
+    uint32_t at;
+
+    for (s = w->store.servers; s != NULL; s = s->hh.next)
+        n += s->row.fleet == FLEET_FAKE;
+    if (n == 0)
+        return NULL;
+    at = (uint32_t)rng_below(&w->rng, n);
+    for (s = w->store.servers; s != NULL; s = s->hh.next) {
+        if (s->row.fleet == FLEET_FAKE && at-- == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static void cloud_record(struct world *w)
+{
+    struct event ev = {.kind = EV_SERVER_ADD, .ticket = {++w->tickets}};
+    char names[2][16];
+    const char *both[2] = {names[0], names[1]};
+
+    (void)snprintf(names[0], sizeof(names[0]), "c%llu", (unsigned long long)w->tickets);
+    (void)snprintf(names[1], sizeof(names[1]), "d%llu", (unsigned long long)w->tickets);
+    ev.server_add.row = (struct server_row){.name = "",
+                                            .fleet_id = w->cloud.fleet,
+                                            .address = "",
+                                            .user = "",
+                                            .identity = "",
+                                            .slots = 1 + (uint32_t)rng_below(&w->rng, 2),
+                                            .idle_ms = IDLE_AS_FLEET};
+    ev.server_add.names = both;
+    ev.server_add.n_names = 2;
+    (void)world_post(w, &ev);
+}
+
+static void cloud_change(struct world *w, enum server_op op)
+{
+    struct event ev = {.kind = EV_SERVERS_CHANGE, .ticket = {++w->tickets}};
+    const struct stored_server *s[3];
+    struct server_id ids[3];
+    uint32_t n = 0;
+
+    while (n < 3 && (n == 0 || rng_chance(&w->rng, 1, 2)) && (s[n] = some_cloud_server(w)) != NULL) {
+        if (op == SERVER_SET_DESTROYED && s[n]->row.machine[0] == '\0')
+            return; /* what is not known yet cannot be said to be gone */
+        ids[n] = s[n]->row.id;
+        n++;
+    }
+    if (n == 0)
+        return;
+    ev.servers_change = (struct servers_change){.op = op,
+                                                .servers = ids,
+                                                .n = op == SERVER_SET_CREATED ? 1 : n,
+                                                .user = {1 + rng_below(&w->rng, 3)},
+                                                .login = "mira",
+                                                .may_any = op >= SERVER_DRAIN || rng_chance(&w->rng, 1, 3),
+                                                .force = rng_chance(&w->rng, 1, 2),
+                                                .size = "",
+                                                .idle_ms = rng_chance(&w->rng, 1, 2) ? IDLE_AS_FLEET : 60000,
+                                                .address = "10.9.9.9"};
+    (void)world_post(w, &ev);
+}
+
+static void cloud_take(struct world *w)
+{
+    struct event ev = {.kind = EV_SERVERS_TAKE, .ticket = {++w->tickets}};
+
+    ev.servers_take = (struct servers_take){.fleet = w->cloud.fleet,
+                                            .n = 1 + (uint32_t)rng_below(&w->rng, 3),
+                                            .size = "",
+                                            .user = {1 + rng_below(&w->rng, 3)},
+                                            .login = "mira"};
+    (void)world_post(w, &ev);
+}
+
+static void cloud_remove(struct world *w)
+{
+    struct event ev = {.kind = EV_SERVER_REMOVE, .ticket = {++w->tickets}};
+    const struct stored_server *s = some_cloud_server(w);
+
+    if (s == NULL)
+        return;
+    ev.server_remove.server = s->row.id;
+    ev.server_remove.force = rng_chance(&w->rng, 1, 2);
+    ev.server_remove.machine =
+        rng_chance(&w->rng, 1, 6) ? FATE_KEEP : (enum machine_fate)rng_below(&w->rng, 2);
+    (void)world_post(w, &ev);
+}
+
+static bool has_cloud(const struct world *w)
+{
+    return (w->opts.faults & FAULT_CLOUD) != 0 || w->opts.seed % 8 == 0;
+}
+
+static void cloud_person_acts(struct world *w)
+{
+    static const enum server_op rare[] = {SERVER_DRAIN, SERVER_RESUME, SERVER_SET_CREATED,
+                                          SERVER_SET_DESTROYED, SERVER_SET_IDLE};
+
+    cloud_find(w);
+    if (w->cloud.fleet.v == 0) {
+        fleet_put(w);
+        return;
+    }
+    switch (rng_below(&w->rng, 12)) {
+    case 0:
+        if (HASH_COUNT(w->store.servers) < 10)
+            cloud_record(w);
+        break;
+    case 1:
+    case 2:
+    case 3:
+        cloud_change(w, SERVER_ON);
+        break;
+    case 4:
+        cloud_change(w, SERVER_OFF);
+        break;
+    case 5:
+    case 6:
+        cloud_change(w, SERVER_BOOK);
+        break;
+    case 7:
+        cloud_change(w, SERVER_UNBOOK);
+        break;
+    case 8:
+        if (HASH_COUNT(w->store.servers) < 10)
+            cloud_take(w);
+        break;
+    case 9:
+        cloud_change(w, rare[rng_below(&w->rng, 5)]);
+        break;
+    case 10:
+        if (rng_chance(&w->rng, 1, 3))
+            cloud_remove(w);
+        break;
+    default:
+        if (rng_chance(&w->rng, 1, 6))
+            fleet_put(w);
+        break;
+    }
 }
 
 /* Whose record the store no longer has. */
@@ -185,6 +351,10 @@ static void person_acts(struct world *w)
     if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 2))
         queue_op(w);
     removed_look(w);
+    if (has_cloud(w) && rng_chance(&w->rng, 2, 3)) {
+        cloud_person_acts(w);
+        return;
+    }
     if (what < 6) {
         if (launches_open(w) < 4)
             launch_random(w);
@@ -232,8 +402,8 @@ static void fault_strikes(struct world *w)
     /* Mostly one that this seed has. */
     for (int i = 0;
          i < 8 && ((what & (FAULT_DELAY | FAULT_PEOPLE | FAULT_FLEET)) || !(w->opts.faults & what)); i++)
-        what = (enum fault)(1u << rng_below(&w->rng, 13));
-    if (!(w->opts.faults & what))
+        what = (enum fault)(1u << rng_below(&w->rng, FAULTS));
+    if (!(w->opts.faults & what) || n->is_over)
         return;
     switch ((int)what) {
     case FAULT_DROP:
@@ -262,6 +432,10 @@ static void fault_strikes(struct world *w)
     case FAULT_SHUTDOWN:
         fault_shutdown(w);
         break;
+    case FAULT_CLOUD:
+        if (rng_chance(&w->rng, 1, 8))
+            cloud_vanish(w, (uint32_t)rng_next(&w->rng));
+        break;
     default:
         break;
     }
@@ -278,6 +452,10 @@ void people_begin(struct world *w)
     for (uint32_t i = 0; i < n; i++)
         server_add(w);
     launch_random(w);
+    if (has_cloud(w)) {
+        fleet_put(w);
+        job_add(w, 0, JOB_CLOUD_CHECK, 0);
+    }
     job_add(w, draw_ms(w, PEOPLE_EVERY_MS), JOB_PERSON, 0);
     job_add(w, draw_ms(w, FAULTS_EVERY_MS), JOB_FAULT, 0);
 }
@@ -307,7 +485,7 @@ static void stop_the_hopeless(struct world *w)
         alive = 0;
         for (uint32_t i = 0; i < l->row.n_servers; i++) {
             HASH_FIND(hh, w->store.servers, &l->row.servers[i], sizeof(uint64_t), s);
-            alive += s != NULL;
+            alive += s != NULL && s->row.fleet == FLEET_LOCAL; /* others are not switched on any more */
         }
         if (l->row.state != LAUNCH_RUNNING || l->row.n_servers == 0 || alive > 0)
             continue;
@@ -330,6 +508,38 @@ static void undo_all(struct world *w)
     world_turn_close(w);
 }
 
+/* Nobody holds anything back any more. */
+static void cloud_calm(struct world *w)
+{
+    struct event ev = {.kind = EV_SERVERS_CHANGE};
+    const struct stored_server *s;
+
+    for (s = w->store.servers; s != NULL; s = s->hh.next) {
+        if (s->row.booked_by.v == 0 && !s->row.maintenance)
+            continue;
+        ev.ticket.v = ++w->tickets;
+        ev.servers_change = (struct servers_change){.op = s->row.maintenance ? SERVER_RESUME : SERVER_UNBOOK,
+                                                    .servers = &s->row.id,
+                                                    .n = 1,
+                                                    .login = "mira",
+                                                    .may_any = true};
+        (void)world_post(w, &ev);
+        world_turn_close(w);
+        return;
+    }
+}
+
+static bool has_local_server(const struct world *w)
+{
+    const struct stored_server *s;
+
+    for (s = w->store.servers; s != NULL; s = s->hh.next) {
+        if (s->row.fleet == FLEET_LOCAL)
+            return true;
+    }
+    return false;
+}
+
 void people_calm(struct world *w)
 {
     if (!w->calm) {
@@ -337,7 +547,7 @@ void people_calm(struct world *w)
         for (uint32_t i = 0; i < w->n_nodes; i++) {
             struct node *n = &w->nodes[i];
 
-            n->is_up = true;
+            n->is_up = !n->is_over;
             if (n->is_cut)
                 link_heal(w, n);
             if (n->is_disk_full)
@@ -346,8 +556,9 @@ void people_calm(struct world *w)
     }
     if (w->engine == NULL || w->closing || w->turns != NULL)
         return;
-    if (w->store.servers == NULL && w->n_nodes < NODES_MAX)
+    if (!has_local_server(w) && w->n_local < LOCAL_NODES_MAX)
         server_add(w);
+    cloud_calm(w);
     undo_all(w);
     stop_the_hopeless(w);
 }

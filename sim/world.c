@@ -197,6 +197,20 @@ static void disconnect(struct world *w, struct node *n)
     n->link = 0;
 }
 
+void node_connect(struct world *w, struct node *n)
+{
+    for (uint32_t i = 0; i < w->n_nodes; i++) {
+        struct node *o = &w->nodes[i];
+
+        if (o != n && o->is_current && o->server.v == n->server.v) {
+            disconnect(w, o);
+            o->is_current = false;
+        }
+    }
+    n->is_current = true;
+    connect_begin(w, n);
+}
+
 static void on_connect(struct world *w, struct node *n, const struct job *j)
 {
     struct event ev = {.kind = EV_LINK_DOWN};
@@ -556,8 +570,14 @@ static void release_goal(struct world *w, const struct goal *g)
 
 static void release_order(struct world *w, const struct order *o)
 {
-    struct node *n = node_of(w, o->server.id);
+    struct node *n;
 
+    if (o->kind >= ORDER_MACHINE_CREATE ||
+        (o->kind == ORDER_CONNECT && fleet_kind_makes_machines(o->server.fleet))) {
+        cloud_order(w, o);
+        return;
+    }
+    n = node_of(w, o->server.id);
     if (n == NULL)
         return;
     switch (o->kind) {
@@ -615,7 +635,12 @@ static void on_commit(struct world *w)
 
 void world_boot(struct world *w)
 {
-    struct engine_opts opts = {.seed = rng_next(&w->rng), .trace = w->opts.trace};
+    struct engine_opts opts = {.seed = rng_next(&w->rng),
+                               .trace = w->opts.trace,
+                               .creating_ms = 240000,
+                               .stray_ms = 60000,
+                               .missing_ms = 45000,
+                               .lease_machine_ms = (int64_t)w->cloud.lease_ms};
     struct event ev = {.kind = EV_BOOTED};
     struct buf dump;
 
@@ -744,6 +769,15 @@ static void job_do(struct world *w, struct job *j)
     case JOB_FAULT:
         people_job(w, j);
         break;
+    case JOB_CLOUD_CREATE:
+    case JOB_CLOUD_DESTROY:
+    case JOB_CLOUD_LIST:
+    case JOB_CLOUD_RENEW:
+    case JOB_CLOUD_ACTIVE:
+    case JOB_CLOUD_TOLD:
+    case JOB_CLOUD_CHECK:
+        cloud_job(w, j);
+        break;
     case JOB_SPAWNED:
     case JOB_SPAWN_FAILED:
     case JOB_GREW:
@@ -788,6 +822,7 @@ void world_init(struct world *w, const struct world_opts *opts)
     w->opts = *opts;
     rng_seed(&w->rng, opts->seed);
     w->now_us = 1000000;
+    w->cloud.lease_ms = 600000;
     sim_store_init(&w->store);
     buf_init(&w->committed, MIB(64));
 }

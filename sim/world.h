@@ -13,7 +13,9 @@
 #include "engine/engine.h"
 #include "sim/store.h"
 
-#define NODES_MAX 12
+#define NODES_MAX 40 /* of them so many are servers that are there already: */
+#define LOCAL_NODES_MAX 12
+#define CLOUD_MACHINES_MAX 240
 
 enum fault {
     FAULT_DELAY = 1 << 0,     /* links take up to 300 ms instead of 2 */
@@ -29,7 +31,23 @@ enum fault {
     FAULT_COMMIT = 1 << 10,   /* commits take up to 50 ms */
     FAULT_SPAWN = 1 << 11,    /* commands that cannot be started, code that cannot be brought */
     FAULT_SHUTDOWN = 1 << 12, /* planned restarts of the engine */
-    FAULT_ALL = (1 << 13) - 1,
+    FAULT_CLOUD = 1 << 13,    /* of calls to a cloud, and of what it makes */
+    FAULT_ALL = (1 << 14) - 1,
+};
+#define FAULTS 14
+
+enum cloud_fault {
+    CLOUD_BUSY,
+    CLOUD_REFUSES,
+    CLOUD_500_BEFORE, /* nothing happened */
+    CLOUD_500_AFTER,  /* it happened */
+    CLOUD_LOST_ANSWER,
+    CLOUD_LIST_FAILS,
+    CLOUD_WRONG_STATE,
+    CLOUD_TWICE, /* in the list */
+    CLOUD_NEVER_ACTIVE,
+    CLOUD_NO_SSH,
+    CLOUD_FAULT_COUNT
 };
 
 struct world_opts {
@@ -73,6 +91,9 @@ struct node {
     struct server_id server; /* 0: its record was not made yet */
     bool removed;
     uint32_t slots;
+    bool is_machine; /* of the cloud */
+    bool is_over;    /* it is no more */
+    bool is_current; /* its server's link goes there */
 
     struct agent *agent; /* NULL: not running */
     struct agent_out out;
@@ -121,6 +142,13 @@ enum job_kind {
     JOB_BOOT,
     JOB_PERSON,
     JOB_FAULT,
+    JOB_CLOUD_CREATE,
+    JOB_CLOUD_DESTROY,
+    JOB_CLOUD_LIST,
+    JOB_CLOUD_RENEW,
+    JOB_CLOUD_ACTIVE,
+    JOB_CLOUD_TOLD,
+    JOB_CLOUD_CHECK,
 };
 
 struct job {
@@ -131,6 +159,9 @@ struct job {
     uint64_t id; /* link serial, agent generation, engine epoch */
     uint64_t run;
     uint64_t arg;
+    uint32_t what;    /* an answer of the cloud: enum event_kind */
+    uint32_t machine; /* which of the cloud's */
+    enum fleet_fault fault;
     char *bytes; /* owned: a frame */
     size_t len;
     struct job *prev, *next; /* in a stash */
@@ -146,6 +177,41 @@ struct edge_run {
     char reason[256];
     uint64_t final[STREAM_COUNT];
     UT_hash_handle hh;
+};
+
+struct cloud_machine {
+    char id[16];
+    char name[32];
+    char address[24];
+    uint64_t server;
+    uint64_t intent;
+    enum machine_state state;
+    bool has_address;
+    bool has_node;
+    bool is_gone;
+    bool has_vanished;
+    uint32_t node;
+    struct wall lease_until;
+    int64_t created_us;
+    int64_t gone_us;
+    int64_t shown_us; /* lists lag */
+    int64_t shown_until_us;
+    int64_t unwanted_ms;
+};
+
+struct cloud_shown {
+    uint32_t machine;
+    enum machine_state state;
+    bool has_address;
+};
+
+struct cloud {
+    struct fleet_id fleet; /* 0: there is no cloud in this world */
+    int64_t lease_ms;
+    struct cloud_machine machines[CLOUD_MACHINES_MAX]; /* all there ever were */
+    uint32_t n;
+    uint32_t n_created;
+    uint32_t ordered[CLOUD_FAULT_COUNT]; /* of the next calls, by a story */
 };
 
 /* A turn on its way to the disk. */
@@ -180,6 +246,8 @@ struct world {
 
     struct node nodes[NODES_MAX];
     uint32_t n_nodes;
+    uint32_t n_local;
+    struct cloud cloud;
     bool calm; /* faults and people have stopped */
 
     uint64_t last_reply_id;
@@ -221,6 +289,23 @@ struct mono node_clock(const struct world *w, const struct node *n);
 int64_t node_deadline_us(const struct world *w, const struct node *n); /* in true time */
 void node_done(struct node *n);
 uint8_t stream_byte(uint64_t run, uint32_t stream, uint64_t offset);
+
+void node_connect(struct world *w,
+                  struct node *n); /* of the cloud: its server's link goes there from now on */
+uint32_t node_machine_begin(struct world *w, const char *name, uint32_t slots,
+                            uint64_t server); /* its index */
+void node_machine_end(struct world *w, struct node *n);
+
+/* cloud.c */
+void cloud_order(struct world *w, const struct order *o);
+void cloud_job(struct world *w, const struct job *j);
+void cloud_find(struct world *w); /* its fleet, once it is stored */
+void cloud_vanish(struct world *w, uint32_t which);
+struct cloud_machine *cloud_machine_of(struct world *w, const char *address); /* NULL: none */
+bool cloud_is_wanted(const struct world *w, const struct cloud_machine *m);
+void cloud_check(struct world *w);
+void cloud_check_begin(struct world *w, const struct cloud_machine *made);
+bool cloud_at_rest(const struct world *w);
 
 /* people.c */
 void people_begin(struct world *w);

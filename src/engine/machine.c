@@ -200,6 +200,8 @@ void on_machine_created(struct engine *e, const struct event *ev)
 /* It certainly made nothing, or it is not worth a second thought. */
 static void create_came_to_nothing(struct engine *e, struct server *s, const struct fleet_failure *why)
 {
+    if (s->row.status == SERVER_CREATED)
+        return; /* an admin says that it is there */
     if (s->row.status == SERVER_DESTROYING)
         server_ended(e, s, SERVER_BY_NOTHING, NULL);
     else if (why->fault != FLEET_FAULT_BUSY)
@@ -249,6 +251,8 @@ void machine_absent(struct engine *e, struct server *s)
 {
     s->is_doubtful = false;
     s->is_asked = false;
+    if (s->row.status == SERVER_CREATED)
+        return; /* an admin says that it is there */
     if (s->row.status == SERVER_DESTROYING)
         server_ended(e, s, SERVER_BY_NOTHING, NULL);
     else if (s->row.creates >= CREATE_CALLS_MAX)

@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #include "sim/checks.c"
+#include "sim/cloud.c"
 #include "sim/node.c"
 #include "sim/store.c"
 #include "sim/world.c"
