@@ -220,7 +220,7 @@ static void created_apply(struct engine *e, const struct servers_change *c, stru
         s->row.address = text_keep(s->row.address, c->address);
     CHECK(
         server_status_set(e, s, SERVER_BY_HAND_CREATED, arena_printf(&e->out->arena, "set by %s", c->login)));
-    if (s->link == 0)
+    if (s->link == 0 && s->row.link != LINK_CONNECTING)
         link_connect_at(e, s, 0);
 }
 
