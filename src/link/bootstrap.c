@@ -14,6 +14,9 @@
  * The text holds no single quote, backslash, exclamation mark or newline: so it passes as one quoted word through
  * every login shell (sh, bash, zsh, dash, ksh, csh, fish).
  *
+ * A machine that was made has the host key that was made for it: no other is accepted, not at the first connection either. It
+ * stands in a known_hosts of its own. A fleet may have other words than ssh for the way: then they run the same script.
+ *
  * ssh's own choices come from ~/.ssh/config; what must hold is given as -o, which wins over it, and our wish for a
  * cheap key exchange stands in a file that is read after it. */
 #include "link/link_private.h"
@@ -31,6 +34,7 @@
 
 #include "base/log.h"
 #include "embed_agents.h"
+#include "net/ssh_key.h"
 
 #define MARK "wrata-link 1 "
 #define CHATTER_MAX KIB(64) /* of a login shell, before our first line */
@@ -343,11 +347,49 @@ static const char *remote_command(struct links *ls, struct arena *a)
                         ls->instance);
 }
 
+/* The file of the one host key that it may have. */
+static enum err write_host_key(struct link *l, char *out, size_t size, struct why *reterr)
+{
+    struct buf line;
+    enum err err = make_folders(l->ls->data_dir, "ssh/hosts", out, size - 32, reterr);
+
+    if (err != ERR_OK)
+        return err;
+    (void)snprintf(out + strlen(out), 32, "/%llu", (unsigned long long)l->server.v);
+    buf_init(&line, KIB(32));
+    err = ssh_known_host(l->address, l->port, l->host_key, &line, reterr);
+    if (err == ERR_OK)
+        err = write_file(out, line.data, line.len, 0600, reterr);
+    buf_done(&line);
+    return err;
+}
+
+/* Which host key is accepted, as options of ssh; they return how many words. */
+static unsigned host_key_words(struct link *l, const char *known, struct arena *a, const char **argv)
+{
+    unsigned n = 0;
+
+    argv[n++] = "-o";
+    argv[n++] = arena_printf(a, "UserKnownHostsFile=\"%s\"", known);
+    argv[n++] = "-o";
+    argv[n++] = l->host_key != NULL ? "StrictHostKeyChecking=yes" : "StrictHostKeyChecking=accept-new";
+    if (l->host_key == NULL)
+        return n;
+    argv[n++] = "-o";
+    argv[n++] = "GlobalKnownHostsFile=/dev/null";
+    argv[n++] = "-o";
+    argv[n++] = "HostKeyAlgorithms=ssh-ed25519";
+    argv[n++] = "-o";
+    argv[n++] = "VerifyHostKeyDNS=no";
+    return n;
+}
+
 static enum err start_ssh(struct link *l, struct why *reterr)
 {
     struct links *ls = l->ls;
     struct arena a;
-    const char *argv[64];
+    const char *argv[72];
+    char known[PATH_BYTES_MAX];
     unsigned n = 0;
     unsigned connect_s = ls->connect_ms / 1000 < 1 ? 1 : ls->connect_ms / 1000;
     struct child_opts opts = {.argv = argv,
@@ -367,6 +409,9 @@ static enum err start_ssh(struct link *l, struct why *reterr)
         err = ssh_word_check("identity", l->identity, true, reterr);
     if (err == ERR_OK && !ls->ssh_is_ready)
         err = write_ssh_config(ls, reterr);
+    (void)snprintf(known, sizeof(known), "%s/ssh/known_hosts", ls->data_dir);
+    if (err == ERR_OK && l->host_key != NULL)
+        err = write_host_key(l, known, sizeof(known), reterr);
     if (err != ERR_OK)
         return err;
     arena_init(&a);
@@ -374,21 +419,15 @@ static enum err start_ssh(struct link *l, struct why *reterr)
     argv[n++] = "-F";
     argv[n++] = arena_printf(&a, "%s/ssh/config", ls->data_dir);
     argv[n++] = "-T";
-    argv[n++] = "-o";
-    argv[n++] = arena_printf(&a, "UserKnownHostsFile=\"%s/ssh/known_hosts\"", ls->data_dir);
+    n += host_key_words(l, known, &a, argv + n);
     argv[n++] = "-o";
     argv[n++] = arena_printf(&a, "ConnectTimeout=%u", connect_s < 15 ? connect_s : 15);
     /* Each of these holds whatever ~/.ssh/config says. */
     static const char *const fixed[] = {
-        "BatchMode=yes",           "StrictHostKeyChecking=accept-new",
-        "HashKnownHosts=no",       "UpdateHostKeys=no",
-        "ServerAliveInterval=5",   "ServerAliveCountMax=3",
-        "ControlMaster=no",        "ControlPath=none",
-        "ClearAllForwardings=yes", "ForwardAgent=no",
-        "ForwardX11=no",           "RequestTTY=no",
-        "EscapeChar=none",         "PermitLocalCommand=no",
-        "RemoteCommand=none",      "VisualHostKey=no",
-        "LogLevel=INFO",
+        "BatchMode=yes",         "HashKnownHosts=no",  "UpdateHostKeys=no", "ServerAliveInterval=5",
+        "ServerAliveCountMax=3", "ControlMaster=no",   "ControlPath=none",  "ClearAllForwardings=yes",
+        "ForwardAgent=no",       "ForwardX11=no",      "RequestTTY=no",     "EscapeChar=none",
+        "PermitLocalCommand=no", "RemoteCommand=none", "VisualHostKey=no",  "LogLevel=INFO",
     };
     for (unsigned i = 0; i < ARRAY_LEN(fixed); i++) {
         argv[n++] = "-o";
@@ -419,9 +458,43 @@ static enum err start_ssh(struct link *l, struct why *reterr)
     return err;
 }
 
+/* The words of a fleet, and the script as one more. */
+static enum err start_words(struct link *l, struct why *reterr)
+{
+    struct arena a;
+    const char **argv;
+    struct child_opts opts = {.in = CHILD_PIPE,
+                              .out = CHILD_PIPE,
+                              .err = CHILD_PIPE,
+                              .new_session = true,
+                              .on_out = link_on_out,
+                              .on_err = link_on_err,
+                              .on_exit = link_on_exit,
+                              .ctx = l};
+    enum err err;
+
+    arena_init(&a);
+    argv = arena_alloc(&a, (l->n_argv + 2) * sizeof(*argv));
+    for (uint32_t i = 0; i < l->n_argv; i++)
+        argv[i] = l->argv[i];
+    argv[l->n_argv] = remote_command(l->ls, &a);
+    opts.argv = argv;
+    l->phase = PHASE_BOOTSTRAP;
+    err = child_start(l->ls->children, &opts, &l->child, reterr);
+    arena_done(&a);
+    return err;
+}
+
 enum err bootstrap_start(struct link *l, struct why *reterr)
 {
-    return l->fleet == FLEET_SSH ? start_ssh(l, reterr) : start_local(l, reterr);
+    switch (l->way) {
+    case WAY_LOCAL:
+        return start_local(l, reterr);
+    case WAY_SSH:
+        return start_ssh(l, reterr);
+    default:
+        return start_words(l, reterr);
+    }
 }
 
 /* ---- the script speaks ---- */
@@ -434,7 +507,7 @@ static void send_agent(struct link *l, const char *arch)
     char *copy;
 
     if (a == NULL || a->len == 0 || l->sent_agent) {
-        link_fail(l, "%s asks for the agent in a way that makes no sense", l->address);
+        link_fail(l, "%s asks for the agent in a way that makes no sense", l->name);
         return;
     }
     l->sent_agent = true;
@@ -474,7 +547,7 @@ static void on_line(struct link *l, char *line)
         l->fault = buf_take(&text, NULL); /* told at its end, with what it writes to standard error */
         return;
     }
-    link_fail(l, "%s: the way to the agent answered '%.40s'", l->address, line);
+    link_fail(l, "%s: the way to the agent answered '%.40s'", l->name, line);
 }
 
 void bootstrap_bytes(struct link *l, const char *bytes, size_t n)
@@ -486,7 +559,7 @@ void bootstrap_bytes(struct link *l, const char *bytes, size_t n)
     size_t rest_len;
 
     if (l->in.len + n > CHATTER_MAX) {
-        link_fail(l, "%s: its login shell prints more than %zu bytes before it runs a command", l->address,
+        link_fail(l, "%s: its login shell prints more than %zu bytes before it runs a command", l->name,
                   (size_t)CHATTER_MAX);
         return;
     }
@@ -579,10 +652,18 @@ static bool changed_host_key(const struct link *l, char *out, size_t size)
 
 bool bootstrap_reason(struct link *l, const struct child_exit *e, char *out, size_t size)
 {
-    const char *what = l->fleet == FLEET_SSH ? "ssh" : "attach";
+    const char *what = l->way == WAY_SSH ? "ssh" : l->way == WAY_LOCAL ? "attach" : l->argv[0];
     char host[256];
     char how[96];
 
+    if (l->host_key != NULL && strstr(buf_str(&l->err_tail), "Host key verification failed") != NULL) {
+        (void)snprintf(out, size,
+                       "the host key of %s is not the one that was made for this machine: somebody may be in "
+                       "between, or its "
+                       "image does not take the key it is given (cloud-init); it is not used",
+                       l->address);
+        return false;
+    }
     if (changed_host_key(l, host, sizeof(host))) {
         (void)snprintf(
             out, size,
@@ -591,7 +672,7 @@ bool bootstrap_reason(struct link *l, const struct child_exit *e, char *out, siz
             host, l->ls->data_dir, host);
         return false;
     }
-    if (e != NULL && l->fleet == FLEET_SSH && !l->ls->no_kex_order &&
+    if (e != NULL && l->way == WAY_SSH && !l->ls->no_kex_order &&
         strstr(buf_str(&l->err_tail), "KexAlgorithms") != NULL) {
         l->ls->no_kex_order = true;
         l->ls->ssh_is_ready = false;
@@ -600,7 +681,8 @@ bool bootstrap_reason(struct link *l, const struct child_exit *e, char *out, siz
     }
     stderr_text(l, host, sizeof(host));
     if (l->fault != NULL) {
-        (void)snprintf(out, size, "%s: %s%s%s", l->address, l->fault, host[0] != '\0' ? ": " : "", host);
+        (void)snprintf(out, size, "%s: %s%s%s", l->way == WAY_SSH ? l->address : l->name, l->fault,
+                       host[0] != '\0' ? ": " : "", host);
         return false;
     }
     if (e == NULL)

@@ -58,7 +58,18 @@ MUST_USE enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts
                             void *ctx, struct links **ret, struct why *reterr);
 void links_free(struct links *ls); /* kills the children; NULL is fine. Agents live on */
 
+/* How a machine is reached, beyond what its row says. Copied. */
+struct link_way {
+    /* The public line of the only host key that it may have ("ssh-ed25519 AAAA..."), so that the first connection is verified; NULL:
+     * that of the first connection is accepted, and must stay. */
+    const char *host_key;
+    /* Instead of ssh: n_argv words, before one more that is a command line for a shell there. NULL: ssh. */
+    const char *const *argv;
+    uint32_t n_argv;
+};
+
 void link_connect(struct links *ls, const struct server_row *server); /* the row is copied */
+void link_connect_by(struct links *ls, const struct server_row *server, const struct link_way *way);
 void link_disconnect(struct links *ls, struct server_id server);
 void link_bye(struct links *ls, struct server_id server); /* BYE, then disconnect once it is written */
 void link_goal(struct links *ls, const struct goal *g);   /* dropped when g->link is not the present one */

@@ -66,11 +66,14 @@ struct link {
     uint64_t number;   /* 0 until it is up */
     uint32_t protocol; /* of the agent */
     enum phase phase;
-    enum fleet_kind fleet;
+    enum way { WAY_LOCAL, WAY_SSH, WAY_WORDS } way;
     char *name;
     char *address;
     char *user;
     char *identity;
+    char *host_key; /* NULL: that of the first connection */
+    char **argv;    /* n_argv words instead of ssh; NULL: ssh */
+    uint32_t n_argv;
     uint32_t port;
     uint32_t slots;
     struct child *child;

@@ -202,6 +202,10 @@ static void link_free(struct link *l)
     free(l->address);
     free(l->user);
     free(l->identity);
+    free(l->host_key);
+    for (uint32_t i = 0; i < l->n_argv; i++)
+        free(l->argv[i]);
+    free(l->argv);
     free(l);
 }
 
@@ -249,7 +253,7 @@ static void on_link_timer(uv_timer_t *t)
         return;
     }
     (void)bootstrap_reason(l, NULL, text, sizeof(text));
-    link_fail(l, "%s: no answer within %u s%s%s", l->fleet == FLEET_SSH ? l->address : l->name,
+    link_fail(l, "%s: no answer within %u s%s%s", l->way == WAY_SSH ? l->address : l->name,
               l->ls->connect_ms / 1000, text[0] != '\0' ? ": " : "", text);
 }
 
@@ -340,17 +344,32 @@ static void links_connect(struct links *ls)
 
 void link_connect(struct links *ls, const struct server_row *server)
 {
+    link_connect_by(ls, server, &(struct link_way){0});
+}
+
+static void words_keep(struct link *l, const char *const *argv, uint32_t n)
+{
+    l->argv = xcalloc(n + 1, sizeof(*l->argv));
+    for (uint32_t i = 0; i < n; i++)
+        l->argv[l->n_argv++] = xstrdup(argv[i]);
+}
+
+void link_connect_by(struct links *ls, const struct server_row *server, const struct link_way *way)
+{
     struct link *l;
 
     link_disconnect(ls, server->id); /* K1 */
     l = xcalloc(1, sizeof(*l));
     l->ls = ls;
     l->server = server->id;
-    l->fleet = server->fleet;
+    l->way = way->argv != NULL ? WAY_WORDS : server->fleet == FLEET_LOCAL ? WAY_LOCAL : WAY_SSH;
     l->name = xstrdup(server->name);
     l->address = xstrdup(server->address != NULL ? server->address : "");
     l->user = xstrdup(server->user != NULL ? server->user : "");
     l->identity = xstrdup(server->identity != NULL ? server->identity : "");
+    l->host_key = way->host_key != NULL ? xstrdup(way->host_key) : NULL;
+    if (way->argv != NULL)
+        words_keep(l, way->argv, way->n_argv);
     l->port = server->port;
     l->slots = server->slots;
     buf_init(&l->in, FRAME_HEADER_BYTES + FRAME_BODY_MAX + KIB(64));

@@ -163,6 +163,102 @@ bool ssh_key_is_public_line(const char *line)
     return type_len == type.len && n > 4 + type_len && memcmp(blob + 4, type.ptr, type_len) == 0;
 }
 
+/* ---- a private file ---- */
+
+struct reading {
+    const uint8_t *at;
+    size_t left;
+};
+
+/* The next string. */
+static bool take_string(struct reading *r, struct slice *ret)
+{
+    size_t n;
+
+    if (r->left < 4)
+        return false;
+    n = (size_t)r->at[0] << 24 | (size_t)r->at[1] << 16 | (size_t)r->at[2] << 8 | r->at[3];
+    if (n > r->left - 4)
+        return false;
+    *ret = (struct slice){(const char *)r->at + 4, n};
+    r->at += 4 + n;
+    r->left -= 4 + n;
+    return true;
+}
+
+/* What stands before the secret half: never encrypted. */
+static enum err read_head(struct reading *r, struct slice *public_blob, struct why *reterr)
+{
+    struct slice cipher;
+    struct slice ignored;
+    static const size_t magic = sizeof("openssh-key-v1");
+
+    if (r->left < magic || memcmp(r->at, "openssh-key-v1", magic) != 0)
+        return why_set(reterr, ERR_INVALID, "ssh_key", "ssh_key: it is broken");
+    r->at += magic;
+    r->left -= magic;
+    if (!take_string(r, &cipher) || !take_string(r, &ignored) || !take_string(r, &ignored) || r->left < 4)
+        return why_set(reterr, ERR_INVALID, "ssh_key", "ssh_key: it is broken");
+    if (!slice_eq(cipher, SLICE("none")))
+        return why_set(reterr, ERR_INVALID, "ssh_key",
+                       "ssh_key: it has a passphrase, which nobody could type in here; `ssh-keygen -p -f "
+                       "FILE` takes it off");
+    r->at += 4; /* how many keys */
+    r->left -= 4;
+    if (!take_string(r, public_blob) || public_blob->len < 8)
+        return why_set(reterr, ERR_INVALID, "ssh_key", "ssh_key: it is broken");
+    return ERR_OK;
+}
+
+static enum err public_of_blob(struct slice blob, struct buf *out, struct why *reterr)
+{
+    struct reading r = {(const uint8_t *)blob.ptr, blob.len};
+    struct slice type;
+    char base64[SSH_KEY_FILE_BYTES_MAX * 2];
+
+    if (!take_string(&r, &type) || type.len == 0 || type.len > 64)
+        return why_set(reterr, ERR_INVALID, "ssh_key", "ssh_key: it is broken");
+    CHECK(sodium_bin2base64(base64, sizeof(base64), (const uint8_t *)blob.ptr, blob.len,
+                            sodium_base64_VARIANT_ORIGINAL) != NULL);
+    buf_put(out, type.ptr, type.len);
+    buf_putc(out, ' ');
+    buf_puts(out, base64);
+    return ERR_OK;
+}
+
+enum err ssh_key_public_of(struct slice file, struct buf *out, struct why *reterr)
+{
+    static const char head[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
+    static const char tail[] = "-----END OPENSSH PRIVATE KEY-----";
+    uint8_t bytes[SSH_KEY_FILE_BYTES_MAX];
+    const char *from = file.len > 0 ? memmem(file.ptr, file.len, head, sizeof(head) - 1) : NULL;
+    const char *to =
+        from != NULL ? memmem(from, file.len - (size_t)(from - file.ptr), tail, sizeof(tail) - 1) : NULL;
+    struct reading r = {bytes, 0};
+    struct slice blob;
+    enum err err;
+
+    CHECK(sodium_init() >= 0);
+    if (from == NULL && file.len > 0 && memmem(file.ptr, file.len, " PRIVATE KEY-----", 17) != NULL)
+        return why_set(reterr, ERR_INVALID, "ssh_key",
+                       "ssh_key: it is in an older form; `ssh-keygen -p -f FILE` writes it in OpenSSH's own");
+    if (to == NULL || file.len > SSH_KEY_FILE_BYTES_MAX)
+        return why_set(reterr, ERR_INVALID, "ssh_key",
+                       "ssh_key: it is no private key as ssh-keygen writes it");
+    from += sizeof(head) - 1;
+    if (sodium_base642bin(bytes, sizeof(bytes), from, (size_t)(to - from), "\r\n \t", &r.left, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        err = why_set(reterr, ERR_INVALID, "ssh_key", "ssh_key: it is broken");
+    else
+        err = read_head(&r, &blob, reterr);
+    if (err == ERR_OK)
+        err = public_of_blob(blob, out, reterr);
+    mem_wipe(bytes, sizeof(bytes));
+    return err;
+}
+
+/* ---- known_hosts ---- */
+
 /* A pattern of known_hosts ends at a comma or blank, and `*?!|@#[` mean something there. */
 static bool is_host(const char *address)
 {

@@ -29,6 +29,12 @@ void ssh_key_done(struct ssh_key *k);                    /* overwrites it; NULL 
  * base64 being the same one? Text behind it would be options or a second key. */
 bool ssh_key_is_public_line(const char *line);
 
+#define SSH_KEY_FILE_BYTES_MAX 16384u
+
+/* Append the public line, without a comment, of a private key file of any type. ERR_INVALID says what is wrong with the file: it is none,
+ * is in an older form than OpenSSH's own, or has a passphrase, which nobody could type in here. */
+MUST_USE enum err ssh_key_public_of(struct slice private_file, struct buf *out, struct why *reterr);
+
 #define SSH_HOST_BYTES_MAX 255u
 
 /* Append the line of known_hosts by which `address` (a name, an IPv4 or IPv6 address) at `port` (0: 22) has exactly this

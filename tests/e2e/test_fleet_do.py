@@ -228,6 +228,25 @@ class RealHosts(Case):
         self.assertIn("Host key verification failed", done.stderr)
         self.assertEqual(done.stdout, "")
 
+    def test_the_agent_is_brought_over_a_connection_that_is_verified(self):
+        d = self.drive()
+        d.ask("create", 1, 10)
+        machine = d.until_active(1)[0]
+        d.ask("login", os.path.join(self.folder, "login"))
+        self.assertEqual(d.ask("link", 1, 10, machine["address"]), {"told": "up", "server": 1})
+
+    def test_a_link_to_another_host_key_is_refused_and_says_so(self):
+        d = self.drive()
+        self.cloud.fault("wrong-host-key")
+        d.ask("create", 1, 10)
+        machine = d.until_active(1)[0]
+        d.ask("login", os.path.join(self.folder, "login"))
+        answer = d.ask("link", 1, 10, machine["address"])
+        self.assertEqual((answer["told"], answer["was_up"]), ("down", False))
+        self.assertIn("the host key of %s is not the one that was made for this machine" % machine["address"], answer["reason"])
+        # Nothing was said to it that is meant for our machine.
+        self.assertFalse(any("/.wrata/" in command for _, command in self.hosts.all[0].commands()))
+
     def test_droplets_that_vanish_or_never_come_up_are_shown_as_they_are(self):
         d = self.drive()
         self.cloud.fault("never-active")
@@ -236,6 +255,36 @@ class RealHosts(Case):
         d.ask("create", 2, 20)
         wait_for("one is gone", lambda: len(self.cloud.alive()) == 1)
         self.assertEqual([(m["id"], m["state"]) for m in d.list()["machines"]], [(never["id"], "new")])
+
+
+class Fake(unittest.TestCase):
+    """The fake fleet: a machine is a folder, and a real agent runs in it."""
+
+    def test_an_agent_runs_in_the_folder_of_a_machine_and_ends_with_it(self):
+        folder = tempfile.TemporaryDirectory(prefix="wrata-fake-")
+        self.addCleanup(folder.cleanup)
+        d = Drive("fake", {}, "http://127.0.0.1:1", "", folder.name)
+        self.addCleanup(d.process.stdout.close)
+        self.addCleanup(d.end)
+        made = d.ask("create", 1, 10)
+        home = os.path.join(folder.name, "fake", made["id"])
+        self.assertEqual(d.ask("words", made["id"])["told"], "up")
+        self.assertEqual(len([n for n in os.listdir(os.path.join(home, ".wrata")) if n.startswith("agent-")]), 1)
+
+        def running():
+            found = []
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    if os.readlink("/proc/%s/exe" % pid).startswith(home):
+                        found.append(pid)
+                except OSError:
+                    pass  # it has ended, or is not ours to look at
+            return found
+
+        self.assertNotEqual(running(), [])
+        d.say("destroy", made["id"])
+        self.assertEqual({a["told"] for a in d.wait(2)}, {"destroyed", "down"})
+        wait_for("its processes end", lambda: not running())
 
 
 if __name__ == "__main__":

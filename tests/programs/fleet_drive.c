@@ -5,6 +5,8 @@
  *     create SERVER INTENT [SIZE]   destroy ID   list ASK   renew ID SECONDS   catalog   connect ID ADDRESS
  *     key SERVER INTENT ADDRESS     the line of known_hosts for the machine that this call makes
  *     login FILE                    write the private half of the authorized key there
+ *     link SERVER INTENT ADDRESS    connect to that machine by ssh with this login, until its agent answers
+ *     words ID                      the same by the words that `connect` gives
  *     change OPTIONS                other options from now on
  *
  * It ends with its input. Keys follow from the numbers, so that a test can make them again. */
@@ -18,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "fleet/fleet.h"
+#include "link/link.h"
 #include "net/ssh_key.h"
 #include "wire/json_out.h"
 
@@ -30,6 +33,9 @@ struct drive {
     struct buf line;
     struct fleets *all;
     struct fleet *f;
+    struct links *links;
+    char login[4096]; /* the file */
+    bool links_words; /* the next way is one for a link */
 };
 
 /* ---- answers ---- */
@@ -178,7 +184,16 @@ static void on_catalog_failed(void *ctx, struct fleet *f, const struct fleet_fai
 
 static void on_way(void *ctx, struct fleet *f, const char *machine, const struct fleet_way *way)
 {
-    (void)ctx, (void)f;
+    struct drive *d = ctx;
+
+    (void)f;
+    if (d->links_words) {
+        const struct server_row row = {.id = {1}, .name = "words", .fleet = FLEET_SSH, .slots = 1};
+
+        d->links_words = false;
+        link_connect_by(d->links, &row, &(struct link_way){.argv = way->argv, .n_argv = way->n_argv});
+        return;
+    }
     on_machine("way", machine);
     jo_ktext(&out, "address", way->address);
     jo_ktext(&out, "user", way->user);
@@ -211,6 +226,71 @@ static const struct fleet_told told = {
     .way = on_way,
     .way_failed = on_way_failed,
 };
+
+/* ---- links ---- */
+
+static void on_up(void *ctx, struct server_id server, uint64_t link, const struct frame_hello *hello)
+{
+    (void)ctx, (void)link, (void)hello;
+    begin("up");
+    jo_kuint(&out, "server", server.v);
+    end();
+}
+
+static void on_down(void *ctx, struct server_id server, uint64_t link, const char *reason)
+{
+    (void)ctx;
+    begin("down");
+    jo_kuint(&out, "server", server.v);
+    jo_kbool(&out, "was_up", link != 0);
+    jo_ktext(&out, "reason", reason);
+    end();
+}
+
+static void on_beat(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat)
+{
+    (void)ctx, (void)server, (void)link, (void)beat;
+}
+
+static void on_started(void *ctx, struct server_id server, uint64_t link, const struct frame_started *started)
+{
+    (void)ctx, (void)server, (void)link, (void)started;
+}
+
+static void on_stream(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *stream)
+{
+    (void)ctx, (void)server, (void)link, (void)stream;
+}
+
+static void on_finished(void *ctx, struct server_id server, uint64_t link,
+                        const struct frame_finished *finished)
+{
+    (void)ctx, (void)server, (void)link, (void)finished;
+}
+
+static const struct link_ops link_told = {.up = on_up,
+                                          .down = on_down,
+                                          .beat = on_beat,
+                                          .started = on_started,
+                                          .stream = on_stream,
+                                          .finished = on_finished};
+
+static void key_of(uint64_t server, uint64_t intent, struct ssh_key *ret);
+
+static void link_by_ssh(struct drive *d, uint64_t server, uint64_t intent, const char *address)
+{
+    const struct server_row row = {.id = {server},
+                                   .name = "machine",
+                                   .fleet = FLEET_SSH,
+                                   .address = address,
+                                   .user = "root",
+                                   .identity = d->login,
+                                   .slots = 1};
+    struct ssh_key key;
+
+    key_of(server, intent, &key);
+    link_connect_by(d->links, &row, &(struct link_way){.host_key = key.public_line});
+}
 
 /* ---- orders ---- */
 
@@ -259,7 +339,7 @@ static void say_key(uint64_t server, uint64_t intent, const char *address)
     buf_done(&line);
 }
 
-static void write_login(const char *path)
+static void write_login(struct drive *d, const char *path)
 {
     struct ssh_key key;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -267,6 +347,7 @@ static void write_login(const char *path)
     key_of(0, 0, &key);
     if (fd < 0 || write(fd, key.private_file, strlen(key.private_file)) < 0 || close(fd) != 0)
         perror(path);
+    (void)snprintf(d->login, sizeof(d->login), "%s", path);
     begin("login");
     end();
 }
@@ -294,9 +375,14 @@ static void on_order(struct drive *d, char *line)
     else if (strcmp(words[0], "key") == 0)
         say_key(strtoull(words[1], NULL, 10), strtoull(words[2], NULL, 10), words[3]);
     else if (strcmp(words[0], "login") == 0)
-        write_login(words[1]);
-    else if (strcmp(words[0], "change") != 0 ||
-             fleet_change(d->f, words[1], strlen(words[1]), &why) != ERR_OK)
+        write_login(d, words[1]);
+    else if (strcmp(words[0], "link") == 0)
+        link_by_ssh(d, strtoull(words[1], NULL, 10), strtoull(words[2], NULL, 10), words[3]);
+    else if (strcmp(words[0], "words") == 0) {
+        d->links_words = true;
+        fleet_connect(d->f, &(struct machine){.id = words[1], .name = "", .address = ""}, "");
+    } else if (strcmp(words[0], "change") != 0 ||
+               fleet_change(d->f, words[1], strlen(words[1]), &why) != ERR_OK)
         (void)fprintf(stderr, "fleet_drive: what is '%s'?\n", line);
 }
 
@@ -324,6 +410,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     }
     if (n < 0) {
         uv_close((uv_handle_t *)&d->in, NULL);
+        links_free(d->links);
         fleets_free(d->all);
     }
 }
@@ -351,6 +438,12 @@ int main(int argc, char **argv)
     }
     fleets_set_token(d.all, slice_of(token));
     if (fleet_open(d.all, argv[1], "drive", argv[2], strlen(argv[2]), &d.f, &why) != ERR_OK) {
+        (void)fprintf(stderr, "fleet_drive: %s\n", why.text);
+        return 2;
+    }
+    if (links_new(&d.loop,
+                  &(struct link_opts){.data_dir = argv[4], .instance = INSTANCE, .connect_ms = 20000},
+                  &link_told, &d, &d.links, &why) != ERR_OK) {
         (void)fprintf(stderr, "fleet_drive: %s\n", why.text);
         return 2;
     }

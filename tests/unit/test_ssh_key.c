@@ -149,6 +149,70 @@ static void test_ssh_key__public_lines_are_told_from_what_is_none(void **state)
     }
 }
 
+static void test_ssh_key__the_public_half_is_found_in_files_of_every_type(void **state)
+{
+    static const char *const types[] = {"-t ed25519", "-t rsa -b 2048", "-t ecdsa -b 384"};
+    char command[256];
+    struct buf out;
+    struct why why;
+
+    (void)state;
+    buf_init(&out, KIB(16));
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct ssh_key ours;
+        char *file;
+        char expected[4096];
+
+        (void)snprintf(command, sizeof(command), "rm -f k k.pub; ssh-keygen -q %s -N '' -C '' -f k",
+                       types[i]);
+        (void)said(command);
+        (void)snprintf(expected, sizeof(expected), "%s",
+                       said("ssh-keygen -y -f k | cut -d' ' -f1,2 | tr -d '\\n'"));
+        file = xstrdup(said("cat k"));
+        buf_clear(&out);
+        assert_int_equal(ssh_key_public_of(slice_of(file), &out, &why), ERR_OK);
+        assert_string_equal(buf_str(&out), expected);
+        assert_true(ssh_key_is_public_line(buf_str(&out)));
+        free(file);
+        ssh_key_from_seed(seed_of_ones, "", &ours);
+        buf_clear(&out);
+        assert_int_equal(ssh_key_public_of(slice_of(ours.private_file), &out, &why), ERR_OK);
+        assert_string_equal(buf_str(&out), ours.public_line);
+    }
+    buf_done(&out);
+}
+
+static void test_ssh_key__files_that_cannot_be_used_say_why(void **state)
+{
+    static const struct {
+        const char *make;
+        const char *says;
+    } cases[] = {
+        {"ssh-keygen -q -t ed25519 -N secret -f k", "passphrase"},
+        {"ssh-keygen -q -t rsa -m PEM -N '' -f k", "older form"},
+        {"echo hello >k", "no private key"},
+        {": >k", "no private key"},
+        {"ssh-keygen -q -t ed25519 -N '' -f k; sed -i 3d k", "broken"},
+        {"printf '%s\\n%s\\n' '-----BEGIN OPENSSH PRIVATE KEY-----' '-----END OPENSSH PRIVATE KEY-----' >k",
+         "broken"},
+    };
+    char command[256];
+    struct buf out;
+    struct why why;
+
+    (void)state;
+    buf_init(&out, KIB(16));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)snprintf(command, sizeof(command), "rm -f k k.pub; %s", cases[i].make);
+        (void)said(command);
+        assert_int_equal(ssh_key_public_of(slice_of(said("cat k")), &out, &why), ERR_INVALID);
+        if (strstr(why.text, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].make, why.text);
+        assert_int_equal(out.len, 0);
+    }
+    buf_done(&out);
+}
+
 static void test_ssh_key__known_hosts_lines_are_found_by_ssh_keygen(void **state)
 {
     struct ssh_key k;
@@ -199,6 +263,8 @@ int main(void)
         cmocka_unit_test(test_ssh_key__the_same_seed_gives_the_same_key),
         cmocka_unit_test(test_ssh_key__a_signature_of_it_is_verified_by_ssh_keygen),
         cmocka_unit_test(test_ssh_key__public_lines_are_told_from_what_is_none),
+        cmocka_unit_test(test_ssh_key__the_public_half_is_found_in_files_of_every_type),
+        cmocka_unit_test(test_ssh_key__files_that_cannot_be_used_say_why),
         cmocka_unit_test(test_ssh_key__known_hosts_lines_are_found_by_ssh_keygen),
         cmocka_unit_test(test_ssh_key__what_would_be_a_pattern_is_no_known_host),
     };
