@@ -222,7 +222,7 @@ int cmd_reap(struct cli *cli)
     struct credentials credentials = {0};
     char own[INSTANCE_BYTES_MAX + 1];
     const char *instance;
-    struct slice token;
+    struct slice token = {0};
     struct why why = {0};
     enum err err = find_instance(cli, own, &instance, &why);
     int rc;
