@@ -160,6 +160,9 @@ static void piece_job(struct reader *r, struct req *rq)
         return;
     rq->err = pack_read(rq->api->data_dir, one->row.pack, one->row.offset + one->from,
                         buf_reserve(&one->piece, want), want, &got, &rq->why);
+    if (rq->err == ERR_NOTFOUND)
+        (void)why_set(&rq->why, ERR_NOTFOUND, NULL, "the file of artifact %llu is not there any more",
+                      (unsigned long long)one->row.id);
     if (rq->err == ERR_OK && got < want)
         rq->err = why_set(&rq->why, ERR_IO, NULL, "the file of artifact %llu is shorter than it was",
                           (unsigned long long)one->row.id);

@@ -208,6 +208,15 @@ class Whole(Kept):
         self.assertEqual(self.get("/api/v1/runs/%d/artifacts.zip" % runs["none.sh"]["id"])[0], 404)
         self.assertEqual(self.get("/api/v1/launches/999/artifacts.zip")[0], 404)
         self.assertEqual(os.listdir(os.path.join(server.data, "tmp")), [])
+        # one whose file was lost is left out of the zip, and said to be lost when it is asked for
+        lost = next(p for p in self.packs() if os.path.basename(p).startswith("%d-" % one["id"]))
+        os.unlink(os.path.join(server.data, "artifacts", lost))
+        with zipfile.ZipFile(io.BytesIO(self.get("/api/v1/launches/%d/artifacts.zip" % done["id"])[2])) as z:
+            self.assertIsNone(z.testzip())
+            self.assertEqual(sorted(n for n in z.namelist() if not n.endswith("/out/empty")),
+                             sorted(n for n in want if n.startswith("%d-" % runs["two.sh"]["id"]) and not n.endswith("/out/empty")))
+        status, _, body = self.get("/api/v1/artifacts/%d" % self.artifacts(one)[0]["id"])
+        self.assertEqual((status, json.loads(body)["error"]["message"]), (404, "the file of artifact %d is not there any more" % self.artifacts(one)[0]["id"]))
 
     def test_one_is_deleted_then_the_last_and_the_space_returns(self):
         server = self.begin({"a.sh": "mkdir -p out; head -c 3000000 /dev/urandom > out/1; echo 2 > out/2\n"})

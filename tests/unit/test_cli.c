@@ -202,6 +202,32 @@ static void test_text__is_as_wide_as_its_columns(void **state)
     assert_int_equal(text_width("e\xcc\x81"), 1);
 }
 
+static void test_text__sizes_are_said_as_people_do(void **state)
+{
+    static const struct {
+        int64_t n;
+        const char *text;
+    } sizes[] = {{0, "0 bytes"},
+                 {1, "1 byte"},
+                 {1023, "1023 bytes"},
+                 {1024, "1.0 KiB"},
+                 {1536, "1.5 KiB"},
+                 {1048575, "1.0 MiB"},
+                 {20971520, "20.0 MiB"},
+                 {INT64_C(5) << 40, "5.0 TiB"},
+                 {INT64_C(5) << 50, "5120.0 TiB"}};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 64);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        buf_clear(&out);
+        text_bytes(&out, sizes[i].n);
+        assert_string_equal(buf_str(&out), sizes[i].text);
+    }
+    buf_done(&out);
+}
+
 static void test_text__a_shell_reads_the_word_back(void **state)
 {
     static const char *const pairs[][2] = {{"spec/a_spec.rb", "spec/a_spec.rb"},
@@ -467,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_help__documents_are_up_to_date),
         cmocka_unit_test(test_text__controls_are_shown_not_obeyed),
         cmocka_unit_test(test_text__is_as_wide_as_its_columns),
+        cmocka_unit_test(test_text__sizes_are_said_as_people_do),
         cmocka_unit_test(test_text__a_shell_reads_the_word_back),
         cmocka_unit_test(test_log_filter__is_the_same_for_every_split),
         cmocka_unit_test(test_progress__fits_every_width),
