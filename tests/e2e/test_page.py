@@ -9,6 +9,21 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import wrata  # noqa: E402
 
 
+LEFT_SPEC = """
+require "base64"
+RSpec.describe "A form" do
+  it "is sent" do |example|
+    Dir.mkdir("left")
+    File.binwrite("left/pixel.png", Base64.decode64("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNogAIAAIIAgZ1yQ5sAAAAASUVORK5CYII="))
+    File.write("left/mischief.html", "<script>document.title = 'done'</script>")
+    File.write("left/mischief.svg", "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
+    example.metadata[:screenshot] = { :image => "left/pixel.png" }
+    raise "it was not"
+  end
+end
+"""
+
+
 class Page(wrata.Case):
     def test_from_the_board_to_the_log_of_a_failing_example(self):
         web = os.path.join(wrata.SOURCE, "web")
@@ -23,11 +38,14 @@ class Page(wrata.Case):
         server = self.serve()
         server.add_local("local-1", 2)
         server.wait_online("local-1")
+        left = self.project({"left_spec.rb": LEFT_SPEC}, "left")
+        first = server.wait_launch(server.launch(left, ["left_spec.rb"], artifacts=["left/*"])["id"])
+        run = server.get("/api/v1/runs?launch=%d" % first["id"])["items"][0]
         launch = server.wait_launch(server.launch(suite, ["spec/"])["id"])
         self.assertEqual(launch["outcome"], "failed")
         self.assertEqual(launch["examples"], {"discovered": 92, "passed": 88, "failed": 2, "pending": 2, "errors": 0})
         done = subprocess.run(["node", "--test", "test/server.test.mjs"], cwd=web, capture_output=True, text=True,
-                              env=dict(os.environ, WRATA_URL=server.url, WRATA_TOKEN=server.token), timeout=200)
+                              env=dict(os.environ, WRATA_URL=server.url, WRATA_TOKEN=server.token, WRATA_LEFT=str(run["id"])), timeout=200)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

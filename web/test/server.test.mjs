@@ -54,3 +54,28 @@ test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, asy
   assert.deepEqual(wrong.filter((w) => !/404/.test(w)), []);
   assert.deepEqual(foreign, []);
 });
+
+// WRATA_LEFT: a run that left a picture for its failing example, and a page that would do something if it could.
+test('files that a run left', { skip: skip || (process.env.WRATA_LEFT ? false : 'WRATA_LEFT is not set'), timeout: 100_000 }, async (t) => {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'] });
+  t.after(() => browser.close());
+  const page = await browser.newPage({ extraHTTPHeaders: headers }), wrong = [];
+  page.on('pageerror', (e) => wrong.push(String(e)));
+  page.on('console', (m) => { if (m.type() === 'error') wrong.push(m.text()); });
+  await page.goto(`${base}/runs/${process.env.WRATA_LEFT}`);
+  const image = page.locator('.failure .artifact img').first();
+  await image.waitFor();
+  await page.waitForFunction(() => document.querySelector('.failure .artifact img').naturalWidth === 1, null, { timeout: 10_000 });
+  await page.getByRole('tab', { name: /Files\s*3/ }).click();
+  assert.deepEqual((await page.locator('.artifact .name').allInnerTexts()).sort(), ['mischief.html', 'mischief.svg', 'pixel.png']);
+  const down = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Download all' }).click();
+  assert.equal((await down).suggestedFilename(), `run-${process.env.WRATA_LEFT}-artifacts.zip`);
+  const { items } = await (await fetch(`${base}/api/v1/runs/${process.env.WRATA_LEFT}/artifacts`, { headers })).json();
+  for (const a of items) {
+    const r = await fetch(`${base}/api/v1/artifacts/${a.id}`, { headers });
+    assert.match(r.headers.get('content-security-policy'), /^sandbox; default-src 'none'/);
+    assert.equal(r.headers.get('content-disposition').startsWith('inline'), a.type === 'image/png');
+  }
+  assert.deepEqual(wrong, []);
+});
