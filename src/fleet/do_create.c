@@ -139,8 +139,8 @@ static void refused(struct do_op *op, const struct cloud_answer *a)
         op->d->image.is_known = false;
         create_next(op);
     } else if (is_region(said)) {
-        (void)snprintf(op->refusal, sizeof(op->refusal), "%s: %.240s", op->d->o->regions.at[op->region],
-                       said);
+        op->has_hope = op->has_hope || !says(said, "invalid");
+        (void)snprintf(op->refusal, sizeof(op->refusal), "%s: %.240s", op->asked_region, said);
         op->region++;
         create_next(op);
     } else {
@@ -195,23 +195,67 @@ static bool image_is_in(const struct do_image_choice *c, const char *region)
     return false;
 }
 
+/* Of a list of names a sentence has the first few. */
+static void put_names(struct buf *out, const char *const *names, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && out->len < 200; i++)
+        buf_printf(out, "%s%s", i > 0 ? ", " : "", names[i]);
+}
+
+/* Does the catalog, if it was read, say that waiting is of no use? */
+static bool is_hopeless(const struct do_op *op, struct do_failure *why)
+{
+    const struct do_fleet *d = op->d;
+    const char *size = op->spec->size[0] != '\0' ? op->spec->size : d->o->size;
+    const struct fleet_size *found = NULL;
+    struct buf in;
+
+    if (!d->catalog.has_kept)
+        return false;
+    for (uint32_t i = 0; i < d->catalog.kept.n_sizes; i++) {
+        if (strcmp(d->catalog.kept.sizes[i].name, size) == 0)
+            found = &d->catalog.kept.sizes[i];
+    }
+    if (found == NULL) {
+        do_failure_set(why, FLEET_FAULT_INVALID, 0, "making a machine: DigitalOcean has no size '%.80s'",
+                       size);
+        return true;
+    }
+    for (uint32_t i = 0; i < found->n_regions; i++) {
+        for (uint32_t k = 0; k < d->o->regions.n; k++) {
+            if (strcmp(found->regions[i], d->o->regions.at[k]) == 0)
+                return false;
+        }
+    }
+    buf_init(&in, KIB(8));
+    put_names(&in, found->regions, found->n_regions);
+    do_failure_set(
+        why, FLEET_FAULT_INVALID, 0,
+        "making a machine: the size '%.80s' is to be had in %s, and in none of the fleet's regions", size,
+        in.len > 0 ? buf_str(&in) : "no region");
+    buf_done(&in);
+    return true;
+}
+
 static void no_region(struct do_op *op)
 {
     struct do_failure why;
     struct buf in;
 
-    buf_init(&in, KIB(8));
     if (op->refusal[0] != '\0') {
-        do_failure_set(&why, FLEET_FAULT_BUSY, NO_ROOM_RETRY_MS,
-                       "making a machine: none of the fleet's regions has it: the last one, %s", op->refusal);
+        if (!is_hopeless(op, &why))
+            do_failure_set(&why, op->has_hope ? FLEET_FAULT_BUSY : FLEET_FAULT_INVALID,
+                           op->has_hope ? NO_ROOM_RETRY_MS : 0,
+                           "making a machine: none of the fleet's regions has it: the last one, %s",
+                           op->refusal);
     } else {
-        for (uint32_t i = 0; i < op->d->image.n_regions && in.len < 200; i++)
-            buf_printf(&in, "%s%s", i > 0 ? ", " : "", op->d->image.regions[i]);
+        buf_init(&in, KIB(8));
+        put_names(&in, (const char *const *)op->d->image.regions, op->d->image.n_regions);
         do_failure_set(&why, FLEET_FAULT_INVALID, 0,
                        "making a machine: the image '%.80s' is in %s, and in none of the fleet's regions",
                        op->d->o->image, in.len > 0 ? buf_str(&in) : "no region");
+        buf_done(&in);
     }
-    buf_done(&in);
     create_failed(op, &why);
 }
 
@@ -222,6 +266,7 @@ static void post(struct do_op *op, const char *region)
     struct why why;
     struct buf body;
 
+    (void)snprintf(op->asked_region, sizeof(op->asked_region), "%s", region);
     buf_init(&body, MIB(1));
     if (do_write_create(d->o, op->spec, d->f->all->instance, region, d->image.image, &body, &why) != ERR_OK) {
         do_failure_set(&failure, FLEET_FAULT_INVALID, 0, "making a machine: %s", why.text);
@@ -414,7 +459,7 @@ static void create_next(struct do_op *op)
     }
     while (op->region < d->o->regions.n && !image_is_in(&d->image, d->o->regions.at[op->region]))
         op->region++;
-    if (op->region == d->o->regions.n)
+    if (op->region >= d->o->regions.n)
         no_region(op);
     else
         post(op, d->o->regions.at[op->region]);

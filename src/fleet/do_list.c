@@ -71,29 +71,45 @@ static const char *lease_tag(const struct do_droplet *x)
     return "";
 }
 
+static bool is_shown(const struct do_list *l, const char *id)
+{
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (strcmp(l->at[i].m.id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is known from now on: what the list shows, and the young that it does not show yet. */
 static void remember(struct do_fleet *d)
 {
     struct do_list *l = &d->list;
+    struct do_known *old = d->known;
+    uint32_t n_old = d->n_known;
 
-    for (uint32_t i = 0; i < d->n_known;) {
-        struct do_known *k = &d->known[i];
-        bool is_listed = false;
-
-        for (uint32_t j = 0; j < l->n && !is_listed; j++)
-            is_listed = strcmp(l->at[j].m.id, k->id) == 0;
-        if (is_listed || k->is_young)
-            i++;
-        else
-            do_known_remove(d, k->id);
-    }
+    d->known = xcalloc(l->n + n_old + 1, sizeof(*d->known));
+    d->cap_known = l->n + n_old + 1;
+    d->n_known = 0;
     for (uint32_t j = 0; j < l->n; j++) {
-        struct do_known *k = do_known_add(d, l->at[j].m.id);
+        struct do_known *k = &d->known[d->n_known];
 
         if (l->at[j].seq == BY_ID)
             continue; /* as young as before: no list has shown it */
-        k->is_young = false;
+        d->n_known++;
+        k->id = xstrdup(l->at[j].m.id);
         (void)snprintf(k->until, sizeof(k->until), "%s", lease_tag(&l->at[j]));
     }
+    for (uint32_t i = 0; i < n_old; i++) {
+        bool stays = old[i].is_young;
+
+        for (uint32_t j = 0; j < l->n && stays; j++)
+            stays = l->at[j].seq == BY_ID || strcmp(l->at[j].m.id, old[i].id) != 0;
+        if (stays)
+            d->known[d->n_known++] = old[i];
+        else
+            free(old[i].id);
+    }
+    free(old);
 }
 
 static void listed(struct do_fleet *d)
@@ -175,15 +191,6 @@ static void on_young(void *ctx, const struct cloud_answer *a)
         add(d, &x);
     }
     next_young(d);
-}
-
-static bool is_shown(const struct do_list *l, const char *id)
-{
-    for (uint32_t i = 0; i < l->n; i++) {
-        if (strcmp(l->at[i].m.id, id) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void next_young(struct do_fleet *d)

@@ -28,7 +28,9 @@ struct do_op {
     uint32_t region; /* which of the options' is tried */
     bool waits_for_image;
     bool looked_again; /* the image was looked up anew after it was refused */
-    char refusal[300]; /* what the last region said */
+    char refusal[400]; /* what the last region said */
+    char asked_region[112];
+    bool has_hope; /* one of them may have room later */
     /* renew */
     struct wall lease_until;
     bool is_checked; /* it carries our mark */

@@ -185,6 +185,32 @@ static void test_do__no_region_with_room_is_busy_and_says_which_was_last(void **
     assert_int_equal(w->n_droplets, 0);
 }
 
+static void test_do__what_no_region_will_ever_have_is_invalid(void **state)
+{
+    struct world *w = *state;
+
+    world_fault(w,
+                (struct rule){"POST", "/v2/droplets", STATUS, 422,
+                              "{\"message\":\"You specified an invalid region for Droplet creation.\"}", 2});
+    world_create(w, 1, 10);
+    world_run(w, 60000);
+    assert_int_equal(w->last_fault, FLEET_FAULT_INVALID);
+    fleet_catalog_ask(w->f, false);
+    world_run(w, 60000);
+    (void)world_said(w);
+    for (int i = 0; i < 2; i++) {
+        world_fault(w, (struct rule){"POST", "/v2/droplets", STATUS, 422,
+                                     "{\"message\":\"Size is not available in this region.\"}", 2});
+        world_create_sized(w, 2, 20 + (uint64_t)i, i == 0 ? "s-9vcpu" : "s-3vcpu");
+        world_run(w, 60000);
+    }
+    assert_string_equal(
+        world_said(w), "create failed s2 i20: invalid: making a machine: DigitalOcean has no size 's-9vcpu'\n"
+                       "create failed s2 i21: invalid: making a machine: the size 's-3vcpu' is to be had in "
+                       "nyc3, and in none of the fleet's "
+                       "regions\n");
+}
+
 static void test_do__what_the_cloud_refuses_is_invalid_and_a_token_auth(void **state)
 {
     static const struct {
@@ -690,8 +716,9 @@ static void test_do__the_catalog_is_kept_for_an_hour_and_shown_with_its_age(void
     fleet_catalog_ask(w->f, false);
     fleet_catalog_ask(w->f, false); /* shares the answer */
     world_run(w, 5000);
-    assert_string_equal(world_said(w),
-                        "catalog: s-1vcpu-1gb=8930 s-2vcpu-2gb=26790; 1 regions, 1 images, at most 3000\n");
+    assert_string_equal(
+        world_said(w),
+        "catalog: s-1vcpu-1gb=8930 s-2vcpu-2gb=26790 s-3vcpu=50000; 1 regions, 1 images, at most 3000\n");
     before = w->asked;
     at = w->catalog_at;
     world_run(w, 1800000);
@@ -816,6 +843,31 @@ static void test_do__closing_a_fleet_ends_all_that_is_under_way(void **state)
     assert_string_equal(world_said(w), "");
 }
 
+static void test_do__options_can_change_at_any_moment(void **state)
+{
+    static const char *const all[] = {"{\"image\":\"7\",\"regions\":[\"ams3\"]}", NAMED,
+                                      "{\"image\":\"other\",\"regions\":[\"fra1\",\"ams3\",\"nyc3\"]}"};
+    struct why why;
+
+    (void)state;
+    for (int ms = 0; ms < 800; ms += 20) {
+        struct world *w = world_new("digitalocean", NAMED);
+
+        w->images = "[" IMAGE(7, "qa-1", "[\"fra1\",\"ams3\"]", "2026-01-01T00:00:00Z", "available") "]";
+        w->no_room = "fra1";
+        for (uint64_t i = 1; i <= 12; i++)
+            world_create(w, i, i);
+        for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+            world_run(w, ms);
+            assert_int_equal(fleet_change(w->f, all[i], strlen(all[i]), &why), ERR_OK);
+        }
+        world_run(w, 60000);
+        assert_int_equal(w->n_created + w->n_failed, 12); /* each is answered */
+        assert_int_equal(w->n_created, w->n_droplets);
+        world_free(w);
+    }
+}
+
 static void test_do__a_fleet_can_be_closed_at_any_moment(void **state)
 {
     (void)state;
@@ -899,6 +951,7 @@ int main(void)
         TEST(test_do__a_full_account_is_a_limit_and_costs_one_call),
         TEST(test_do__a_region_without_room_sends_it_to_the_next),
         TEST(test_do__no_region_with_room_is_busy_and_says_which_was_last),
+        TEST(test_do__what_no_region_will_ever_have_is_invalid),
         TEST(test_do__what_the_cloud_refuses_is_invalid_and_a_token_auth),
         TEST(test_do__without_a_token_nothing_is_asked),
         TEST_NAMED(test_do__the_newest_snapshot_that_matches_is_taken),
@@ -930,6 +983,7 @@ int main(void)
         TEST(test_do__two_hundred_at_once_stay_under_the_budget),
         TEST(test_do__an_hour_has_a_limit_as_well_and_destroying_goes_first),
         TEST(test_do__closing_a_fleet_ends_all_that_is_under_way),
+        cmocka_unit_test(test_do__options_can_change_at_any_moment),
         cmocka_unit_test(test_do__a_fleet_can_be_closed_at_any_moment),
         cmocka_unit_test(test_do__options_that_make_no_sense_name_their_field),
     };
