@@ -387,8 +387,10 @@ void life_on_timer(struct engine *e, struct server *s)
     case SERVER_CREATING:
         if (!mono_before(e->now.mono, creating_ends(e, s)))
             not_ready(e, s);
-        else
+        else if (!mono_before(e->now.mono, s->retry_at))
             create_call(e, s);
+        else
+            life_arm(e, s); /* the clock was set back since the limit was set */
         break;
     case SERVER_DESTROYING:
         destroy_call(e, s);
