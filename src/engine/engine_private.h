@@ -674,6 +674,7 @@ void server_power_on(struct engine *e, struct server *s, const char *size);
 void server_power_off(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
 void server_ended(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
 void server_progress(struct engine *e, struct server *s, const char *text);
+struct server *server_of_machine(const struct fleet *f, const char *machine); /* NULL: of none */
 void machine_found(struct engine *e, struct server *s, const struct machine *m);
 void machine_doubt(struct engine *e, struct server *s);
 void machine_absent(struct engine *e, struct server *s);

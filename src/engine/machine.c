@@ -287,7 +287,7 @@ static void destroy_call(struct engine *e, struct server *s)
     life_arm(e, s);
 }
 
-static struct server *server_of_machine(const struct fleet *f, const char *machine)
+struct server *server_of_machine(const struct fleet *f, const char *machine)
 {
     struct server *s;
 

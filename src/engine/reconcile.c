@@ -5,6 +5,7 @@
  *   a machine with our mark       and its server                  then
  *   the one we know, or made by   CREATING, CREATED               it is the server's: address, price, lease
  *   the newest intent             DESTROYING                      it is destroyed
+ *   of a server of another fleet  -                               that fleet's: those of a kind may share an account
  *   any other                     -                               a stray: destroyed after stray_ms, unless it is kept
  *
  *   a server without one in the list
@@ -145,6 +146,34 @@ static bool is_machine_of(const struct server *s, const struct fleet *f, const s
     return m->intent != 0 && m->intent == s->row.intent;
 }
 
+/* Whose mark it carries. A mark that cannot be read, on a machine that we know, is still no reason to destroy it. */
+static struct server *owner_of(const struct engine *e, const struct fleet *f, const struct machine *m)
+{
+    struct server *s = server_by_id(e, (struct server_id){m->server});
+    const struct fleet *x;
+
+    for (x = e->fleets; m->server == 0 && s == NULL && x != NULL; x = x->hh.next) {
+        if (x->row.kind == f->row.kind)
+            s = server_of_machine(x, m->id);
+    }
+    return s;
+}
+
+/* Fleets of one kind may share an account: then the list of each shows the machines of all. */
+static bool is_of_another(const struct engine *e, const struct fleet *f, const struct server *s,
+                          const struct machine *m)
+{
+    const struct fleet *x;
+
+    if (s != NULL && s->fleet != NULL)
+        return s->fleet != f && s->fleet->row.kind == f->row.kind;
+    for (x = e->fleets; x != NULL; x = x->hh.next) {
+        if (x != f && x->row.kind == f->row.kind && is_kept(x, m->id))
+            return true;
+    }
+    return false;
+}
+
 /* Half of it is over. Again with the next list, until it is renewed. */
 static void lease_look(struct engine *e, struct fleet *f, const struct machine *m)
 {
@@ -158,9 +187,9 @@ static void lease_look(struct engine *e, struct fleet *f, const struct machine *
 
 static void machine_look(struct engine *e, struct fleet *f, const struct machine *m)
 {
-    struct server *s = server_by_id(e, (struct server_id){m->server});
+    struct server *s = owner_of(e, f, m);
 
-    if (m->state == MACHINE_GONE)
+    if (m->state == MACHINE_GONE || is_of_another(e, f, s, m))
         return; /* as good as not listed */
     if (!is_machine_of(s, f, m)) {
         if (is_kept(f, m->id))

@@ -1,4 +1,5 @@
-/* test_engine_machines.c - what must never happen to a machine that is paid for, one by one: two for one server. Whole lives with clouds that lie are the simulator's (sim/cloud.c). */
+/* test_engine_machines.c - what must never happen to a machine that is paid for, one by one: two for one server, the end of one
+ * that somebody uses. Whole lives with clouds that lie are the simulator's (sim/cloud.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +123,43 @@ static uint64_t server_on(struct yard *y, uint64_t fleet, const char *name)
     return id.v;
 }
 
+static struct machine machine_of(struct yard *y, const char *id, const char *address)
+{
+    return (struct machine){.id = id,
+                            .server = y->server,
+                            .intent = y->intent,
+                            .name = "",
+                            .state = MACHINE_ACTIVE,
+                            .address = address,
+                            .size = "",
+                            .region = "",
+                            .lease_until = {INT64_C(1) << 50},
+                            .price_hour_microusd = -1};
+}
+
+static void made(struct yard *y, uint64_t fleet, const struct machine *m)
+{
+    struct event ev = {.kind = EV_MACHINE_CREATED};
+
+    ev.machine_create.fleet.v = fleet;
+    ev.machine_create.server = m->server;
+    ev.machine_create.intent = m->intent;
+    ev.machine_create.machine = *m;
+    turn(y, &ev);
+}
+
+/* Lists of these fleets that show this machine, for ten minutes: longer than any grace, shorter than `creating_ms`. */
+static void shown(struct yard *y, const uint64_t *fleets, uint32_t n, const struct machine *m)
+{
+    int64_t end_us = y->now.mono.us + INT64_C(600000000);
+
+    while (y->now.mono.us < end_us) {
+        for (uint32_t i = 0; i < n; i++)
+            listed(y, fleets[i], m, 1);
+        tick(y, 10000);
+    }
+}
+
 /* ---- two for one ---- */
 
 static void test_machine__a_clock_that_is_set_back_buys_no_second_one(void **state)
@@ -142,10 +180,105 @@ static void test_machine__a_clock_that_is_set_back_buys_no_second_one(void **sta
     yard_end(&y);
 }
 
+/* ---- two fleets of one account ---- */
+
+static void test_machine__what_another_fleet_of_the_account_uses_is_left_alone(void **state)
+{
+    struct machine m;
+    struct yard y;
+    uint64_t fleets[2];
+
+    (void)state;
+    yard_begin(&y);
+    fleets[0] = fleet_put(&y, "one");
+    fleets[1] = fleet_put(&y, "two");
+    (void)server_on(&y, fleets[0], "a");
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleets[0], &m);
+    /* Both read the list of all machines with the mark of this wrata. */
+    shown(&y, fleets, 2, &m);
+    assert_int_equal(y.destroys, 0);
+    assert_int_equal(fleet_by_id(y.e, (struct fleet_id){fleets[1]})->n_strays, 0);
+    yard_end(&y);
+}
+
+static void test_machine__one_that_another_fleet_keeps_stays(void **state)
+{
+    struct event gone = {.kind = EV_SERVER_REMOVE, .ticket = {3}};
+    struct machine m;
+    struct yard y;
+    uint64_t fleets[2];
+
+    (void)state;
+    yard_begin(&y);
+    fleets[0] = fleet_put(&y, "one");
+    fleets[1] = fleet_put(&y, "two");
+    gone.server_remove.server.v = server_on(&y, fleets[0], "a");
+    gone.server_remove.machine = FATE_KEEP;
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleets[0], &m);
+    turn(&y, &gone);
+    assert_int_equal(y.last_err, ERR_OK);
+    shown(&y, fleets, 2, &m);
+    assert_int_equal(y.destroys, 0);
+    yard_end(&y);
+}
+
+static void test_machine__one_that_lost_its_mark_is_not_destroyed_under_its_server(void **state)
+{
+    struct machine m;
+    struct yard y;
+    uint64_t fleet;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "one");
+    (void)server_on(&y, fleet, "a");
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleet, &m);
+    /* Somebody took a tag off in the cloud's own pages: it is ours, and does not say which. */
+    m.server = 0;
+    m.intent = 0;
+    shown(&y, &fleet, 1, &m);
+    assert_int_equal(y.destroys, 0);
+    assert_int_equal(y.creates, 1);
+    yard_end(&y);
+}
+
+static void test_machine__one_of_nobody_goes_whichever_fleet_sees_it(void **state)
+{
+    struct machine m = {.id = "m-9",
+                        .server = 999,
+                        .intent = 999,
+                        .name = "",
+                        .state = MACHINE_ACTIVE,
+                        .address = "",
+                        .size = "",
+                        .region = "",
+                        .price_hour_microusd = -1};
+    struct yard y;
+    uint64_t two;
+
+    (void)state;
+    yard_begin(&y);
+    (void)fleet_put(&y, "one");
+    two = fleet_put(&y, "two");
+    for (int i = 0; i < 30 && y.destroys == 0; i++) {
+        listed(&y, two, &m, 1);
+        tick(&y, 10000);
+    }
+    assert_int_equal(y.destroys, 1);
+    yard_end(&y);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine__a_clock_that_is_set_back_buys_no_second_one),
+        cmocka_unit_test(test_machine__what_another_fleet_of_the_account_uses_is_left_alone),
+        cmocka_unit_test(test_machine__one_that_another_fleet_keeps_stays),
+        cmocka_unit_test(test_machine__one_that_lost_its_mark_is_not_destroyed_under_its_server),
+        cmocka_unit_test(test_machine__one_of_nobody_goes_whichever_fleet_sees_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
