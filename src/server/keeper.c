@@ -3,7 +3,7 @@
  *   bytes ─▶ waiting ─▶ [thread pool: parse, write] ─▶ credit ─▶ … ─▶ [sync, rename] ─▶ rows ─▶ "ok", watchers
  *
  * A sending is worked on by one job at a time, and KEEP_JOBS sendings at a time; the others wait in a line. While a job
- * works, all but `waiting`, `chan` and `is_dropped` is the job's.
+ * works, all but `waiting`, `chan` and `is_dropped` is the job's. While rows are written, all is theirs.
  *
  * Invariants:
  *   P1  "ok" is said after the commit of the rows, which comes after the pack has its name
@@ -45,6 +45,7 @@ struct sending {
     bool is_in_line;
     bool is_working;
     bool is_dropped; /* nobody waits for it any more */
+    bool is_put;     /* its rows are on their way to the disk: on_put() ends it, and nothing else */
 
     /* of the job */
     uv_work_t work;
@@ -267,6 +268,7 @@ static void put_rows(struct sending *s)
                                     .rows = s->rows,
                                     .n = s->n_rows,
                                     .at = wall_now()};
+    s->is_put = true;
     store_artifacts_put(s->keeper->server->store, &s->put, on_put, s);
 }
 
@@ -348,6 +350,10 @@ void keeper_bytes(void *sink, char *bytes, size_t n)
 {
     struct sending *s = sink;
 
+    if (s->is_put) { /* it was whole; what comes behind it is nobody's */
+        free(bytes);
+        return;
+    }
     pieces_add(&s->waiting, bytes, n);
     line_up(s);
     start_jobs(s->keeper);
@@ -366,9 +372,11 @@ void keeper_drop(void *sink)
         *at = s->next;
         s->is_in_line = false;
     }
-    /* A job that works, and rows on their way, come back to it. */
-    if (!s->is_working && !s->has_ended)
-        give_up(s);
+    if (s->is_working || s->is_put)
+        return; /* they come back to it */
+    if (s->has_ended && s->pack != NULL)
+        keeper_remove(s->keeper, pack_name(s->pack)); /* P2 */
+    give_up(s);
 }
 
 /* ---- life ---- */

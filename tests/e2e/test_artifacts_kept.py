@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -405,8 +406,8 @@ class Retention(Kept):
 class Hostile(Kept):
     """Whoever speaks to an agent's socket can say anything on a channel of artifacts."""
 
-    def say(self, run, data):
-        """What comes back on a channel of that run, until it is closed."""
+    def say(self, run, data, late=None):
+        """What comes back on a channel of that run, until it is closed. `late`: so many seconds later one byte more is sent."""
         here = os.getcwd()
         os.chdir(os.path.dirname(glob.glob(os.path.join(self.server.data, "servers", "local-1", "*", "agent.sock"))[0]))
         try:
@@ -418,6 +419,8 @@ class Hostile(Kept):
             s.settimeout(20)
             try:
                 s.sendall(b"channel artifacts:%d:\n" % run + data)
+                if late is not None and not select.select([s], [], [], late)[0]:
+                    s.sendall(b"x")
             except OSError:
                 pass
             answer = b""
@@ -456,6 +459,24 @@ class Hostile(Kept):
         wait_for("none", lambda: self.packs() == [])
         self.assertEqual(server.get("/api/v1/artifacts"), {"runs": 0, "files": 0, "bytes": 0})
         self.assertFalse(os.path.exists(outside))
+        server.post("/api/v1/launches/%d/stop" % launch["id"])
+        server.wait_launch(launch["id"])
+
+
+    def test_bytes_behind_the_end_of_what_is_being_kept(self):
+        """Its rows are on their way to the disk, and still more comes: what was whole is kept, the rest is nobody's."""
+        server = self.begin({"a.sh": "echo up; sleep 100\n"}, slots=2)
+        launch = server.launch(self.repo, ["a.sh"])
+        run = wait_for("it runs", lambda: next(iter(server.get("/api/v1/runs?launch=%d&state=running" % launch["id"])["items"]), None))["id"]
+        kept = 0
+        for i in range(120):
+            answer = self.say(run, b"file 1 1 1\naxend 0\n", late=i % 40 / 4000)
+            self.assertIn(answer, (b"ok\n", b""))
+            kept += answer == b"ok\n"
+        self.assertGreater(kept, 0)
+        self.assertEqual(self.names({"id": run, "path": ""}), ["a"])
+        wait_for("one pack", lambda: len(self.packs()) == 1)
+        self.assertEqual(server.server("local-1")["link"], "online")
         server.post("/api/v1/launches/%d/stop" % launch["id"])
         server.wait_launch(launch["id"])
 
