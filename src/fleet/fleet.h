@@ -42,7 +42,7 @@ struct machine_spec {
     /* Chosen by the engine and saved before the call; never used twice, and never 0. A second call with the intent of one that
      * was answered UNKNOWN is refused by nobody: it is the engine that looks first. */
     uint64_t intent;
-    const char *name;        /* a host name: [A-Za-z0-9][A-Za-z0-9.-]*, at most 63 bytes */
+    const char *name;        /* as the server is named; what cannot stand in a host name becomes a dash */
     const char *size;        /* "": the fleet's own */
     struct wall lease_until; /* when anybody with the token may destroy it (`wrata reap`); never 0 */
     /* The ssh host key that it shall have, so that the first connection is verified already (net/ssh_key.h). */

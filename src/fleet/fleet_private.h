@@ -91,8 +91,9 @@ char *fleet_clean_text(struct slice text, char *out, size_t size);
 /* Is it an id that we would take from a provider: 1..MACHINE_ID_BYTES_MAX of [A-Za-z0-9._:/@+-], not beginning with '-'? */
 bool machine_id_is_fine(const char *id);
 
-/* Is it a host name for a machine_spec? */
-bool machine_name_is_fine(const char *name);
+/* A host name made of it: what cannot stand in one becomes '-', or goes from its ends. Returns out. */
+#define MACHINE_NAME_BYTES 64
+const char *machine_name_clean(const char *name, char out[MACHINE_NAME_BYTES]);
 
 /* A machine_spec of our own memory; secrets are overwritten at its end. */
 struct machine_spec *machine_spec_copy(const struct machine_spec *spec);

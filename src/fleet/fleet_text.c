@@ -1,4 +1,5 @@
 /* fleet_text.c - texts from outside, and copies of what is asked for. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,12 +40,23 @@ bool machine_id_is_fine(const char *id)
            strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-") == n;
 }
 
-bool machine_name_is_fine(const char *name)
+const char *machine_name_clean(const char *name, char out[MACHINE_NAME_BYTES])
 {
-    size_t n = strlen(name);
+    static const char fine[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
+    size_t n = 0;
 
-    return n > 0 && n <= 63 && name[0] != '-' && name[0] != '.' && name[n - 1] != '-' && name[n - 1] != '.' &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-") == n;
+    for (; *name != '\0' && n < MACHINE_NAME_BYTES - 1; name++) {
+        char c = strchr(fine, *name) != NULL ? *name : '-';
+
+        if (n > 0 || (c != '-' && c != '.'))
+            out[n++] = c;
+    }
+    while (n > 0 && (out[n - 1] == '-' || out[n - 1] == '.'))
+        n--;
+    out[n] = '\0';
+    if (n == 0)
+        (void)snprintf(out, MACHINE_NAME_BYTES, "machine");
+    return out;
 }
 
 struct machine_spec *machine_spec_copy(const struct machine_spec *spec)

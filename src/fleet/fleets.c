@@ -313,12 +313,15 @@ const char *fleet_name(const struct fleet *f)
 
 void fleet_create(struct fleet *f, const struct machine_spec *spec)
 {
+    struct machine_spec named = *spec;
+    char name[MACHINE_NAME_BYTES];
+
     CHECK(f->ops->makes_machines);
     CHECK(spec->server != 0);
     CHECK(spec->intent != 0);
     CHECK(spec->lease_until.ms > 0);
-    CHECK(machine_name_is_fine(spec->name));
-    f->ops->create(f, spec);
+    named.name = machine_name_clean(spec->name, name);
+    f->ops->create(f, &named);
 }
 
 void fleet_destroy(struct fleet *f, const char *machine)

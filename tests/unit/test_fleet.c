@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "fleet/fleet.h"
+#include "fleet/fleet_private.h"
 
 static void test_fleet__every_fault_and_state_has_words(void **state)
 {
@@ -60,6 +60,30 @@ static void test_fleet__options_of_another_kind_are_refused_by_name(void **state
     assert_int_equal(fleet_options_check("local", "{\"size\":1}", 10, &why), ERR_INVALID);
     assert_non_null(strstr(why.text, "there is no field 'size'"));
     assert_int_equal(fleet_options_check("local", "{", 1, &why), ERR_INVALID);
+}
+
+static void test_fleet__any_name_of_a_server_becomes_a_host_name(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *host;
+    } cases[] = {
+        {"web-1", "web-1"},
+        {"qa_x.2", "qa-x.2"},
+        {"a-", "a"},
+        {"a.-_", "a"},
+        {"_a", "a"},
+        {"", "machine"},
+        {"___", "machine"},
+        {"a b\nc", "a-b-c"},
+        {"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggggg",
+         "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"},
+    };
+    char out[MACHINE_NAME_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(machine_name_clean(cases[i].name, out), cases[i].host);
 }
 
 /* ---- docs/fleets.md ---- */
@@ -130,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_fleet__every_fault_and_state_has_words),
         cmocka_unit_test(test_fleet__a_kind_is_found_by_its_word),
         cmocka_unit_test(test_fleet__options_of_another_kind_are_refused_by_name),
+        cmocka_unit_test(test_fleet__any_name_of_a_server_becomes_a_host_name),
         cmocka_unit_test(test_fleet__the_document_has_all_options),
     };
 
