@@ -1,5 +1,5 @@
 /* fuzz_git.c - any bytes as what git printed: lists of refs and files, answers of cat-file, a bundle's heads, the remote's
- * default branch, complaints. No crash, and what comes out is what the rest of the program believes of it: names are UTF-8,
+ * default branch, .gitmodules, complaints, urls. No crash, and what comes out is what the rest of the program believes of it: names are UTF-8,
  * ids are ids, orders that go back to git are whole lines of ours, a token is in no sentence.
  *
  * The first byte says which parser. Where a parser needs a second text (a ref, a url, a pattern), it is what comes before the
@@ -192,7 +192,7 @@ static void fuzz_said(struct slice in)
     CHECK(strstr(said, TOKEN) == NULL);
     if (login_explains(&login, url, in, said, sizeof(said))) {
         CHECK(said[0] != '\0');
-        CHECK(strstr(said, TOKEN) == NULL);
+        CHECK(strstr(said, TOKEN) == NULL || strstr(url, TOKEN) != NULL);
     }
     buf_done(&masked);
     free(url);
@@ -221,10 +221,72 @@ static void fuzz_url(struct slice in)
     free(url);
 }
 
+/* ---- submodules ---- */
+
+/* What .gitmodules says, and then what its urls mean, each relative to the one before. */
+static void fuzz_gitmodules(struct slice in)
+{
+    char *parent = cut(&in);
+    char out[URL_BYTES_MAX + 64];
+    char https[URL_BYTES_MAX + 64];
+    char shown[160];
+    struct gitmodules m;
+    struct arena arena;
+    struct why why;
+
+    arena_init(&arena);
+    if (gitmodules_parse(in, &arena, &m, &why) != ERR_OK) {
+        CHECK(why.text[0] != '\0');
+        m.n = 0;
+    }
+    for (uint32_t i = 0; i < m.n; i++) {
+        const struct gitmodule *one = &m.at[i];
+
+        CHECK(text_is_utf8(one->name, strlen(one->name)) && text_is_utf8(one->url, strlen(one->url)));
+        CHECK(strcmp(gitmodules_find(&m, one->path)->path, one->path) == 0);
+        (void)url_shown(one->url, shown, sizeof(shown));
+        for (int kind = URL_NONE; kind <= URL_LOCAL; kind++) {
+            if (submodule_url((enum url_kind)kind, parent, one->url, out, sizeof(out), &why) != ERR_OK)
+                continue;
+            CHECK(url_kind(out) != URL_NONE);
+            CHECK(out[0] != '-');
+            CHECK(kind == URL_LOCAL || url_kind(out) != URL_LOCAL);
+            CHECK(kind != URL_HTTPS || url_kind(out) == URL_HTTPS || url_kind(out) == URL_SSH);
+            if (url_as_https(out, https, sizeof(https)))
+                CHECK(url_kind(https) == URL_HTTPS);
+        }
+    }
+    arena_done(&arena);
+    free(parent);
+}
+
+/* Where the submodules of a tree may be: what passes can be made below a folder, whoever wrote the tree. */
+static void fuzz_places(struct slice in)
+{
+    struct tree *t;
+    struct why why;
+
+    if (tree_parse(in, &t, &why) != ERR_OK)
+        return;
+    if (submodule_places_check(t, &why) == ERR_OK) {
+        for (uint32_t i = 0; i < t->n_links; i++) {
+            const char *path = t->links[i].path;
+
+            CHECK(path[0] != '/' && path[0] != '-');
+            CHECK(strstr(path, "//") == NULL && strstr(path, "/../") == NULL && strncmp(path, "../", 3) != 0);
+            CHECK(strncasecmp(path, ".git/", 5) != 0 && strcasecmp(path, ".git") != 0);
+            CHECK(tree_find(t, path, strlen(path)) == NULL);
+            CHECK(tree_link_of(t, path, strlen(path)) == &t->links[i]);
+        }
+    }
+    tree_free(t);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const parsers[])(struct slice in) = {fuzz_refs, fuzz_answer, fuzz_head, fuzz_bundle,
-                                                       fuzz_tree, fuzz_said,   fuzz_url};
+    static void (*const parsers[])(struct slice in) = {fuzz_refs,   fuzz_answer,     fuzz_head,
+                                                       fuzz_bundle, fuzz_tree,       fuzz_said,
+                                                       fuzz_url,    fuzz_gitmodules, fuzz_places};
 
     if (size > 0)
         parsers[data[0] % ARRAY_LEN(parsers)]((struct slice){(const char *)data + 1, size - 1});

@@ -1,11 +1,17 @@
 /* prepare.c - see prepare.h. A job is a list of steps, one child process each:
  *
  *     init                   make the cache                      (skipped when it is there)   | one job at a
- *     look                   is the commit in the cache?                                      | time for each
- *     fetch                  bring it                            (only when it is not)        | project
+ *     look                   are the commits in the cache?                                    | time for each
+ *     fetch                  bring them                          (only when one is not)       | project
  *     remove, prune, tree    a work tree for the slot            (skipped when it is there)   |
- *     checkout, clean        in parallel */
-#include "agent/prepare.h"
+ *     stale                  folders that were submodules go     (only when the commit is another)
+ *     checkout, clean        in parallel
+ *   and then for each submodule, parents first:
+ *     remove, prune, active, tree    as above                    (skipped when it is there)   | as above
+ *     checkout, clean        in parallel
+ *
+ * git is told where its git dir and its work tree are: what a run has made of `.git` in its folder is not followed. */
+#include "agent/prepare_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,58 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/exec.h"
-#include "agent/launch.h"
-
-#define ERRORS_KEPT 800u /* of what git said last */
-#define TREE_GONE "work/gone"
-#define CACHE_REFS 200u        /* commits kept by name in a cache */
-#define CACHE_TIDY_FETCHES 50u /* and after so many fetches it is looked after */
-
-enum step {
-    STEP_NEW,
-    STEP_EMPTY,
-    STEP_INIT,
-    STEP_LOOK,
-    STEP_FETCH,
-    STEP_REMOVE,
-    STEP_PRUNE,
-    STEP_TREE,
-    STEP_CHECKOUT,
-    STEP_CLEAN,
-    STEP_DONE
-};
-
-struct job {
-    uint32_t slot;
-    uint64_t project;
-    char commit[65];
-    enum step step;
-    bool has_lock; /* on the project's cache */
-    bool has_fetched;
-    bool is_late;
-    bool is_remade; /* its tree was broken: it is made anew, once */
-    pid_t pid;      /* 0: no child */
-    int fd;         /* its output; -1: closed */
-    struct mono deadline;
-    char errors[ERRORS_KEPT + 1];
-    size_t errors_len;
-    struct job *next;
-};
-
-struct prepare {
-    struct prepare_opts opts;
-    char *dir;
-    char *self;
-    struct job *jobs;
-    pid_t removing; /* an rm of old trees; 0: none */
-    pid_t tidying;  /* of a cache; 0: none */
-    uint32_t fetches;
-    int null_fd;
-    char folder[4096];
-    char channel_error[256];
-    struct arena arena;
-};
+#include "agent/worktrees.h"
 
 struct prepare *prepare_new(const struct prepare_opts *opts)
 {
@@ -95,6 +50,7 @@ static void job_free(struct prepare *p, struct job *j)
     *at = j->next;
     if (j->fd >= 0)
         (void)close(j->fd);
+    arena_done(&j->arena);
     free(j);
 }
 
@@ -148,76 +104,24 @@ static void job_end(struct prepare *p, struct job *j, struct mono now, const cha
         next_for_cache(p, project, now);
 }
 
-static void job_fail(struct prepare *p, struct job *j, struct mono now, const char *what)
+bool prepare_is_of_sub(const struct job *j)
 {
-    char text[ERRORS_KEPT + 400];
+    return j->step >= STEP_SUB_REMOVE && j->step <= STEP_SUB_CLEAN;
+}
+
+void job_fail(struct prepare *p, struct job *j, struct mono now, const char *what)
+{
+    char text[ERRORS_KEPT + SETUP_SUBMODULE_PATH_MAX + 400];
 
     while (j->errors_len > 0 && j->errors[j->errors_len - 1] == '\n')
         j->errors_len--;
     j->errors[j->errors_len] = '\0';
-    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", what, j->errors_len > 0 ? ": " : "", j->errors,
-                   p->channel_error[0] != '\0' ? "; " : "", p->channel_error);
+    (void)snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s", prepare_is_of_sub(j) ? "submodule " : "",
+                   prepare_is_of_sub(j) ? j->subs[j->sub].path : "", prepare_is_of_sub(j) ? ": " : "", what,
+                   j->errors_len > 0 ? ": " : "", j->errors, p->channel_error[0] != '\0' ? "; " : "",
+                   p->channel_error);
     p->channel_error[0] = '\0';
     job_end(p, j, now, text);
-}
-
-static pid_t run_child(struct prepare *p, char *const *argv, int *retout)
-{
-    size_t n;
-    char **env = exec_base_env(&p->arena, 8, &n);
-    struct launch l = {.argv = argv, .cwd = p->dir, .in = p->null_fd, .results = -1};
-    const char *step;
-    int fds[2];
-    pid_t pid;
-
-    env[n++] = arena_strdup(&p->arena, "GIT_TERMINAL_PROMPT=0");
-    env[n++] = arena_strdup(&p->arena, "GIT_CONFIG_NOSYSTEM=1");
-    env[n++] = arena_strdup(&p->arena, "GIT_CONFIG_GLOBAL=/dev/null");
-    env[n++] = arena_strdup(&p->arena, "GIT_OPTIONAL_LOCKS=0");
-    env[n] = NULL;
-    l.envp = env;
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return -1;
-    l.out = fds[1];
-    pid = launch_child(&l, &p->arena, &step);
-    (void)close(fds[1]);
-    if (pid < 0) {
-        int e = errno;
-
-        (void)close(fds[0]);
-        errno = e;
-        return -1;
-    }
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    *retout = fds[0];
-    return pid;
-}
-
-static void job_child(struct prepare *p, struct job *j, struct mono now, char *const *argv)
-{
-    j->errors_len = 0;
-    j->pid = run_child(p, argv, &j->fd);
-    if (j->pid > 0)
-        return;
-    j->pid = 0;
-    (void)snprintf(j->errors, sizeof(j->errors), "%s",
-                   errno == ENOENT ? "command not found on this server" : strerror(errno));
-    j->errors_len = strlen(j->errors);
-    job_fail(p, j, now, argv[0]);
-}
-
-/* git's ext:: takes blanks as ends of arguments and % as its escape. */
-static const char *ext_escape(struct prepare *p, const char *s)
-{
-    char *out = arena_alloc(&p->arena, strlen(s) * 2 + 1);
-    size_t n = 0;
-
-    for (; *s != '\0'; s++) {
-        if (*s == ' ' || *s == '%')
-            out[n++] = '%';
-        out[n++] = *s;
-    }
-    return out;
 }
 
 static bool has_cache(uint64_t project)
@@ -228,76 +132,9 @@ static bool has_cache(uint64_t project)
     return access(path, F_OK) == 0;
 }
 
-static bool has_tree(const struct job *j)
+static bool has_tree(struct prepare *p, const struct job *j)
 {
-    char path[96];
-
-    (void)snprintf(path, sizeof(path), "work/p%" PRIu64 "-s%u/.git", j->project, j->slot);
-    return access(path, F_OK) == 0 && !j->is_remade;
-}
-
-#define GIT "git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false"
-
-static void job_run_step(struct prepare *p, struct job *j, struct mono now)
-{
-    struct arena *a = &p->arena;
-    const char *self = p->self;
-    char *cache;
-    char *tree;
-    char *ref;
-
-    arena_reset(a);
-    if (access(self, X_OK) != 0) /* removed or replaced by an upgrade: this name still leads to what we are */
-        self = arena_printf(a, "/proc/%d/exe", (int)getpid());
-    cache = arena_printf(a, "cache/p%" PRIu64 ".git", j->project);
-    tree = arena_printf(a, "%s/work/p%" PRIu64 "-s%u", p->dir, j->project, j->slot);
-    ref = arena_printf(a, "%s:refs/wrata/%s", j->commit, j->commit);
-    switch (j->step) {
-    case STEP_EMPTY:
-        job_child(p, j, now, (char *[]){"rm", "-rf", "--", arena_printf(a, "work/none-s%u", j->slot), NULL});
-        break;
-    case STEP_INIT:
-        job_child(p, j, now, (char *[]){GIT, "init", "--quiet", "--bare", cache, NULL});
-        break;
-    case STEP_LOOK:
-        job_child(p, j, now,
-                  (char *[]){GIT, "--git-dir", cache, "cat-file", "-e",
-                             arena_printf(a, "%s^{commit}", j->commit), NULL});
-        break;
-    case STEP_FETCH:
-        j->has_fetched = true;
-        p->channel_error[0] = '\0';
-        job_child(p, j, now,
-                  (char *[]){GIT, "-c", "protocol.ext.allow=always", "--git-dir", cache, "fetch", "--no-tags",
-                             "--quiet",
-                             arena_printf(a, "ext::%s channel %s git:%" PRIu64 ":%s", ext_escape(p, self),
-                                          ext_escape(p, arena_printf(a, "%s/agent.sock", p->dir)), j->project,
-                                          j->commit),
-                             ref, NULL});
-        break;
-    case STEP_REMOVE:
-        job_child(p, j, now, (char *[]){"rm", "-rf", "--", tree, NULL});
-        break;
-    case STEP_PRUNE:
-        job_child(p, j, now, (char *[]){GIT, "--git-dir", cache, "worktree", "prune", NULL});
-        break;
-    case STEP_TREE:
-        job_child(p, j, now,
-                  (char *[]){GIT, "--git-dir", cache, "worktree", "add", "--quiet", "--force", "--detach",
-                             "--no-checkout", tree, j->commit, NULL});
-        break;
-    case STEP_CHECKOUT:
-        job_child(p, j, now,
-                  (char *[]){GIT, "-C", tree, "checkout", "--quiet", "--force", "--detach", j->commit, NULL});
-        break;
-    case STEP_CLEAN:
-        job_child(p, j, now, (char *[]){GIT, "-C", tree, "clean", "-ffdxq", NULL});
-        break;
-    case STEP_NEW:
-    case STEP_DONE:
-    default:
-        CHECK(!"a step with a child");
-    }
+    return !j->is_remade && job_git_dir(p, j, "") != NULL;
 }
 
 static bool is_locked(const struct prepare *p, uint64_t project)
@@ -307,8 +144,6 @@ static bool is_locked(const struct prepare *p, uint64_t project)
             return true;
     return false;
 }
-
-static void job_go(struct prepare *p, struct job *j, struct mono now, enum step step);
 
 /* Jobs that wait for a cache, oldest first (new ones are put in front). */
 static void next_for_cache(struct prepare *p, uint64_t project, struct mono now)
@@ -323,20 +158,27 @@ static void next_for_cache(struct prepare *p, uint64_t project, struct mono now)
     if (oldest == NULL)
         return;
     oldest->has_lock = true;
-    job_go(p, oldest, now, has_cache(project) ? STEP_LOOK : STEP_INIT);
+    arena_reset(&p->arena);
+    worktrees_mend(arena_printf(&p->arena, "cache/p%" PRIu64 ".git", project));
+    job_go(p, oldest, now,
+           oldest->waiting != STEP_NEW ? oldest->waiting
+           : has_cache(project)        ? STEP_LOOK
+                                       : STEP_INIT);
 }
 
 static void trees_bound(struct prepare *p, uint32_t slot);
 static void cache_tidy(struct prepare *p, uint64_t project);
 
-static void job_go(struct prepare *p, struct job *j, struct mono now, enum step step)
+void job_go(struct prepare *p, struct job *j, struct mono now, enum step step)
 {
     uint64_t project = j->project;
-    bool unlock = j->has_lock && (step == STEP_CHECKOUT || step == STEP_DONE);
+    bool unlock = j->has_lock && (step == STEP_STALE || step == STEP_CHECKOUT || step == STEP_SUB_CHECKOUT ||
+                                  step == STEP_DONE);
 
     if (unlock)
         j->has_lock = false;
     j->step = step;
+    j->waiting = STEP_NEW;
     if (step == STEP_DONE) {
         uint32_t slot = j->slot;
         bool has_fetched = j->has_fetched;
@@ -355,8 +197,137 @@ static void job_go(struct prepare *p, struct job *j, struct mono now, enum step 
         next_for_cache(p, project, now);
 }
 
+/* Begin again at `step`, when it is this job's turn at the cache. */
+static void job_wait(struct prepare *p, struct job *j, struct mono now, enum step step)
+{
+    j->step = STEP_NEW;
+    j->waiting = step;
+    next_for_cache(p, j->project, now);
+}
+
+/* The slot's tree is there: what comes first for this commit? */
+static enum step after_tree(struct prepare *p, const struct job *j)
+{
+    const char *git_dir = job_git_dir(p, j, "");
+
+    /* The submodules are those of the commit. */
+    return git_dir != NULL && worktree_is_at(git_dir, j->commit) ? STEP_CHECKOUT : STEP_STALE;
+}
+
+/* An empty folder is what a parent's checkout leaves for it. */
+static bool is_empty_folder(const char *tree, const char *rel)
+{
+    const char *name = strrchr(rel, '/');
+    char parent[SETUP_SUBMODULE_PATH_MAX + 1] = "";
+    bool is_empty = false;
+    int fd;
+
+    if (name != NULL)
+        (void)snprintf(parent, sizeof(parent), "%.*s", (int)(name - rel), rel);
+    name = name != NULL ? name + 1 : rel;
+    fd = worktree_open(tree, parent);
+    if (fd >= 0) {
+        is_empty = unlinkat(fd, name, AT_REMOVEDIR) == 0 && mkdirat(fd, name, 0755) == 0;
+        (void)close(fd);
+    }
+    return is_empty;
+}
+
+/* The turn of the next submodule, the first at `sub`. */
+static void job_sub(struct prepare *p, struct job *j, struct mono now, uint32_t sub)
+{
+    const char *path;
+    int fd;
+
+    if (sub == j->n_subs) {
+        job_go(p, j, now, STEP_DONE);
+        return;
+    }
+    arena_reset(&p->arena);
+    j->sub = sub;
+    path = j->subs[sub].path;
+    fd = worktree_open(prepare_folder(p, j->slot, j->project), path);
+    j->errors_len = 0;
+    if (fd < 0) { /* git makes it for each submodule of the commit */
+        j->step = STEP_SUB_CHECKOUT;
+        job_fail(p, j, now, "its folder is not there after the checkout");
+        return;
+    }
+    (void)close(fd);
+    if (!j->is_sub_anew && job_git_dir(p, j, path) != NULL)
+        job_go(p, j, now, STEP_SUB_CHECKOUT);
+    else
+        job_wait(p, j, now,
+                 is_empty_folder(prepare_folder(p, j->slot, j->project), path) ? STEP_SUB_PRUNE
+                                                                               : STEP_SUB_REMOVE);
+}
+
+static enum step step_after(struct prepare *p, struct job *j)
+{
+    switch (j->step) {
+    case STEP_INIT:
+        return STEP_LOOK;
+    case STEP_FETCH:
+        return has_tree(p, j) ? after_tree(p, j) : STEP_REMOVE;
+    case STEP_REMOVE:
+        return STEP_PRUNE;
+    case STEP_PRUNE:
+        return STEP_TREE;
+    case STEP_TREE:
+    case STEP_STALE:
+        return STEP_CHECKOUT;
+    case STEP_CHECKOUT:
+        return STEP_CLEAN;
+    case STEP_SUB_REMOVE:
+        return STEP_SUB_PRUNE;
+    case STEP_SUB_PRUNE:
+        return STEP_SUB_ACTIVE;
+    case STEP_SUB_ACTIVE:
+        return STEP_SUB_TREE;
+    case STEP_SUB_TREE:
+        return STEP_SUB_CHECKOUT;
+    case STEP_SUB_CHECKOUT:
+        return STEP_SUB_CLEAN;
+    case STEP_NEW:
+    case STEP_EMPTY:
+    case STEP_LOOK:
+    case STEP_CLEAN:
+    case STEP_SUB_CLEAN:
+    case STEP_DONE:
+    default:
+        return STEP_DONE;
+    }
+}
+
+static bool is_in_tree(const struct job *j)
+{
+    return j->step == STEP_CHECKOUT || j->step == STEP_CLEAN || j->step == STEP_SUB_CHECKOUT ||
+           j->step == STEP_SUB_CLEAN;
+}
+
+/* A tree that git does not want any more is made anew, once: that of a submodule alone. */
+static void job_not_ok(struct prepare *p, struct job *j, struct mono now)
+{
+    if (j->step == STEP_SUB_ACTIVE) { /* `git submodule status` says less then, and that is all */
+        job_go(p, j, now, STEP_SUB_TREE);
+    } else if (prepare_is_of_sub(j) && is_in_tree(j) && !j->is_sub_anew) {
+        j->is_sub_anew = true;
+        job_sub(p, j, now, j->sub);
+    } else if (!prepare_is_of_sub(j) && (is_in_tree(j) || j->step == STEP_STALE) && !j->is_remade) {
+        j->is_remade = true;
+        job_wait(p, j, now, STEP_NEW);
+    } else {
+        job_fail(p, j, now,
+                 j->step == STEP_CLEAN || j->step == STEP_SUB_CLEAN ? "the work tree cannot be cleaned"
+                 : is_in_tree(j)                                    ? "git checkout failed"
+                 : j->step == STEP_FETCH                            ? "git fetch failed"
+                                                                    : "git failed");
+    }
+}
+
 static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
 {
+    arena_reset(&p->arena);
     if (j->is_late) {
         job_fail(p, j, now, "bringing the code took longer than 10 minutes");
     } else if (j->step == STEP_EMPTY) {
@@ -365,25 +336,16 @@ static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
         else
             job_fail(p, j, now, "the empty folder cannot be made");
     } else if (j->step == STEP_LOOK) {
-        job_go(p, j, now, !ok ? STEP_FETCH : has_tree(j) ? STEP_CHECKOUT : STEP_REMOVE);
-    } else if (!ok && (j->step == STEP_CHECKOUT || j->step == STEP_CLEAN) && !j->is_remade) {
-        j->is_remade = true;
-        j->step = STEP_NEW;
-        next_for_cache(p, j->project, now);
-    } else if (!ok && (j->step == STEP_CHECKOUT || j->step == STEP_CLEAN)) {
-        job_fail(p, j, now,
-                 j->step == STEP_CLEAN ? "the work tree cannot be cleaned" : "git checkout failed");
+        job_go(p, j, now, !ok ? STEP_FETCH : has_tree(p, j) ? after_tree(p, j) : STEP_REMOVE);
     } else if (!ok) {
-        job_fail(p, j, now, j->step == STEP_FETCH ? "git fetch failed" : "git failed");
+        job_not_ok(p, j, now);
+    } else if (j->step == STEP_CLEAN) {
+        job_sub(p, j, now, 0);
+    } else if (j->step == STEP_SUB_CLEAN) {
+        j->is_sub_anew = false;
+        job_sub(p, j, now, j->sub + 1);
     } else {
-        job_go(p, j, now,
-               j->step == STEP_INIT       ? STEP_LOOK
-               : j->step == STEP_FETCH    ? (has_tree(j) ? STEP_CHECKOUT : STEP_REMOVE)
-               : j->step == STEP_REMOVE   ? STEP_PRUNE
-               : j->step == STEP_PRUNE    ? STEP_TREE
-               : j->step == STEP_TREE     ? STEP_CHECKOUT
-               : j->step == STEP_CHECKOUT ? STEP_CLEAN
-                                          : STEP_DONE);
+        job_go(p, j, now, step_after(p, j));
     }
 }
 
@@ -397,13 +359,35 @@ static bool is_commit(struct slice s)
     return true;
 }
 
-void prepare_start(struct prepare *p, struct mono now, uint32_t slot, uint64_t project, struct slice commit)
+/* Lines that cannot be read are a fault of the preparation, which begins with them (ready.c). */
+static void take_submodules(struct job *j, const struct frame_run_spec *spec)
+{
+    struct slice *lines = arena_alloc(&j->arena, ((size_t)spec->n_setup + 1) * sizeof(*lines));
+    struct setup setup;
+
+    for (uint32_t i = 0; i < spec->n_setup; i++)
+        lines[i] = spec->setup[i].s;
+    if (setup_read(lines, spec->n_setup, &j->arena, &setup, NULL) != ERR_OK)
+        return;
+    j->subs = arena_alloc(&j->arena, ((size_t)setup.n_submodules + 1) * sizeof(*j->subs));
+    for (uint32_t i = 0; i < setup.n_submodules; i++) {
+        const struct setup_submodule *m = &setup.submodules[i];
+
+        j->subs[j->n_subs++] =
+            (struct submodule){.commit = arena_strndup(&j->arena, m->commit.ptr, m->commit.len),
+                               .path = arena_strndup(&j->arena, m->path.ptr, m->path.len)};
+    }
+}
+
+void prepare_start(struct prepare *p, struct mono now, uint32_t slot, const struct frame_run_spec *spec)
 {
     struct job *j = xcalloc(1, sizeof(*j));
+    uint64_t project = spec->project;
 
     j->slot = slot;
     j->project = project;
     j->fd = -1;
+    arena_init(&j->arena);
     j->deadline = mono_add_ms(now, PREPARE_TIME_LIMIT_MS);
     j->next = p->jobs;
     p->jobs = j;
@@ -417,11 +401,12 @@ void prepare_start(struct prepare *p, struct mono now, uint32_t slot, uint64_t p
             job_go(p, j, now, STEP_EMPTY);
         return;
     }
-    if (!is_commit(commit)) {
+    if (!is_commit(spec->commit)) {
         job_fail(p, j, now, "the commit is not a full commit id");
         return;
     }
-    memcpy(j->commit, commit.ptr, commit.len);
+    take_submodules(j, spec);
+    memcpy(j->commit, spec->commit.ptr, spec->commit.len);
     next_for_cache(p, project, now);
 }
 
@@ -464,7 +449,7 @@ static void trees_bound(struct prepare *p, uint32_t slot)
     if (rename(arena_printf(&p->arena, "work/%s", oldest), TREE_GONE) != 0 && errno != ENOTEMPTY &&
         errno != EEXIST)
         return; /* else one is still there from an agent that died meanwhile: it goes now */
-    p->removing = run_child(p, (char *[]){"rm", "-rf", "--", TREE_GONE, NULL}, &fd);
+    p->removing = prepare_child(p, (char *[]){"rm", "-rf", "--", TREE_GONE, NULL}, &fd);
     if (p->removing < 0)
         p->removing = 0;
     if (fd >= 0)
@@ -488,11 +473,11 @@ static void cache_tidy(struct prepare *p, uint64_t project)
     if (p->fetches++ % CACHE_TIDY_FETCHES != 0 || p->tidying != 0)
         return;
     arena_reset(&p->arena);
-    p->tidying = run_child(p,
-                           (char *[]){"sh", "-c", arena_strdup(&p->arena, script), "tidy",
-                                      arena_printf(&p->arena, "cache/p%" PRIu64 ".git", project),
-                                      arena_printf(&p->arena, "%u", CACHE_REFS + 1), NULL},
-                           &fd);
+    p->tidying = prepare_child(p,
+                               (char *[]){"sh", "-c", arena_strdup(&p->arena, script), "tidy",
+                                          arena_printf(&p->arena, "cache/p%" PRIu64 ".git", project),
+                                          arena_printf(&p->arena, "%u", CACHE_REFS + 1), NULL},
+                               &fd);
     if (p->tidying < 0)
         p->tidying = 0;
     if (fd >= 0)

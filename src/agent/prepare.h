@@ -2,8 +2,9 @@
  *
  * A bare cache for each project (cache/p<project>.git), fetched from the controller through a channel of the
  * link, and for each slot a linked work tree of it (work/p<project>-s<slot>), so that `git ls-files` works
- * inside. One git at a time touches a cache; checkouts of different slots go on side by side. A run without a
- * project gets an empty folder. */
+ * inside. Submodules are commits of the same cache, and linked work trees inside of that one: `git submodule status` and
+ * `foreach` work, and each is clean for each run. One git at a time touches a cache; checkouts of different slots go on
+ * side by side. A run without a project gets an empty folder. */
 #ifndef WRATA_AGENT_PREPARE_H
 #define WRATA_AGENT_PREPARE_H
 
@@ -28,7 +29,8 @@ struct prepare_opts {
 struct prepare *prepare_new(const struct prepare_opts *opts);
 void prepare_free(struct prepare *p);
 
-void prepare_start(struct prepare *p, struct mono now, uint32_t slot, uint64_t project, struct slice commit);
+/* spec is borrowed for the call. */
+void prepare_start(struct prepare *p, struct mono now, uint32_t slot, const struct frame_run_spec *spec);
 /* The folder of a slot's runs; valid until the next call. */
 const char *prepare_folder(struct prepare *p, uint32_t slot, uint64_t project);
 /* Why a channel broke: told with the reason when git fails for it. */

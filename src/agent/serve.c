@@ -220,7 +220,7 @@ static void start(struct serve *s, struct mono now, const struct agent_action *a
         exec_spawn(s->exec, &f.run_spec, a->slot, prepare_folder(s->prepare, a->slot, f.run_spec.project));
     } else {
         ready_expect(s->ready, a->slot, &f.run_spec, prepare_folder(s->prepare, a->slot, f.run_spec.project));
-        prepare_start(s->prepare, now, a->slot, f.run_spec.project, f.run_spec.commit);
+        prepare_start(s->prepare, now, a->slot, &f.run_spec);
     }
 }
 

@@ -105,6 +105,14 @@ void launch_plan_answer(struct req *rq, const struct plan *plan, const struct ap
         jo_obj_end(&j);
     }
     jo_arr_end(&j);
+    jo_karr(&j, "submodules");
+    for (uint32_t i = 0; i < plan->n_submodules; i++) {
+        jo_obj(&j);
+        jo_ktext(&j, "path", plan->submodules[i].path);
+        jo_ktext(&j, "commit", plan->submodules[i].commit);
+        jo_obj_end(&j);
+    }
+    jo_arr_end(&j);
     jo_karr(&j, "files");
     for (uint32_t i = 0; i < plan->n_files; i++)
         put_file(&j, &plan->files[i], said, &limits);

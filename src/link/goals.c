@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "wire/agent_setup.h"
 
 #define FRAME_FIXED_BYTES 256u /* more than the numbers of any frame here */
 #define GOAL_BYTES 20u
@@ -108,25 +109,17 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
     frame_encode(&f, out);
 }
 
-/* What an older agent would pass over in silence, and must not: all but what is kept after a run. */
-static bool must_have_setup(const struct run_spec *s)
-{
-    for (uint32_t i = 0; i < s->n_setup; i++)
-        if (strncmp(s->setup[i], "artifact", 8) != 0)
-            return true;
-    return false;
-}
-
 static void encode_with_secrets(const struct run_spec *s, const struct link_opener *o, struct arena *a,
                                 struct buf *out)
 {
     struct wire_text *lines = arena_alloc(a, (s->n_secrets + 1) * sizeof(*lines));
     struct buf plain;
 
-    if (must_have_setup(s) && o != NULL && o->protocol < PROTOCOL_WITH_SETUP) {
-        o->refused(o->refused_ctx, s->run,
-                   "the agent on this server is older than what wrata.yml asks for; end it, and a new one is "
-                   "brought along");
+    if (o != NULL && o->protocol < setup_protocol(s->setup, s->n_setup)) {
+        o->refused(
+            o->refused_ctx, s->run,
+            "the agent on this server is older than what the project asks for (submodules, or a key of "
+            "wrata.yml); end it, and a new one is brought along");
         return;
     }
     buf_init(&plain, secrets_bytes(s) + 1);

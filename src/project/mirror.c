@@ -1,4 +1,4 @@
-/* mirror.c - the jobs that change a mirror: refresh, bundle, remove; and what may be the url of a project.
+/* mirror.c - the jobs that change a mirror: refresh, bundle, remove.
  *
  * The first fetch goes into DIR/p<ID>.git.new, which takes its name when it is whole. Every fetch names the url and
  * what it takes: heads and tags, pruned. refs/wrata/ - commits from bundles - is left to prune.c.
@@ -10,71 +10,6 @@
 #include <unistd.h>
 
 #include "project/project_private.h"
-
-/* ---- urls ---- */
-
-static const char *const schemes[] = {"https://", "http://", "ssh://", "git://", "file:///"};
-
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define WORD_CHARS LETTERS "0123456789._-"
-
-/* "owner/name", as GitHub and others write it. */
-static bool is_short_name(const char *url)
-{
-    size_t owner = strspn(url, LETTERS "0123456789-");
-    const char *name = url + owner + 1;
-
-    return owner > 0 && url[0] != '-' && url[owner] == '/' && name[0] != '\0' && name[0] != '.' &&
-           name[0] != '-' && name[strspn(name, WORD_CHARS)] == '\0';
-}
-
-/* "git@host:path": a colon before any slash, and something on both sides. */
-static bool is_scp_like(const char *url)
-{
-    size_t n = strcspn(url, ":/");
-    const char *at = memchr(url, '@', n);
-    const char *host = at != NULL ? at + 1 : url;
-
-    return url[n] == ':' && url + n > host && url[n + 1] != '\0' && url[n + 1] != ':' && host[0] != '-' &&
-           strspn(host, WORD_CHARS) >= (size_t)(url + n - host);
-}
-
-enum err project_url(const char *url, const char *git_host, char *out, size_t size, struct why *reterr)
-{
-    size_t n = strlen(url);
-    int len;
-
-    if (n == 0 || n >= URL_BYTES_MAX || n >= size)
-        return why_set(reterr, ERR_INVALID, "url", "url: it must have 1 to %u bytes", URL_BYTES_MAX - 1);
-    for (const char *p = url; *p != '\0'; p++) {
-        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
-            return why_set(reterr, ERR_INVALID, "url", "url: it holds a blank or a control character");
-    }
-    if (is_short_name(url)) {
-        if (n > 4 && strcmp(url + n - 4, ".git") == 0)
-            n -= 4;
-        len = snprintf(out, size, "https://%s/%.*s.git", git_host, (int)n, url);
-        return len > 0 && (size_t)len < size ? ERR_OK
-                                             : why_set(reterr, ERR_LIMIT, "url", "url: it is too long");
-    }
-    for (unsigned i = 0; i < ARRAY_LEN(schemes); i++) {
-        size_t scheme = strlen(schemes[i]);
-
-        if (strncmp(url, schemes[i], scheme) == 0 && url[scheme] != '-' && url[scheme] != '\0') {
-            (void)snprintf(out, size, "%s", url);
-            return ERR_OK;
-        }
-    }
-    if (strstr(url, "://") == NULL && (url[0] == '/' || is_scp_like(url))) {
-        (void)snprintf(out, size, "%s", url);
-        return ERR_OK;
-    }
-    return why_set(
-        reterr, ERR_INVALID, "url",
-        "url: '%.100s' is none of: https://…, http://…, ssh://…, git://…, file:///…, user@host:path, "
-        "/path on this computer, owner/name of the git host",
-        url);
-}
 
 /* ---- what is on disk ---- */
 

@@ -152,7 +152,12 @@ static enum err no_such_path(struct planner *p, const char *pattern, const char 
     unsigned n = 0;
     struct buf text;
     enum err err;
+    const struct tree_link *link = tree_link_of(p->t, path, strlen(path));
 
+    if (link != NULL)
+        return why_set(p->reterr, ERR_INVALID, "files",
+                       "files: '%.90s' is in the submodule %.60s, whose files are not run by themselves",
+                       pattern, link->path);
     for (uint32_t i = 0; i < p->t->n_files; i++) {
         const char *file = p->t->files[i].path;
         int c = strcmp(base_of(file), base_of(path)) == 0 ? 0 : edits(file, path);

@@ -11,7 +11,7 @@ static void hash_text(crypto_generichash_state *h, const char *s)
     (void)crypto_generichash_update(h, (const unsigned char *)s, strlen(s) + 1);
 }
 
-/* Names and contents of what the step's globs find; the same file by two globs counts twice, which does no harm. */
+/* Names and contents of what the step's globs find, of submodules their commits; the same file by two globs counts twice, which does no harm. */
 static void hash_key_files(crypto_generichash_state *h, const struct tree *t, const struct yml_step *step)
 {
     for (uint32_t k = 0; k < step->key.n; k++) {
@@ -27,6 +27,12 @@ static void hash_key_files(crypto_generichash_state *h, const struct tree *t, co
                 continue;
             hash_text(h, f->path);
             hash_text(h, f->blob);
+        }
+        for (uint32_t i = 0; i < t->n_links; i++) {
+            if (!glob_match(glob, t->links[i].path))
+                continue;
+            hash_text(h, t->links[i].path);
+            hash_text(h, t->links[i].commit);
         }
         hash_text(h, "");
     }

@@ -81,6 +81,11 @@ struct plan_step {
     int64_t time_limit_ms; /* its own, or the file's; -1: none is given */
     const char *key; /* 64 hex: its command, the content of its key files, and the key of the step before */
 };
+/* A commit of another repository, which the mirror has as well, and its place. */
+struct plan_submodule {
+    const char *path;
+    const char *commit;
+};
 struct plan {
     const char *commit;
     const struct yml_file *yml; /* never NULL; without a wrata.yml nothing in it is given */
@@ -91,6 +96,8 @@ struct plan {
         *files; /* in the order of the patterns, each pattern's matches sorted; no path twice
                                       unless it was named twice */
     uint32_t n_files;
+    const struct plan_submodule *submodules; /* parents before what is inside of them */
+    uint32_t n_submodules;
 };
 /* What is kept after each run, beside what wrata.yml says: globs of the launch's own, and how much at the most. */
 struct plan_keep {
@@ -107,7 +114,8 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
 /* Resolve ref ("" = default branch; branch, tag or commit, also an abbreviated one) and choose files of its tree by
  * patterns: a path, a folder ("spec/": everything runnable below it), or a glob with * ? [..] and **. Errors name the pattern:
  * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX; or wrata.yml and a line of it. When the
- * ref is not known in the mirror it is refreshed once from url. */
+ * ref is not known in the mirror it is refreshed once from url. Submodules that the mirror lacks are fetched; one that cannot
+ * be is an error with its path. */
 void projects_plan(struct projects *ps, struct project_id id, const char *url, const char *ref,
                    const char *const *patterns, uint32_t n_patterns,
                    void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan),

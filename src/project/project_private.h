@@ -2,7 +2,9 @@
  *
  *   projects.c   mirrors, their queues of jobs, the children that do them
  *   login.c      name and token for https, and what git says of them; askpass.c gives them to git
- *   mirror.c     the jobs that change a mirror: refresh, bundle, remove; urls
+ *   mirror.c     the jobs that change a mirror: refresh, bundle, remove
+ *   subs.c       the job that brings the submodules of a commit into the mirror
+ *   gitmodules.c what .gitmodules says, and which places a submodule may have (pure)    url.c  urls (pure)
  *   prune.c      commits of bundles that nobody needs any more
  *   refs.c       branches and tags; a ref to a commit
  *   tree.c       the files of a commit, read from git and kept
@@ -20,6 +22,7 @@
 #include "base/mem.h"
 #include "net/child.h"
 #include "project/project.h"
+#include "wire/agent_setup.h"
 
 #define COMMIT_CHARS_MAX 64u
 #define GIT_LOCAL_MS 120000           /* a step that reads the mirror alone */
@@ -32,6 +35,45 @@
 bool text_is_utf8(const char *p, size_t n);
 /* The first line and the last ones of what git wrote to standard error, as one clean line without passwords of URLs. */
 const char *text_of_git(struct slice err, char *out, size_t size);
+
+/* ---- url.c ---- */
+
+enum url_kind { URL_NONE, URL_HTTPS, URL_HTTP, URL_SSH, URL_GIT, URL_LOCAL };
+enum url_kind url_kind(const char *url); /* URL_NONE: nothing that git is given */
+/* For people: without name and password. Returns out. */
+const char *url_shown(const char *url, char *out, size_t size);
+/* The url in a .gitmodules: `project` is the kind of the project's own, `parent` the url ("" not known) of the repository that holds
+ * the file. On ERR_INVALID reterr continues a sentence that begins with the url. */
+MUST_USE enum err submodule_url(enum url_kind project, const char *parent, const char *url, char *out,
+                                size_t size, struct why *reterr);
+/* "git@host:path" as https://host/path. False: it is not of that kind. */
+bool url_as_https(const char *url, char *out, size_t size);
+
+/* ---- gitmodules.c ---- */
+
+#define SUBMODULES_MAX SETUP_SUBMODULES_MAX /* of a commit, with those of submodules */
+#define SUBMODULES_DEPTH_MAX 10u
+#define GITMODULES_BYTES_MAX KIB(256)
+
+struct gitmodule {
+    const char *name;
+    const char *path; /* "" none is given */
+    const char *url;  /* "" none is given */
+    bool is_left_out; /* update = none */
+};
+struct gitmodules {
+    struct gitmodule *at;
+    uint32_t n;
+};
+/* Read what `git config -z --list` prints of the file. Everything lives in the arena. */
+MUST_USE enum err gitmodules_parse(struct slice out, struct arena *arena, struct gitmodules *ret,
+                                   struct why *reterr);
+const struct gitmodule *gitmodules_find(const struct gitmodules *m, const char *path); /* NULL: none */
+/* May this be the place of a submodule? */
+MUST_USE enum err submodule_path_check(const char *path, struct why *reterr);
+/* Are the submodules of the tree where they may be, none inside of another or of a file? */
+struct tree;
+MUST_USE enum err submodule_places_check(const struct tree *t, struct why *reterr);
 
 /* ---- login.c ---- */
 
@@ -89,6 +131,11 @@ struct tree_file {
     bool is_executable;
     bool is_link; /* a symbolic one */
 };
+/* A submodule: a commit of another repository where a folder would be. */
+struct tree_link {
+    const char *path;
+    const char *commit;
+};
 struct tree {
     struct tree *next; /* in the cache, newest use first */
     struct project_id project;
@@ -97,7 +144,9 @@ struct tree {
     struct tree_file *files; /* in the order of bytes */
     const char **paths;      /* the same, bare */
     uint32_t n_files;
-    uint32_t n_skipped; /* names that are not UTF-8 or too long */
+    uint32_t n_skipped;      /* names that are not UTF-8 or too long */
+    struct tree_link *links; /* in the order of bytes */
+    uint32_t n_links;
     bool has_gemfile_lock;
     /* wrata.yml: read when it is asked for, once. `yml` is to be used when there are no problems. */
     bool yml_is_read;
@@ -113,6 +162,8 @@ void tree_free(struct tree *t);
 uint32_t tree_lower(const struct tree *t, const char *path, size_t n);
 /* The file of the n bytes at path; NULL: there is none. */
 const struct tree_file *tree_find(const struct tree *t, const char *path, size_t n);
+/* The submodule that the n bytes at path are, or are in; NULL: none. */
+const struct tree_link *tree_link_of(const struct tree *t, const char *path, size_t n);
 /* Take the bytes of wrata.yml (NULL: the tree has none, or what it has is no file that may be read). */
 void tree_take_yml(struct tree *t, const struct slice *text);
 
@@ -151,6 +202,7 @@ enum job_kind {
     JOB_REMOVE,
     JOB_BUNDLE,
     JOB_PRUNE,
+    JOB_SUBS,
     JOB_REFS,
     JOB_TREE,
     JOB_PLAN,
@@ -170,6 +222,10 @@ struct mirror {
     uint64_t generation; /* counts what changed the mirror: an answer from before is not kept */
 };
 
+/* The submodules of a commit, parents first; borrowed for the call. */
+typedef void subs_done_fn(void *ctx, enum err err, const struct why *why, const struct plan_submodule *all,
+                          uint32_t n);
+
 struct job {
     struct job *next;
     struct mirror *mirror;
@@ -188,15 +244,21 @@ struct job {
     char head[256];         /* of the remote, by a refresh */
     char commit[COMMIT_CHARS_MAX + 1];
     struct arena arena;
+    struct subs *subs;                       /* of JOB_SUBS */
+    const struct plan_submodule *submodules; /* of a plan, once they are in the mirror */
+    uint32_t n_submodules;
+    bool has_submodules;
     const char **commits; /* of a bundle */
     uint32_t n_commits;
     struct child *child;
-    char *input;    /* for the child of this step */
-    bool is_remote; /* this step asks the remote at `url` */
-    size_t out_max; /* most bytes that this step's child may print; 0: GIT_OUT_MAX */
+    char *input;     /* for the child of this step */
+    bool is_remote;  /* this step asks the remote at `url` */
+    bool is_foreign; /* and it is not to be a folder of this computer */
+    size_t out_max;  /* most bytes that this step's child may print; 0: GIT_OUT_MAX */
     void *ctx;
     union {
         project_done_fn *done;
+        subs_done_fn *on_subs;
         void (*on_refs)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs);
         void (*on_plan)(void *ctx, enum err err, const struct why *why, const struct plan *plan);
         void (*on_config)(void *ctx, enum err err, const struct why *why,
@@ -211,7 +273,7 @@ struct job {
 /* The next step of a job: e is how the child of the last one ended, NULL at the first. A step ends with job_git()
  * or job_end(). */
 typedef void job_step_fn(struct job *j, const struct child_exit *e);
-job_step_fn refresh_step, remove_step, bundle_step, prune_step, refs_step, tree_step;
+job_step_fn refresh_step, remove_step, bundle_step, prune_step, subs_step, refs_step, tree_step;
 
 /* Start `git --git-dir=DIR words…` (NULL-ended) with input (taken; NULL: none). Its end is the next step. */
 void job_git(struct job *j, const char *git_dir, const char *const *words, TAKES char *input,
@@ -225,6 +287,8 @@ void job_end(struct job *j, enum err err, const struct why *why);
 /* The same after a child failed: "cannot <what>: <what git said>". `code` unless it took too long. */
 void job_end_git(struct job *j, const struct child_exit *e, enum err code, const char *what);
 bool job_failed(const struct child_exit *e);
+/* Why it failed: what git said, without a token in it. */
+void job_said(const struct job *j, const struct child_exit *e, char *out, size_t size);
 bool mirror_exists(const struct mirror *m);
 void mirror_head(const struct mirror *m, char *out, size_t size); /* its default branch; "" unknown */
 
@@ -235,5 +299,11 @@ void projects_trees_drop(struct projects *ps, struct project_id id);
 
 /* A job's plan needs a ref that the mirror lacks: refresh, then its first step again. */
 void job_refresh_first(struct job *j);
+
+/* A plan needs the submodules of its commit: bring them, then its step `step`. */
+void job_subs_first(struct job *j, unsigned step);
+void subs_free(struct subs *s); /* NULL is fine */
+/* The files of a commit that git has listed, kept; NULL: job_end() was called. */
+struct tree *tree_take_list(struct job *j, const char *commit, const struct child_exit *e);
 
 #endif

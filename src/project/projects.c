@@ -42,8 +42,9 @@ static const struct {
 } kinds[] = {
     [JOB_REFRESH] = {"refresh", true, refresh_step}, [JOB_REMOVE] = {"remove", true, remove_step},
     [JOB_BUNDLE] = {"bundle", true, bundle_step},    [JOB_PRUNE] = {"prune", true, prune_step},
-    [JOB_REFS] = {"refs", false, refs_step},         [JOB_TREE] = {"tree", false, tree_step},
-    [JOB_PLAN] = {"plan", false, tree_step},         [JOB_CONFIG] = {"config", false, tree_step},
+    [JOB_SUBS] = {"submodules", true, subs_step},    [JOB_REFS] = {"refs", false, refs_step},
+    [JOB_TREE] = {"tree", false, tree_step},         [JOB_PLAN] = {"plan", false, tree_step},
+    [JOB_CONFIG] = {"config", false, tree_step},
 };
 _Static_assert(ARRAY_LEN(kinds) == JOB_KIND_COUNT, "a row for each");
 
@@ -123,6 +124,9 @@ static void job_tell(struct job *j, enum err err, const struct why *why)
     case JOB_BUNDLE:
         j->on_bundle(j->ctx, err, why, NULL, 0);
         break;
+    case JOB_SUBS:
+        j->on_subs(j->ctx, err, why, NULL, 0);
+        break;
     case JOB_REFS:
         j->on_refs(j->ctx, err, why, NULL);
         break;
@@ -150,6 +154,7 @@ static void job_free(struct job *j)
     free(j->ref);
     free(j->bundle);
     free(j->input);
+    subs_free(j->subs);
     arena_done(&j->arena);
     free(j);
 }
@@ -172,21 +177,28 @@ bool job_failed(const struct child_exit *e)
     return !e->exited || e->exit_code != 0;
 }
 
-void job_end_git(struct job *j, const struct child_exit *e, enum err code, const char *what)
+void job_said(const struct job *j, const struct child_exit *e, char *out, size_t size)
 {
     const struct git_login *login = &j->mirror->ps->login;
-    char said[200];
     char how[96];
-    struct why why;
     struct buf err;
 
     buf_init(&err, (e->err.len + 1) * 4); /* a mask may be longer than a token */
     login_mask(login->token, e->err, &err);
-    if (!j->is_remote || !login_explains(login, j->url, buf_slice(&err), said, sizeof(said)))
-        (void)text_of_git(buf_slice(&err), said, sizeof(said));
+    if (!j->is_remote || !login_explains(login, j->url, buf_slice(&err), out, size))
+        (void)text_of_git(buf_slice(&err), out, size);
     buf_done(&err);
-    (void)why_set(&why, e->timed_out ? ERR_TIMEOUT : code, NULL, "cannot %s: %s", what,
-                  said[0] != '\0' && !e->timed_out ? said : child_exit_text(e, how, sizeof(how)));
+    if (out[0] == '\0' || e->timed_out)
+        (void)snprintf(out, size, "%s", child_exit_text(e, how, sizeof(how)));
+}
+
+void job_end_git(struct job *j, const struct child_exit *e, enum err code, const char *what)
+{
+    char said[200];
+    struct why why;
+
+    job_said(j, e, said, sizeof(said));
+    (void)why_set(&why, e->timed_out ? ERR_TIMEOUT : code, NULL, "cannot %s: %s", what, said);
     job_end(j, why.code, &why);
 }
 
@@ -200,11 +212,14 @@ static void on_child_exit(void *ctx, const struct child_exit *e)
     kinds[j->kind].step(j, e);
 }
 
-/* Nothing of a shell we were started from, no questions, and no ways but these to a remote (`ext::` runs commands). */
+/* No ways but these to a remote (`ext::` runs commands). */
+static const char protocols[] = "GIT_ALLOW_PROTOCOL=https:http:ssh:git:file";
+static const char foreign_protocols[] = "GIT_ALLOW_PROTOCOL=https:http:ssh:git";
+
+/* Nothing of a shell we were started from, and no questions. */
 static const char *const git_env[] = {
     "GIT_TERMINAL_PROMPT=0",
     "SSH_ASKPASS_REQUIRE=never",
-    "GIT_ALLOW_PROTOCOL=https:http:ssh:git:file",
     "GIT_OPTIONAL_LOCKS=0",
     "LC_ALL=C",
     "GIT_DIR",
@@ -226,7 +241,7 @@ static const char *const git_env[] = {
     "GIT_TRACE2_PERF",
 };
 
-#define LOGIN_ENV_MAX 6
+#define LOGIN_ENV_MAX 7
 
 /* Into all (NULL-ended). Nobody answers for what is not for this login. */
 static void job_env(const struct job *j, struct login_env *login, const char **all)
@@ -245,6 +260,7 @@ static void job_env(const struct job *j, struct login_env *login, const char **a
     } else {
         all[n++] = "GIT_ASKPASS=";
     }
+    all[n++] = j->is_foreign ? foreign_protocols : protocols;
     all[n] = NULL;
 }
 
@@ -408,6 +424,42 @@ void job_refresh_first(struct job *j)
     j->has_refreshed = true;
     list_remove(&j->mirror->running, j); /* it belongs to the refresh until that has ended */
     projects_refresh(j->mirror->ps, j->mirror->id, j->url, on_refreshed_for_plan, j);
+}
+
+/* ---- a plan of a commit with submodules ---- */
+
+static void on_subs_for_plan(void *ctx, enum err err, const struct why *why, const struct plan_submodule *all,
+                             uint32_t n)
+{
+    struct job *j = ctx;
+    struct plan_submodule *own;
+
+    if (err != ERR_OK) {
+        job_end(j, err, why);
+        return;
+    }
+    j->submodules = own = arena_alloc(&j->arena, ((size_t)n + 1) * sizeof(*own));
+    for (uint32_t i = 0; i < n; i++)
+        own[i] = (struct plan_submodule){.path = arena_strdup(&j->arena, all[i].path),
+                                         .commit = arena_strdup(&j->arena, all[i].commit)};
+    j->n_submodules = n;
+    j->has_submodules = true;
+    j->next = j->mirror->queue;
+    j->mirror->queue = j;
+    kick(j->mirror->ps);
+}
+
+void job_subs_first(struct job *j, unsigned step)
+{
+    struct job *subs;
+
+    list_remove(&j->mirror->running, j); /* it belongs to the other one until that has ended */
+    j->step = step;
+    subs = job_new(j->mirror->ps, j->mirror->id, JOB_SUBS, j);
+    free(subs->url);
+    subs->url = xstrdup(j->url);
+    memcpy(subs->commit, j->commit, sizeof(subs->commit));
+    subs->on_subs = on_subs_for_plan;
 }
 
 /* ---- trees that are kept ---- */

@@ -1,5 +1,6 @@
 /* prune.c - commits that bundles brought do not stay for ever: refs/wrata/ names each, and its file is as old as its
- * arrival (nothing packs them). Those that are old and that nobody needs are dropped, and then the space is given back:
+ * arrival (nothing packs them). Nor do those of submodules: refs/wrata/sub/, each as old as the last launch with it (subs.c).
+ * Those that are old and that nobody needs are dropped, and then the space is given back:
  * what no ref reaches goes at once, so that a commit is either there with its ref or not at all, and whoever asks whether
  * it must be sent again gets the right answer. */
 #include <dirent.h>
@@ -10,7 +11,7 @@
 #include "base/log.h"
 #include "project/project_private.h"
 
-#define DROPPED_MAX 10000u /* in one go; the rest the next time */
+#define DROPPED_MAX 10000u /* of a folder in one go; the rest the next time */
 
 enum { PRUNE_LOOK, PRUNE_DROPPED, PRUNE_REPACKED, PRUNE_SWEPT };
 
@@ -30,8 +31,8 @@ static bool is_commit(const char *name)
     return (n == 40 || n == 64) && strspn(name, "0123456789abcdef") == n;
 }
 
-/* Orders for `git update-ref --stdin`. */
-static uint32_t find_old(const struct job *j, struct buf *orders)
+/* Orders for `git update-ref --stdin`, for the refs in a folder. */
+static uint32_t find_old(const struct job *j, const char *folder, struct buf *orders)
 {
     char path[PATH_BYTES_MAX];
     struct dirent *d;
@@ -39,7 +40,7 @@ static uint32_t find_old(const struct job *j, struct buf *orders)
     uint32_t n = 0;
     DIR *dir;
 
-    (void)snprintf(path, sizeof(path), "%s/refs/wrata", j->mirror->path);
+    (void)snprintf(path, sizeof(path), "%s/%s", j->mirror->path, folder);
     dir = opendir(path);
     if (dir == NULL)
         return 0;
@@ -47,7 +48,7 @@ static uint32_t find_old(const struct job *j, struct buf *orders)
         if (!is_commit(d->d_name) || is_kept(j, d->d_name) || fstatat(dirfd(dir), d->d_name, &st, 0) != 0 ||
             (int64_t)st.st_mtim.tv_sec * 1000 >= j->older_than.ms)
             continue;
-        buf_printf(orders, "delete refs/wrata/%s\n", d->d_name);
+        buf_printf(orders, "delete %s/%s\n", folder, d->d_name);
         n++;
     }
     (void)closedir(dir);
@@ -60,8 +61,9 @@ static void prune_look(struct job *j)
     struct buf orders;
     uint32_t n;
 
-    buf_init(&orders, MIB(2));
-    n = find_old(j, &orders);
+    buf_init(&orders, MIB(4));
+    n = find_old(j, "refs/wrata", &orders);
+    n += find_old(j, "refs/wrata/sub", &orders);
     if (n == 0) {
         buf_done(&orders);
         job_end(j, ERR_OK, NULL);

@@ -1,4 +1,4 @@
-/* setup.c - what wrata.yml asks of a machine, as the lines that a launch carries to it (wire/agent_setup.h). Pure. */
+/* setup.c - what a project and its wrata.yml ask of a machine, as the lines that a launch carries to it (wire/agent_setup.h). Pure. */
 #include <stdarg.h>
 
 #include "base/mem.h"
@@ -71,14 +71,16 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
 {
     uint32_t n_artifacts = plan->yml->artifacts.n + keep->n_globs;
     struct lines l = {.arena = arena};
-    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1;
+    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules;
 
     *retn = 0;
-    if (plan->n_prepare == 0 && n_artifacts == 0)
+    if (plan->n_prepare == 0 && n_artifacts == 0 && plan->n_submodules == 0)
         return NULL;
     for (uint32_t i = 0; i < plan->n_prepare; i++)
         max += plan->prepare[i].n_argv + 2;
     l.at = arena_alloc(arena, max * sizeof(*l.at));
+    for (uint32_t i = 0; i < plan->n_submodules; i++)
+        put(&l, "submodule=%s %s", plan->submodules[i].commit, plan->submodules[i].path);
     put_steps(&l, plan);
     if (n_artifacts > 0)
         put_artifacts(&l, plan, keep);

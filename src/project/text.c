@@ -89,7 +89,9 @@ const char *text_of_git(struct slice err, char *out, size_t size)
         i += len + 1;
     }
     for (unsigned k = 0; k < n; k++) {
-        if (k > 0 && at + 8 < size) {
+        if (k > 0) {
+            if (at + 8 >= size) /* never two lines as one word: it may be the one that was masked */
+                break;
             out[at++] = ';';
             out[at++] = ' ';
         }

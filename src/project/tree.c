@@ -1,7 +1,8 @@
 /* tree.c - the files of a commit, as `git ls-tree -r -z` lists them.
  *
  * A name may hold any byte but NUL. One that is not UTF-8 cannot travel through JSON and is passed over; how many
- * were is counted and logged. Submodules are no files; a symbolic link is one, without the executable bit. */
+ * were is counted and logged. Submodules are no files, but kept beside them; a symbolic link is one, without the executable bit. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,11 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct tree_file *)a)->path, ((const struct tree_file *)b)->path);
 }
 
+static int by_link_path(const void *a, const void *b)
+{
+    return strcmp(((const struct tree_link *)a)->path, ((const struct tree_link *)b)->path);
+}
+
 static uint32_t count_entries(struct slice out)
 {
     uint32_t n = 0;
@@ -22,6 +28,15 @@ static uint32_t count_entries(struct slice out)
     for (size_t i = 0; i < out.len; i++)
         n += out.ptr[i] == '\0';
     return n;
+}
+
+/* One more than SUBMODULES_MAX is enough to refuse them. */
+static void add_link(struct tree *t, const char *path, const char *commit)
+{
+    if (t->links == NULL)
+        t->links = arena_alloc(&t->arena, (SUBMODULES_MAX + 1) * sizeof(*t->links));
+    if (t->n_links <= SUBMODULES_MAX)
+        t->links[t->n_links++] = (struct tree_link){.path = path, .commit = commit};
 }
 
 /* "100644 blob <oid>\t<path>" of n bytes. */
@@ -33,7 +48,7 @@ static void add_entry(struct tree *t, const char *p, size_t n)
     size_t len;
     char *path;
 
-    if (tab == NULL || tab - p < 7 || strncmp(p, "160000", 6) == 0)
+    if (tab == NULL || tab - p < 7)
         return;
     blank = memrchr(p, ' ', (size_t)(tab - p));
     blob = blank != NULL ? blank + 1 : tab;
@@ -45,6 +60,10 @@ static void add_entry(struct tree *t, const char *p, size_t n)
         return;
     }
     path = arena_strndup(&t->arena, tab + 1, len);
+    if (strncmp(p, "160000", 6) == 0) {
+        add_link(t, path, arena_strndup(&t->arena, blob, (size_t)(tab - blob)));
+        return;
+    }
     t->files[t->n_files++] = (struct tree_file){.path = path,
                                                 .blob = arena_strndup(&t->arena, blob, (size_t)(tab - blob)),
                                                 .is_executable = strncmp(p, "100755", 6) == 0,
@@ -76,6 +95,8 @@ enum err tree_parse(struct slice out, struct tree **ret, struct why *reterr)
         is_sorted = by_path(&t->files[i - 1], &t->files[i]) < 0;
     if (!is_sorted)
         qsort(t->files, t->n_files, sizeof(*t->files), by_path);
+    if (t->n_links > 1)
+        qsort(t->links, t->n_links, sizeof(*t->links), by_link_path);
     t->paths = arena_alloc(&t->arena, (n + 1) * sizeof(*t->paths));
     for (uint32_t i = 0; i < t->n_files; i++)
         t->paths[i] = t->files[i].path;
@@ -117,6 +138,17 @@ const struct tree_file *tree_find(const struct tree *t, const char *path, size_t
     return &t->files[i];
 }
 
+const struct tree_link *tree_link_of(const struct tree *t, const char *path, size_t n)
+{
+    for (uint32_t i = 0; i < t->n_links; i++) {
+        size_t len = strlen(t->links[i].path);
+
+        if (len <= n && memcmp(t->links[i].path, path, len) == 0 && (len == n || path[len] == '/'))
+            return &t->links[i];
+    }
+    return NULL;
+}
+
 /* ---- wrata.yml ---- */
 
 static const struct tree_file *yml_file(const struct tree *t)
@@ -133,6 +165,8 @@ static const char *path_fault(void *ctx, const char *path, bool is_script)
     struct why why;
     bool is_fine;
 
+    if (file == NULL && tree_link_of(t, path, strlen(path)) != NULL)
+        return "is in a submodule; it must be a file of the project itself";
     if (file == NULL)
         return "is not in the project";
     if (!is_script)
@@ -161,7 +195,7 @@ void tree_take_yml(struct tree *t, const struct slice *text)
 
 /* ---- the job: a ref to a commit to its files, and to a plan when that was asked for ---- */
 
-enum { TREE_RESOLVE, TREE_RESOLVED, TREE_LISTED, TREE_YML };
+enum { TREE_RESOLVE, TREE_RESOLVED, TREE_LISTED, TREE_YML, TREE_AGAIN };
 
 static void config_deliver(struct job *j, const struct tree *t)
 {
@@ -185,6 +219,12 @@ static void plan_deliver(struct job *j, const struct tree *t)
         job_end(j, err, &why);
         return;
     }
+    if (t->n_links > 0 && t->yml.submodules != 0 && !j->has_submodules) {
+        job_subs_first(j, TREE_AGAIN);
+        return;
+    }
+    plan.submodules = j->submodules;
+    plan.n_submodules = j->n_submodules;
     j->is_told = true;
     j->on_plan(j->ctx, ERR_OK, NULL, &plan);
     job_end(j, ERR_OK, NULL);
@@ -274,32 +314,51 @@ static void tree_list(struct job *j, const struct child_exit *e)
     tree_ls(j);
 }
 
-static void tree_listed(struct job *j, const struct child_exit *e)
+struct tree *tree_take_list(struct job *j, const char *commit, const struct child_exit *e)
 {
     struct tree *t;
     struct why why;
 
     if (job_failed(e)) {
         job_end_git(j, e, ERR_IO, "list the files");
-        return;
+        return NULL;
     }
     if (e->out_cut) {
         (void)why_set(&why, ERR_LIMIT, NULL, "the list of files is longer than %zu bytes",
                       (size_t)GIT_OUT_MAX);
         job_end(j, why.code, &why);
-        return;
+        return NULL;
     }
     if (tree_parse(e->out, &t, &why) != ERR_OK) {
         job_end(j, why.code, &why);
-        return;
+        return NULL;
     }
     t->project = j->mirror->id;
-    memcpy(t->commit, j->commit, sizeof(t->commit));
+    (void)snprintf(t->commit, sizeof(t->commit), "%s", commit);
     if (t->n_skipped > 0)
         LOG_WARN("project.names_skipped", "project=%llu commit=%s files=%u", (unsigned long long)t->project.v,
                  t->commit, t->n_skipped);
     projects_tree_keep(j->mirror->ps, t);
-    tree_deliver(j, t);
+    return t;
+}
+
+static void tree_listed(struct job *j, const struct child_exit *e)
+{
+    struct tree *t = tree_take_list(j, j->commit, e);
+
+    if (t != NULL)
+        tree_deliver(j, t);
+}
+
+/* The submodules are there; the tree may have been dropped meanwhile. */
+static void tree_again(struct job *j)
+{
+    struct tree *t = projects_tree_find(j->mirror->ps, j->mirror->id, j->commit);
+
+    if (t != NULL)
+        tree_deliver(j, t);
+    else
+        tree_ls(j);
 }
 
 static void tree_yml(struct job *j, const struct child_exit *e)
@@ -331,6 +390,9 @@ void tree_step(struct job *j, const struct child_exit *e)
         break;
     case TREE_YML:
         tree_yml(j, e);
+        break;
+    case TREE_AGAIN:
+        tree_again(j);
         break;
     default:
         CHECK(!"a step of tree_step");

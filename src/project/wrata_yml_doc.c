@@ -53,6 +53,7 @@ const char wrata_yml_example[] =
     "env:\n"
     "  RAILS_ENV: test\n"
     "  PORT: 8080                # a text, as it stands here\n"
+    "submodules: true            # false: their folders stay empty\n"
     "slots: 4\n"
     "preload: spec/spec_helper.rb\n"
     "split: true\n";

@@ -1,6 +1,10 @@
 #include "wire/agent_setup.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
+
+#include "wire/frame.h"
 
 struct reading {
     struct setup *to;
@@ -41,6 +45,69 @@ static enum err add_text(struct reading *r, struct slice **list, uint32_t *n, ui
     if (*list == NULL)
         *list = arena_alloc(r->lists, max * sizeof(**list));
     (*list)[(*n)++] = v;
+    return ERR_OK;
+}
+
+/* ---- submodules ---- */
+
+/* A name that means something else to a file system or to git. */
+static bool is_special_name(const char *name, size_t n)
+{
+    return n == 0 || (n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.') ||
+           (n == 4 && strncasecmp(name, ".git", 4) == 0);
+}
+
+const char *setup_submodule_fault(struct slice path)
+{
+    size_t from = 0;
+
+    if (path.len == 0 || path.len > SETUP_SUBMODULE_PATH_MAX)
+        return path.len == 0 ? "is empty" : "is too long";
+    if (path.ptr[0] == '/' || path.ptr[0] == '-')
+        return path.ptr[0] == '/' ? "is absolute" : "begins with '-'";
+    for (size_t i = 0; i <= path.len; i++) {
+        if (i < path.len && ((unsigned char)path.ptr[i] < 0x20 || path.ptr[i] == 0x7f))
+            return "holds a control character";
+        if (i < path.len && path.ptr[i] != '/')
+            continue;
+        if (is_special_name(path.ptr + from, i - from))
+            return "has a part that is empty, '.', '..' or '.git'";
+        from = i + 1;
+    }
+    return NULL;
+}
+
+static bool is_commit(struct slice s)
+{
+    if (s.len != 40 && s.len != 64)
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
+            return false;
+    return true;
+}
+
+static enum err on_submodule(struct reading *r, struct slice v)
+{
+    const char *blank = v.len > 0 ? memchr(v.ptr, ' ', v.len) : NULL;
+    struct setup *s = r->to;
+    struct setup_submodule m;
+    const char *fault;
+
+    if (blank == NULL)
+        return refuse(r, ERR_INVALID, "it is not COMMIT PATH");
+    m.commit = (struct slice){v.ptr, (size_t)(blank - v.ptr)};
+    m.path = (struct slice){blank + 1, v.len - m.commit.len - 1};
+    if (!is_commit(m.commit))
+        return refuse(r, ERR_INVALID, "its commit is not a full commit id");
+    fault = setup_submodule_fault(m.path);
+    if (fault != NULL)
+        return refuse(r, ERR_INVALID, fault);
+    if (s->n_submodules == SETUP_SUBMODULES_MAX)
+        return refuse(r, ERR_LIMIT, "there are too many submodules");
+    if (s->submodules == NULL)
+        s->submodules = arena_alloc(r->lists, SETUP_SUBMODULES_MAX * sizeof(*s->submodules));
+    s->submodules[s->n_submodules++] = m;
     return ERR_OK;
 }
 
@@ -150,19 +217,35 @@ static enum err on_files_max(struct reading *r, struct slice v)
 
 static const struct {
     const char *key;
+    uint32_t protocol; /* an older agent would pass it over; 1: which it may */
     enum err (*take)(struct reading *r, struct slice v);
 } keys[] = {
-    {"step", on_step},
-    {"arg", on_arg},
-    {"limit_ms", on_limit},
-    {"key", on_key},
-    {"prepare_env", on_env},
-    {"artifact", on_artifact},
-    {"artifact_max", on_artifact_max},
-    {"artifact_file_max", on_file_max},
-    {"artifact_run_max", on_run_max},
-    {"artifact_files_max", on_files_max},
+    {"submodule", PROTOCOL_WITH_SUBMODULES, on_submodule},
+    {"step", PROTOCOL_WITH_SETUP, on_step},
+    {"arg", PROTOCOL_WITH_SETUP, on_arg},
+    {"limit_ms", PROTOCOL_WITH_SETUP, on_limit},
+    {"key", PROTOCOL_WITH_SETUP, on_key},
+    {"prepare_env", PROTOCOL_WITH_SETUP, on_env},
+    {"artifact", 1, on_artifact},
+    {"artifact_max", 1, on_artifact_max},
+    {"artifact_file_max", 1, on_file_max},
+    {"artifact_run_max", 1, on_run_max},
+    {"artifact_files_max", 1, on_files_max},
 };
+
+uint32_t setup_protocol(const char *const *lines, uint32_t n)
+{
+    uint32_t protocol = 1;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct slice key = {lines[i], strcspn(lines[i], "=")};
+
+        for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+            if (slice_eq(key, slice_of(keys[k].key)) && keys[k].protocol > protocol)
+                protocol = keys[k].protocol;
+    }
+    return protocol;
+}
 
 static enum err take_line(struct reading *r)
 {

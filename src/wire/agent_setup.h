@@ -1,9 +1,10 @@
 /* agent_setup.h - how a machine is made ready for the runs of a launch, and what is kept after each: lines KEY=value.
  *
- * They come from wrata.yml, travel with the launch through engine and store, which do not look at them, and are read by
- * the agent (RUN_SPEC.setup). In this order of meaning; a key that is not known comes from a newer controller and is
- * passed over, so what must not be passed over raises WRATA_PROTOCOL.
+ * They come from the project and its wrata.yml, travel with the launch through engine and store, which do not look at them, and
+ * are read by the agent (RUN_SPEC.setup). In this order of meaning; a key that is not known comes from a newer controller and is
+ * passed over, so what must not be passed over has a protocol in the table (agent_setup.c), and older agents get no such run.
  *
+ *     submodule=COMMIT PATH     a commit that lies in the project's mirror too, and its folder; parents before what is inside
  *     step=NAME                 a step of the preparation begins: a name for people
  *     arg=WORD                  of the step's command: a vector, no shell looks at it
  *     limit_ms=N                of the step; 0 or absent: SETUP_STEP_LIMIT_MS
@@ -21,6 +22,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#define SETUP_SUBMODULES_MAX 500u
+#define SETUP_SUBMODULE_PATH_MAX 1000u
 #define SETUP_STEPS_MAX 20u
 #define SETUP_ARGS_MAX 256u
 #define SETUP_ENV_MAX 200u
@@ -39,12 +42,19 @@ struct setup_step {
     int64_t limit_ms;
 };
 
+struct setup_submodule {
+    struct slice commit;
+    struct slice path;
+};
+
 struct setup_artifact {
     struct slice glob;
     uint64_t max_bytes;
 };
 
 struct setup {
+    struct setup_submodule *submodules;
+    uint32_t n_submodules;
     struct setup_step *steps;
     uint32_t n_steps;
     struct slice key;
@@ -61,5 +71,11 @@ struct setup {
  * ERR_INVALID or ERR_LIMIT, naming the line: a list is too long, a number is none, a word has no step. */
 MUST_USE enum err setup_read(const struct slice *lines, uint32_t n, struct arena *lists, struct setup *ret,
                              struct why *reterr);
+
+/* The oldest protocol of the link whose agents understand all of these lines. */
+uint32_t setup_protocol(const char *const *lines, uint32_t n);
+
+/* What is wrong with the path of a submodule, to be said behind it: "is absolute"; NULL: nothing. Not here: UTF-8. */
+const char *setup_submodule_fault(struct slice path);
 
 #endif

@@ -348,7 +348,7 @@ class AgentTest(unittest.TestCase):
 
     def test_hello_says_who_and_what(self):
         link = self.attach()
-        self.assertEqual(link.hello["protocol"], 3)
+        self.assertEqual(link.hello["protocol"], 4)
         self.assertRegex(link.hello["hash"], "^[0-9a-f]{64}$")
         self.assertRegex(link.hello["facts"], r"cores, .*cgroup.*git")
         self.assertGreater(link.hello["disk_free_bytes"], 1 << 20)

@@ -8,6 +8,9 @@
 #include <cmocka.h>
 
 #include "wire/agent_setup.h"
+#include "wire/frame.h"
+
+#define ID "0123456789012345678901234567890123456789"
 
 static enum err read_lines(const char *const *texts, struct arena *a, struct setup *ret, struct why *why)
 {
@@ -74,6 +77,16 @@ static void test_agent_setup__what_is_refused(void **state)
         {{"artifact=a", "artifact_max=-1"}, "its number is none"},
         {{"step=a", "limit_ms=1e9"}, "its number is none"},
         {{"step=a", "limit_ms=999999999999"}, "its number is too large"},
+        {{"submodule=abc"}, "it is not COMMIT PATH"},
+        {{"submodule=0123 a"}, "its commit is not a full commit id"},
+        {{"submodule=" ID " "}, "is empty"},
+        {{"submodule=" ID " /etc"}, "is absolute"},
+        {{"submodule=" ID " a/../../b"}, "has a part that is empty, '.', '..' or '.git'"},
+        {{"submodule=" ID " a/./b"}, "has a part"},
+        {{"submodule=" ID " a/"}, "has a part"},
+        {{"submodule=" ID " .git/hooks"}, "has a part"},
+        {{"submodule=" ID " -x"}, "begins with '-'"},
+        {{"submodule=" ID " a\nb"}, "holds a control character"},
     };
 
     (void)state;
@@ -110,12 +123,43 @@ static void test_agent_setup__lists_have_an_end(void **state)
     arena_done(&a);
 }
 
+static void test_agent_setup__lines_know_the_agents_they_are_for(void **state)
+{
+    static const char *const old[] = {"step=a", "arg=b", "submodules=of the future"};
+    static const char *const kept[] = {"artifact=a", "artifact_max=1"};
+    static const char *const new[] = {"submodule=" ID " a", "step=a", "arg=b"};
+
+    (void)state;
+    assert_int_equal(setup_protocol(NULL, 0), 1);
+    assert_int_equal(setup_protocol(kept, 2), 1);
+    assert_int_equal(setup_protocol(old, 3), PROTOCOL_WITH_SETUP);
+    assert_int_equal(setup_protocol(new, 3), PROTOCOL_WITH_SUBMODULES);
+}
+
+static void test_agent_setup__submodules(void **state)
+{
+    static const char *const lines[] = {"submodule=" ID " a", "submodule=" ID " a/b c/.gitx", NULL};
+    struct why why = {0};
+    struct setup s;
+    struct arena a;
+
+    (void)state;
+    arena_init(&a);
+    assert_int_equal(read_lines(lines, &a, &s, &why), ERR_OK);
+    assert_int_equal(s.n_submodules, 2);
+    assert_true(slice_eq(s.submodules[1].commit, SLICE(ID)));
+    assert_true(slice_eq(s.submodules[1].path, SLICE("a/b c/.gitx")));
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agent_setup__steps_key_and_artifacts),
         cmocka_unit_test(test_agent_setup__what_is_refused),
         cmocka_unit_test(test_agent_setup__lists_have_an_end),
+        cmocka_unit_test(test_agent_setup__lines_know_the_agents_they_are_for),
+        cmocka_unit_test(test_agent_setup__submodules),
     };
 
     return cmocka_run_group_tests_name("agent_setup", tests, NULL, NULL);

@@ -399,6 +399,33 @@ static void test_link__a_secret_that_does_not_open_costs_its_run_alone(void **st
         "6 how 12: a secret of its user could not be given to it: TOKEN: the agent on this server is older");
 }
 
+static void test_link__an_older_agent_gets_no_run_that_it_would_do_half(void **state)
+{
+    static const char *const setup[] = {"submodule=0123456789012345678901234567890123456789 lib"};
+    struct world *w = world_new("hello 3\nexpect WELCOME\n");
+    const char *argv[] = {"true"};
+    struct run_spec plain = {.run = {5}, .commit = "", .argv = argv, .n_argv = 1};
+    struct run_spec spec = plain;
+    struct goal_entry entries[] = {{{5}, 0, 30000, &plain}, {{6}, 0, 30000, &spec}};
+    struct goal g = {.server = {9}, .seq = 1, .entries = entries, .n_entries = 2};
+    char got[8192];
+
+    (void)state;
+    spec.run.v = 6;
+    spec.setup = setup;
+    spec.n_setup = 1;
+    link_connect(w->links, &w->row);
+    until(w, &w->ups, 1);
+    g.link = w->number;
+    link_goal(w->links, &g);
+    until_file(w, "got", "GOALS", got, sizeof(got));
+    until(w, &w->finishes, 1);
+    assert_non_null(strstr(got, "\"run\": 5, \"test\""));
+    assert_null(strstr(got, "\"run\": 6, \"test\"")); /* no RUN_SPEC */
+    assert_non_null(strstr(w->reason, "is older than what the project asks for (submodules"));
+    world_free(w);
+}
+
 static void test_link__bye_is_written_and_ends_it_without_down(void **state)
 {
     struct world *w = world_new("hello\nexpect WELCOME\n");
@@ -657,7 +684,7 @@ static void test_link__an_older_agent_runs_what_only_asks_for_artifacts(void **s
     link_goal(w->links, &g);
     until(w, &w->finishes, 1);
     assert_non_null(
-        strstr(w->reason, "6 how 12: the agent on this server is older than what wrata.yml asks for"));
+        strstr(w->reason, "6 how 12: the agent on this server is older than what the project asks for"));
     until_file(w, "got", "GOALS", got, sizeof(got));
     assert_non_null(strstr(got, "\"frame\": \"RUN_SPEC\", \"run\": 5"));
     assert_null(strstr(got, "\"frame\": \"RUN_SPEC\", \"run\": 6"));
@@ -774,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_link__goals_are_sent_on_the_present_link_only),
         cmocka_unit_test(test_link__secrets_are_opened_when_they_are_sent),
         cmocka_unit_test(test_link__a_secret_that_does_not_open_costs_its_run_alone),
+        cmocka_unit_test(test_link__an_older_agent_gets_no_run_that_it_would_do_half),
         cmocka_unit_test(test_link__bye_is_written_and_ends_it_without_down),
         cmocka_unit_test(test_link__what_is_not_in_the_table_closes_it),
         cmocka_unit_test(test_link__an_unknown_frame_of_a_newer_agent_is_passed_over),

@@ -629,6 +629,48 @@ static void test_project__old_commits_of_bundles_go_but_those_that_are_needed(vo
     world_free(w);
 }
 
+/* A launch with them makes them young again; without one they go, and are fetched anew when they are wanted. */
+static void test_project__commits_of_submodules_go_with_their_last_launch(void **state)
+{
+    struct world *w = world_new();
+    const struct wall month = {wall_now().ms - 30 * 24 * INT64_C(3600000)};
+    char find[128];
+
+    (void)state;
+    (void)snprintf(find, sizeof(find), "find %s -path '*/refs/wrata/sub/*' -type f", w->dir);
+    sh("git init -q %s/lib && cd %s/lib && git config user.name a && git config user.email a@b && echo x >f "
+       "&& "
+       "git add . && git commit -qm x",
+       w->dir, w->dir);
+    sh("git clone -q %s %s/work && cd %s/work && git config user.name a && git config user.email a@b && "
+       "git -c protocol.file.allow=always submodule add -q %s/lib lib && git commit -qm lib && git push -q "
+       "origin "
+       "HEAD:refs/heads/with-lib",
+       w->src, w->dir, w->dir, w->dir);
+    projects_refresh(w->ps, (struct project_id){1}, w->src, on_done, w);
+    until(w, 1);
+    plan(w, "with-lib", "spec/a_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    sh("touch -d '40 days ago' $(%s)", find);
+    plan(w, "with-lib", "spec/a_spec.rb");
+    projects_prune(w->ps, (struct project_id){1}, month, NULL, 0, on_done, w);
+    until(w, 1);
+    sh("test $(%s | wc -l) = 1", find);
+    sh("touch -d '40 days ago' $(%s)", find);
+    projects_prune(w->ps, (struct project_id){1}, month, NULL, 0, on_done, w);
+    until(w, 1);
+    assert_int_equal(w->err, ERR_OK);
+    sh("test $(%s | wc -l) = 0 && ! git --git-dir=$(find %s -maxdepth 2 -name p1.git) cat-file -e "
+       "$(git -C %s/lib rev-parse HEAD) 2>/dev/null",
+       find, w->dir, w->dir);
+    plan(w, "with-lib", "spec/a_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    sh("mv %s/lib %s/lib.away", w->dir, w->dir);
+    plan(w, "with-lib", "spec/a_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    world_free(w);
+}
+
 static void test_project__free_answers_what_is_owed(void **state)
 {
     struct world *w = world_new();
@@ -662,6 +704,7 @@ int main(void)
         cmocka_unit_test(test_project__a_failed_refresh_says_why_and_changes_nothing),
         cmocka_unit_test(test_project__bundles_are_kept_through_a_refresh),
         cmocka_unit_test(test_project__old_commits_of_bundles_go_but_those_that_are_needed),
+        cmocka_unit_test(test_project__commits_of_submodules_go_with_their_last_launch),
         cmocka_unit_test(test_project__free_answers_what_is_owed),
     };
 

@@ -59,10 +59,10 @@ static const struct {
     {"text\n", "f:1: 'text' is not a mapping; write one `key: value` a line"},
     /* keys */
     {"imag: debian\n", "f:1: imag: there is no such key; did you mean image?"},
-    {"zzz: 1\n",
-     "f:1: zzz: there is no such key; there are image, container, prepare, prepare_time_limit, "
-     "commands, report, artifacts, time_limit, silence_limit, retries, lease, env, slots, preload, "
-     "split"},
+    {"zzz: 1\n", "f:1: zzz: there is no such key; there are image, container, prepare, prepare_time_limit, "
+                 "commands, report, artifacts, time_limit, silence_limit, retries, lease, env, submodules, "
+                 "slots, preload, "
+                 "split"},
     {COMMAND "  globb: b\n", "f:4: commands[0].globb: there is no such key; did you mean glob?"},
     {"commands:\n- run: [x]\n", "f:2: commands[0]: has no glob"},
     {"commands:\n- glob: a\n", "f:2: commands[0]: has no run"},
