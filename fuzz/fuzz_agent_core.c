@@ -216,7 +216,11 @@ static void edge_event(struct edge *e, uint8_t what, uint8_t arg)
         chan_event(e, arg);
         break;
     case 7:
-        if (e->preparing[what % SLOTS]) {
+        if (e->preparing[what % SLOTS] && (arg & 4) != 0) {
+            edge_step(e, &(struct agent_event){.kind = AG_EV_STEP,
+                                               .slot = what % SLOTS,
+                                               .text = slice_of("step 1 of 1: gems")});
+        } else if (e->preparing[what % SLOTS]) {
             e->preparing[what % SLOTS] = false;
             edge_step(e, &(struct agent_event){.kind = AG_EV_PREPARED,
                                                .slot = what % SLOTS,

@@ -203,6 +203,14 @@ static void run_event(struct fuzz *f, struct input *in, bool finished)
         ev.run_started.link = f->link;
         ev.run_started.run.v = byte(in) % 64u;
         ev.run_started.slot = byte(in);
+        if (ev.run_started.slot >= 128) { /* above all slots there are: rather what is done before */
+            ev.kind = EV_RUN_PREPARING;
+            ev.run_preparing.server = ev.run_started.server;
+            ev.run_preparing.link = f->link;
+            ev.run_preparing.run = ev.run_started.run;
+            ev.run_preparing.slot = ev.run_started.slot - 128;
+            ev.run_preparing.step = ev.run_started.slot % 2 == 0 ? "gems" : "browser";
+        }
     }
     turn(f, &ev);
 }

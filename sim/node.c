@@ -78,29 +78,42 @@ static void run_free(struct node *n, struct node_run *r)
     free(r);
 }
 
-/* What a run does is in its command: sim MS EXIT BYTES. */
-static void run_read_spec(struct node_run *r, struct slice spec)
+struct words {
+    uint64_t test;
+    uint64_t value[5];
+};
+
+/* What a run does is in its command: sim MS EXIT BYTES, and how long its code takes to come: PREPARE_MS. */
+static struct words spec_words(struct slice spec)
 {
+    struct words w = {0};
     struct arena lists;
     struct frame f;
     size_t used;
     char word[32];
-    uint64_t value[4] = {0};
 
     arena_init(&lists);
     CHECK(frame_decode(spec.ptr, spec.len, &lists, &f, &used, NULL) == ERR_OK);
     CHECK(f.type == FRAME_RUN_SPEC);
-    r->test = f.run_spec.test;
-    for (uint32_t i = 1; i < f.run_spec.n_argv && i < 4; i++) {
+    w.test = f.run_spec.test;
+    for (uint32_t i = 1; i < f.run_spec.n_argv && i < ARRAY_LEN(w.value); i++) {
         CHECK(f.run_spec.argv[i].s.len < sizeof(word));
         memcpy(word, f.run_spec.argv[i].s.ptr, f.run_spec.argv[i].s.len);
         word[f.run_spec.argv[i].s.len] = '\0';
-        value[i] = strtoull(word, NULL, 10);
+        w.value[i] = strtoull(word, NULL, 10);
     }
-    r->ends_us = (int64_t)value[1] * 1000;
-    r->exit_code = (uint32_t)value[2];
-    r->bytes = value[3];
     arena_done(&lists);
+    return w;
+}
+
+static void run_read_spec(struct node_run *r, struct slice spec)
+{
+    struct words w = spec_words(spec);
+
+    r->test = w.test;
+    r->ends_us = (int64_t)w.value[1] * 1000;
+    r->exit_code = (uint32_t)w.value[2];
+    r->bytes = w.value[3];
 }
 
 static struct job *agent_job(struct world *w, struct node *n, int64_t in_us, enum job_kind kind, uint64_t run)
@@ -186,8 +199,15 @@ static void act_stream(struct world *w, struct node *n, const struct agent_actio
 
 static void act_prepare(struct world *w, struct node *n, const struct agent_action *act)
 {
-    struct job *j = agent_job(w, n, 1000 + (int64_t)rng_below(&w->rng, 50000), JOB_PREPARED, act->run);
+    int64_t long_us = (int64_t)spec_words(act->spec).value[4] * 1000;
+    struct job *j;
 
+    if (long_us > 0) {
+        j = agent_job(w, n, long_us / 2, JOB_STEP, act->run);
+        j->arg = act->slot;
+    }
+    j = agent_job(w, n, long_us > 0 ? long_us : 1000 + (int64_t)rng_below(&w->rng, 50000), JOB_PREPARED,
+                  act->run);
     j->arg = act->slot;
 }
 
@@ -397,6 +417,12 @@ void node_job(struct world *w, struct node *n, const struct job *j)
     case JOB_EXIT:
         if (r != NULL && r->proc == j->arg)
             on_exit_job(w, n, r);
+        break;
+    case JOB_STEP:
+        ev.kind = AG_EV_STEP;
+        ev.slot = (uint32_t)j->arg;
+        ev.text = SLICE("step 1 of 1: gems");
+        node_agent_event(w, n, &ev);
         break;
     case JOB_PREPARED:
         ev.kind = AG_EV_PREPARED;

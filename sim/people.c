@@ -35,6 +35,15 @@ static void draw_slots(struct world *w, struct launch_row *l)
     l->slots = (uint32_t)rng_below(&w->rng, 4);
 }
 
+/* In every fifth world machines take long to be made ready. */
+static bool draw_prepare(struct world *w, char word[24])
+{
+    if (w->opts.seed % 5 != 0)
+        return false;
+    (void)snprintf(word, 24, "%u", (uint32_t)rng_below(&w->rng, rng_chance(&w->rng, 1, 2) ? 400 : 8000));
+    return true;
+}
+
 static void launch_random(struct world *w)
 {
     static const uint32_t scales_ms[] = {3, 30, 500, 20000, 60000};
@@ -42,8 +51,8 @@ static void launch_random(struct world *w)
     uint32_t n = 1 + (uint32_t)rng_below(&w->rng, scale > 1000 ? 4 : 12);
     struct event ev = {.kind = EV_LAUNCH_CREATE};
     struct new_test tests[12];
-    const char *argv[12][4];
-    char words[12][3][24];
+    const char *argv[12][5];
+    char words[12][4][24];
     char paths[12][24];
     uint64_t servers[NODES_MAX];
     const char *env[] = {"A=b"};
@@ -59,11 +68,12 @@ static void launch_random(struct world *w)
         argv[i][1] = words[i][0];
         argv[i][2] = words[i][1];
         argv[i][3] = words[i][2];
+        argv[i][4] = words[i][3];
         tests[i] = (struct new_test){
             .path = paths[i],
             .adapter = ADAPTER_EXIT,
             .argv = argv[i],
-            .n_argv = 4,
+            .n_argv = draw_prepare(w, words[i][3]) ? 5 : 4,
             .predicted_ms = rng_chance(&w->rng, 1, 2) ? (int64_t)(1 + rng_below(&w->rng, scale)) : 0};
     }
     ev.launch_create.tests = tests;

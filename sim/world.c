@@ -439,6 +439,19 @@ static void on_frame(struct world *w, struct node *n, const struct frame *f)
         ev.run_started.slot = f->started.slot;
         (void)world_post(w, &ev);
         break;
+    case FRAME_PREPARING: {
+        char step[RUN_STEP_BYTES_MAX];
+
+        (void)snprintf(step, sizeof(step), "%.*s", (int)f->preparing.step.len, f->preparing.step.ptr);
+        ev.kind = EV_RUN_PREPARING;
+        ev.run_preparing.server = n->server;
+        ev.run_preparing.link = n->link;
+        ev.run_preparing.run.v = f->preparing.run;
+        ev.run_preparing.slot = f->preparing.slot;
+        ev.run_preparing.step = step;
+        (void)world_post(w, &ev);
+        break;
+    }
     case FRAME_AGENT_LOG:
         break;
     default:
@@ -782,6 +795,7 @@ static void job_do(struct world *w, struct job *j)
     case JOB_SPAWN_FAILED:
     case JOB_GREW:
     case JOB_EXIT:
+    case JOB_STEP:
     case JOB_PREPARED:
     case JOB_SYNCED:
     case JOB_POWER_ON:

@@ -135,6 +135,7 @@ enum job_kind {
     JOB_SPAWN_FAILED,
     JOB_GREW,
     JOB_EXIT,
+    JOB_STEP,
     JOB_PREPARED,
     JOB_SYNCED,
     JOB_POWER_ON,

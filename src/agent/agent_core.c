@@ -1,7 +1,7 @@
 /* agent_core.c - goals in, runs started, stopped and reported. See agent_core.h for the rules.
  *
- * Order of this file: actions; what is sent; one on_*() per frame and per event; timers; step; checks. The states
- * of runs are in agent_run.c, channels in agent_chan.c. */
+ * Order of this file: actions; what is sent; one on_*() per frame and per event; step; checks. The states of runs are in
+ * agent_run.c, what time brings in agent_timers.c, channels in agent_chan.c. */
 #include "agent/agent_core.h"
 
 #include <inttypes.h>
@@ -141,6 +141,18 @@ static void send_started(const struct agent *a, const struct run *r, struct agen
     f->started.wall_ms = (uint64_t)r->started_wall.ms;
 }
 
+void send_preparing(const struct agent *a, const struct run *r, struct agent_out *out)
+{
+    struct frame *f;
+
+    if (!a->is_welcome)
+        return;
+    f = out_frame(out, FRAME_PREPARING);
+    f->preparing.run = r->id;
+    f->preparing.slot = r->slot;
+    f->preparing.step = out_text(out, slice_of(a->slots[r->slot].step), sizeof(a->slots[0].step));
+}
+
 static void send_finished(const struct agent *a, const struct run *r, struct agent_out *out)
 {
     struct frame *f;
@@ -246,6 +258,8 @@ static void on_welcome(struct agent *a, struct mono now, const struct frame_welc
         r->needs_link = false;
         if (r->state == RUN_FINISHED)
             send_finished(a, r, out);
+        if (r->state == RUN_PREPARING && r->is_long)
+            send_preparing(a, r, out);
     }
     runs_start(a, now, out);
 }
@@ -456,6 +470,7 @@ static void on_frame(struct agent *a, struct mono now, const struct frame *f, st
     case FRAME_STARTED:
     case FRAME_STREAM:
     case FRAME_FINISHED:
+    case FRAME_PREPARING:
     case FRAME_CHAN_OPEN:
     case FRAME_AGENT_LOG:
         link_close(a, now, "a frame that only an agent may send", out);
@@ -486,6 +501,18 @@ static void on_link_up(struct agent *a, struct mono now, struct agent_out *out)
     a->link_count++;
     a->last_heard = now;
     send_hello(a, now, out);
+}
+
+static void on_step(struct agent *a, const struct agent_event *ev, struct agent_out *out)
+{
+    struct slot *s;
+
+    CHECK(ev->slot < AGENT_SLOTS_MAX);
+    s = &a->slots[ev->slot];
+    CHECK(s->is_preparing);
+    copy_text(s->step, sizeof(s->step), ev->text);
+    if (s->run != NULL && s->run->is_long)
+        send_preparing(a, s->run, out);
 }
 
 static void on_prepared(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
@@ -690,118 +717,6 @@ static void on_synced(struct agent *a, const struct agent_event *ev, struct agen
     }
 }
 
-/* ---- timers ---- */
-
-static struct mono run_deadline(const struct run *r)
-{
-    struct mono t = MONO_NEVER;
-
-    switch (r->state) {
-    case RUN_WAITING:
-    case RUN_PREPARING:
-        return r->is_leased ? r->lease_end : MONO_NEVER;
-    case RUN_RUNNING:
-        if (r->is_leased)
-            t = r->lease_end;
-        if (r->is_keeping)
-            return t;
-        if (r->time_limit_ms > 0)
-            t = mono_min(t, mono_add_ms(r->started_at, r->time_limit_ms));
-        if (r->silence_limit_ms > 0)
-            t = mono_min(t, mono_add_ms(r->last_output, r->silence_limit_ms));
-        return t;
-    case RUN_STOPPING:
-        if (r->is_keeping && !r->is_killed)
-            return r->is_leased ? r->lease_end : MONO_NEVER;
-        return r->is_killed || !r->is_leased ? r->kill_at : mono_min(r->kill_at, r->lease_end);
-    case RUN_DROPPED:
-        return r->kill_at;
-    case RUN_NEW:
-    case RUN_STARTING:
-    case RUN_ENDED:
-    case RUN_FINISHED:
-    case RUN_GONE:
-    default:
-        return MONO_NEVER;
-    }
-}
-
-static void run_tick(struct agent *a, struct run *r, struct mono now, struct agent_out *out)
-{
-    if (mono_before(now, run_deadline(r)))
-        return;
-    switch (r->state) {
-    case RUN_WAITING:
-    case RUN_PREPARING:
-        run_drop(a, r, now, ON_LEASE, out);
-        a->want_beat = true;
-        break;
-    case RUN_RUNNING:
-        if (r->is_leased && !mono_before(now, r->lease_end))
-            run_stop(a, r, now, ON_LEASE, FINISH_LEASE_ENDED, true, out);
-        else if (r->time_limit_ms > 0 && !mono_before(now, mono_add_ms(r->started_at, r->time_limit_ms)))
-            run_stop(a, r, now, ON_TIME, FINISH_TIME_LIMIT, r->kill_grace_ms == 0, out);
-        else
-            run_stop(a, r, now, ON_SILENCE, FINISH_SILENCE_LIMIT, r->kill_grace_ms == 0, out);
-        break;
-    case RUN_STOPPING:
-    case RUN_DROPPED:
-        run_stop(a, r, now, ON_STOP, FINISH_STOPPED, true, out);
-        break;
-    case RUN_NEW:
-    case RUN_STARTING:
-    case RUN_ENDED:
-    case RUN_FINISHED:
-    case RUN_GONE:
-    default:
-        break;
-    }
-}
-
-static struct mono link_deadline(const struct agent *a)
-{
-    if (!a->is_up)
-        return MONO_NEVER;
-    if (!a->is_welcome)
-        return mono_add_ms(a->last_heard, AGENT_WELCOME_TIMEOUT_MS);
-    return mono_min(a->next_beat, mono_add_ms(a->last_heard, AGENT_SILENCE_TIMEOUT_MS));
-}
-
-static struct mono idle_deadline(const struct agent *a)
-{
-    if (a->is_up || a->n_runs > 0 || a->idle_exit_ms == 0)
-        return MONO_NEVER;
-    return mono_add_ms(a->link_lost_at, a->idle_exit_ms);
-}
-
-struct mono agent_deadline(const struct agent *a)
-{
-    struct mono t = mono_min(link_deadline(a), idle_deadline(a));
-
-    for (const struct run *r = a->first; r != NULL; r = r->next)
-        t = mono_min(t, run_deadline(r));
-    return t;
-}
-
-static void on_tick(struct agent *a, struct mono now, struct agent_out *out)
-{
-    struct run *next;
-
-    for (struct run *r = a->first; r != NULL; r = next) {
-        next = r->next;
-        run_tick(a, r, now, out);
-    }
-    runs_start(a, now, out);
-    if (a->is_up && !a->is_welcome && !mono_before(now, link_deadline(a)))
-        link_close(a, now, "no WELCOME came", out);
-    else if (a->is_up && !mono_before(now, mono_add_ms(a->last_heard, AGENT_SILENCE_TIMEOUT_MS)))
-        link_close(a, now, "nothing was heard for long", out);
-    else if (a->is_welcome && !mono_before(now, a->next_beat))
-        a->want_beat = true;
-    if (!mono_before(now, idle_deadline(a)))
-        (void)out_add(out, AG_ACT_EXIT);
-}
-
 /* ---- step ---- */
 
 struct agent *agent_new(const struct agent_opts *opts, struct mono now)
@@ -866,6 +781,9 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
         else if (a->is_welcome && !mono_before(now, a->next_beat))
             a->next_beat = mono_add_ms(now, a->beat_ms);
         pump(a, ev->room, out);
+        break;
+    case AG_EV_STEP:
+        on_step(a, ev, out);
         break;
     case AG_EV_PREPARED:
         on_prepared(a, now, ev, out);

@@ -40,6 +40,7 @@
 #define AGENT_BEATS_KEPT 512u /* whose sending times are known: minutes, more than a lease is long */
 #define AGENT_STREAM_CHUNK_BYTES KIB(64)
 #define AGENT_NO_SLOT UINT32_MAX
+#define AGENT_PREPARING_TOLD_MS 200     /* a preparation that takes longer is told; most are over before */
 #define AGENT_WELCOME_TIMEOUT_MS 30000  /* a link that says nothing after HELLO is dropped */
 #define AGENT_SILENCE_TIMEOUT_MS 300000 /* one that says nothing for so long, too */
 
@@ -66,6 +67,7 @@ enum agent_event_kind {
     AG_EV_LINK_DOWN,
     AG_EV_FRAME, /* frame: from the controller */
     AG_EV_PUMP,  /* room: so many bytes of streams the link takes now */
+    AG_EV_STEP,  /* slot, text: what its preparation does now, for a person */
     AG_EV_PREPARED, /* slot, text: empty when all is there, else what git said, or with is_not_ready why a step failed */
     AG_EV_SPAWNED,      /* run, wall; now is the time of its exec */
     AG_EV_SPAWN_FAILED, /* run, wall, text: why, for a person; no_disk when that is the reason */

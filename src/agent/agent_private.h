@@ -69,8 +69,10 @@ struct run {
     bool is_keeping; /* its processes are gone: only its lease can still end it */
     bool wants_stop; /* told to stop between spawn and its answer */
     bool is_untold;  /* STARTED is still to be sent */
+    bool is_long;    /* PREPARING for longer than an instant: the controller is told of each step */
     bool needs_link; /* its code could not come because the link broke: wait for the next */
     struct mono lease_end;
+    struct mono preparing_at;
     struct mono started_at;
     struct wall started_wall;
     struct mono last_output;
@@ -99,6 +101,7 @@ struct slot {
     uint64_t project;
     char commit[65];
     uint32_t link_count; /* the link when its preparation began */
+    char step[200];      /* of the preparation */
     struct mono free_since;
 };
 
@@ -168,6 +171,8 @@ struct frame *out_frame(struct agent_out *out, enum frame_type type);
 struct slice out_text(struct agent_out *out, struct slice s,
                       size_t max); /* a copy that lives as long as out */
 
+void copy_text(char *to, size_t size, struct slice s); /* cut to fit, NUL-ended */
+
 struct run *run_get(const struct agent *a, uint64_t id);
 bool run_can(const struct run *r, enum run_why on);
 enum held_state run_held(const struct run *r);
@@ -198,6 +203,11 @@ void runs_start(struct agent *a, struct mono now, struct agent_out *out); /* fre
 
 void link_close(struct agent *a, struct mono now, const char *why, struct agent_out *out);
 void link_is_down(struct agent *a, struct mono now, struct agent_out *out);
+
+void send_preparing(const struct agent *a, const struct run *r, struct agent_out *out);
+
+/* agent_timers.c */
+void on_tick(struct agent *a, struct mono now, struct agent_out *out);
 
 /* agent_restore.c */
 void run_restore(struct agent *a, const struct agent_restored *re, struct agent_out *out);

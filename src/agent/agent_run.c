@@ -195,7 +195,7 @@ void slot_leave(struct agent *a, struct run *r, struct mono free_since)
     r->slot = AGENT_NO_SLOT;
 }
 
-static void copy_text(char *to, size_t size, struct slice s)
+void copy_text(char *to, size_t size, struct slice s)
 {
     size_t n = s.len < size - 1 ? s.len : size - 1;
 
@@ -403,6 +403,9 @@ void runs_start(struct agent *a, struct mono now, struct agent_out *out)
             continue;
         }
         run_set(a, r, ON_NEEDS_CODE, out);
+        r->preparing_at = now;
+        r->is_long = false;
+        copy_text(s->step, sizeof(s->step), SLICE("its code is brought"));
         s->is_ready = false;
         s->is_preparing = true;
         s->link_count = a->link_count;

@@ -157,6 +157,14 @@ static void say_line(struct ready *r, struct ready_job *j, struct mono now, cons
     say(r, j, now, line, (size_t)n);
 }
 
+/* What is shown of the run meanwhile. */
+static void tell_step(struct ready *r, uint32_t slot, struct mono now, const char *text)
+{
+    r->opts.post(
+        r->opts.ctx, now,
+        &(struct agent_event){.kind = AG_EV_STEP, .slot = slot, .wall = wall_now(), .text = slice_of(text)});
+}
+
 static void keep_tail(struct ready_job *j, const char *bytes, size_t n)
 {
     if (n > READY_TAIL_BYTES) {
@@ -317,6 +325,9 @@ static void use_or_make(struct ready *r, uint32_t slot, struct mono now)
                            "this machine is being prepared for run %" PRIu64 " already, see its log; waiting",
                            r->jobs[maker]->run);
             say_line(r, j, now, text);
+            (void)snprintf(text, sizeof(text), "run %" PRIu64 " prepares this machine already",
+                           r->jobs[maker]->run);
+            tell_step(r, slot, now, text);
         }
         j->stage = STAGE_WAIT;
     } else if (ready_has_file(j->name, "ok")) {
@@ -387,6 +398,9 @@ static void begin_step(struct ready *r, uint32_t slot, struct mono now)
     }
     argv[s->n_argv] = NULL;
     say_line(r, j, now, buf_str(&b));
+    buf_clear(&b);
+    buf_printf(&b, "step %u of %u: %s", j->step + 1, j->setup.n_steps, step_name(j, &r->arena));
+    tell_step(r, slot, now, buf_str(&b));
     buf_done(&b);
     j->stage = STAGE_STEP;
     job_child(r, slot, now, argv, step_env(r, j), s->limit_ms);

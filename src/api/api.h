@@ -84,7 +84,7 @@ struct api_opts {
     void (*post)(void *ctx, const struct event *ev);
     /* Numbers of the engine, for /status and /metrics. */
     void (*stats)(void *ctx, struct wall *ret_now, uint32_t counts[8]);
-    /* Why a test waits: engine_why(). */
+    /* Why a test waits or has not begun: engine_why(). */
     void (*why)(void *ctx, struct test_id test, char *out, uint32_t size);
     /* Hand over a letter: returns at once, it is sent later. NULL: no mail is configured. */
     void (*mail)(void *ctx, const struct api_mail *m);

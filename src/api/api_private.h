@@ -160,6 +160,8 @@ struct busy_run {
     uint64_t run;
     uint64_t launch;
     uint32_t slot;
+    enum run_state state;
+    const char *reason; /* what is done, while it is prepared */
     const char *path;
     struct wall started_at;
 };

@@ -177,7 +177,7 @@ void render_test(struct render *r, const struct test_row *row)
     else
         jo_uint(j, row->run.v);
     jo_key(j, "why");
-    if (row->state == TEST_WAITING)
+    if (row->state == TEST_WAITING || row->state == TEST_ACTIVE)
         add_gap(r, GAP_WHY, row->id.v);
     else
         jo_text(j, row->reason);
@@ -291,6 +291,8 @@ void render_server(struct json_out *j, const struct server_row *row, const struc
         jo_ktext(j, "path", b->path);
         jo_kuint(j, "launch", b->launch);
         int_or_null(j, "slot", b->slot != NO_SLOT, b->slot);
+        jo_ktext(j, "state", run_state_name(b->state));
+        jo_ktext(j, "reason", b->reason);
         jo_ktime(j, "started_at", b->started_at);
         jo_obj_end(j);
     }
@@ -362,7 +364,7 @@ static void take_busy(void *ctx, const struct run_row *row, const char *commit, 
 
     (void)commit;
     (void)log_bytes;
-    if (row->state != RUN_RUNNING && row->state != RUN_STOPPING)
+    if (row->state != RUN_PREPARING && row->state != RUN_RUNNING && row->state != RUN_STOPPING)
         return;
     if (list->n == list->cap) {
         uint32_t cap = list->cap == 0 ? 32 : list->cap * 2;
@@ -377,6 +379,8 @@ static void take_busy(void *ctx, const struct run_row *row, const char *commit, 
                                             .run = row->id.v,
                                             .launch = row->launch.v,
                                             .slot = row->slot,
+                                            .state = row->state,
+                                            .reason = arena_strdup(list->arena, row->reason),
                                             .path = arena_strdup(list->arena, row->path),
                                             .started_at = row->started_at};
 }

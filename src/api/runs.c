@@ -11,7 +11,7 @@ struct runs_query {
     const char *path;
 };
 
-static const char *const states[] = {"assigned", "running", "stopping", "done", "lost", NULL};
+static const char *const states[] = {"assigned", "preparing", "running", "stopping", "done", "lost", NULL};
 _Static_assert(ARRAY_LEN(states) == RUN_STATE_COUNT + 1, "a name for each state, in their order");
 #define X(name, wire, text) wire,
 static const char *const outcomes[] = {OUTCOME_MAP(X) NULL};

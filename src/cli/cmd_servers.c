@@ -41,8 +41,10 @@ static int servers_list(struct cli *cli)
         table_cellf(&t, "%lld", (long long)js_int(s, "slots"));
         table_cellf(&t, "%s%s%s", js_text(s, "link"), !is_online && reason[0] != '\0' ? ": " : "",
                     is_online ? "" : reason);
-        table_cellf(&t, "%zu%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",
-                    js_text(json_array_get(running, 0), "path"));
+        table_cellf(&t, "%zu%s%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",
+                    js_text(json_array_get(running, 0), "path"),
+                    strcmp(js_text(json_array_get(running, 0), "state"), "preparing") == 0 ? " (prepared)"
+                                                                                           : "");
     }
     if (json_array_size(all) > 0)
         list_print(cli, &t);

@@ -165,6 +165,24 @@ static void show_head(const struct cli *cli, const json_t *l)
     print(&out);
 }
 
+/* What is done before files begin, on which machine. */
+static void put_prepared(struct buf *out, const struct view *v)
+{
+    const json_t *run;
+    int64_t n = view_preparing(v, &run);
+
+    if (n == 0)
+        return;
+    text_count(out, n, "is prepared", "are prepared");
+    buf_puts(out, ": ");
+    text_escape(out, js_text(run, "path"));
+    buf_puts(out, " on ");
+    text_escape(out, js_text(js_obj(run, "server"), "name"));
+    buf_puts(out, ", ");
+    text_escape(out, js_text(run, "reason"));
+    buf_putc(out, '\n');
+}
+
 int cmd_show(struct cli *cli)
 {
     struct show s = {cli};
@@ -198,6 +216,7 @@ int cmd_show(struct cli *cli)
         buf_init(&out, MIB(1));
         text_count(&out, js_int(js_obj(view_launch(v), "tests"), "running"), "file runs", "files run");
         buf_printf(&out, ", %lld wait\n", (long long)js_int(js_obj(view_launch(v), "tests"), "waiting"));
+        put_prepared(&out, v);
         print(&out);
     }
     view_free(v);

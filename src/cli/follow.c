@@ -63,11 +63,14 @@ static void bar_draw(struct follow *f, struct mono now)
                          .note = f->is_lost       ? "reconnecting"
                                  : f->is_stopping ? "stopping"
                                                   : NULL};
+    const json_t *early;
     struct buf out;
 
     if (!f->cli->out.is_tty || f->opts.as_json || view_launch(f->view) == NULL)
         return;
     memcpy(p.counts, f->counts, sizeof(p.counts));
+    p.preparing = view_preparing(f->view, &early);
+    p.step = js_text(early, "reason");
     if (f->eta_ms >= 0) {
         p.eta_ms = f->eta_ms - mono_ms_between(f->eta_at, now);
         if (p.eta_ms < 0)
@@ -133,6 +136,8 @@ static void on_news(void *ctx, const char *kind, const json_t *object)
 {
     struct follow *f = ctx;
     char *text;
+
+    f->bar_is_dirty = f->bar_is_dirty || strcmp(js_text(object, "state"), "preparing") == 0;
 
     if (strcmp(kind, "launch") == 0) {
         f->eta_ms = json_is_integer(js_obj(object, "eta_ms")) ? js_int(object, "eta_ms") : -1;

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/json_out.h"
+
 #define BAR_MIN 8
 #define BAR_MAX 30
-#define PARTS_MAX (OUTCOME_COUNT + 4)
+#define PARTS_MAX (OUTCOME_COUNT + 5)
 
 struct part {
     char text[64];
@@ -100,6 +102,11 @@ void progress_render(struct buf *out, const struct progress *p, const struct ter
         add_counts(&ps, p, t);
         part = add(&ps, 7, COLOR_NONE);
         (void)snprintf(part->text, sizeof(part->text), "%lld running", (long long)p->running);
+        if (p->preparing > 0) {
+            part = add(&ps, 5, COLOR_YELLOW);
+            (void)snprintf(part->text, sizeof(part->text), "%lld prepared: %.*s", (long long)p->preparing,
+                           (int)utf8_whole(p->step, strnlen(p->step, 40)), p->step);
+        }
         if (p->eta_ms >= 0) {
             buf_init(&eta, 64);
             text_duration(&eta, p->eta_ms);

@@ -8,6 +8,8 @@ struct progress {
     int64_t total, done, running;
     int64_t counts[OUTCOME_COUNT]; /* of the tests that are over */
     int64_t eta_ms;                /* -1: not known */
+    int64_t preparing;             /* of those running; their process was not started */
+    const char *step;              /* of one of them */
     const char *note;              /* instead of the counts: "reconnecting…"; NULL none */
 };
 

@@ -17,6 +17,7 @@ struct run_entry {
     int64_t id;
     json_t *json;
     bool is_over;     /* "done" or "lost" */
+    bool is_early;    /* "preparing" */
     json_t *failures; /* array of examples, failed and error */
     UT_hash_handle hh;
 };
@@ -27,6 +28,8 @@ struct view {
     struct test_entry *tests;
     struct run_entry *runs;
     int64_t n_told;
+    int64_t n_early;
+    int64_t early; /* the run that told it last */
 };
 
 struct view *view_new(const struct view_hooks *hooks)
@@ -133,11 +136,17 @@ static void apply_run(struct view *v, const json_t *o)
     int64_t test = js_int(o, "test");
     struct test_entry *t;
 
-    if (r->is_over || (r->json != NULL && strcmp(js_text(r->json, "state"), state) == 0))
+    if (r->is_over || (r->json != NULL && strcmp(js_text(r->json, "state"), state) == 0 &&
+                       strcmp(js_text(r->json, "reason"), js_text(o, "reason")) == 0))
         return;
     json_decref(r->json);
     r->json = json_deep_copy(o);
     r->is_over = is_lost || strcmp(state, "done") == 0;
+    v->n_early -= r->is_early;
+    r->is_early = strcmp(state, "preparing") == 0;
+    v->n_early += r->is_early;
+    if (r->is_early)
+        v->early = r->id;
     news(v, "run", o);
     if (is_lost)
         v->hooks.on_lost(v->hooks.ctx, r->json);
@@ -195,6 +204,18 @@ void view_apply(struct view *v, const char *kind, const json_t *object)
         if (strcmp(kinds[i].kind, kind) == 0 && json_is_object(object))
             kinds[i].apply(v, object);
     }
+}
+
+int64_t view_preparing(const struct view *v, const json_t **ret)
+{
+    const struct run_entry *r = run_get(v, v->early);
+
+    if (v->n_early > 0 && !r->is_early) {
+        for (r = v->runs; !r->is_early; r = r->hh.next)
+            ;
+    }
+    *ret = v->n_early > 0 ? r->json : NULL;
+    return v->n_early;
 }
 
 const json_t *view_launch(const struct view *v)

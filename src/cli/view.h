@@ -44,6 +44,8 @@ enum outcome view_outcome(const struct view *v); /* of the launch; NONE before i
 
 /* Tests that are over, in the launch's order; the array is the caller's to free, its items are not. */
 const struct view_test **view_tests(const struct view *v, size_t *ret_n);
+/* How many runs are being prepared, and one of them (NULL: none). */
+int64_t view_preparing(const struct view *v, const json_t **ret);
 const json_t *view_run(const struct view *v, int64_t run); /* NULL: not known */
 /* Failed examples and errors of a run, in their order; the array is the caller's, its items are borrowed. */
 const json_t **view_failures(const struct view *v, int64_t run, size_t *ret_n);

@@ -638,6 +638,9 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
     case EV_BEAT:
         on_beat(e, ev);
         break;
+    case EV_RUN_PREPARING:
+        on_run_preparing(e, ev);
+        break;
     case EV_RUN_STARTED:
         on_run_started(e, ev);
         break;

@@ -31,7 +31,7 @@ void engine_free(struct engine *e);                              /* NULL is fine
 
 /* Boot: apply one living row. Only before EV_BOOTED; nothing is written to any outbox. Rows come in the order
  * IDS, fleets, servers, launches, tests, runs: every fleet and server; every launch that is not done, with *all* its tests, done
- * ones too (they are counted); every run that is assigned, running or stopping. Kinds: IDS, FLEET_PUT, SERVER_PUT,
+ * ones too (they are counted); every run that is neither done nor lost. Kinds: IDS, FLEET_PUT, SERVER_PUT,
  * *_ADD. */
 void engine_load(struct engine *e, struct now now, const struct change *c);
 
@@ -56,7 +56,7 @@ void engine_check(const struct engine *e);
  * store can be compared. Links and timers are left out. */
 void engine_dump(const struct engine *e, struct buf *out);
 
-/* Why a test waits, in a sentence, into out (size bytes); "" when it does not wait. */
+/* Why a test waits, or what is done before its run begins, in a sentence, into out (size bytes); else "". */
 void engine_why(const struct engine *e, struct test_id t, char *out, uint32_t size);
 
 /* Numbers for /metrics and the status page. */

@@ -1,7 +1,7 @@
 /* engine_check.c - what is always true between two turns. Numbers are for ever; docs/engine.md lists them.
  *
  *   E1   every object is found under its id, and ids are below the next one
- *   E2   a run is active: ASSIGNED, RUNNING or STOPPING; its test is ACTIVE and points back at it
+ *   E2   a run is active: ASSIGNED, PREPARING, RUNNING or STOPPING; its test is ACTIVE and points back at it
  *   E3   a test has an active run exactly when it is ACTIVE
  *   E4   every test of a launch is counted exactly once: waiting + active + removed + outcomes = its tests
  *   E5   a WAITING test stands in exactly one of its launch's heap and list; no other test stands in one
@@ -16,7 +16,7 @@
  *   E14  a launch in memory is not DONE, and has a test that is not
  *   E15  after a turn nothing waits to be told: no goals, notes or goodbyes are due
  *   E16  a test was lost as often as it says, and not more often than its launch allows while it is not done
- *   E17  only ASSIGNED runs are asked back
+ *   E17  only ASSIGNED and PREPARING runs are asked back
  *   E18  a removed server holds runs, has no row, and is given nothing
  *   E19  a user's queue holds each of the waiting tests once, in the order of (rank, id), and its sums are theirs; every
  *        rank lies between the user's bounds
@@ -275,7 +275,7 @@ static void check_servers(const struct engine *e)
             CHECK(r->server == s); /* E7 */
             n++;
             back += r->back;
-            CHECK(!r->back || r->state == RUN_ASSIGNED); /* E17 */
+            CHECK(!r->back || run_is_early(r)); /* E17 */
         }
         check_shares(s);
         CHECK(s->n_runs == n);    /* E7 */
@@ -316,13 +316,14 @@ static void check_runs(const struct engine *e)
     for (r = e->runs; r != NULL; r = r->hh.next) {
         n++;
         back += r->back;
-        CHECK(run_by_id(e, r->id) == r);                                                        /* E1 */
-        CHECK(r->id.v < e->next_run);                                                           /* E1 */
-        CHECK(r->state == RUN_ASSIGNED || r->state == RUN_RUNNING || r->state == RUN_STOPPING); /* E2 */
-        CHECK(r->test->state == TEST_ACTIVE);                                                   /* E2 */
-        CHECK(r->test->active == r);                                                            /* E2 */
-        CHECK(r->test->run.v == r->id.v);                                                       /* E2 */
-        CHECK(r->launch == r->test->launch);                                                    /* E2 */
+        CHECK(run_by_id(e, r->id) == r);                                               /* E1 */
+        CHECK(r->id.v < e->next_run);                                                  /* E1 */
+        CHECK(run_is_early(r) || r->state == RUN_RUNNING || r->state == RUN_STOPPING); /* E2 */
+        CHECK((r->state == RUN_PREPARING) == (r->step != NULL));                       /* E2 */
+        CHECK(r->test->state == TEST_ACTIVE);                                          /* E2 */
+        CHECK(r->test->active == r);                                                   /* E2 */
+        CHECK(r->test->run.v == r->id.v);                                              /* E2 */
+        CHECK(r->launch == r->test->launch);                                           /* E2 */
         if (e->booted) {
             CHECK(timer_is_set(&r->lease));                      /* E8 */
             CHECK((int64_t)r->lease.item.k1 <= r->lease_end.us); /* E8 */

@@ -100,10 +100,11 @@ static void launch_dump(const struct launch *l, struct buf *out)
 
 static void run_dump(const struct run *r, struct buf *out)
 {
-    buf_printf(out, "run %llu test=%llu server=%llu attempt=%u slot=%d %s created=%lld started=%lld\n",
+    buf_printf(out,
+               "run %llu test=%llu server=%llu attempt=%u slot=%d %s created=%lld started=%lld step=\"%s\"\n",
                (unsigned long long)r->id.v, (unsigned long long)r->test->id.v,
                (unsigned long long)r->server->id.v, r->attempt, (int)r->slot, run_state_name(r->state),
-               (long long)r->created_at.ms, (long long)r->started_at.ms);
+               (long long)r->created_at.ms, (long long)r->started_at.ms, r->step != NULL ? r->step : "");
 }
 
 static void undo_dump(const struct undo *u, struct buf *out)

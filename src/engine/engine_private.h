@@ -179,6 +179,7 @@ struct run {
     uint32_t attempt;
     uint32_t slot;
     enum run_state state;
+    const char *step; /* PREPARING: what is done, owned; else NULL */
     struct wall created_at;
     struct wall started_at;
     struct mono started; /* when it was seen running; for the ETA */
@@ -458,6 +459,7 @@ struct undo *undo_new(struct engine *e, const struct undo_row *row);
 void undo_delete(struct engine *e, struct undo *u);    /* holds no test */
 void engine_release(struct engine *e);                 /* everything, whatever its state */
 const char *text_keep(const char *old, const char *s); /* an owned copy of s; frees old */
+void text_drop(const char *s);
 
 /* Rows as they are now; texts borrowed. */
 struct test_row test_row_of(const struct test *t);
@@ -507,6 +509,8 @@ enum test_cause {
     TEST_CAUSE_COUNT
 };
 enum run_cause {
+    RUN_BY_PREPARING,
+    RUN_BY_WAITS,
     RUN_BY_STARTED,
     RUN_BY_FINISHED,
     RUN_BY_STOP,
@@ -548,7 +552,7 @@ bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enu
  * reason: of tests that are done by it, copied. Sorts `tests` by id. */
 void tests_state_set(struct engine *e, struct test **tests, uint32_t n, enum test_cause cause,
                      struct undo *undo, const char *reason);
-/* How a run ended, for the causes that end it; NULL otherwise. */
+/* How a run ended, for the causes that end it, and of RUN_BY_PREPARING the reason: what is done. NULL otherwise. */
 struct run_end {
     enum outcome outcome;
     const char *reason; /* NULL: the edge's sentence */
@@ -557,6 +561,7 @@ struct run_end {
 };
 bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);
 void run_begin(struct engine *e, struct run *r); /* the first state: ASSIGNED */
+bool run_is_early(const struct run *r);          /* its process was not started */
 
 /* ---- queue.c: which test is next ---- */
 void queue_add(struct engine *e, struct test *t);
@@ -662,6 +667,7 @@ void byes_flush(struct engine *e);
 void on_link_up(struct engine *e, const struct event *ev);
 void on_link_down(struct engine *e, const struct event *ev);
 void on_beat(struct engine *e, const struct event *ev);
+void on_run_preparing(struct engine *e, const struct event *ev);
 void on_run_started(struct engine *e, const struct event *ev);
 void on_run_finished(struct engine *e, const struct event *ev);
 void link_connect_at(struct engine *e, struct server *s, int64_t in_ms);

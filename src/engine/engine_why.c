@@ -181,6 +181,23 @@ static void put_why(const struct engine *e, const struct test *t, struct look k,
     }
 }
 
+/* A run that was given to a server and has not begun. */
+static void early_why(const struct run *r, char *out, uint32_t size)
+{
+    struct buf b;
+    size_t n;
+
+    buf_init(&b, KIB(4));
+    if (r->state == RUN_PREPARING)
+        buf_printf(&b, "%s is made ready for it: %s", r->server->row.name, r->step);
+    else
+        buf_printf(&b, "%s has it and begins it as soon as a slot is free", r->server->row.name);
+    n = b.len < size ? b.len : size - 1;
+    memcpy(out, buf_str(&b), n);
+    out[n] = '\0';
+    buf_done(&b);
+}
+
 void engine_why(const struct engine *e, struct test_id id, char *out, uint32_t size)
 {
     const struct test *t = test_by_id(e, id);
@@ -189,6 +206,8 @@ void engine_why(const struct engine *e, struct test_id id, char *out, uint32_t s
     if (size == 0)
         return;
     out[0] = '\0';
+    if (t != NULL && t->active != NULL && run_is_early(t->active))
+        early_why(t->active, out, size);
     if (t == NULL || t->state != TEST_WAITING)
         return;
     look = look_at(e, t);

@@ -33,6 +33,7 @@ enum event_kind {
     EV_LINK_UP,   /* HELLO was answered by WELCOME */
     EV_LINK_DOWN, /* could not be made, or broke */
     EV_BEAT,
+    EV_RUN_PREPARING,
     EV_RUN_STARTED,
     EV_RUN_FINISHED, /* posted only when both streams are durable up to their final lengths */
     /* fleets: each order to one is answered by one of these (fleet/fleet.h) */
@@ -223,6 +224,13 @@ struct event {
             const struct held_run *held;
             uint32_t n_held;
         } beat;
+        struct {
+            struct server_id server;
+            uint64_t link;
+            struct run_id run;
+            uint32_t slot;
+            const char *step; /* what is done; less than RUN_STEP_BYTES_MAX */
+        } run_preparing;
         struct {
             struct server_id server;
             uint64_t link;

@@ -87,7 +87,7 @@ void link_on_silence_timer(struct engine *e, struct server *s)
 static void run_started(struct engine *e, struct run *r, uint32_t slot)
 {
     r->seen = true;
-    if (r->state != RUN_ASSIGNED)
+    if (!run_is_early(r))
         return;
     run_unask_back(e, r);
     r->slot = slot;
@@ -97,6 +97,14 @@ static void run_started(struct engine *e, struct run *r, uint32_t slot)
     r->launch->active_start_us += e->now.mono.us;
     CHECK(run_state_set(e, r, RUN_BY_STARTED, NULL));
     SET_ADD(e->refill, r->server, refill);
+}
+
+static void run_waits(struct engine *e, struct run *r)
+{
+    if (r->state != RUN_PREPARING)
+        return;
+    r->slot = UINT32_MAX;
+    CHECK(run_state_set(e, r, RUN_BY_WAITS, NULL));
 }
 
 static void mark_held(struct engine *e, struct server *s, const struct held_run *held, uint32_t n)
@@ -113,12 +121,14 @@ static void mark_held(struct engine *e, struct server *s, const struct held_run 
         r->seen = true;
         if (held[i].state == HOLDS_RUNNING)
             run_started(e, r, held[i].slot); /* its STARTED may have been lost with a link */
+        else if (held[i].state == HOLDS_WAITING)
+            run_waits(e, r);
     }
 }
 
 static bool was_asked_back(const struct run *r)
 {
-    return r->back && r->back_seq != 0 && r->state == RUN_ASSIGNED;
+    return r->back && r->back_seq != 0 && run_is_early(r);
 }
 
 static void run_gone(struct engine *e, struct run *r, bool other_incarnation)
@@ -133,7 +143,7 @@ static void run_gone(struct engine *e, struct run *r, bool other_incarnation)
 /* The agent that held it does not: what it had begun it would hold. */
 static void run_missing(struct engine *e, struct run *r)
 {
-    if (r->seen && r->state == RUN_ASSIGNED && !r->server->removed)
+    if (r->seen && run_is_early(r) && !r->server->removed)
         retry_uncounted(e, r, RUN_BY_NOT_BEGUN);
     else
         run_gone(e, r, false);
@@ -282,6 +292,20 @@ static struct run *run_of(struct engine *e, struct server_id server, struct run_
         return NULL;
     }
     return r;
+}
+
+void on_run_preparing(struct engine *e, const struct event *ev)
+{
+    struct run *r = run_of(e, ev->run_preparing.server, ev->run_preparing.run);
+    struct run_end what = {.reason = ev->run_preparing.step};
+
+    if (r == NULL)
+        return;
+    r->seen = true;
+    if (!run_is_early(r) || (r->state == RUN_PREPARING && strcmp(r->step, what.reason) == 0))
+        return; /* it is being stopped; or a new link says it again */
+    r->slot = ev->run_preparing.slot;
+    CHECK(run_state_set(e, r, RUN_BY_PREPARING, &what));
 }
 
 void on_run_started(struct engine *e, const struct event *ev)

@@ -75,7 +75,9 @@ static void load_run(struct engine *e, const struct run_row *row)
     r->created_at = row->created_at;
     r->started_at = row->started_at;
     r->loaded = true;
-    r->seen = row->state == RUN_RUNNING || row->started_at.ms != 0;
+    r->seen = row->state == RUN_RUNNING || row->state == RUN_PREPARING || row->started_at.ms != 0;
+    if (row->state == RUN_PREPARING)
+        r->step = text_keep(NULL, row->reason);
     t->active = r;
 }
 

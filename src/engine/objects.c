@@ -9,7 +9,7 @@ const char *text_keep(const char *old, const char *s)
     return kept;
 }
 
-static void text_free(const char *s)
+void text_drop(const char *s)
 {
     free((void *)(uintptr_t)s);
 }
@@ -84,20 +84,20 @@ void server_book(struct engine *e, struct server *s, struct user_id user)
 
 static void server_texts_free(struct server *s)
 {
-    text_free(s->row.name);
-    text_free(s->row.address);
-    text_free(s->row.user);
-    text_free(s->row.identity);
-    text_free(s->row.link_reason);
-    text_free(s->row.agent_version);
-    text_free(s->row.facts);
-    text_free(s->row.status_reason);
-    text_free(s->row.progress);
-    text_free(s->row.machine);
-    text_free(s->row.size);
-    text_free(s->row.region);
-    text_free(s->row.sick);
-    text_free(s->rest_reason);
+    text_drop(s->row.name);
+    text_drop(s->row.address);
+    text_drop(s->row.user);
+    text_drop(s->row.identity);
+    text_drop(s->row.link_reason);
+    text_drop(s->row.agent_version);
+    text_drop(s->row.facts);
+    text_drop(s->row.status_reason);
+    text_drop(s->row.progress);
+    text_drop(s->row.machine);
+    text_drop(s->row.size);
+    text_drop(s->row.region);
+    text_drop(s->row.sick);
+    text_drop(s->rest_reason);
 }
 
 void server_delete(struct engine *e, struct server *s)
@@ -137,11 +137,11 @@ static void fleet_texts_free(struct fleet *f)
 {
     uint32_t i;
 
-    text_free(f->row.name);
-    text_free(f->row.options);
-    text_free(f->row.error);
+    text_drop(f->row.name);
+    text_drop(f->row.options);
+    text_drop(f->row.error);
     for (i = 0; i < f->row.n_kept; i++)
-        text_free(f->row.kept[i]);
+        text_drop(f->row.kept[i]);
     free((void *)(uintptr_t)f->row.kept);
     f->row.kept = NULL;
     f->row.n_kept = 0;
@@ -272,7 +272,7 @@ void undo_delete(struct engine *e, struct undo *u)
     HASH_DEL(e->undos, u);
     DL_DELETE(u->user->undos, u);
     u->user->n_undos--;
-    text_free(u->login);
+    text_drop(u->login);
     free(u);
 }
 
@@ -398,7 +398,7 @@ void launch_delete(struct engine *e, struct launch *l)
     e->stats.launches--;
     heap_done(&l->waiting);
     arena_done(&l->arena);
-    text_free(l->row.name);
+    text_drop(l->row.name);
     free(l);
 }
 
@@ -557,6 +557,7 @@ void run_delete(struct engine *e, struct run *r)
     share_remove(e, r);
     e->stats.runs_active--;
     e->stats.slots_busy--;
+    text_drop(r->step);
     free(r);
 }
 
@@ -571,7 +572,7 @@ struct run_row run_row_of(const struct run *r)
                             .attempt = r->attempt,
                             .slot = r->slot,
                             .state = r->state,
-                            .reason = "",
+                            .reason = r->step != NULL ? r->step : "",
                             .created_at = r->created_at,
                             .started_at = r->started_at};
 }
@@ -597,6 +598,7 @@ void engine_release(struct engine *e)
     HASH_CLEAR(hh, e->runs); /* the table; its elements stay linked */
     for (; r != NULL; r = r_next) {
         r_next = r->hh.next;
+        text_drop(r->step);
         free(r);
     }
     HASH_CLEAR(hh, e->tests);
@@ -607,14 +609,14 @@ void engine_release(struct engine *e)
         l_next = l->hh.next;
         heap_done(&l->waiting);
         arena_done(&l->arena);
-        text_free(l->row.name);
+        text_drop(l->row.name);
         free(l);
     }
     undo = e->undos;
     HASH_CLEAR(hh, e->undos); /* the same */
     for (; undo != NULL; undo = undo_next) {
         undo_next = undo->hh.next;
-        text_free(undo->login);
+        text_drop(undo->login);
         free(undo);
     }
     u = e->users;

@@ -540,7 +540,7 @@ static uint32_t place_ahead(struct engine *e, uint32_t budget)
 
 static void run_ask_back(struct engine *e, struct run *r)
 {
-    if (r->back || r->state != RUN_ASSIGNED)
+    if (r->back || !run_is_early(r))
         return;
     r->back = true;
     r->back_seq = 0;

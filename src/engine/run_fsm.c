@@ -4,35 +4,47 @@
 
 static const struct edge edges[] = {
     /* clang-format off */
-    {RUN_ASSIGNED, RUN_BY_STARTED,       RUN_RUNNING,  "the server says that the process started"},
-    {RUN_ASSIGNED, RUN_BY_FINISHED,      RUN_DONE,     "it is over"},
-    {RUN_ASSIGNED, RUN_BY_STOP,          RUN_STOPPING, "somebody stopped it before it started"},
-    {RUN_ASSIGNED, RUN_BY_LEASE_END,     RUN_LOST,     "the server fell silent past its lease"},
-    {RUN_ASSIGNED, RUN_BY_GONE,          RUN_LOST,     "the agent no longer has it"},
-    {RUN_ASSIGNED, RUN_BY_BACK,          RUN_LOST,     "taken back before it started"},
-    {RUN_ASSIGNED, RUN_BY_NEVER_ARRIVED, RUN_LOST,     "it never reached the server"},
-    {RUN_ASSIGNED, RUN_BY_NOT_BEGUN,     RUN_LOST,     "its lease ended there before it started"},
-    {RUN_ASSIGNED, RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
-    {RUN_ASSIGNED, RUN_BY_MACHINE_GONE,  RUN_LOST,     "its machine is gone"},
-    {RUN_RUNNING,  RUN_BY_FINISHED,      RUN_DONE,     "it is over"},
-    {RUN_RUNNING,  RUN_BY_STOP,          RUN_STOPPING, "somebody stopped it"},
-    {RUN_RUNNING,  RUN_BY_LEASE_END,     RUN_LOST,     "the server fell silent past its lease"},
-    {RUN_RUNNING,  RUN_BY_GONE,          RUN_LOST,     "the agent no longer has it"},
-    {RUN_RUNNING,  RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
-    {RUN_RUNNING,  RUN_BY_MACHINE_GONE,  RUN_LOST,     "its machine is gone"},
-    {RUN_STOPPING, RUN_BY_FINISHED,      RUN_DONE,     "it is over"},
-    {RUN_STOPPING, RUN_BY_LEASE_END,     RUN_LOST,     "the server fell silent past its lease"},
-    {RUN_STOPPING, RUN_BY_GONE,          RUN_LOST,     "the agent no longer has it"},
-    {RUN_STOPPING, RUN_BY_NEVER_ARRIVED, RUN_LOST,     "it never reached the server"},
-    {RUN_STOPPING, RUN_BY_REMOVED,       RUN_LOST,     "its server was removed"},
-    {RUN_STOPPING, RUN_BY_MACHINE_GONE,  RUN_LOST,     "its machine is gone"},
+    {RUN_ASSIGNED,  RUN_BY_PREPARING,     RUN_PREPARING, "its server is made ready for it"},
+    {RUN_ASSIGNED,  RUN_BY_STARTED,       RUN_RUNNING,   "the server says that the process started"},
+    {RUN_ASSIGNED,  RUN_BY_FINISHED,      RUN_DONE,      "it is over"},
+    {RUN_ASSIGNED,  RUN_BY_STOP,          RUN_STOPPING,  "somebody stopped it before it started"},
+    {RUN_ASSIGNED,  RUN_BY_LEASE_END,     RUN_LOST,      "the server fell silent past its lease"},
+    {RUN_ASSIGNED,  RUN_BY_GONE,          RUN_LOST,      "the agent no longer has it"},
+    {RUN_ASSIGNED,  RUN_BY_BACK,          RUN_LOST,      "taken back before it started"},
+    {RUN_ASSIGNED,  RUN_BY_NEVER_ARRIVED, RUN_LOST,      "it never reached the server"},
+    {RUN_ASSIGNED,  RUN_BY_NOT_BEGUN,     RUN_LOST,      "its lease ended there before it started"},
+    {RUN_ASSIGNED,  RUN_BY_REMOVED,       RUN_LOST,      "its server was removed"},
+    {RUN_ASSIGNED,  RUN_BY_MACHINE_GONE,  RUN_LOST,      "its machine is gone"},
+    {RUN_PREPARING, RUN_BY_PREPARING,     RUN_PREPARING, "another step begins"},
+    {RUN_PREPARING, RUN_BY_WAITS,         RUN_ASSIGNED,  "it waits there again: the link broke before all was there"},
+    {RUN_PREPARING, RUN_BY_STARTED,       RUN_RUNNING,   "the server says that the process started"},
+    {RUN_PREPARING, RUN_BY_FINISHED,      RUN_DONE,      "it is over"},
+    {RUN_PREPARING, RUN_BY_STOP,          RUN_STOPPING,  "somebody stopped it before it started"},
+    {RUN_PREPARING, RUN_BY_LEASE_END,     RUN_LOST,      "the server fell silent past its lease"},
+    {RUN_PREPARING, RUN_BY_GONE,          RUN_LOST,      "the agent no longer has it"},
+    {RUN_PREPARING, RUN_BY_BACK,          RUN_LOST,      "taken back before it started"},
+    {RUN_PREPARING, RUN_BY_NOT_BEGUN,     RUN_LOST,      "its lease ended there before it started"},
+    {RUN_PREPARING, RUN_BY_REMOVED,       RUN_LOST,      "its server was removed"},
+    {RUN_PREPARING, RUN_BY_MACHINE_GONE,  RUN_LOST,      "its machine is gone"},
+    {RUN_RUNNING,   RUN_BY_FINISHED,      RUN_DONE,      "it is over"},
+    {RUN_RUNNING,   RUN_BY_STOP,          RUN_STOPPING,  "somebody stopped it"},
+    {RUN_RUNNING,   RUN_BY_LEASE_END,     RUN_LOST,      "the server fell silent past its lease"},
+    {RUN_RUNNING,   RUN_BY_GONE,          RUN_LOST,      "the agent no longer has it"},
+    {RUN_RUNNING,   RUN_BY_REMOVED,       RUN_LOST,      "its server was removed"},
+    {RUN_RUNNING,   RUN_BY_MACHINE_GONE,  RUN_LOST,      "its machine is gone"},
+    {RUN_STOPPING,  RUN_BY_FINISHED,      RUN_DONE,      "it is over"},
+    {RUN_STOPPING,  RUN_BY_LEASE_END,     RUN_LOST,      "the server fell silent past its lease"},
+    {RUN_STOPPING,  RUN_BY_GONE,          RUN_LOST,      "the agent no longer has it"},
+    {RUN_STOPPING,  RUN_BY_NEVER_ARRIVED, RUN_LOST,      "it never reached the server"},
+    {RUN_STOPPING,  RUN_BY_REMOVED,       RUN_LOST,      "its server was removed"},
+    {RUN_STOPPING,  RUN_BY_MACHINE_GONE,  RUN_LOST,      "its machine is gone"},
     /* clang-format on */
 };
 
-static const char *const states[] = {"ASSIGNED", "RUNNING", "STOPPING", "DONE", "LOST"};
-static const char *const causes[] = {"started",        "finished",    "stop",          "lease end",
-                                     "gone",           "back",        "never arrived", "not begun",
-                                     "server removed", "machine gone"};
+static const char *const states[] = {"ASSIGNED", "PREPARING", "RUNNING", "STOPPING", "DONE", "LOST"};
+static const char *const causes[] = {"preparing",     "waits again", "started",        "finished",
+                                     "stop",          "lease end",   "gone",           "back",
+                                     "never arrived", "not begun",   "server removed", "machine gone"};
 _Static_assert(ARRAY_LEN(states) == RUN_STATE_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == RUN_CAUSE_COUNT, "a name for each");
 
@@ -66,6 +78,22 @@ void run_begin(struct engine *e, struct run *r)
     tell(e, CHANGE_RUN_ADD, &row);
 }
 
+bool run_is_early(const struct run *r)
+{
+    return r->state == RUN_ASSIGNED || r->state == RUN_PREPARING;
+}
+
+/* What is done for it, while something is. */
+static void step_set(struct run *r, const char *step)
+{
+    if (step != NULL) {
+        r->step = text_keep(r->step, step);
+    } else {
+        text_drop(r->step);
+        r->step = NULL;
+    }
+}
+
 bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end)
 {
     const struct edge *edge = edge_find(&run_table, r->state, cause);
@@ -74,6 +102,7 @@ bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const 
     if (edge == NULL)
         return false;
     r->state = (enum run_state)edge->to;
+    step_set(r, r->state == RUN_PREPARING ? end->reason : NULL);
     row = run_row_of(r);
     if (r->state == RUN_DONE || r->state == RUN_LOST) {
         CHECK(end != NULL);
@@ -85,10 +114,15 @@ bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const 
             row.tally = *end->tally;
         row.ended_at = e->now.wall;
     }
-    TRACE(e, "run %llu: %s -> %s: %s%s%s%s", (unsigned long long)r->id.v, states[edge->from],
-          states[edge->to], edge->sentence, row.outcome != OUTCOME_NONE && r->state == RUN_DONE ? " (" : "",
-          r->state == RUN_DONE ? outcome_name(row.outcome) : "",
-          row.outcome != OUTCOME_NONE && r->state == RUN_DONE ? ")" : "");
+    if (r->state == RUN_PREPARING)
+        TRACE(e, "run %llu: %s -> %s: %s (%s)", (unsigned long long)r->id.v, states[edge->from],
+              states[edge->to], edge->sentence, r->step);
+    else
+        TRACE(e, "run %llu: %s -> %s: %s%s%s%s", (unsigned long long)r->id.v, states[edge->from],
+              states[edge->to], edge->sentence,
+              row.outcome != OUTCOME_NONE && r->state == RUN_DONE ? " (" : "",
+              r->state == RUN_DONE ? outcome_name(row.outcome) : "",
+              row.outcome != OUTCOME_NONE && r->state == RUN_DONE ? ")" : "");
     tell(e, CHANGE_RUN_SET, &row);
     return true;
 }

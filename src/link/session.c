@@ -23,6 +23,7 @@
 static void on_hello(struct link *l, const struct frame *f);
 static void on_beat(struct link *l, const struct frame *f);
 static void on_started(struct link *l, const struct frame *f);
+static void on_preparing(struct link *l, const struct frame *f);
 static void on_stream(struct link *l, const struct frame *f);
 static void on_finished(struct link *l, const struct frame *f);
 static void on_agent_log(struct link *l, const struct frame *f);
@@ -39,6 +40,7 @@ static const struct rule {
     {{FRAME_HELLO, IN_HELLO, KIB(8) + HELD_LIST_BYTES}, on_hello},
     {{FRAME_BEAT, IN_OPEN | IN_LEAVING, KIB(4) + HELD_LIST_BYTES}, on_beat},
     {{FRAME_STARTED, IN_OPEN | IN_LEAVING, KIB(4)}, on_started},
+    {{FRAME_PREPARING, IN_OPEN | IN_LEAVING, KIB(4)}, on_preparing},
     {{FRAME_STREAM, IN_OPEN | IN_LEAVING, KIB(68)}, on_stream},
     {{FRAME_FINISHED, IN_OPEN | IN_LEAVING, KIB(8)}, on_finished},
     {{FRAME_AGENT_LOG, IN_OPEN | IN_LEAVING, KIB(8)}, on_agent_log},
@@ -142,6 +144,11 @@ static void on_hello(struct link *l, const struct frame *f)
 static void on_beat(struct link *l, const struct frame *f)
 {
     l->ls->ops.beat(l->ls->ctx, l->server, l->number, &f->beat);
+}
+
+static void on_preparing(struct link *l, const struct frame *f)
+{
+    l->ls->ops.preparing(l->ls->ctx, l->server, l->number, &f->preparing);
 }
 
 static void on_started(struct link *l, const struct frame *f)

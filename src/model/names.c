@@ -55,11 +55,9 @@ static const char *const adapters[] = {[ADAPTER_EXIT] = "exit",
                                        [ADAPTER_PYTEST] = "pytest"};
 _Static_assert(ARRAY_LEN(adapters) == ADAPTER_COUNT, "a name for each");
 
-static const char *const run_states[] = {[RUN_ASSIGNED] = "assigned",
-                                         [RUN_RUNNING] = "running",
-                                         [RUN_STOPPING] = "stopping",
-                                         [RUN_DONE] = "done",
-                                         [RUN_LOST] = "lost"};
+static const char *const run_states[] = {
+    [RUN_ASSIGNED] = "assigned", [RUN_PREPARING] = "preparing", [RUN_RUNNING] = "running",
+    [RUN_STOPPING] = "stopping", [RUN_DONE] = "done",           [RUN_LOST] = "lost"};
 _Static_assert(ARRAY_LEN(run_states) == RUN_STATE_COUNT, "a name for each");
 
 static const char *const example_statuses[] = {[EXAMPLE_PASSED] = "passed",

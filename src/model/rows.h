@@ -231,8 +231,18 @@ struct undo_row {
     struct wall at;
 };
 
-enum run_state { RUN_ASSIGNED, RUN_RUNNING, RUN_STOPPING, RUN_DONE, RUN_LOST, RUN_STATE_COUNT };
-const char *run_state_name(enum run_state s); /* "assigned" "running" "stopping" "done" "lost" */
+/* PREPARING: its server brings its code, and does what `prepare` asks for, and takes longer than an instant. */
+enum run_state {
+    RUN_ASSIGNED,
+    RUN_PREPARING,
+    RUN_RUNNING,
+    RUN_STOPPING,
+    RUN_DONE,
+    RUN_LOST,
+    RUN_STATE_COUNT
+};
+#define RUN_STEP_BYTES_MAX 200u
+const char *run_state_name(enum run_state s); /* "assigned" "preparing" "running" "stopping" "done" "lost" */
 
 struct run_row {
     struct run_id id;
@@ -242,10 +252,10 @@ struct run_row {
     const char *server_name; /* kept for history */
     const char *path;        /* of its test, kept for history and search */
     uint32_t attempt;        /* 1.. */
-    uint32_t slot;           /* UINT32_MAX until it started */
+    uint32_t slot;           /* UINT32_MAX until it is in one */
     enum run_state state;
     enum outcome outcome;
-    const char *reason;
+    const char *reason; /* why it ended so; PREPARING: what is done */
     struct finish finish;
     struct tally tally;
     struct wall created_at;

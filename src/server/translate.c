@@ -78,6 +78,18 @@ static void on_started(void *ctx, struct server_id server, uint64_t link, const 
                 &(struct event){.kind = EV_RUN_STARTED, .run_started = {server, link, {f->run}, f->slot}});
 }
 
+static void on_preparing(void *ctx, struct server_id server, uint64_t link, const struct frame_preparing *f)
+{
+    char step[RUN_STEP_BYTES_MAX];
+
+    server_post(ctx, &(struct event){.kind = EV_RUN_PREPARING,
+                                     .run_preparing = {.server = server,
+                                                       .link = link,
+                                                       .run = {f->run},
+                                                       .slot = f->slot,
+                                                       .step = clean(f->step, step, sizeof(step))}});
+}
+
 static void on_stream(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *f)
 {
     struct server *s = ctx;
@@ -98,6 +110,7 @@ const struct link_ops server_link_ops = {
     .down = on_down,
     .beat = on_beat,
     .started = on_started,
+    .preparing = on_preparing,
     .stream = on_stream,
     .finished = on_finished,
     .artifacts_begin = keeper_begin,

@@ -44,7 +44,7 @@ const char *store_instance(const struct store *st);
 /* ---- boot: before anything is submitted ---- */
 
 /* Every living row as the change that made it: IDS, fleets, servers, launches that are not done, undos, all their tests, their
- * runs that are assigned, running or stopping; in that order. Rows are borrowed for the call of `each`. */
+ * runs that are neither done nor lost; in that order. Rows are borrowed for the call of `each`. */
 MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
                              struct why *reterr);
 
@@ -251,7 +251,7 @@ struct run_filter {
     struct launch_id launch; /* 0 any */
     struct server_id server; /* 0 any */
     struct test_id test;     /* 0 any */
-    int state;               /* enum run_state, -1 any; -2: living (assigned, running, stopping) */
+    int state;               /* enum run_state, -1 any; -2: living (neither done nor lost) */
     int outcome;             /* -1 any */
     const char *path;        /* words that its path must contain; NULL any */
 };

@@ -128,6 +128,7 @@ class Link:
         self.logs = {}      # (run, stream) -> bytearray
         self.finished = {}
         self.started = {}
+        self.preparing = {}  # run -> what was told of it
         self.beat = None
         self.hello = None
         self.acking = True
@@ -208,6 +209,8 @@ class Link:
                 self.send_goals()
         elif name == "STARTED":
             self.started[f["run"]] = f
+        elif name == "PREPARING":
+            self.preparing.setdefault(f["run"], []).append(f["step"])
         elif name == "STREAM":
             log = self.logs.setdefault((f["run"], f["stream"]), bytearray())
             assert f["offset"] <= len(log), "a gap in run %d: %d after %d" % (f["run"], f["offset"], len(log))

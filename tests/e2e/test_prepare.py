@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -211,14 +212,44 @@ class WithServer(wrata.Case):
             self.assertEqual(run["reason"], "prepare failed: step 'gems': exit status 3; last lines: FROM=the file|no such gem")
         self.assertEqual(self.count(), 2)
 
+    def shown(self, server, launch):
+        """One slot prepares, the other one waits for it; everybody who looks sees which is which."""
+        def runs():
+            found = server.all("/api/v1/runs?launch=%d&state=preparing" % launch["id"])
+            return sorted(found, key=lambda r: r["reason"]) if len(found) == 2 and "step" in str(found) else None
+        waits, makes = wrata.wait_for("both are prepared", runs, every=0.02)
+        self.assertEqual((makes["reason"], waits["reason"]),
+                         ("step 1 of 1: gems", "run %d prepares this machine already" % makes["id"]))
+        self.assertEqual((makes["started_at"], {makes["slot"], waits["slot"]}), (None, {0, 1}))
+        self.assertEqual({(s["run"], s["state"], s["reason"]) for s in server.server("local-1")["running"]},
+                         {(r["id"], "preparing", r["reason"]) for r in (makes, waits)})
+        tests = server.all("/api/v1/launches/%d/tests" % launch["id"])
+        self.assertEqual({t["run"]: (t["state"], t["why"]) for t in tests},
+                         {r["id"]: ("running", "local-1 is made ready for it: " + r["reason"]) for r in (makes, waits)})
+
     def test_a_server_killed_meanwhile(self):
         server = self.begin()
         launch = server.launch(self.path, ["a.sh", "b.sh"], env=["SLEEP=3"])
         wrata.wait_for("the step runs", lambda: self.count() == 1)
+        self.shown(server, launch)
         server.kill()
         server.start()
+        self.shown(server, launch)
         self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed", self.logs(server, launch))
         self.assertEqual(self.count(), 1)
+        self.assertEqual({r["reason"] for r in server.all("/api/v1/runs?launch=%d" % launch["id"])}, {"the script exited with status 0"})
+
+    def test_the_command_line_says_what_is_prepared(self):
+        server = self.begin(slots=1)
+        launch = server.launch(self.path, ["a.sh"], env=["SLEEP=3"])
+        wrata.wait_for("the step runs", lambda: self.count() == 1)
+        wrata.wait_for("it is told", lambda: server.all("/api/v1/runs?state=preparing"), every=0.02)
+        env = dict(os.environ, WRATA_DATA=server.data)
+        said = subprocess.run([wrata.WRATA, "show", str(launch["id"])], env=env, text=True, capture_output=True, check=True).stdout
+        self.assertIn("1 is prepared: a.sh on local-1, step 1 of 1: gems\n", said)
+        said = subprocess.run([wrata.WRATA, "servers"], env=env, text=True, capture_output=True, check=True).stdout
+        self.assertIn("1: a.sh (prepared)", said)
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
 
 
 def wrata_count(path):

@@ -5,7 +5,7 @@
  *
  * A story is lines of commands; '#' begins a comment. Times: 5ms 30s 2m.
  *   server NAME [SLOTS]              a machine and its record
- *   launch N [take T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [project N] [slots N] [same] [front] [on NAME...]
+ *   launch N [take T] [prepare T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [project N] [slots N] [same] [front] [on NAME...]
  *                                  [soonest T T ...]
  *                                  (same: each file is the same)
  *   queue move N,N... front|end|before N | queue delete N,N... | queue clear | queue shuffle SEED | queue dedupe | queue sort
@@ -160,11 +160,14 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
     char(*paths)[24] = xcalloc(count, sizeof(*paths));
     uint64_t servers[WORDS_MAX];
     char take[24] = "1000";
-    const char *argv[] = {"sim", take, "0", "20"};
+    char prepare[24] = "";
+    const char *argv[] = {"sim", take, "0", "20", prepare};
 
     for (unsigned i = 2; i < n; i++) {
         if (strcmp(word[i], "take") == 0)
             (void)snprintf(take, sizeof(take), "%lld", (long long)(time_us(word[++i]) / 1000));
+        else if (strcmp(word[i], "prepare") == 0)
+            (void)snprintf(prepare, sizeof(prepare), "%lld", (long long)(time_us(word[++i]) / 1000));
         else if (strcmp(word[i], "exit") == 0)
             argv[2] = word[++i];
         else if (strcmp(word[i], "retries") == 0)
@@ -199,7 +202,7 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
         (void)snprintf(paths[i], sizeof(paths[i]), "t%u.sh", same ? 1 : i + 1);
         tests[i].path = paths[i];
         tests[i].argv = argv;
-        tests[i].n_argv = 4;
+        tests[i].n_argv = prepare[0] != '\0' ? 5 : 4;
     }
     ev.launch_create.launch = row;
     ev.launch_create.tests = tests;

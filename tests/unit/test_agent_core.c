@@ -378,6 +378,40 @@ STORY(test_agent__tries_again_when_the_link_broke_the_fetch)
     assert_true(told(w, "prepare slot 0 for 1"));
 }
 
+STORY(test_agent__tells_what_it_prepares_when_that_takes_long)
+{
+    link_up(w, 1);
+    w->hold_prepare = true;
+    spec_more(w, 1, (struct frame_run_spec){.launch = 1, .project = 3, .commit = slice_of(COMMIT_1)});
+    goal(w, 1, WANT_RUN);
+    goals(w);
+    advance(w, AGENT_PREPARING_TOLD_MS - 1);
+    event(w, &(struct agent_event){.kind = AG_EV_STEP, .slot = 0, .text = slice_of("step 1 of 2: gems")});
+    assert_false(told(w, "send PREPARING")); /* most are over by now */
+    advance(w, 1);
+    assert_true(told(w, "send PREPARING 1 slot 0 step 1 of 2: gems"));
+    buf_clear(&w->story);
+    event(w, &(struct agent_event){.kind = AG_EV_STEP, .slot = 0, .text = slice_of("step 2 of 2: browser")});
+    assert_true(told(w, "send PREPARING 1 slot 0 step 2 of 2: browser")); /* at once */
+    buf_clear(&w->story);
+    advance(w, 5000);
+    assert_false(told(w, "send PREPARING")); /* once a step */
+    event(w, &(struct agent_event){.kind = AG_EV_LINK_DOWN});
+    event(w, &(struct agent_event){.kind = AG_EV_STEP, .slot = 0, .text = slice_of("step 2 of 2: fonts")});
+    assert_false(told(w, "send PREPARING"));
+    link_up(w, 1);
+    assert_true(told(w, "send PREPARING 1 slot 0 step 2 of 2: fonts"));
+    buf_clear(&w->story);
+    event(w, &(struct agent_event){.kind = AG_EV_PREPARED, .slot = 0});
+    exited(w, 1, 0);
+    spec_more(w, 2, (struct frame_run_spec){.launch = 2, .project = 3, .commit = slice_of(COMMIT_1)});
+    goal(w, 2, WANT_RUN);
+    goals(w);
+    event(w, &(struct agent_event){.kind = AG_EV_PREPARED, .slot = 0});
+    advance(w, 1000);
+    assert_false(told(w, "send PREPARING 2")); /* it was over in an instant */
+}
+
 STORY(test_agent__drops_a_run_whose_slot_is_preparing)
 {
     link_up(w, 1);
@@ -694,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_agent__prepares_again_when_launch_or_commit_changes),
         cmocka_unit_test(test_agent__tells_when_the_code_cannot_come),
         cmocka_unit_test(test_agent__tries_again_when_the_link_broke_the_fetch),
+        cmocka_unit_test(test_agent__tells_what_it_prepares_when_that_takes_long),
         cmocka_unit_test(test_agent__drops_a_run_whose_slot_is_preparing),
         cmocka_unit_test(test_agent__stops_and_drops_between_spawn_and_its_answer),
         cmocka_unit_test(test_agent__tells_what_could_not_be_started),

@@ -83,6 +83,10 @@ static void note_frame(struct world *w, const struct frame *f)
     case FRAME_STARTED:
         note(w, "send STARTED %" PRIu64 " slot %u", f->started.run, f->started.slot);
         break;
+    case FRAME_PREPARING:
+        note(w, "send PREPARING %" PRIu64 " slot %u %.*s", f->preparing.run, f->preparing.slot,
+             (int)f->preparing.step.len, f->preparing.step.ptr);
+        break;
     default:
         note(w, "send %s", frame_name((uint32_t)f->type));
     }

@@ -43,7 +43,7 @@ export interface Artifact {
   id: number; run: number; launch: number; path: string; bytes: number; modified_at: Time | null; type: string; inline: boolean; example: number | null;
 }
 export interface Slot {
-  run: number; path: string; launch: number; slot: number | null; started_at: Time | null;
+  run: number; path: string; launch: number; slot: number | null; state?: RunState; reason?: string; started_at: Time | null;
   /** Sent by servers that count examples while they run; the tile shows a bar then. */
   examples?: ExampleCounts;
 }

@@ -22,7 +22,8 @@ const Tile = memo(({ s }: { s: Server }) => {
       </div>
       {s.running.map((r) => (
         <a class="slot" href={`/runs/${r.run}`} title={r.path} key={r.run}>
-          <span class="file">{visible(base(r.path))}</span><Elapsed from={r.started_at} />
+          <span class="file">{visible(base(r.path))}</span>
+          {r.state === 'preparing' ? <span class="faint">{`preparing: ${visible(r.reason || 'its code is brought')}`}</span> : <Elapsed from={r.started_at} />}
           {r.examples ? <ExampleBar e={r.examples} /> : <span class="bar busy" aria-hidden="true" />}
           {r.examples && <span class="sr">{`${r.examples.passed} passed, ${r.examples.failed} failed of ${r.examples.discovered}`}</span>}
         </a>
