@@ -2,6 +2,7 @@
 """Artifacts, whole: what runs leave is asked for, sent, kept, shown, zipped and given back, whatever dies in between."""
 import glob
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -239,6 +240,26 @@ class Whole(Kept):
         self.assertEqual(refused.exception.status, 404)
         want = [("artifact %d" % first["id"], 200), ("artifact %d" % second["id"], 200), ("artifact %d" % second["id"], 404)]
         wait_for("the audit log", lambda: sorted((a["object"], a["status"]) for a in server.get("/api/v1/audit?action=artifact.delete")["items"]) == want)
+
+    def test_one_that_is_deleted_while_it_is_taken_is_cut_and_not_made_up(self):
+        server = self.begin({"a.sh": "mkdir -p out; head -c 60000000 /dev/zero | tr '\\0' x > out/big; echo 1 > out/other\n"})
+        done = self.launch("a.sh")
+        big = self.artifacts(done)[0]
+        with server.open("/api/v1/artifacts/%d" % big["id"]) as answer:
+            got = answer.read(100000)
+            server.call("DELETE", "/api/v1/artifacts/%d" % big["id"])
+            pack = glob.glob(os.path.join(server.data, "artifacts", "01", "*"))[0]
+            wait_for("its space is given back", lambda: os.stat(pack).st_blocks * 512 < 1000000)
+            try:
+                while True:
+                    piece = answer.read(1 << 20)
+                    if not piece:
+                        break
+                    got += piece
+            except (http.client.IncompleteRead, ConnectionError):
+                pass
+        self.assertLess(len(got), big["bytes"])
+        self.assertEqual(got.strip(b"x"), b"")
 
     def test_watchers_hear_of_them(self):
         server = self.begin({"a.sh": "mkdir -p out; echo 1 > out/1\n"})
