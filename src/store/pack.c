@@ -275,8 +275,12 @@ enum err pack_tidy(const char *dir, struct why *reterr)
     DIR *d;
 
     (void)snprintf(path, sizeof(path), "%s/artifacts", dir);
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    if (mkdir(path, 0700) == 0) {
+        if (sync_folder(dir, reterr) != ERR_OK) /* what is synced in it must not be lost with it */
+            return ERR_IO;
+    } else if (errno != EEXIST) {
         return why_errno(reterr, ERR_IO, errno, "cannot make the folder %s", path);
+    }
     (void)snprintf(path, sizeof(path), "%s/artifacts/tmp", dir);
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return why_errno(reterr, ERR_IO, errno, "cannot make the folder %s", path);
