@@ -112,11 +112,22 @@ void streams_resume(struct streams *st, const struct stream_pos *pos, struct lau
     results_init(&rs->results, pos->run, pos->results_bytes, &pos->tally, pos->next_seq);
 }
 
+/* The stream of a run that was given to this server; NULL: there is none, or it is another server's, about which this one
+ * has nothing to say. */
+static struct run_stream *find_of(const struct streams *st, struct server_id server, uint64_t run)
+{
+    struct run_stream *rs = find(st, run);
+
+    if (rs == NULL || rs->holder.v == server.v)
+        return rs;
+    LOG_WARN("stream.foreign", "run=%llu holder=%llu server=%llu", (unsigned long long)run,
+             (unsigned long long)rs->holder.v, (unsigned long long)server.v);
+    return NULL;
+}
+
 bool streams_is_held(const struct streams *st, struct server_id server, struct run_id run)
 {
-    const struct run_stream *rs = find(st, run.v);
-
-    return rs != NULL && rs->holder.v == server.v;
+    return find_of(st, server, run.v) != NULL;
 }
 
 void streams_note_changes(struct streams *st, const struct change *changes, uint32_t n)
@@ -264,7 +275,7 @@ static bool has_all(const struct run_stream *rs)
 
 void streams_bytes(struct streams *st, struct server_id server, const struct frame_stream *f)
 {
-    struct run_stream *rs = find(st, f->run);
+    struct run_stream *rs = find_of(st, server, f->run);
     uint64_t received;
     struct slice fresh;
 
@@ -296,7 +307,7 @@ void streams_bytes(struct streams *st, struct server_id server, const struct fra
 void streams_hello(struct streams *st, struct server_id server, const struct frame_hello *hello)
 {
     for (uint32_t i = 0; i < hello->n_held; i++) {
-        struct run_stream *rs = find(st, hello->held[i].run);
+        struct run_stream *rs = find_of(st, server, hello->held[i].run);
 
         for (uint32_t stream = 0; rs != NULL && stream < STREAM_COUNT; stream++)
             link_ack(st->server->links, server, (struct run_id){rs->run}, stream, rs->durable[stream]);
@@ -306,7 +317,7 @@ void streams_hello(struct streams *st, struct server_id server, const struct fra
 void streams_finished(struct streams *st, struct server_id server, uint64_t link,
                       const struct frame_finished *f)
 {
-    struct run_stream *rs = find(st, f->run);
+    struct run_stream *rs = find_of(st, server, f->run);
 
     if (rs == NULL)
         return;
