@@ -13,13 +13,12 @@
 #include "base/log.h"
 #include "net/http_guard.h"
 
-const struct route *const all_routes[] = {health_routes,  status_routes,   board_routes,        launch_routes,
-                                          test_routes,    example_routes,  run_routes,          log_routes,
-                                          server_routes,  project_routes,  project_code_routes, plan_routes,
-                                          stream_routes,  openapi_routes,  me_routes,           user_routes,
-                                          session_routes, token_routes,    link_routes,         env_routes,
-                                          audit_routes,   mail_routes,     choice_routes,       queue_routes,
-                                          list_routes,    schedule_routes, artifact_routes,     NULL};
+const struct route *const all_routes[] = {
+    health_routes,       status_routes, board_routes,  launch_routes,    test_routes,     example_routes,
+    run_routes,          log_routes,    server_routes, server_op_routes, fleet_routes,    project_routes,
+    project_code_routes, plan_routes,   stream_routes, openapi_routes,   me_routes,       user_routes,
+    session_routes,      token_routes,  link_routes,   env_routes,       audit_routes,    mail_routes,
+    choice_routes,       queue_routes,  list_routes,   schedule_routes,  artifact_routes, NULL};
 
 /* ---- finding the row ---- */
 
@@ -439,8 +438,11 @@ void api_reply(struct api *a, const struct reply *r)
         req_fail(rq, r->err, r->field, "%s", r->text != NULL ? r->text : err_sentence(r->err));
     } else {
         rq->queue = r->queue;
+        rq->reply_ids = r->ids;
+        rq->n_reply_ids = r->n_ids;
         rq->on_reply(rq, r->id);
         rq->queue = NULL;
+        rq->reply_ids = NULL;
     }
     req_release(rq);
 }

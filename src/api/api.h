@@ -95,6 +95,10 @@ struct api_opts {
     /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
      * it will lie: "user_env 7 NAME" (config/seal.h). NULL: secrets are refused. */
     enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
+    /* Are these options of a fleet of that kind? ERR_INVALID names the member. */
+    enum err (*fleet_check)(void *ctx, const char *kind, const char *json, size_t len, struct why *reterr);
+    /* What can be had of a fleet, as JSON into `out` (initialised). False: it makes no machines. */
+    bool (*fleet_catalog)(void *ctx, struct fleet_id id, struct buf *out);
     /* Schedules were changed: when the next one is due may be another time. */
     void (*schedules_changed)(void *ctx);
     /* An artifact's row was deleted: what follows for its bytes. Borrowed for the call. */

@@ -103,6 +103,8 @@ extern const struct route example_routes[];
 extern const struct route log_routes[];
 extern const struct route artifact_routes[];
 extern const struct route server_routes[];
+extern const struct route server_op_routes[];
+extern const struct route fleet_routes[];
 extern const struct route project_routes[];
 extern const struct route project_code_routes[]; /* refs, tree, bundle */
 extern const struct route board_routes[];
@@ -181,7 +183,7 @@ void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
 void render_example(struct json_out *j, const struct example_row *row);
 void render_artifact(struct json_out *j, const struct artifact_row *row);
-void render_server(struct json_out *j, const struct server_row *row, const struct busy_runs *busy);
+void render_server(struct render *r, const struct server_row *row, const struct busy_runs *busy);
 void render_project(struct json_out *j, const struct project_row *row);
 void render_status(struct api *a, struct json_out *j); /* loop thread */
 void render_error(struct buf *out, const char *code, const char *message, const char *field,
@@ -226,7 +228,9 @@ struct req {
 
     void (*on_reply)(struct req *rq, uint64_t id);
     const struct queue_answer *queue; /* while on_reply runs: of queue events */
-    void (*on_gone)(struct req *rq);  /* the client is gone, or has its answer; NULL none */
+    const uint64_t *reply_ids;        /* the same: of commands that are done to many */
+    uint32_t n_reply_ids;
+    void (*on_gone)(struct req *rq); /* the client is gone, or has its answer; NULL none */
 };
 
 struct api {
@@ -393,6 +397,8 @@ void run_job(struct reader *r, struct req *rq);
 void artifacts_zip_of_run(struct req *rq); /* artifacts_zip.c */
 void artifacts_zip_of_launch(struct req *rq);
 void server_job(struct reader *r, struct req *rq);
+/* Several, from what the engine answered: {"servers":[...]}. */
+void servers_answer(struct req *rq);
 void project_job(struct reader *r, struct req *rq);
 /* Its row into rq->state, in the request's arena. */
 void project_row_job(struct reader *r, struct req *rq);

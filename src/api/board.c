@@ -24,7 +24,7 @@ static void each_server(void *ctx, const struct server_row *row)
 {
     struct board *b = ctx;
 
-    render_server(&b->rq->render.j, row, &b->busy);
+    render_server(&b->rq->render, row, &b->busy);
 }
 
 static void each_running(void *ctx, const struct launch_row *row, const struct launch_sums *sums)

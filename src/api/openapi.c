@@ -41,6 +41,17 @@ struct shape {
     {                                                                                                        \
         "seen_at", "time?"                                                                                   \
     }
+#define SERVER_MEMBERS                                                                                    \
+    {"id", "int"}, {"name", "text"}, {"fleet", "text"}, {"kind", "fleet_kind"}, {"address", "text"},      \
+        {"port", "int"}, {"user", "text"}, {"slots", "int"}, {"status", "server_status"},                 \
+        {"status_since", "time?"}, {"status_reason", "text"}, {"progress", "text"}, {"machine", "text?"}, \
+        {"size", "text?"}, {"region", "text?"}, {"usd_per_hour", "number?"}, {"billed_at", "time?"},      \
+        {"idle_ms", "int?"}, {"destroys_at", "time?"}, {"booked_by", "who?"}, {"booked_at", "time?"},     \
+        {"maintenance", "bool"}, {"sick", "text?"}, {"removing", "bool"}, {"link", "link_state"},         \
+        {"reason", "text"}, {"since", "time?"}, {"agent", "text?"}, {"facts", "text?"},                   \
+    {                                                                                                     \
+        "running", "[running]"                                                                            \
+    }
 #define TOKEN_MEMBERS                                                                                     \
     {"id", "int"}, {"name", "text"}, {"scope", "scope"}, {"created_at", "time"}, {"expires_at", "time?"}, \
         {"used_at", "time?"},                                                                             \
@@ -65,7 +76,8 @@ static const struct shape shapes[] = {
     {"run_state", "", .words = WORDS("assigned", "preparing", "running", "stopping", "done", "lost")},
     {"example_status", "", .words = WORDS("passed", "failed", "pending", "error")},
     {"link_state", "", .words = WORDS("offline", "connecting", "online", "lost")},
-    {"fleet", "", .words = WORDS("local", "ssh")},
+    {"fleet_kind", "", .words = WORDS("local", "ssh", "digitalocean", "command", "fake")},
+    {"server_status", "", .words = WORDS("destroyed", "creating", "created", "destroying")},
     {"order", "", .words = WORDS("as-given", "finish-soonest")},
     {"named", "An id with its name.", MEMBERS({"id", "int"}, {"name", "text"})},
     {"who", "A user, as others see it.", MEMBERS({"id", "int"}, {"login", "text"})},
@@ -118,11 +130,20 @@ static const struct shape shapes[] = {
     {"running", "A run at work on a server, or being prepared there.",
      MEMBERS({"run", "int"}, {"path", "text"}, {"launch", "int"}, {"slot", "int?"}, {"state", "run_state"},
              {"reason", "text"}, {"started_at", "time?"})},
-    {"server", "A machine that runs tests.",
-     MEMBERS({"id", "int"}, {"name", "text"}, {"fleet", "fleet"}, {"address", "text"}, {"port", "int"},
-             {"user", "text"}, {"slots", "int"}, {"status", "text"}, {"link", "link_state"},
-             {"reason", "text"}, {"since", "time?"}, {"agent", "text?"}, {"facts", "text?"},
-             {"running", "[running]"})},
+    {"server", "A machine that runs tests.", MEMBERS(SERVER_MEMBERS)},
+    {"servers", "Those that something was done to.", MEMBERS({"servers", "[server]"})},
+    {"fleet", "Where servers come from.",
+     MEMBERS({"id", "int"}, {"name", "text"}, {"kind", "fleet_kind"}, {"makes_machines", "bool"},
+             {"options", "any"}, {"booked_only", "bool"}, {"idle_ms", "int"}, {"machines_max", "int"},
+             {"day_usd_max", "number"}, {"kept", "[text]"}, {"error", "text?"}, {"created_at", "time?"})},
+    {"size", "A kind of machine that can be had.",
+     MEMBERS({"name", "text"}, {"description", "text"}, {"usd_per_hour", "number?"}, {"memory_mib", "int"},
+             {"cpus", "int"}, {"disk_gib", "int"}, {"available", "bool"}, {"regions", "[text]"})},
+    {"region", "", MEMBERS({"name", "text"}, {"description", "text"}, {"available", "bool"})},
+    {"image", "", MEMBERS({"id", "text"}, {"name", "text"}, {"snapshot", "bool"})},
+    {"catalog", "What can be had of a fleet.",
+     MEMBERS({"at", "time?"}, {"error", "text"}, {"sizes", "[size]"}, {"regions", "[region]"},
+             {"images", "[image]"}, {"machines_max", "int"})},
     {"project", "A git repository.",
      MEMBERS({"id", "int"}, {"name", "text"}, {"url", "text"}, {"refreshed_at", "time?"}, {"error", "text?"},
              {"refresh_s", "int"})},

@@ -264,17 +264,49 @@ void render_artifact(struct json_out *j, const struct artifact_row *row)
     jo_obj_end(j);
 }
 
-void render_server(struct json_out *j, const struct server_row *row, const struct busy_runs *busy)
+/* Its machine and who uses it. */
+static void render_machine(struct render *r, const struct server_row *row)
 {
+    struct json_out *j = &r->j;
+
+    jo_ktext(j, "status", server_status_name(row->status));
+    jo_ktime(j, "status_since", row->status_since.ms != 0 ? row->status_since : row->created_at);
+    jo_ktext(j, "status_reason", row->status_reason);
+    jo_ktext(j, "progress", row->progress);
+    jo_ktext_or_null(j, "machine", row->machine);
+    jo_ktext_or_null(j, "size", row->size);
+    jo_ktext_or_null(j, "region", row->region);
+    if (row->price_hour_microusd >= 0)
+        jo_kdouble(j, "usd_per_hour", (double)row->price_hour_microusd / 1e6);
+    else
+        jo_knull(j, "usd_per_hour");
+    jo_ktime(j, "billed_at", row->billed_at);
+    int_or_null(j, "idle_ms", row->idle_ms != IDLE_AS_FLEET, row->idle_ms);
+    jo_ktime(j, "destroys_at", row->destroy_at);
+    if (row->booked_by.v != 0)
+        render_who(r, "booked_by", row->booked_by);
+    else
+        jo_knull(j, "booked_by");
+    jo_ktime(j, "booked_at", row->booked_at);
+    jo_kbool(j, "maintenance", row->maintenance);
+    jo_ktext_or_null(j, "sick", row->sick);
+    jo_kbool(j, "removing", row->leaving);
+}
+
+void render_server(struct render *r, const struct server_row *row, const struct busy_runs *busy)
+{
+    struct json_out *j = &r->j;
+
     jo_obj(j);
     jo_kuint(j, "id", row->id.v);
     jo_ktext(j, "name", row->name);
-    jo_ktext(j, "fleet", fleet_kind_name(row->fleet));
+    jo_ktext(j, "fleet", row->fleet_name != NULL ? row->fleet_name : fleet_kind_name(row->fleet));
+    jo_ktext(j, "kind", fleet_kind_name(row->fleet));
     jo_ktext(j, "address", row->address);
     jo_kuint(j, "port", row->port);
     jo_ktext(j, "user", row->user);
     jo_kuint(j, "slots", row->slots);
-    jo_ktext(j, "status", "created");
+    render_machine(r, row);
     jo_ktext(j, "link", link_state_name(row->link));
     jo_ktext(j, "reason", row->link_reason);
     jo_ktime(j, "since", row->link_since.ms != 0 ? row->link_since : row->created_at);

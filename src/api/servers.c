@@ -1,5 +1,8 @@
 /* servers.c - servers: all, one, add, remove. */
+#include <string.h>
+
 #include "api/api_private.h"
+#include "model/pattern.h"
 
 /* ---- reading ---- */
 
@@ -12,7 +15,7 @@ static void each_server(void *ctx, const struct server_row *row)
 {
     struct server_list *list = ctx;
 
-    render_server(&list->rq->render.j, row, &list->busy);
+    render_server(&list->rq->render, row, &list->busy);
 }
 
 static void list_job(struct reader *r, struct req *rq)
@@ -52,17 +55,14 @@ static void servers_one(struct req *rq)
 
 struct server_body {
     const char *name;
-    int fleet;
+    const char *fleet;
     const char *address;
     int64_t port;
     const char *user;
     int64_t slots;
     const char *identity;
+    int64_t idle_ms;
 };
-
-static const char *const fleets[] = {"local", "ssh", NULL};
-_Static_assert(FLEET_LOCAL == 0, "in the order of enum fleet_kind");
-_Static_assert(FLEET_SSH == 1, "the same");
 
 static const struct field body_fields[] = {
     {.name = "name",
@@ -70,14 +70,15 @@ static const struct field body_fields[] = {
      .offset = offsetof(struct server_body, name),
      .flags = FIELD_REQUIRED,
      .min = 1,
-     .max = 63,
+     .max = 80,
      .help = "letters, digits, dot, dash, underscore; starts with a letter or digit"},
     {.name = "fleet",
-     .type = FIELD_ENUM,
+     .type = FIELD_TEXT,
      .offset = offsetof(struct server_body, fleet),
      .flags = FIELD_REQUIRED,
-     .names = fleets,
-     .help = "how it is reached"},
+     .min = 1,
+     .max = 63,
+     .help = "its name: local, ssh, or one that makes machines; there a server begins switched off"},
     {.name = "address",
      .type = FIELD_TEXT,
      .offset = offsetof(struct server_body, address),
@@ -106,42 +107,106 @@ static const struct field body_fields[] = {
      .offset = offsetof(struct server_body, identity),
      .max = PATH_BYTES_MAX,
      .help = "ssh: path of a private key on this machine; empty leaves it to ssh"},
+    {.name = "idle_ms",
+     .type = FIELD_INT,
+     .offset = offsetof(struct server_body, idle_ms),
+     .min = IDLE_AS_FLEET,
+     .max = INT64_MAX,
+     .help = "its machine is destroyed when it has done nothing for so long; 0 never, -1 as its fleet says",
+     .preset = "-1"},
     {.type = FIELD_END},
 };
-static const struct server_body body_preset = {.address = "", .user = "", .slots = 1, .identity = ""};
+static const struct server_body body_preset = {
+    .address = "", .user = "", .slots = 1, .identity = "", .idle_ms = IDLE_AS_FLEET};
 
 static void on_added(struct req *rq, uint64_t id)
 {
     const struct server_body *in = rq->body;
 
-    audit_say(rq, arena_printf(&rq->arena, "server %s", in->name), "%s %s",
-              fleet_kind_name((enum fleet_kind)in->fleet), in->address);
+    audit_say(rq, arena_printf(&rq->arena, "server %s", in->name), "%s %s", in->fleet, in->address);
     rq->ids[0] = id;
     req_read(rq, server_job, NULL);
 }
 
-static void servers_add(struct req *rq)
+static void on_many_added(struct req *rq, uint64_t id)
+{
+    const struct server_body *in = rq->body;
+
+    (void)id;
+    audit_say(rq, arena_printf(&rq->arena, "servers %s", in->name), "%s", in->fleet);
+    servers_answer(rq);
+}
+
+static void take_fleet(void *ctx, const struct fleet_row *row)
+{
+    struct req *rq = ctx;
+    const struct server_body *in = rq->body;
+
+    if (strcmp(row->name, in->fleet) == 0)
+        rq->ids[0] = row->id.v;
+}
+
+static void find_fleet(struct reader *r, struct req *rq)
+{
+    rq->ids[0] = 0;
+    rq->err = read_fleets(r, take_fleet, rq, &rq->why);
+}
+
+static void add_to_fleet(struct req *rq)
 {
     const struct server_body *in = rq->body;
     struct event ev = {.kind = EV_SERVER_ADD,
                        .server_add.row = {.name = in->name,
-                                          .fleet = (enum fleet_kind)in->fleet,
+                                          .fleet_id = {rq->ids[0]},
                                           .address = in->address,
                                           .user = in->user,
                                           .identity = in->identity,
                                           .port = (uint32_t)in->port,
                                           .slots = (uint32_t)in->slots,
+                                          .idle_ms = in->idle_ms,
                                           .created_at = wall_now(),
                                           .link_reason = "",
                                           .agent_version = "",
                                           .facts = ""}};
+    struct why why;
 
-    req_post(rq, &ev, on_added);
+    if (rq->err != ERR_OK) {
+        req_error(rq, &rq->why);
+        return;
+    }
+    if (rq->ids[0] == 0) {
+        req_fail(rq, ERR_INVALID, "fleet", "fleet: there is no fleet named \"%s\"", in->fleet);
+        return;
+    }
+    if (rq->state == NULL) {
+        req_post(rq, &ev, on_added);
+        return;
+    }
+    if (pattern_expand("name", in->name, &rq->arena, &ev.server_add.names, &ev.server_add.n_names, &why) !=
+        ERR_OK)
+        req_error(rq, &why);
+    else
+        req_post(rq, &ev, on_many_added);
+}
+
+static void servers_add(struct req *rq)
+{
+    req_read(rq, find_fleet, add_to_fleet);
+}
+
+static void servers_add_many(struct req *rq)
+{
+    rq->state = rq; /* tells it from the other */
+    req_read(rq, find_fleet, add_to_fleet);
 }
 
 struct remove_query {
     bool force;
+    int machine;
 };
+
+static const char *const fates[] = {"refuse", "destroy", "keep", NULL};
+_Static_assert(ARRAY_LEN(fates) == FATE_COUNT + 1, "a word for each, in their order");
 
 static const struct field remove_fields[] = {
     {.name = "force",
@@ -149,6 +214,14 @@ static const struct field remove_fields[] = {
      .offset = offsetof(struct remove_query, force),
      .help = "also while it holds runs: they are queued again",
      .preset = "0"},
+    {.name = "machine",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct remove_query, machine),
+     .names = fates,
+     .help = "what becomes of its machine: nothing is done while it has one; it is destroyed, and the record "
+             "goes with it; "
+             "it stays, whatever it costs",
+     .preset = "refuse"},
     {.type = FIELD_END},
 };
 
@@ -166,7 +239,9 @@ static void servers_remove(struct req *rq)
 {
     const struct remove_query *q = rq->query;
     struct event ev = {.kind = EV_SERVER_REMOVE,
-                       .server_remove = {.server = {rq->ids[0]}, .force = q->force}};
+                       .server_remove = {.server = {rq->ids[0]},
+                                         .force = q->force,
+                                         .machine = (enum machine_fate)q->machine}};
 
     req_post(rq, &ev, on_removed);
 }
@@ -176,9 +251,13 @@ const struct route server_routes[] = {
     {ROUTE(POST, ADMIN, "/api/v1/servers", servers_add, "Add a server.", "server"), .audit = "server.add",
      .status = 201, .body_kind = BODY_JSON, .body = body_fields, .body_bytes = sizeof(struct server_body),
      .body_preset = &body_preset},
+    {ROUTE(POST, ADMIN, "/api/v1/servers/add_many", servers_add_many,
+           "Add many: the name is a pattern, \"web-{0..19}\" are twenty.", "servers"),
+     .audit = "server.add", .status = 201, .body_kind = BODY_JSON, .body = body_fields,
+     .body_bytes = sizeof(struct server_body), .body_preset = &body_preset},
     {ROUTE(GET, LOOK, "/api/v1/servers/{server}", servers_one, "One server.", "server")},
     {ROUTE(DELETE, ADMIN, "/api/v1/servers/{server}", servers_remove,
-           "Remove a server; 409 while it holds runs.", "nothing"),
+           "Remove a server; 409 while it holds runs or has a machine.", "nothing"),
      .audit = "server.remove", .query = remove_fields, .query_bytes = sizeof(struct remove_query)},
     ROUTES_END,
 };

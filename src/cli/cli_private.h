@@ -52,6 +52,7 @@ int cmd_lists(struct cli *cli);
 int cmd_schedules(struct cli *cli);
 int cmd_queue(struct cli *cli);
 int cmd_choices(struct cli *cli);
+int cmd_fleets(struct cli *cli);
 int cmd_openapi(struct cli *cli);
 int cmd_login(struct cli *cli);
 int cmd_logout(struct cli *cli);

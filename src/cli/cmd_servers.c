@@ -5,14 +5,41 @@
 #include <string.h>
 
 #include "cli/cli_private.h"
+#include "cli/server_ops.h"
 #include "cli/verbs.h"
+#include "model/pattern.h"
 #include "wire/json_out.h"
 
 /* ---- servers ---- */
 
+/* Of a machine that is there, or was always: the connection. Else what becomes of the machine. */
+static void status_cell(struct table *t, const json_t *s)
+{
+    const char *status = js_text(s, "status");
+    const char *word = strcmp(status, "created") == 0 ? js_text(s, "link") : status;
+    const char *more = js_text(s, "progress");
+
+    if (strcmp(status, "destroyed") == 0)
+        word = "off";
+    if (strcmp(status, "created") != 0 && more[0] == '\0')
+        more = js_text(s, "status_reason");
+    if (strcmp(status, "created") == 0)
+        more = strcmp(word, "online") != 0 ? js_text(s, "reason") : "";
+    if (js_text(s, "sick")[0] != '\0') {
+        word = "taken out";
+        more = js_text(s, "sick");
+    } else if (json_is_true(js_obj(s, "maintenance"))) {
+        word = "maintenance";
+    }
+    if (more[0] == '\0' && js_time_ms(s, "destroys_at") != 0)
+        table_cellf(t, "%s, goes at %.5s", word, js_text(s, "destroys_at") + 11);
+    else
+        table_cellf(t, "%s%s%s", word, more[0] != '\0' ? ": " : "", more);
+}
+
 static int servers_list(struct cli *cli)
 {
-    static const char *const heads[] = {"SERVER", "FLEET", "ADDRESS", "SLOTS", "CONNECTION", "RUNNING"};
+    static const char *const heads[] = {"SERVER", "FLEET", "ADDRESS", "SLOTS", "STATUS", "FOR", "RUNNING"};
     json_t *all = json_array();
     struct why why = {0};
     const json_t *s;
@@ -31,16 +58,13 @@ static int servers_list(struct cli *cli)
     json_array_foreach(all, i, s)
     {
         const json_t *running = js_obj(s, "running");
-        const char *reason = js_text(s, "reason");
-        bool is_online = strcmp(js_text(s, "link"), "online") == 0;
-
         table_cell(&t, js_text(s, "name"));
         table_cell(&t, js_text(s, "fleet"));
         table_cellf(&t, "%s%s%s", js_text(s, "user"), js_text(s, "user")[0] != '\0' ? "@" : "",
                     js_text(s, "address"));
         table_cellf(&t, "%lld", (long long)js_int(s, "slots"));
-        table_cellf(&t, "%s%s%s", js_text(s, "link"), !is_online && reason[0] != '\0' ? ": " : "",
-                    is_online ? "" : reason);
+        status_cell(&t, s);
+        table_cell(&t, js_text(js_obj(s, "booked_by"), "login"));
         table_cellf(&t, "%zu%s%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",
                     js_text(json_array_get(running, 0), "path"),
                     strcmp(js_text(json_array_get(running, 0), "state"), "preparing") == 0 ? " (prepared)"
@@ -54,6 +78,19 @@ static int servers_list(struct cli *cli)
     table_done(&t);
     json_decref(all);
     return EXIT_PASSED;
+}
+
+static int add_many(struct cli *cli, const char *body)
+{
+    struct why why = {0};
+    json_t *answer = NULL;
+    int rc;
+
+    if (ask(cli, "POST", API "/servers/add_many", body, &answer, &why) != ERR_OK)
+        return cli_fail_why(&why);
+    rc = servers_say(cli, answer, "added");
+    json_decref(answer);
+    return rc;
 }
 
 static int servers_add(struct cli *cli)
@@ -91,8 +128,16 @@ static int servers_add(struct cli *cli)
         jo_ktext(&j, "identity", identity);
     jo_kint(&j, "slots", o->slots > 0 ? o->slots : 1);
     jo_obj_end(&j);
-    rc = send_change(cli, "POST", API "/servers", buf_str(&body),
-                     "is added; `wrata servers` shows its connection", cli->args[1]);
+    if (pattern_is(cli->args[1])) {
+        rc = add_many(cli, buf_str(&body));
+    } else {
+        bool is_there = strcmp(fleet, "local") == 0 || strcmp(fleet, "ssh") == 0;
+
+        rc = send_change(cli, "POST", API "/servers", buf_str(&body),
+                         is_there ? "is added; `wrata servers` shows its connection"
+                                  : "is added; `wrata servers on` has its machine made",
+                         cli->args[1]);
+    }
     buf_done(&body);
     return rc;
 }
@@ -112,11 +157,15 @@ static int servers_remove(struct cli *cli)
 {
     struct why why = {0};
     char path[128];
+    char query[64];
+    bool goes_later = strcmp(cli->o.machine, "destroy") == 0;
 
-    if (path_of(cli, API "/servers", "server", cli->o.force ? "?force=1" : "", path, sizeof(path), &why) !=
-        ERR_OK)
+    (void)snprintf(query, sizeof(query), "?force=%d&machine=%s", cli->o.force, cli->o.machine);
+    if (path_of(cli, API "/servers", "server", query, path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
-    return send_change(cli, "DELETE", path, NULL, "is removed", cli->args[1]);
+    return send_change(cli, "DELETE", path, NULL,
+                       goes_later ? "is removed, with its machine when it has one" : "is removed",
+                       cli->args[1]);
 }
 
 /* ---- projects ---- */
@@ -220,10 +269,11 @@ static int projects_remove(struct cli *cli)
 
 /* ---- which ---- */
 
-static const struct verb server_verbs[] = {{"list", 0, 0, servers_list},
-                                           {"add", 1, 1, servers_add},
-                                           {"remove", 1, 1, servers_remove},
-                                           {NULL, 0, 0, NULL}};
+static const struct verb server_verbs[] = {
+    {"list", 0, 0, servers_list},    {"add", 1, 1, servers_add},        {"on", 1, -1, servers_on},
+    {"off", 1, -1, servers_off},     {"book", 1, -1, servers_book},     {"unbook", 0, -1, servers_unbook},
+    {"drain", 1, -1, servers_drain}, {"resume", 1, -1, servers_resume}, {"idle", 2, -1, servers_idle},
+    {"set", 2, -1, servers_set},     {"remove", 1, 1, servers_remove},  {NULL, 0, 0, NULL}};
 
 static const struct verb project_verbs[] = {{"list", 0, 0, projects_list},
                                             {"add", 2, 2, projects_add},

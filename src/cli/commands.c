@@ -104,8 +104,8 @@ static const struct option_row show_options[] = {
     {"all", 'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also the files that passed"},
 };
 static const struct option_row servers_options[] = {
-    {"fleet",    0, "local|ssh", OPTION_CHOICE, AT(fleet), NULL, 0, 0, NULL,
-     "add: where the server is; default: ssh with --address, else local"},
+    {"fleet",    0, "FLEET", OPTION_TEXT, AT(fleet), NULL, 0, 0, NULL,
+     "add: local, ssh, or one that makes machines (`wrata fleets`); default: ssh with --address, else local"},
     {"address",  0, "HOST", OPTION_TEXT, AT(address), NULL, 0, 0, NULL,
      "add: host name, address, or an alias of your ~/.ssh/config"},
     {"user",     0, "USER", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "add: login name; default: what ssh chooses"},
@@ -115,7 +115,30 @@ static const struct option_row servers_options[] = {
     {"slots",    's', "N", OPTION_NUMBER, AT(slots), NULL, 1, SERVER_SLOTS_MAX, NULL,
      "add: how many files it runs at a time; default: 1"},
     {"force",    0, NULL, OPTION_FLAG, AT(force), NULL, 0, 0, NULL,
-     "remove: even while files run there; they are run again elsewhere"},
+     "remove, off: even while files run there; they are run again elsewhere"},
+    {"machine",  0, "refuse|destroy|keep", OPTION_CHOICE, AT(machine), "refuse", 0, 0, NULL,
+     "remove: what becomes of a machine that was made for it: `keep` leaves it running, whatever it costs"},
+    {"size",     0, "SIZE", OPTION_TEXT, AT(size), NULL, 0, 0, NULL,
+     "on: of the machine; `wrata fleets catalog` lists them; default: the fleet's own"},
+    {"wait",     'w', NULL, OPTION_FLAG, AT(wait), NULL, 0, 0, NULL,
+     "on: until all are ready; the exit code is 3 when one is not"},
+};
+static const struct option_row fleets_options[] = {
+    {"kind",     0, "digitalocean|command|fake", OPTION_CHOICE, AT(kind), NULL, 0, 0, NULL, "add: where its machines come from"},
+    {"option",   'o', "NAME=VALUE", OPTION_LIST, AT(options), NULL, 0, 0, NULL,
+     "add, edit: of its kind, see docs/fleets.md; NAME= takes it away; may be repeated"},
+    {"machines-max", 0, "N", OPTION_NUMBER, AT(machines_max), NULL, 0, SERVERS_MAX, NULL,
+     "add, edit: so many machines at once, at most; 0: any number (default)"},
+    {"day-usd-max", 0, "DOLLARS", OPTION_TEXT, AT(day_usd), NULL, 0, 0, NULL,
+     "add, edit: so much money a day (UTC), at most; 0: any sum (default)"},
+    {"idle",     0, "DURATION|never", OPTION_TEXT, AT(idle), NULL, 0, 0, NULL,
+     "add, edit: a machine that has done nothing for so long is destroyed; default: 1h"},
+    {"booked-only", 0, NULL, OPTION_FLAG, AT(booked_only), NULL, 0, 0, NULL,
+     "add, edit: its servers run files of who booked them alone"},
+    {"share",    0, NULL, OPTION_FLAG, AT(share), NULL, 0, 0, NULL, "edit: free servers serve all again (default of a new one)"},
+    {"rename",   0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name"},
+    {"size",     0, "SIZE", OPTION_TEXT, AT(size), NULL, 0, 0, NULL, "take: of the machines; default: any, of new ones the fleet's own"},
+    {"wait",     'w', NULL, OPTION_FLAG, AT(wait), NULL, 0, 0, NULL, "take: until all are ready; the exit code is 3 when one is not"},
 };
 #define PASSWORD_STDIN(what) \
     {"password-stdin", 0, NULL, OPTION_FLAG, AT(password_stdin), NULL, 0, 0, NULL, what}
@@ -271,7 +294,13 @@ static const char *const show_synopsis[] = {"LAUNCH [--all]"};
 static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
 static const char *const servers_synopsis[] = {
     "[list]", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
-    "remove NAME [--force]",
+    "add NAME --fleet FLEET [--slots N]", "on NAME... [--size SIZE] [--wait]", "off NAME... [--force]", "book NAME...",
+    "unbook [NAME...]", "drain NAME...", "resume NAME...", "idle DURATION|never|fleet NAME...",
+    "set created|destroyed NAME... [--address HOST]", "remove NAME [--force] [--machine destroy|keep]",
+};
+static const char *const fleets_synopsis[] = {
+    "[list]", "add NAME --kind KIND [-o NAME=VALUE]... [OPTIONS]", "edit NAME [-o NAME=VALUE]... [OPTIONS]", "catalog NAME",
+    "take NAME COUNT [--size SIZE] [--wait]", "remove NAME",
 };
 static const char *const projects_synopsis[] = {"[list]", "add NAME URL [--refresh DURATION]", "edit NAME [--rename NAME] [--git URL] [--refresh DURATION]", "refresh NAME", "remove NAME", "config NAME [--ref REF]"};
 static const char *const choice_synopsis[] = {"[list] [--all]", "add NAME [OPTIONS]", "edit NAME OPTIONS", "move NAME PLACE", "remove NAME"};
@@ -362,10 +391,26 @@ const struct command commands[] = {
      "    wrata queue move 77 78 --front\n"
      "    wrata queue clear && wrata queue undo\n",
      LINES(queue_options), 0, -1, NEEDS_SERVER, false, cmd_queue},
-    {"servers", LINES(servers_synopsis), "list, add and remove the machines that run files",
+    {"servers", LINES(servers_synopsis), "list, add, switch on and off, book and remove the machines that run files",
      "A server of fleet `local` is this computer; one of fleet `ssh` is reached with your own ssh and its configuration,"
-     " and needs nothing installed but git and what your tests need.\n",
-     LINES(servers_options), 0, 2, NEEDS_START, false, cmd_servers},
+     " and needs nothing installed but git and what your tests need. Servers of other fleets have machines that are made when"
+     " they are switched on, and destroyed when they are switched off or have done nothing for too long.\n"
+     "\n"
+     "NAME may stand for many: 'web-{0..19}' are twenty, also to `add`. What is done is done to all of them, or to none. A"
+     " server that you booked runs your files alone; `unbook` without a name gives all of yours back. `drain` lets a server"
+     " finish what it runs and gives it nothing more, until `resume`. `set` says by hand what a server really is, when wrata"
+     " has it wrong.\n"
+     "\n"
+     "    wrata servers add 'web-{0..19}' --fleet cloud && wrata servers on 'web-{0..19}' --size s-2vcpu-4gb --wait\n",
+     LINES(servers_options), 0, -1, NEEDS_START, false, cmd_servers},
+    {"fleets", LINES(fleets_synopsis), "where machines come from: list, add, change, remove; take so many servers of one",
+     "Each fleet is of a kind: `digitalocean` makes droplets with the token in the credentials, `command` calls programs of"
+     " yours, `fake` is for trying it out. `take` books so many servers of a fleet: free ones, then such as are switched"
+     " on for it, then new ones. Only an admin changes a fleet.\n"
+     "\n"
+     "    wrata fleets add cloud --kind digitalocean -o region=fra1 -o image=my-snapshot --machines-max 20 --day-usd-max 15\n"
+     "    wrata fleets take cloud 10 --size s-2vcpu-4gb --wait\n",
+     LINES(fleets_options), 0, 3, NEEDS_SERVER, false, cmd_fleets},
     {"projects", LINES(projects_synopsis), "list, add, change, refresh and remove git repositories",
      "A list of branches or files is what the last refresh brought; `list` says when that was, and what went wrong since."
      " `config` prints the wrata.yml of the project at a commit and the limits that come of it, or what is wrong there: then the"

@@ -27,6 +27,11 @@ struct cli_opts {
     const char *artifacts_dir, *download, *zip;
     struct text_list artifacts;
     const char *fleet, *address, *user, *identity;
+    /* of servers and fleets */
+    bool wait, booked_only;
+    const char *size, *kind, *idle, *day_usd, *machine;
+    struct text_list options;
+    int64_t machines_max;
     const char *config;
     const char *settings[N_SETTINGS]; /* flags of `wrata serve`, not yet looked at */
     const char *ca;

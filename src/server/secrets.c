@@ -60,3 +60,12 @@ enum err secrets_open(void *ctx, struct user_id user, const char *line, struct b
     secret_free(value);
     return err;
 }
+
+enum err secrets_sealer(struct server *s, const struct sealer **ret, struct why *reterr)
+{
+    enum err err = need_sealer(s, true, reterr);
+
+    if (err == ERR_OK)
+        *ret = s->sealer;
+    return err;
+}

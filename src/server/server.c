@@ -72,12 +72,17 @@ static void release_order(struct server *s, const struct order *o)
 {
     switch (o->kind) {
     case ORDER_CONNECT:
-        link_connect(s->links, &o->server);
+        if (fleet_kind_makes_machines(o->server.fleet))
+            clouds_connect(s, &o->server);
+        else
+            link_connect(s->links, &o->server);
         break;
     case ORDER_DISCONNECT:
+        clouds_disconnect(s, o->server.id);
         link_disconnect(s->links, o->server.id);
         break;
     case ORDER_BYE:
+        clouds_disconnect(s, o->server.id);
         link_bye(s->links, o->server.id);
         break;
     case ORDER_MACHINE_CREATE:
@@ -87,6 +92,7 @@ static void release_order(struct server *s, const struct order *o)
     case ORDER_FLEET_CATALOG:
     case ORDER_FLEET_OPEN:
     case ORDER_FLEET_CLOSE:
+        clouds_order(s, o);
         break;
     }
 }
@@ -259,6 +265,7 @@ void server_reload(struct server *s)
 {
     settings_reload(s);
     mails_reload(s);
+    clouds_reload(s);
     if (s->tls != NULL)
         tls_reload(s->tls);
 }
@@ -396,6 +403,8 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .stats = on_api_stats,
                            .why = on_api_why,
                            .seal = secrets_seal,
+                           .fleet_check = clouds_check_options,
+                           .fleet_catalog = clouds_catalog,
                            .schedules_changed = schedules_changed,
                            .artifact_gone = keeper_gone,
                            .ctx = s};
@@ -408,6 +417,8 @@ static enum err open_edges(struct server *s, struct why *reterr)
         err = settings_of_git(s->projects, &s->credentials, reterr);
     if (err == ERR_OK)
         err = links_new(&s->loop, &links, &server_link_ops, s, &s->links, reterr);
+    if (err == ERR_OK)
+        err = clouds_open(s, reterr);
     api.projects = s->projects;
     settings_of_launches(s->opts.config, &api.launches);
     settings_of_keep(s->opts.config, &api.keep);
@@ -485,6 +496,7 @@ void server_close(struct server *s)
      * that ends meanwhile may still ask the projects for something. */
     links_free(s->links);
     s->links = NULL;
+    clouds_close(s);
     projects_halt(s->projects);
     mails_halt(s);
     schedules_halt(s);

@@ -17,6 +17,7 @@
 #include "project/project.h"
 #include "store/store.h"
 
+struct clouds;
 struct forwarded;
 struct http_redirect;
 struct keeper;
@@ -72,6 +73,7 @@ struct server {
     struct mails *mails;
     struct keeper *keeper;          /* of artifacts */
     struct schedules *schedules;    /* NULL: a private server */
+    struct clouds *clouds;          /* NULL: closed */
     struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */
     char admin_emails_text[ADMIN_EMAILS_MAX * 256];
     const char *admin_emails[ADMIN_EMAILS_MAX];
@@ -126,6 +128,20 @@ void settings_reload(struct server *s);
 /* ---- secrets.c: of users; ctx: struct server. Callbacks of the API and of the links ---- */
 enum err secrets_seal(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
 enum err secrets_open(void *ctx, struct user_id user, const char *line, struct buf *out, struct why *reterr);
+
+/* The sealer of this data folder; its key is made when there is none. Borrowed. */
+MUST_USE enum err secrets_sealer(struct server *s, const struct sealer **ret, struct why *reterr);
+
+/* ---- clouds.c: fleets that make machines ---- */
+MUST_USE enum err clouds_open(struct server *s, struct why *reterr); /* before EV_BOOTED */
+void clouds_order(struct server *s, const struct order *o);
+void clouds_connect(struct server *s, const struct server_row *row); /* to a machine that was made */
+void clouds_disconnect(struct server *s, struct server_id server);   /* what waits for its way to it */
+void clouds_reload(struct server *s);                                /* the credentials may be others */
+void clouds_close(struct server *s);                                 /* before the loop's last turn */
+/* For the API; ctx: struct server. False: there is no such fleet. */
+bool clouds_catalog(void *ctx, struct fleet_id id, struct buf *out);
+enum err clouds_check_options(void *ctx, const char *kind, const char *json, size_t len, struct why *reterr);
 
 /* ---- mails.c: the queue of mail ---- */
 void mails_open(struct server *s);                          /* after the store, before the API */

@@ -208,6 +208,21 @@ static enum err set_enum_set(const struct field *f, const char *s, void *ret, st
 
 /* ---- JSON ---- */
 
+static enum err set_object(const struct field *f, const json_t *v, struct arena *arena, void *ret,
+                           struct why *reterr)
+{
+    size_t n = json_dumpb(v, NULL, 0, JSON_COMPACT);
+    char *text;
+
+    if (n > (size_t)f->max)
+        return why_set(reterr, ERR_INVALID, f->name, "%s: %zu bytes of JSON, at most %lld are allowed",
+                       f->name, n, (long long)f->max);
+    text = arena_alloc(arena, n + 1);
+    (void)json_dumpb(v, text, n, JSON_COMPACT);
+    memcpy((char *)ret + f->offset, &text, sizeof(text));
+    return ERR_OK;
+}
+
 static enum err set_list(const struct field *f, const json_t *v, struct arena *arena, void *ret,
                          struct why *reterr)
 {
@@ -344,6 +359,9 @@ static enum err set_json(const struct field *f, const json_t *v, struct arena *a
     case FIELD_ROWS:
         return !json_is_array(v) ? wrong_kind(f, v, "a list of objects", reterr)
                                  : set_rows(f, v, arena, ret, reterr);
+    case FIELD_OBJECT:
+        return !json_is_object(v) ? wrong_kind(f, v, "an object", reterr)
+                                  : set_object(f, v, arena, ret, reterr);
     case FIELD_END:
         break;
     }
@@ -517,6 +535,7 @@ static enum err set_query(const struct field *f, const char *s, struct arena *ar
     case FIELD_INTS:
     case FIELD_MAYBE:
     case FIELD_ROWS:
+    case FIELD_OBJECT:
     case FIELD_END:
         break;
     }
@@ -626,6 +645,9 @@ static void schema_body(const struct field *f, struct json_out *j)
         jo_kint(j, "maxItems", f->items_max);
         jo_key(j, "items");
         field_schema(f->rows, j);
+        break;
+    case FIELD_OBJECT:
+        jo_ktext(j, "type", "object");
         break;
     case FIELD_END:
         break;

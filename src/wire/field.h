@@ -26,6 +26,7 @@ enum field_type {
     FIELD_INT_OR_TEXT, /* struct field_int_or_text */
     FIELD_MAYBE,       /* int: 0 or 1, whatever the preset is (-1) when it is not given; JSON only */
     FIELD_ROWS,        /* struct field_rows; 0..items_max objects of the table `rows`; JSON only */
+    FIELD_OBJECT, /* const char *: an object as JSON of at most max bytes, read by somebody else; JSON only */
 };
 
 enum {

@@ -6,6 +6,7 @@ import re
 
 # Held against the document by test_accounts.py, those of the queue by test_queue.py, all others by test_api.py.
 QUEUE = re.compile(r"/api/v1/queue(/|$)")
+SERVERS = re.compile(r"/api/v1/(fleets(/|$)|servers/[a-z])")
 ACCOUNTS = re.compile(r"/api/v1/(me|session|sessions|signup|tokens|env|users|links|audit)(/|$)")
 
 

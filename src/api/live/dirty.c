@@ -78,7 +78,7 @@ static void take_server(void *ctx, const struct server_row *row)
 {
     struct one *one = ctx;
 
-    render_server(&one->to->render.j, row, &one->busy);
+    render_server(&one->to->render, row, &one->busy);
 }
 
 static void take_launch(void *ctx, const struct launch_row *row, const struct launch_sums *sums)

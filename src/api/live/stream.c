@@ -267,7 +267,7 @@ static void first_server(void *ctx, const struct server_row *row)
 {
     struct first_one *one = ctx;
 
-    render_server(&first_add(one->s, "server")->j, row, &one->busy);
+    render_server(first_add(one->s, "server"), row, &one->busy);
 }
 
 static void first_launch(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
