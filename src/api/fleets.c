@@ -114,7 +114,8 @@ _Static_assert(ARRAY_LEN(kinds) == FLEET_COUNT + 1, "a word for each, in their o
     {                                                                                               \
         .name = "day_usd_max", .type = FIELD_INT_OR_TEXT,                                           \
         .offset = offsetof(struct fleet_body, day_usd_max), .max = 32,                              \
-        .help = "dollars that they may cost in a day (UTC), as a number or \"12.50\"; 0 no matter", \
+        .help = "dollars that they could cost at most, if all ran for a whole day, as a number or " \
+                "\"12.50\"; 0 no matter",                                                           \
         .preset = "0"                                                                               \
     }
 

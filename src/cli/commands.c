@@ -130,7 +130,7 @@ static const struct option_row fleets_options[] = {
     {"machines-max", 0, "N", OPTION_NUMBER, AT(machines_max), NULL, 0, SERVERS_MAX, NULL,
      "add, edit: so many machines at once, at most; 0: any number (default)"},
     {"day-usd-max", 0, "DOLLARS", OPTION_TEXT, AT(day_usd), NULL, 0, 0, NULL,
-     "add, edit: so much money a day (UTC), at most; 0: any sum (default)"},
+     "add, edit: what its machines could cost at most, if all ran for a whole day; 0: any sum (default)"},
     {"idle",     0, "DURATION|never", OPTION_TEXT, AT(idle), NULL, 0, 0, NULL,
      "add, edit: a machine that has done nothing for so long is destroyed; default: 1h"},
     {"booked-only", 0, NULL, OPTION_FLAG, AT(booked_only), NULL, 0, 0, NULL,

@@ -182,6 +182,48 @@ static enum err size_check(const struct fleet *f, const char *size, struct why *
                    size, f->prices[0].size);
 }
 
+/* What all its machines and n more of this size could cost in a day. Those whose price is not known count like the new. */
+static int64_t day_cost(const struct fleet *f, uint32_t n, int64_t hour_microusd)
+{
+    const struct server *s;
+    int64_t sum = (int64_t)(n + f->n_strays) * hour_microusd;
+
+    DL_FOREACH2(f->servers, s, fleet_next)
+    {
+        if (s->row.status != SERVER_DESTROYED)
+            sum += s->row.price_hour_microusd >= 0 ? s->row.price_hour_microusd : hour_microusd;
+    }
+    return sum * 24;
+}
+
+/* Looked at before anything is asked for, as if all would run the whole day: so the day can never cost more. */
+static enum err money_check(const struct fleet *f, uint32_t n, const char *size, struct why *reterr)
+{
+    const struct fleet_price *price = price_of(f, size);
+    int64_t cost;
+
+    if (f->row.day_microusd_max == 0)
+        return ERR_OK;
+    if (size[0] == '\0')
+        return why_set(reterr, ERR_INVALID, "size",
+                       "say which size: %s may cost $%lld.%02lld a day, and only the price of "
+                       "a size tells whether there is room",
+                       f->row.name, (long long)f->row.day_microusd_max / 1000000,
+                       (long long)f->row.day_microusd_max / 10000 % 100);
+    if (price == NULL || price->hour_microusd < 0)
+        return why_set(reterr, ERR_BUSY, "size",
+                       "the price of \"%s\" at %s is not known yet: try again in a moment", size,
+                       f->row.name);
+    cost = day_cost(f, n, price->hour_microusd);
+    if (cost > f->row.day_microusd_max)
+        return why_set(reterr, ERR_LIMIT, "servers",
+                       "%s may cost $%lld.%02lld a day: with %u more of \"%s\" it could cost $%lld.%02lld",
+                       f->row.name, (long long)f->row.day_microusd_max / 1000000,
+                       (long long)f->row.day_microusd_max / 10000 % 100, n, size, (long long)cost / 1000000,
+                       (long long)cost / 10000 % 100);
+    return ERR_OK;
+}
+
 enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_t n, const char *size,
                           struct why *reterr)
 {
@@ -195,5 +237,5 @@ enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_
         return why_set(reterr, ERR_LIMIT, "servers",
                        "%s may have %u machines: there are %u, %u more would be too many", f->row.name,
                        f->row.machines_max, there, n);
-    return ERR_OK;
+    return money_check(f, n, size, reterr);
 }

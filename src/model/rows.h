@@ -58,7 +58,7 @@ struct fleet_row {
     bool booked_only;         /* its servers run tests of who booked them alone; else free ones serve all */
     int64_t idle_ms;          /* a machine that does nothing for so long is destroyed; 0 never */
     uint32_t machines_max;    /* that there may be at once; 0: no matter */
-    int64_t day_microusd_max; /* that they may cost between midnight and midnight, UTC; 0: no matter */
+    int64_t day_microusd_max; /* that they could cost, if all ran for a day; 0: no matter */
     const char *const *kept;  /* n_kept ids of machines that a removed record left to themselves */
     uint32_t n_kept;
     const char *error; /* why its cloud cannot be asked; "" it can */

@@ -271,9 +271,149 @@ static void test_machine__one_of_nobody_goes_whichever_fleet_sees_it(void **stat
     yard_end(&y);
 }
 
+/* ---- caps, booking, idleness ---- */
+
+static struct server *server_at(const struct yard *y, uint64_t id)
+{
+    return server_by_id(y->e, (struct server_id){id});
+}
+
+static uint64_t record(struct yard *y, uint64_t fleet, const char *name)
+{
+    struct event add = {.kind = EV_SERVER_ADD, .ticket = {1}};
+
+    add.server_add.row =
+        (struct server_row){.name = name, .fleet_id = {fleet}, .slots = 1, .idle_ms = IDLE_AS_FLEET};
+    turn(y, &add);
+    assert_int_equal(y->last_err, ERR_OK);
+    return y->last_reply;
+}
+
+static enum err change(struct yard *y, enum server_op op, uint64_t server, uint64_t user, const char *size)
+{
+    struct event ev = {.kind = EV_SERVERS_CHANGE, .ticket = {2}};
+    struct server_id id = {server};
+
+    ev.servers_change = (struct servers_change){
+        .op = op, .servers = &id, .n = 1, .user = {user}, .login = "ann", .size = size};
+    turn(y, &ev);
+    return y->last_err;
+}
+
+static uint64_t fleet_with(struct yard *y, int64_t idle_ms, uint32_t machines_max, int64_t day_microusd_max)
+{
+    struct event ev = {.kind = EV_FLEET_PUT, .ticket = {1}};
+
+    ev.fleet_put = (struct fleet_row){.name = "cloud",
+                                      .kind = FLEET_FAKE,
+                                      .options = "{}",
+                                      .idle_ms = idle_ms,
+                                      .machines_max = machines_max,
+                                      .day_microusd_max = day_microusd_max,
+                                      .error = ""};
+    turn(y, &ev);
+    assert_int_equal(y->last_err, ERR_OK);
+    return y->last_reply;
+}
+
+static void test_machine__no_more_than_the_cap_are_switched_on(void **state)
+{
+    struct yard y;
+    uint64_t fleet;
+    uint64_t a;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_with(&y, 0, 1, 0);
+    a = record(&y, fleet, "a");
+    assert_int_equal(change(&y, SERVER_ON, a, 1, ""), ERR_OK);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "b"), 1, ""), ERR_LIMIT);
+    assert_int_equal(server_at(&y, a)->row.status, SERVER_CREATING);
+    yard_end(&y);
+}
+
+/* At a dollar an hour a day of two costs 48: 50 are enough for two, and not for three. */
+static void test_machine__the_money_of_a_day_is_looked_at_before(void **state)
+{
+    static const struct fleet_size sizes[] = {{.name = "big", .price_hour_microusd = 1000000},
+                                              {.name = "odd", .price_hour_microusd = -1}};
+    struct event prices = {.kind = EV_FLEET_CATALOG};
+    struct yard y;
+    uint64_t fleet;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_with(&y, 0, 0, 50000000);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "a"), 1, "big"), ERR_BUSY);
+    prices.fleet_catalog.fleet.v = fleet;
+    prices.fleet_catalog.sizes = sizes;
+    prices.fleet_catalog.n = 2;
+    turn(&y, &prices);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "b"), 1, ""), ERR_INVALID);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "c"), 1, "odd"), ERR_BUSY);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "d"), 1, "big"), ERR_OK);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "e"), 1, "big"), ERR_OK);
+    assert_int_equal(change(&y, SERVER_ON, record(&y, fleet, "f"), 1, "big"), ERR_LIMIT);
+    yard_end(&y);
+}
+
+static void test_machine__booking_has_one_winner(void **state)
+{
+    struct yard y;
+    uint64_t local;
+
+    (void)state;
+    yard_begin(&y);
+    local = record(&y, FLEET_ID_LOCAL, "here");
+    assert_int_equal(change(&y, SERVER_BOOK, local, 7, ""), ERR_OK);
+    assert_int_equal(change(&y, SERVER_BOOK, local, 8, ""), ERR_CONFLICT);
+    assert_int_equal(change(&y, SERVER_UNBOOK, local, 8, ""), ERR_DENIED);
+    assert_int_equal(server_at(&y, local)->row.booked_by.v, 7);
+    assert_int_equal(change(&y, SERVER_UNBOOK, local, 7, ""), ERR_OK);
+    assert_int_equal(change(&y, SERVER_BOOK, local, 8, ""), ERR_OK);
+    yard_end(&y);
+}
+
+static void test_machine__one_that_does_nothing_goes_also_when_it_is_booked(void **state)
+{
+    struct event up = {.kind = EV_LINK_UP};
+    struct yard y;
+    struct machine m;
+    uint64_t fleet;
+    uint64_t a;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_with(&y, 600000, 0, 0);
+    a = server_on(&y, fleet, "a");
+    m = machine_of(&y, "m1", "10.0.0.1");
+    m.lease_until.ms = y.now.wall.ms + 7200000;
+    listed(&y, fleet, &m, 1);
+    up.link_up.server.v = a;
+    up.link_up.link = 1;
+    up.link_up.incarnation = 1;
+    up.link_up.agent_version = "1";
+    up.link_up.facts = "";
+    turn(&y, &up);
+    assert_int_equal(server_at(&y, a)->row.status, SERVER_CREATED);
+    assert_int_equal(change(&y, SERVER_BOOK, a, 7, ""), ERR_OK);
+    tick(&y, 6000);
+    assert_int_equal(server_at(&y, a)->row.destroy_at.ms, server_at(&y, a)->row.active_at.ms + 600000);
+    tick(&y, 590000);
+    assert_int_equal(server_at(&y, a)->row.status, SERVER_CREATED);
+    tick(&y, 5000);
+    assert_int_equal(server_at(&y, a)->row.status, SERVER_DESTROYING);
+    assert_string_equal(server_at(&y, a)->row.status_reason, "it did nothing for 10 min");
+    yard_end(&y);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_machine__no_more_than_the_cap_are_switched_on),
+        cmocka_unit_test(test_machine__the_money_of_a_day_is_looked_at_before),
+        cmocka_unit_test(test_machine__booking_has_one_winner),
+        cmocka_unit_test(test_machine__one_that_does_nothing_goes_also_when_it_is_booked),
         cmocka_unit_test(test_machine__a_clock_that_is_set_back_buys_no_second_one),
         cmocka_unit_test(test_machine__what_another_fleet_of_the_account_uses_is_left_alone),
         cmocka_unit_test(test_machine__one_that_another_fleet_keeps_stays),
