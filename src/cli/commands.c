@@ -401,14 +401,15 @@ const struct command commands[] = {
      " finish what it runs and gives it nothing more, until `resume`. `set` says by hand what a server really is, when wrata"
      " has it wrong.\n"
      "\n"
-     "    wrata servers add 'web-{0..19}' --fleet cloud && wrata servers on 'web-{0..19}' --size s-2vcpu-4gb --wait\n",
+     "    wrata servers add 'web-{0..19}' --fleet cloud\n"
+     "    wrata servers on 'web-{0..19}' --size s-2vcpu-4gb --wait\n",
      LINES(servers_options), 0, -1, NEEDS_START, false, cmd_servers},
     {"fleets", LINES(fleets_synopsis), "where machines come from: list, add, change, remove; take so many servers of one",
      "Each fleet is of a kind: `digitalocean` makes droplets with the token in the credentials, `command` calls programs of"
      " yours, `fake` is for trying it out. `take` books so many servers of a fleet: free ones, then such as are switched"
      " on for it, then new ones. Only an admin changes a fleet.\n"
      "\n"
-     "    wrata fleets add cloud --kind digitalocean -o region=fra1 -o image=my-snapshot --machines-max 20 --day-usd-max 15\n"
+     "    wrata fleets add cloud --kind digitalocean -o 'regions=[\"fra1\"]' -o image=my-snapshot --machines-max 20\n"
      "    wrata fleets take cloud 10 --size s-2vcpu-4gb --wait\n",
      LINES(fleets_options), 0, 3, NEEDS_SERVER, false, cmd_fleets},
     {"projects", LINES(projects_synopsis), "list, add, change, refresh and remove git repositories",

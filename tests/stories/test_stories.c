@@ -15,6 +15,11 @@
  *   cut NAME | heal NAME | break NAME | kill agent NAME | power off NAME T | disk full NAME | disk ok NAME   (nothing can be
  *                                  started there)
  *   kill engine | boot | shutdown
+ *   cloud [N]                        a fleet that makes machines, at most N
+ *   record NAME                      a server of it, switched off
+ *   on NAME... | off NAME [force] | book NAME by USER | unbook NAME by USER
+ *   next FAULT                       what the cloud does to a call: busy refuses lost 500-before 500-after list never-active no-ssh
+ *   vanish N                         the Nth machine that was made is gone, and nobody is told
  *   advance T                        let time pass
  *   until launch N done | until run N running | until run N assigned
  *   why test N                       why it waits, into the trace
@@ -387,6 +392,88 @@ static void cmd_queue(struct story *s, char **word, unsigned n)
     post(s, &ev);
 }
 
+/* ---- a cloud ---- */
+
+static void cmd_cloud(struct story *s, char **word, unsigned n)
+{
+    struct event ev = {.kind = EV_FLEET_PUT};
+
+    ev.fleet_put = (struct fleet_row){.name = "cloud",
+                                      .kind = FLEET_FAKE,
+                                      .options = "{}",
+                                      .error = "",
+                                      .idle_ms = 600000,
+                                      .machines_max = n > 1 ? (uint32_t)strtoul(word[1], NULL, 10) : 0};
+    post(s, &ev);
+    cloud_find(&s->w);
+}
+
+static void cmd_record(struct story *s, char **word)
+{
+    struct event ev = {.kind = EV_SERVER_ADD};
+
+    ev.server_add.row = (struct server_row){
+        .name = word[1], .fleet_id = s->w.cloud.fleet, .slots = 1, .idle_ms = IDLE_AS_FLEET};
+    post(s, &ev);
+}
+
+static void change(struct story *s, enum server_op op, char **names, unsigned n, uint64_t user, bool force)
+{
+    struct event ev = {.kind = EV_SERVERS_CHANGE};
+    struct server_id ids[WORDS_MAX];
+
+    for (unsigned i = 0; i < n; i++)
+        ids[i].v = server_named(s, names[i]);
+    ev.servers_change = (struct servers_change){
+        .op = op, .servers = ids, .n = n, .user = {user}, .login = "mira", .size = "", .force = force};
+    post(s, &ev);
+}
+
+static void cmd_next(struct story *s, const char *what)
+{
+    static const char *const faults[CLOUD_FAULT_COUNT] = {[CLOUD_BUSY] = "busy",
+                                                          [CLOUD_REFUSES] = "refuses",
+                                                          [CLOUD_500_BEFORE] = "500-before",
+                                                          [CLOUD_500_AFTER] = "500-after",
+                                                          [CLOUD_LOST_ANSWER] = "lost",
+                                                          [CLOUD_LIST_FAILS] = "list",
+                                                          [CLOUD_NEVER_ACTIVE] = "never-active",
+                                                          [CLOUD_NO_SSH] = "no-ssh"};
+
+    for (int i = 0; i < CLOUD_FAULT_COUNT; i++) {
+        if (faults[i] != NULL && strcmp(faults[i], what) == 0) {
+            s->w.cloud.ordered[i]++;
+            return;
+        }
+    }
+    fail_msg("%s:%u: what is %s", s->name, s->line, what);
+}
+
+static bool cloud_command(struct story *s, char **word, unsigned n)
+{
+    uint64_t user = n > 3 && strcmp(word[2], "by") == 0 ? strtoull(word[3], NULL, 10) : 1;
+
+    if (strcmp(word[0], "cloud") == 0)
+        cmd_cloud(s, word, n);
+    else if (strcmp(word[0], "record") == 0)
+        cmd_record(s, word);
+    else if (strcmp(word[0], "on") == 0)
+        change(s, SERVER_ON, word + 1, n - 1, user, false);
+    else if (strcmp(word[0], "off") == 0)
+        change(s, SERVER_OFF, word + 1, 1, user, n > 2);
+    else if (strcmp(word[0], "book") == 0)
+        change(s, SERVER_BOOK, word + 1, 1, user, false);
+    else if (strcmp(word[0], "unbook") == 0)
+        change(s, SERVER_UNBOOK, word + 1, 1, user, false);
+    else if (strcmp(word[0], "next") == 0)
+        cmd_next(s, word[1]);
+    else if (strcmp(word[0], "vanish") == 0)
+        cloud_vanish(&s->w, (uint32_t)strtoul(word[1], NULL, 10) - 1);
+    else
+        return false;
+    return true;
+}
+
 static bool is(char **word, unsigned n, unsigned least, const char *a, const char *b)
 {
     return n >= least && strcmp(word[0], a) == 0 && (b == NULL || strcmp(word[1], b) == 0);
@@ -428,7 +515,7 @@ static void command(struct story *s, char **word, unsigned n)
         cmd_why(s, word);
     else if (is(word, n, 3, "show", "launch"))
         cmd_show(s, word);
-    else
+    else if (!cloud_command(s, word, n))
         fail_msg("%s:%u: what is \"%s\"", s->name, s->line, word[0]);
     settle(s);
 }

@@ -1,0 +1,6 @@
+# The account is full: one call, and the reason.
+cloud
+record a
+next refuses
+on a
+advance 2m
