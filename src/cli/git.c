@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "cli/cli_private.h"
 
-#define WORDS_MAX 80
+#define WORDS_MAX 600
 #define ENV_EXTRA 16
 #define ERROR_BYTES KIB(16)
 

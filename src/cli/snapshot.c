@@ -189,14 +189,14 @@ static enum err copy_file(const char *from, const char *to, struct why *reterr)
     return ok ? ERR_OK : why_errno(reterr, ERR_IO, errno, "%s cannot be written", to);
 }
 
-/* A path of the user's repository, absolute. */
-static enum err user_path(const struct snapshot *s, const char *name, char *out, struct why *reterr)
+/* A path of the user's repository in that folder, absolute. */
+static enum err user_path(const char *folder, const char *name, char *out, struct why *reterr)
 {
     struct buf b;
     enum err err;
 
     buf_init(&b, PATH_MAX);
-    err = git_line(&(struct git){.folder = s->root},
+    err = git_line(&(struct git){.folder = folder},
                    GIT_ARGS("rev-parse", "--path-format=absolute", "--git-path", name), &b, reterr);
     (void)snprintf(out, PATH_MAX, "%s", buf_str(&b));
     buf_done(&b);
@@ -220,24 +220,29 @@ static void alternate_line(struct buf *out, const char *path)
     buf_puts(out, "\"\n");
 }
 
-static enum err borrow_objects(struct snapshot *s, struct why *reterr)
+enum err snapshot_borrow(struct snapshot *s, const char *folder, const char *index, struct why *reterr)
 {
     char path[PATH_MAX];
     char target[PATH_MAX];
     struct buf line;
-    enum err err = user_path(s, "objects", path, reterr);
+    FILE *f;
+    enum err err = user_path(folder, "objects", path, reterr);
 
     if (err != ERR_OK)
         return err;
     buf_init(&line, PATH_MAX * 3);
     alternate_line(&line, path);
     join(target, s->repo, "objects/info/alternates");
-    err = write_file(target, buf_str(&line), reterr);
+    f = fopen(target, "ae");
+    if (f == NULL || fputs(buf_str(&line), f) < 0)
+        err = why_errno(reterr, ERR_IO, errno, "%s cannot be written", target);
+    if (f != NULL && fclose(f) != 0 && err == ERR_OK)
+        err = why_errno(reterr, ERR_IO, errno, "%s cannot be written", target);
     buf_done(&line);
     if (err == ERR_OK)
-        err = user_path(s, "index", path, reterr);
+        err = user_path(folder, "index", path, reterr);
     if (err == ERR_OK)
-        err = copy_file(path, s->index, reterr);
+        err = copy_file(path, index, reterr);
     return err;
 }
 
@@ -271,7 +276,24 @@ static enum err make_repo(struct snapshot *s, struct why *reterr)
     join(info, s->objects, "info");
     if (err == ERR_OK && mkdir(info, 0700) != 0 && errno != EEXIST)
         err = why_errno(reterr, ERR_IO, errno, "%s cannot be made", info);
-    return err == ERR_OK && s->is_repo ? borrow_objects(s, reterr) : err;
+    return err == ERR_OK && s->is_repo ? snapshot_borrow(s, s->root, s->index, reterr) : err;
+}
+
+struct git snapshot_git(const struct snapshot *s, const char *folder, const char *index)
+{
+    return (struct git){.folder = folder, .index_file = index, .object_dir = s->objects, .date = FIXED_DATE};
+}
+
+enum err snapshot_id(const struct git *g, const char *const *argv, char *ret, struct why *reterr)
+{
+    struct buf id;
+    enum err err;
+
+    buf_init(&id, 256);
+    err = git_line(g, argv, &id, reterr);
+    (void)snprintf(ret, ID_BYTES, "%s", buf_str(&id));
+    buf_done(&id);
+    return err;
 }
 
 /* git at work on the user's files: with the user's configuration and ignore rules, and with our index and objects. */
@@ -295,19 +317,14 @@ static enum err write_tree(struct snapshot *s, const char *data, char *ret, stru
     const struct git g = at_work(s);
     size_t n = strlen(s->root);
     char exclude[PATH_MAX + 32];
-    struct buf id;
     bool is_inside = strncmp(data, s->root, n) == 0 && data[n] == '/';
     enum err err;
 
     (void)snprintf(exclude, sizeof(exclude), ":(exclude,top,literal)%s", is_inside ? data + n + 1 : "");
     err = git_run(&g, GIT_ARGS("add", "-A", "--", ".", is_inside ? exclude : NULL), NULL, reterr);
-    if (err != ERR_OK)
-        return err;
-    buf_init(&id, 256);
-    err = git_line(&g, GIT_ARGS("write-tree"), &id, reterr);
-    (void)snprintf(ret, ID_BYTES, "%s", buf_str(&id));
-    buf_done(&id);
-    return err;
+    if (err == ERR_OK)
+        err = snapshot_subs(s, &g, 0, reterr);
+    return err == ERR_OK ? snapshot_id(&g, GIT_ARGS("write-tree"), ret, reterr) : err;
 }
 
 static enum err commit_tree(const struct snapshot *s, const char *tree, const char *parent, char *ret,
@@ -462,25 +479,51 @@ enum err snapshot_take(const char *dir, const char *data, struct snapshot **ret,
 
 /* ---- what the server lacks ---- */
 
+/* Those of the submodules that are missing there, as words for git bundle. */
+static enum err bundle_subs(struct snapshot *s, const struct git *g, snapshot_has_fn *has, void *ctx,
+                            const char **words, size_t *n, struct arena *arena, struct why *reterr)
+{
+    enum err err = ERR_OK;
+
+    for (unsigned i = 0; i < s->n_subs && err == ERR_OK; i++) {
+        const char *ref = arena_printf(arena, "refs/heads/wrata-submodule-%u", i);
+
+        if (has(ctx, s->subs[i]))
+            continue;
+        err = git_run(g, GIT_ARGS("update-ref", ref, s->subs[i]), NULL, reterr);
+        words[(*n)++] = ref;
+    }
+    return err;
+}
+
 enum err snapshot_bundle(struct snapshot *s, snapshot_has_fn *has, void *ctx, const char **ret_path,
                          struct why *reterr)
 {
     const struct git g = {.git_dir = s->repo, .object_dir = s->objects};
-    char not_anchor[ID_BYTES + 2];
-    bool has_anchor;
+    const char *words[SNAPSHOT_SUBS_MAX + 8] = {"bundle", "create", "-q", s->bundle};
+    size_t n = 4;
+    struct arena arena;
+    bool has_commit = has(ctx, s->commit);
     enum err err;
 
     *ret_path = NULL;
-    if (has(ctx, s->commit))
+    arena_init(&arena);
+    err = bundle_subs(s, &g, has, ctx, words, &n, &arena, reterr);
+    if (err == ERR_OK && has_commit && n == 4) {
+        arena_done(&arena);
         return ERR_OK;
-    has_anchor = s->anchor[0] != '\0' && strcmp(s->anchor, s->commit) != 0 && has(ctx, s->anchor);
-    (void)snprintf(not_anchor, sizeof(not_anchor), "^%s", s->anchor);
-    err = git_run(&g, GIT_ARGS("update-ref", "refs/heads/wrata-snapshot", s->commit), NULL, reterr);
+    }
     if (err == ERR_OK)
-        err = git_run(&g,
-                      GIT_ARGS("bundle", "create", "-q", s->bundle, "refs/heads/wrata-snapshot",
-                               has_anchor ? not_anchor : NULL),
-                      NULL, reterr);
+        err = git_run(&g, GIT_ARGS("update-ref", "refs/heads/wrata-snapshot", s->commit), NULL, reterr);
+    if (!has_commit) {
+        words[n++] = "refs/heads/wrata-snapshot";
+        if (s->anchor[0] != '\0' && strcmp(s->anchor, s->commit) != 0 && has(ctx, s->anchor))
+            words[n++] = arena_printf(&arena, "^%s", s->anchor);
+    }
+    words[n] = NULL;
+    if (err == ERR_OK)
+        err = git_run(&g, words, NULL, reterr);
+    arena_done(&arena);
     if (err != ERR_OK && err != ERR_TIMEOUT) {
         char path[PATH_MAX];
 

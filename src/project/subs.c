@@ -90,6 +90,7 @@ static int64_t left_ms(const struct subs *s)
 /* ---- list: which submodules a commit has ---- */
 
 static void subs_open(struct job *j);
+static void subs_ask(struct job *j, unsigned step);
 
 static bool add_links(struct job *j, const struct tree *t)
 {
@@ -134,11 +135,14 @@ static void subs_look(struct job *j, const struct tree *t)
 
     if (!add_links(j, t))
         return;
-    if (file == NULL || file->is_link) {
-        subs_fail(j, &j->subs->at[j->subs->first_new], ERR_INVALID,
-                  "%s; `submodules: false` in wrata.yml leaves its folder empty",
-                  file == NULL ? "there is no .gitmodules that says where it comes from"
-                               : ".gitmodules is a symbolic link; it must be a file");
+    if (file == NULL || file->is_link) { /* then only what a bundle brought can be had */
+        for (uint32_t i = j->subs->first_new; i < j->subs->n; i++)
+            j->subs->at[i].fault =
+                file == NULL
+                    ? "there is no .gitmodules that says where it comes from; `submodules: false` in "
+                      "wrata.yml leaves its folder empty"
+                    : ".gitmodules is a symbolic link; it must be a file";
+        subs_ask(j, SUBS_ASKED);
         return;
     }
     words[4] = file->blob;

@@ -220,6 +220,38 @@ class Submodules(wrata.Case):
         mirror = next(d for d, _, _ in os.walk(self.server.data) if os.path.basename(d) == "p1.git")
         self.assertEqual(git(mirror, "for-each-ref", "refs/wrata/all"), "")  # only what is needed is kept
 
+    # ---- a folder as it is ----
+
+    def test_a_folder_with_its_submodules_as_they_are(self):
+        """Changes that nobody committed and a commit that nobody pushed; one that is not checked out here stays away."""
+        top = self.nested()
+        self.add(top, "../deep", "not/here")
+        git(top, *LOCAL, "submodule", "update", "-q", "--init", "--recursive")
+        git(top, "submodule", "--quiet", "deinit", "-f", "not/here")
+        write(top, "vendor/lib/l", "changed here\n")
+        write(top, "vendor/lib/new", "new here\n")
+        write(top, "vendor/lib/deep/er/d", "deeper here\n")
+        before = git(os.path.join(top, "vendor/lib"), "status", "--short")
+        for repo in (self.lib, self.deep):
+            os.rename(repo, repo + ".away")
+        write(top, "show.sh", 'cd "$(dirname "$0")"; cat vendor/lib/l vendor/lib/new vendor/lib/deep/er/d; ls not 2>&1; true\n')
+        for n in (1, 2):
+            done = subprocess.run([wrata.WRATA, "run", "show.sh", "--data", self.server.data], cwd=top, capture_output=True, text=True,
+                                  env=dict(os.environ, HOME=self.folder), stdin=subprocess.DEVNULL, timeout=120)
+            self.assertIn("passed", done.stdout + done.stderr, done.stdout + done.stderr)
+            run = self.server.get("/api/v1/runs?launch=%d" % n)["items"][0]
+            log = self.server.log(run["id"]).decode()
+            self.assertEqual(log.splitlines()[:3], ["changed here", "new here", "deeper here"], log)
+        self.assertEqual(git(os.path.join(top, "vendor/lib"), "status", "--short"), before)
+        # a folder of no repository, with one inside of it
+        plain = os.path.join(self.folder, "plain")
+        os.makedirs(plain)
+        self.repo("plain/inner", {"i": "inside\n"})
+        write(plain, "show.sh", 'cat "$(dirname "$0")"/inner/i\n')
+        done = subprocess.run([wrata.WRATA, "run", "show.sh", "--data", self.server.data], cwd=plain, capture_output=True, text=True,
+                              env=dict(os.environ, HOME=self.folder), stdin=subprocess.DEVNULL, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     # ---- what cannot be had ----
 
     def test_an_unreachable_one(self):
