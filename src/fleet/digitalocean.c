@@ -337,13 +337,22 @@ static void do_connect(struct fleet *f, const struct machine *m, const char *use
 
 /* ---- the fleet ---- */
 
+static void take_options(struct do_fleet *d, const struct do_options *o)
+{
+    d->o = o;
+    if (o->image.text != NULL)
+        (void)snprintf(d->image_option, sizeof(d->image_option), "%s", o->image.text);
+    else
+        (void)snprintf(d->image_option, sizeof(d->image_option), "%lld", (long long)o->image.number);
+}
+
 static enum err do_open(struct fleet *f, const void *options, struct why *reterr)
 {
     struct do_fleet *d = xcalloc(1, sizeof(*d));
 
     (void)reterr;
     d->f = f;
-    d->o = options;
+    take_options(d, options);
     d->ways_timer.fn = on_ways;
     d->ways_timer.ctx = d;
     f->driver = d;
@@ -354,7 +363,7 @@ static void do_change(struct fleet *f, const void *options)
 {
     struct do_fleet *d = f->driver;
 
-    d->o = options;
+    take_options(d, options);
     do_create_changed(d);
 }
 

@@ -253,7 +253,7 @@ static void no_region(struct do_op *op)
         put_names(&in, (const char *const *)op->d->image.regions, op->d->image.n_regions);
         do_failure_set(&why, FLEET_FAULT_INVALID, 0,
                        "making a machine: the image '%.80s' is in %s, and in none of the fleet's regions",
-                       op->d->o->image, in.len > 0 ? buf_str(&in) : "no region");
+                       op->d->image_option, in.len > 0 ? buf_str(&in) : "no region");
         buf_done(&in);
     }
     create_failed(op, &why);
@@ -358,7 +358,7 @@ static void image_consider(struct do_fleet *d, const struct do_images *page)
     for (uint32_t i = 0; i < page->n; i++) {
         const struct do_image *x = &page->at[i];
 
-        if (image_matches(d->o->image, x) &&
+        if (image_matches(d->image_option, x) &&
             (c->best_id == 0 || x->image.created_at.ms > c->best_at.ms ||
              (x->image.created_at.ms == c->best_at.ms && x->id > c->best_id)))
             image_keep(c, x);
@@ -394,15 +394,15 @@ static void on_images(void *ctx, const struct cloud_answer *a)
         image_page(d);
         goto done;
     }
-    if (c->best_id == 0 && is_glob(d->o->image)) {
+    if (c->best_id == 0 && is_glob(d->image_option)) {
         do_failure_set(&failure, FLEET_FAULT_INVALID, 0,
-                       "looking up the image: no snapshot of the account matches '%.80s'", d->o->image);
+                       "looking up the image: no snapshot of the account matches '%.80s'", d->image_option);
         image_settled(d, &failure);
         goto done;
     }
     if (c->best_id == 0) {
         image_forget(c);
-        c->image = xstrdup(d->o->image); /* none of the account's is called so: it is a slug */
+        c->image = xstrdup(d->image_option); /* none of the account's is called so: it is a slug */
     }
     c->is_known = true;
     c->at = d->f->all->io.now(d->f->all->io.ctx);
@@ -437,8 +437,8 @@ static bool image_is_known(struct do_fleet *d)
     if (c->is_known && mono_ms_between(c->at, now) < IMAGE_FRESH_MS)
         return true;
     image_forget(c);
-    if (is_number(d->o->image)) {
-        c->image = xstrdup(d->o->image);
+    if (is_number(d->image_option)) {
+        c->image = xstrdup(d->image_option);
         c->is_known = true;
         c->at = now;
         return true;

@@ -158,6 +158,7 @@ struct do_reach {
 struct do_fleet {
     struct fleet *f;
     const struct do_options *o;
+    char image_option[208]; /* as a text */
     struct do_reach reach;
     struct do_ops creates;
     struct do_ops destroys;

@@ -25,7 +25,7 @@ const struct do_options do_presets = {
 
 const struct field do_option_fields[] = {
     {.name = "image",
-     .type = FIELD_TEXT,
+     .type = FIELD_INT_OR_TEXT,
      .offset = AT(image),
      .flags = FIELD_REQUIRED,
      .min = 1,
@@ -159,6 +159,9 @@ enum err do_options_check(const void *options, struct why *reterr)
     const struct do_options *o = options;
     enum err err = check_slugs(o, reterr);
 
+    if (o->image.text == NULL && o->image.number < 1)
+        return why_set(reterr, ERR_INVALID, "image", "image: %lld is no image's number",
+                       (long long)o->image.number);
     if (err == ERR_OK)
         err = check_uuids(o, reterr);
     if (err != ERR_OK)

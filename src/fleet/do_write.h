@@ -8,7 +8,7 @@
 struct do_options {
     struct field_texts regions; /* tried in this order */
     const char *size;
-    const char *image; /* a number, a slug, the name of a snapshot, or a glob of such names */
+    struct field_int_or_text image; /* a number, a slug, the name of a snapshot, or a glob of such names */
     const char *user;
     const char *vpc;
     const char *project;

@@ -142,7 +142,7 @@ class FakeDO:
         self.limited = 0
         self.before = None  # called with (method, path) before a request is answered
         self.threads = []
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
+        self.server = QuietServer(("127.0.0.1", 0), handler_of(self))
         self.server.daemon_threads = True
         self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
@@ -421,6 +421,13 @@ class FakeDO:
                 d.tags = [t for t in d.tags if t != words[0]] + ([words[0]] if method == "POST" else [])
             return 204, None
         raise Refused(404, "The resource you were accessing could not be found.")
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that was killed resets its connections; anything else is a fault of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def handler_of(cloud):

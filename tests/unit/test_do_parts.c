@@ -271,6 +271,52 @@ static void test_write__a_create_body_says_all_that_the_fleet_says(void **state)
     buf_done(&out);
 }
 
+static void test_write__options_that_make_no_sense_name_their_field(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *field; /* NULL: they are fine */
+    } cases[] = {
+        {"{\"image\":\"12345\",\"regions\":[\"fra1\",\"ams3\"]}", NULL},
+        {"{\"image\":\"qa-*\",\"regions\":[\"fra1\"],\"size\":\"s-2vcpu-2gb\",\"user\":\"qa\",\"ssh_keys\":["
+         "\"289794\","
+         "\"3b:16:e4:bf:8b:00:8b:b8:59:8c:a9:d3:f0:19:fa:45\"],\"commands\":[\"touch /x\\ntouch "
+         "/y\"],\"address\":\"private\","
+         "\"vpc\":\"760e09ef-dc84-11e8-981e-3cfdfeaae000\",\"project\":\"4e1bfbc3-dc3e-41f2-a18f-"
+         "1b4d7ba71679\","
+         "\"monitoring\":false,\"tags\":[\"env:qa\"]}",
+         NULL},
+        {"{}", "image"},
+        {"{\"image\":12345,\"regions\":[\"fra1\"]}", NULL}, /* a number may be one */
+        {"{\"image\":0,\"regions\":[\"fra1\"]}", "image"},
+        {"{\"image\":\"\",\"regions\":[\"fra1\"]}", "image"},
+        {"{\"image\":\"1\"}", "regions"},
+        {"{\"image\":\"1\",\"regions\":[]}", "regions"},
+        {"{\"image\":\"1\",\"regions\":[\"FRA 1\"]}", "regions"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"size\":\"big one\"}", "size"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"vpc\":\"x\"}", "vpc"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\",\"ams3\"],\"vpc\":\"760e09ef-dc84-11e8-981e-3cfdfeaae000\"}",
+         "vpc"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"project\":\"x\"}", "project"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"tags\":[\"a b\"]}", "tags"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"tags\":[\"wrata:x\"]}", "tags"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"ssh_keys\":[\"mine\"]}", "ssh_keys"},
+        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"address\":\"none\"}", "address"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct why why = {0};
+        enum err err = fleet_options_check("digitalocean", cases[i].json, strlen(cases[i].json), &why);
+
+        if (cases[i].field == NULL && err != ERR_OK)
+            fail_msg("%s: %s", cases[i].json, why.text);
+        if (cases[i].field != NULL &&
+            (err != ERR_INVALID || why.field == NULL || strcmp(why.field, cases[i].field) != 0))
+            fail_msg("%s: %s", cases[i].json, why.text);
+    }
+}
+
 /* ---- what is read ---- */
 
 static const struct do_reading how = {.instance = INSTANCE};
@@ -399,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_user_data__another_user_than_root_is_made),
         cmocka_unit_test(test_user_data__what_cannot_stand_there_is_refused_by_name),
         cmocka_unit_test(test_write__a_create_body_says_all_that_the_fleet_says),
+        cmocka_unit_test(test_write__options_that_make_no_sense_name_their_field),
         cmocka_unit_test(test_read__what_is_no_list_is_refused_as_a_whole),
         cmocka_unit_test(test_read__odd_values_do_no_harm),
         cmocka_unit_test(test_read__a_price_is_in_millionths_of_a_dollar),

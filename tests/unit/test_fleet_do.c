@@ -331,6 +331,18 @@ static void test_do__an_image_that_was_replaced_is_looked_up_again(void **state)
     assert_string_equal(w->droplets[1].image, "8");
 }
 
+static void test_do__an_image_may_be_a_number(void **state)
+{
+    struct world *w = world_new("digitalocean", "{\"image\":9102,\"regions\":[\"fra1\"]}");
+
+    (void)state;
+    world_create(w, 1, 1);
+    world_run(w, 5000);
+    assert_string_equal(w->droplets[0].image, "9102");
+    assert_int_equal(w->asked, 1); /* nothing is looked up */
+    world_free(w);
+}
+
 static void test_do__a_name_that_no_snapshot_has_is_a_slug(void **state)
 {
     struct world *w = world_new("digitalocean", "{\"image\":\"debian-12-x64\",\"regions\":[\"fra1\"]}");
@@ -890,51 +902,6 @@ static void test_do__a_fleet_can_be_closed_at_any_moment(void **state)
     }
 }
 
-/* ---- options ---- */
-
-static void test_do__options_that_make_no_sense_name_their_field(void **state)
-{
-    static const struct {
-        const char *json;
-        const char *field; /* NULL: they are fine */
-    } cases[] = {
-        {OPTIONS, NULL},
-        {"{\"image\":\"qa-*\",\"regions\":[\"fra1\"],\"size\":\"s-2vcpu-2gb\",\"user\":\"qa\",\"ssh_keys\":["
-         "\"289794\","
-         "\"3b:16:e4:bf:8b:00:8b:b8:59:8c:a9:d3:f0:19:fa:45\"],\"commands\":[\"touch /x\\ntouch "
-         "/y\"],\"address\":\"private\","
-         "\"vpc\":\"760e09ef-dc84-11e8-981e-3cfdfeaae000\",\"project\":\"4e1bfbc3-dc3e-41f2-a18f-"
-         "1b4d7ba71679\","
-         "\"monitoring\":false,\"tags\":[\"env:qa\"]}",
-         NULL},
-        {"{}", "image"},
-        {"{\"image\":\"1\"}", "regions"},
-        {"{\"image\":\"1\",\"regions\":[]}", "regions"},
-        {"{\"image\":\"1\",\"regions\":[\"FRA 1\"]}", "regions"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"size\":\"big one\"}", "size"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"vpc\":\"x\"}", "vpc"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\",\"ams3\"],\"vpc\":\"760e09ef-dc84-11e8-981e-3cfdfeaae000\"}",
-         "vpc"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"project\":\"x\"}", "project"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"tags\":[\"a b\"]}", "tags"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"tags\":[\"wrata:x\"]}", "tags"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"ssh_keys\":[\"mine\"]}", "ssh_keys"},
-        {"{\"image\":\"1\",\"regions\":[\"fra1\"],\"address\":\"none\"}", "address"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct why why = {0};
-        enum err err = fleet_options_check("digitalocean", cases[i].json, strlen(cases[i].json), &why);
-
-        if (cases[i].field == NULL && err != ERR_OK)
-            fail_msg("%s: %s", cases[i].json, why.text);
-        if (cases[i].field != NULL &&
-            (err != ERR_INVALID || why.field == NULL || strcmp(why.field, cases[i].field) != 0))
-            fail_msg("%s: %s", cases[i].json, why.text);
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_NAMED(name) cmocka_unit_test_setup_teardown(name, setup_named, teardown)
 
@@ -958,6 +925,7 @@ int main(void)
         TEST_NAMED(test_do__an_image_decides_which_regions_are_asked),
         TEST_NAMED(test_do__no_snapshot_that_matches_is_invalid),
         TEST_NAMED(test_do__an_image_that_was_replaced_is_looked_up_again),
+        cmocka_unit_test(test_do__an_image_may_be_a_number),
         cmocka_unit_test(test_do__a_name_that_no_snapshot_has_is_a_slug),
         TEST(test_do__a_droplet_is_looked_at_before_it_is_destroyed),
         TEST(test_do__a_droplet_without_our_mark_is_never_touched),
@@ -985,7 +953,6 @@ int main(void)
         TEST(test_do__closing_a_fleet_ends_all_that_is_under_way),
         cmocka_unit_test(test_do__options_can_change_at_any_moment),
         cmocka_unit_test(test_do__a_fleet_can_be_closed_at_any_moment),
-        cmocka_unit_test(test_do__options_that_make_no_sense_name_their_field),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
