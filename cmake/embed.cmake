@@ -128,7 +128,7 @@ function(make_adapters)
         string(APPEND c "\nconst unsigned char adapter_${name}[] = {\n${hex}0};\n"
             "const unsigned int adapter_${name}_len = ${size};\n")
     endforeach()
-    foreach(name rspec_rb pytest_py) # a tree without an adapter still builds
+    foreach(name rspec_rb warm_rb pytest_py) # a tree without an adapter still builds
         if(NOT name IN_LIST names)
             list(APPEND names ${name})
             string(APPEND c "\nconst unsigned char adapter_${name}[] = {0};\n"

@@ -1,4 +1,4 @@
-/* cgroup.c - see cgroup.h. Folders: <hierarchy>/<our own group there>/wrata-<name>/s<slot>. */
+/* cgroup.c - see cgroup.h. Folders: <hierarchy>/<our own group there>/wrata-<name>/s<slot>, and w<slot>. */
 #include "agent/cgroup.h"
 
 #include <dirent.h>
@@ -273,7 +273,8 @@ static void each_slot_dir(const struct cgroup *c, enum hier h, void (*fn)(const 
     if (c->dir[h][0] == '\0' || (d = opendir(c->dir[h])) == NULL)
         return;
     while ((de = readdir(d)) != NULL) {
-        if (de->d_name[0] != 's' || de->d_name[1] < '0' || de->d_name[1] > '9' || strlen(de->d_name) > 8)
+        if ((de->d_name[0] != 's' && de->d_name[0] != 'w') || de->d_name[1] < '0' || de->d_name[1] > '9' ||
+            strlen(de->d_name) > 8)
             continue;
         (void)snprintf(path, sizeof(path), "%s/%.8s", c->dir[h], de->d_name);
         fn(path);
@@ -306,7 +307,7 @@ void cgroup_close(struct cgroup *c)
     free(c);
 }
 
-struct cgroup_slot *cgroup_slot_open(struct cgroup *c, uint32_t slot)
+static struct cgroup_slot *group_open(struct cgroup *c, char kind, uint32_t slot)
 {
     struct cgroup_slot *s;
     char path[PATH_BYTES + 40];
@@ -320,7 +321,7 @@ struct cgroup_slot *cgroup_slot_open(struct cgroup *c, uint32_t slot)
         s->procs[h] = -1;
         if (c->dir[h][0] == '\0' || strlen(c->dir[h]) > PATH_BYTES - 16)
             continue;
-        (void)snprintf(s->dir[h], PATH_BYTES, "%.*s/s%u", PATH_BYTES - 16, c->dir[h], slot);
+        (void)snprintf(s->dir[h], PATH_BYTES, "%.*s/%c%u", PATH_BYTES - 16, c->dir[h], kind, slot);
         if (mkdir(s->dir[h], 0755) != 0 && errno != EEXIST)
             continue;
         (void)snprintf(path, sizeof(path), "%s/cgroup.procs", s->dir[h]);
@@ -336,6 +337,16 @@ struct cgroup_slot *cgroup_slot_open(struct cgroup *c, uint32_t slot)
     }
     s->use[HIER_HOLD] = true;
     return s;
+}
+
+struct cgroup_slot *cgroup_slot_open(struct cgroup *c, uint32_t slot)
+{
+    return group_open(c, 's', slot);
+}
+
+struct cgroup_slot *cgroup_warm_open(struct cgroup *c, uint32_t slot)
+{
+    return group_open(c, 'w', slot);
 }
 
 void cgroup_slot_close(struct cgroup_slot *s)
@@ -435,6 +446,18 @@ size_t cgroup_join_fds(const struct cgroup_slot *s, int fds[3])
             fds[n++] = s->procs[h];
     }
     return n;
+}
+
+void cgroup_join(const struct cgroup_slot *s, pid_t pid)
+{
+    char text[24];
+    int n = snprintf(text, sizeof(text), "%d", (int)pid);
+    int fds[HIER_COUNT];
+    size_t n_fds = cgroup_join_fds(s, fds);
+
+    for (size_t i = 0; i < n_fds; i++)
+        if (pwrite(fds[i], text, (size_t)n, 0) != n)
+            continue; /* as in launch.c: /proc is walked at the run's end */
 }
 
 bool cgroup_can_hold(const struct cgroup_slot *s)

@@ -21,6 +21,8 @@ const char *cgroup_facts(const struct cgroup *c); /* "cgroup v1 (memory pids)", 
 
 /* The groups of a slot, emptied of whatever a former agent left in them; NULL: none. */
 struct cgroup_slot *cgroup_slot_open(struct cgroup *c, uint32_t slot);
+/* Another one beside it, for what forks a slot's runs (warm.h). */
+struct cgroup_slot *cgroup_warm_open(struct cgroup *c, uint32_t slot);
 void cgroup_slot_close(struct cgroup_slot *s);
 
 /* Kill what any former agent of this name left running, in all slots. */
@@ -31,6 +33,8 @@ bool cgroup_limit(struct cgroup_slot *s, uint64_t memory_bytes, uint32_t pids);
 
 /* The files the new process writes "0" to, before exec; returns how many, at most 3. */
 size_t cgroup_join_fds(const struct cgroup_slot *s, int fds[3]);
+
+void cgroup_join(const struct cgroup_slot *s, pid_t pid); /* put another process there; NULL is fine */
 
 bool cgroup_can_hold(const struct cgroup_slot *s); /* every process of the run is in a group of its own */
 bool cgroup_is_empty(const struct cgroup_slot *s);

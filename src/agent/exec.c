@@ -61,6 +61,7 @@ struct exec *exec_new(const struct exec_opts *opts)
     x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     buf_init(&x->masked, MASKED_BYTES_MAX);
     arena_init(&x->arena);
+    x->warm = exec_warm_new(x);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     return x;
 }
@@ -91,6 +92,7 @@ void exec_process_free(struct exec *x, struct process *p)
         mem_wipe(x->buf, sizeof(x->buf)); /* it may have written them */
     mask_free(p->mask);
     x->slots[p->slot] = NULL;
+    warm_leave(x->warm, mono_now(), p->slot);
     while (x->slots_used > 0 && x->slots[x->slots_used - 1] == NULL)
         x->slots_used--;
     free(p->tail);
@@ -113,6 +115,7 @@ void exec_free(struct exec *x)
             cgroup_kill(x->groups[i]);
         cgroup_slot_close(x->groups[i]);
     }
+    warm_free(x->warm);
     if (x->null_fd >= 0)
         (void)close(x->null_fd);
     arena_done(&x->arena);
@@ -154,15 +157,18 @@ static bool adopted_remain(struct exec *x, const struct process *p, bool do_kill
 {
     pid_t pids[CHILDREN_MAX];
     size_t n = proc_children(pids, CHILDREN_MAX);
+    const char *warm = warm_mark(x->warm, p->slot);
     struct proc_info info;
     bool found = false;
 
     for (size_t i = 0; i < n; i++) {
-        if (is_main_pid(x, pids[i]) || x->opts.is_known_pid(x->opts.ctx, pids[i]))
+        if (is_main_pid(x, pids[i]) || warm_is_known_pid(x->warm, pids[i]) ||
+            x->opts.is_known_pid(x->opts.ctx, pids[i]))
             continue;
         if (!proc_get(pids[i], &info) || info.state == 'Z')
             continue;
-        if (!proc_has_env(pids[i], p->mark) && !is_alone(x, p))
+        if (!proc_has_env(pids[i], p->mark) && !is_alone(x, p) &&
+            (warm == NULL || !proc_has_env(pids[i], warm)))
             continue;
         found = true;
         if (do_kill)
@@ -266,7 +272,7 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
             p = x->slots[i];
     }
     if (p == NULL)
-        return false;
+        return warm_reaped(x->warm, now, pid);
     p->exit.at = now;
     p->exit.wall = wall_now();
     p->exit.is_signal = WIFSIGNALED(status);
@@ -370,7 +376,7 @@ size_t exec_poll_add(struct exec *x, struct mono now, struct pollfd *fds, size_t
             if (p->pipe[k].fd >= 0 && n < max && !mono_before(now, p->pipe[k].look_at))
                 fds[n++] = (struct pollfd){.fd = p->pipe[k].fd, .events = POLLIN};
     }
-    return n;
+    return n + warm_poll_add(x->warm, fds + n, max - n);
 }
 
 void exec_poll_done(struct exec *x, struct mono now, const struct pollfd *fds, size_t n)
@@ -391,11 +397,12 @@ void exec_poll_done(struct exec *x, struct mono now, const struct pollfd *fds, s
         if (ready)
             exec_advance(x, p, now);
     }
+    warm_poll_done(x->warm, now, fds, n);
 }
 
 struct mono exec_deadline(const struct exec *x)
 {
-    struct mono t = MONO_NEVER;
+    struct mono t = warm_deadline(x->warm);
 
     for (uint32_t i = 0; i < x->slots_used; i++) {
         const struct process *p = x->slots[i];
@@ -417,6 +424,7 @@ struct mono exec_deadline(const struct exec *x)
 
 void exec_tick(struct exec *x, struct mono now)
 {
+    warm_tick(x->warm, now);
     for (uint32_t i = 0; i < x->slots_used; i++) {
         struct process *p = x->slots[i];
 

@@ -34,6 +34,7 @@ struct exec_opts {
     uint64_t incarnation;
     const char *adapter_rspec; /* path of the adapter; NULL: none */
     const char *pytest_folder; /* where wrata_pytest.py is; NULL: none */
+    const char *warm_script;   /* path of wrata_warm.rb; NULL: none */
     struct spool *spool;
     struct cgroup *cgroup; /* NULL: none */
     /* Events for the core: copied by the callee, given to agent_step() after the present actions. */

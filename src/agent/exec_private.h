@@ -1,8 +1,9 @@
-/* exec_private.h - what exec.c, exec_start.c, exec_stream.c and exec_files.c share. */
+/* exec_private.h - what the exec*.c share. */
 #ifndef WRATA_AGENT_EXEC_PRIVATE_H
 #define WRATA_AGENT_EXEC_PRIVATE_H
 
 #include "agent/exec.h"
+#include "agent/warm.h"
 #include "base/mask.h"
 
 #define READ_BYTES KIB(64)
@@ -72,6 +73,7 @@ struct exec {
     char *mark;
     char *adapter_rspec;
     char *pytest_folder;
+    struct warm *warm;
     uint64_t boot;
     int null_fd;
     struct process *slots[AGENT_SLOTS_MAX];
@@ -93,11 +95,19 @@ void exec_advance(struct exec *x, struct process *p, struct mono now);
 void exec_started(struct exec *x, struct process *p, const struct spool_started *st);
 void exec_start_failed(struct exec *x, struct process *p, const char *text); /* why, for people; p is gone */
 void exec_start_free(struct start *s);                                       /* NULL is fine */
+void exec_start_plain(struct exec *x, struct process *p);                    /* by fork and exec */
+
+/* exec_warm.c: by a fork of what has RSpec loaded. False: that is not possible, or not worth it. */
+bool exec_start_warm(struct exec *x, struct process *p, const struct frame_run_spec *spec);
+struct warm *exec_warm_new(struct exec *x);
 
 /* exec_stream.c */
 /* Bytes of a stream to the spool, to what reads them, and to the core. */
 void exec_take_bytes(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
                      size_t n);
+/* The same for what may hold a secret: it is hidden. */
+void exec_take_raw(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                   size_t n);
 /* Read a pipe until it is empty, at most a few times. Returns the bytes read. */
 size_t exec_pipe_read(struct exec *x, struct process *p, struct mono now, uint32_t stream);
 void exec_next_look(struct pipe_end *e, struct mono now, size_t got); /* when, after so many bytes */

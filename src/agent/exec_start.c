@@ -207,8 +207,7 @@ static const char *start_error(struct arena *a, const char *name, const char *cw
     return arena_printf(a, "%.200s: %s", name, strerror(error));
 }
 
-/* A process of its own, by fork and exec. */
-static void start_plain(struct exec *x, struct process *p)
+void exec_start_plain(struct exec *x, struct process *p)
 {
     struct start *s = p->start;
     struct spool_started st = {.slot = p->slot, .start_us = proc_boottime_us(), .boot = x->boot};
@@ -268,5 +267,6 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
                                              .mark = p->mark},
                       &s->secrets);
     readers_make(x, p, spec);
-    start_plain(x, p);
+    if (!exec_start_warm(x, p, spec))
+        exec_start_plain(x, p);
 }

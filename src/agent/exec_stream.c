@@ -79,8 +79,8 @@ static void take_masked(struct exec *x, struct process *p, struct mono now, uint
 }
 
 /* Nothing of a run that has secrets reaches spool, tail or link but through here. */
-static void take_raw(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
-                     size_t n)
+void exec_take_raw(struct exec *x, struct process *p, struct mono now, uint32_t stream, const char *data,
+                   size_t n)
 {
     struct pipe_end *e = &p->pipe[stream];
 
@@ -132,7 +132,7 @@ size_t exec_pipe_read(struct exec *x, struct process *p, struct mono now, uint32
             exec_let_go(x, p, now, stream, true);
             break;
         }
-        take_raw(x, p, now, stream, x->buf, (size_t)n);
+        exec_take_raw(x, p, now, stream, x->buf, (size_t)n);
         total += (size_t)n;
         if (p->phase == PHASE_RUNNING && (size_t)n < READ_BYTES / 2)
             break; /* most likely all there was: the next look tells */

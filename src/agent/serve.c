@@ -621,6 +621,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
                                      .incarnation = incarnation,
                                      .adapter_rspec = adapters.rspec[0] != '\0' ? adapters.rspec : NULL,
                                      .pytest_folder = adapters.pytest[0] != '\0' ? adapters.pytest : NULL,
+                                     .warm_script = adapters.warm[0] != '\0' ? adapters.warm : NULL,
                                      .spool = s->spool,
                                      .cgroup = s->cgroup,
                                      .post = serve_post,

@@ -69,19 +69,30 @@ static bool adapter_write(const char *dir, const char *name, const void *data, s
 
 enum err setup_adapters(const char *dir, struct setup_adapters *ret, struct why *reterr)
 {
-    ret->rspec[0] = ret->pytest[0] = '\0';
 #ifdef WRATA_HAVE_ADAPTERS
-    if (adapter_rspec_rb_len > 0 && !adapter_write(dir, "wrata_rspec.rb", adapter_rspec_rb,
-                                                   adapter_rspec_rb_len, ret->rspec, sizeof(ret->rspec)))
-        return why_errno(reterr, ERR_IO, errno, "the adapters cannot be written");
-    if (adapter_pytest_py_len > 0 && !adapter_write(dir, "wrata_pytest.py", adapter_pytest_py,
-                                                    adapter_pytest_py_len, ret->pytest, sizeof(ret->pytest)))
-        return why_errno(reterr, ERR_IO, errno, "the adapters cannot be written");
+    const struct {
+        const char *name;
+        const unsigned char *data;
+        size_t n;
+        char *ret;
+    } files[] = {
+        {"wrata_rspec.rb", adapter_rspec_rb, adapter_rspec_rb_len, ret->rspec},
+        {"wrata_warm.rb", adapter_warm_rb, adapter_warm_rb_len, ret->warm},
+        {"wrata_pytest.py", adapter_pytest_py, adapter_pytest_py_len, ret->pytest},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        files[i].ret[0] = '\0';
+        if (files[i].n > 0 &&
+            !adapter_write(dir, files[i].name, files[i].data, files[i].n, files[i].ret, SETUP_PATH_BYTES))
+            return why_errno(reterr, ERR_IO, errno, "the adapters cannot be written");
+    }
     if (ret->pytest[0] != '\0')
         *strrchr(ret->pytest, '/') = '\0';
 #else
     (void)dir;
     (void)reterr;
+    ret->rspec[0] = ret->warm[0] = ret->pytest[0] = '\0';
 #endif
     return ERR_OK;
 }

@@ -15,6 +15,7 @@ MUST_USE enum err setup_lock(struct why *reterr);
 /* Absolute paths; "" when this build has none. */
 struct setup_adapters {
     char rspec[SETUP_PATH_BYTES];  /* the file */
+    char warm[SETUP_PATH_BYTES];   /* the file of warm processes */
     char pytest[SETUP_PATH_BYTES]; /* the folder of wrata_pytest.py, for PYTHONPATH */
 };
 

@@ -71,11 +71,8 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
 {
     uint32_t n_artifacts = plan->yml->artifacts.n + keep->n_globs;
     struct lines l = {.arena = arena};
-    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules;
+    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules + 2;
 
-    *retn = 0;
-    if (plan->n_prepare == 0 && n_artifacts == 0 && plan->n_submodules == 0)
-        return NULL;
     for (uint32_t i = 0; i < plan->n_prepare; i++)
         max += plan->prepare[i].n_argv + 2;
     l.at = arena_alloc(arena, max * sizeof(*l.at));
@@ -84,6 +81,10 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
     put_steps(&l, plan);
     if (n_artifacts > 0)
         put_artifacts(&l, plan, keep);
+    if (plan->yml->warm == 0)
+        put(&l, "warm=off");
+    if (plan->yml->preload[0] != '\0')
+        put(&l, "preload=%s", plan->yml->preload);
     *retn = l.n;
-    return l.at;
+    return l.n > 0 ? l.at : NULL;
 }

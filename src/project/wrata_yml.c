@@ -529,6 +529,8 @@ static void check_file(const struct checking *c, const struct yml_node *node, co
 
         check_report(c, it, arena_printf(c->arena, "commands[%u]", i), command, report);
     }
+    if (f->preload[0] != '\0' && f->warm == 0)
+        FAULT(c, child(node, "preload"), "preload", "is of use with `warm: true` alone");
 }
 
 static void check_section(const struct checking *c, const struct yml_section *s, const struct yml_node *node,

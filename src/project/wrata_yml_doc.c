@@ -55,8 +55,8 @@ const char wrata_yml_example[] =
     "  PORT: 8080                # a text, as it stands here\n"
     "submodules: true            # false: their folders stay empty\n"
     "slots: 4\n"
-    "preload: spec/spec_helper.rb\n"
-    "split: true\n";
+    "warm: true                  # RSpec is forked for each file\n"
+    "preload: spec/spec_helper.rb\n";
 
 /* ---- docs/wrata-yml.md ---- */
 

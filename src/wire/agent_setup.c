@@ -172,6 +172,18 @@ static enum err on_env(struct reading *r, struct slice v)
     return add_text(r, &r->to->env, &r->to->n_env, SETUP_ENV_MAX, v);
 }
 
+static enum err on_preload(struct reading *r, struct slice v)
+{
+    r->to->preload = v;
+    return ERR_OK;
+}
+
+static enum err on_warm(struct reading *r, struct slice v)
+{
+    r->to->is_cold = slice_eq(v, SLICE("off"));
+    return ERR_OK;
+}
+
 static enum err on_artifact(struct reading *r, struct slice v)
 {
     struct setup *s = r->to;
@@ -226,6 +238,8 @@ static const struct {
     {"limit_ms", PROTOCOL_WITH_SETUP, on_limit},
     {"key", PROTOCOL_WITH_SETUP, on_key},
     {"prepare_env", PROTOCOL_WITH_SETUP, on_env},
+    {"preload", 1, on_preload},
+    {"warm", 1, on_warm},
     {"artifact", 1, on_artifact},
     {"artifact_max", 1, on_artifact_max},
     {"artifact_file_max", 1, on_file_max},
@@ -273,7 +287,8 @@ enum err setup_read(const struct slice *lines, uint32_t n, struct arena *lists, 
 
     *ret = (struct setup){.file_bytes_max = ARTIFACT_FILE_BYTES_DEFAULT,
                           .run_bytes_max = ARTIFACT_RUN_BYTES_DEFAULT,
-                          .files_max = ARTIFACT_FILES_DEFAULT};
+                          .files_max = ARTIFACT_FILES_DEFAULT,
+                          .preload = {"", 0}};
     for (uint32_t i = 0; i < n && err == ERR_OK; i++) {
         r.line = lines[i];
         err = take_line(&r);

@@ -10,6 +10,8 @@
  *     limit_ms=N                of the step; 0 or absent: SETUP_STEP_LIMIT_MS
  *     key=TEXT                  of what else the preparation depends on: it is done again when this is another one
  *     prepare_env=NAME=value    for the steps
+ *     preload=PATH              a file of the project that is loaded before RSpec forks for each run
+ *     warm=off                  RSpec is started for each run by itself; with any other value, and without: it forks
  *     artifact=GLOB             files to keep after a run
  *     artifact_max=N            of the glob above: bytes of one file
  *     artifact_file_max=N  artifact_run_max=N  artifact_files_max=N    bounds for all of them
@@ -17,6 +19,8 @@
  * No I/O, no clock. Shared by `wrata` and `wrata-agent`. */
 #ifndef WRATA_WIRE_AGENT_SETUP_H
 #define WRATA_WIRE_AGENT_SETUP_H
+
+#include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -60,6 +64,8 @@ struct setup {
     struct slice key;
     struct slice *env; /* NAME=value */
     uint32_t n_env;
+    struct slice preload; /* "": none */
+    bool is_cold;
     struct setup_artifact *artifacts;
     uint32_t n_artifacts;
     uint64_t file_bytes_max;

@@ -295,7 +295,7 @@ def wait_dead(pid, timeout=3.0):
 
 
 @unittest.skipUnless(AGENT, "wrata-agent is not built: set WRATA_AGENT or WRATA_AGENT_DIR")
-class AgentTest(unittest.TestCase):
+class AgentCase(unittest.TestCase):
     options = ()
 
     def setUp(self):
@@ -347,6 +347,8 @@ class AgentTest(unittest.TestCase):
         link.start(run, ["/bin/sh", "-c", script], **more)
         return link
 
+
+class AgentTest(AgentCase):
     # ---- the link ----
 
     def test_hello_says_who_and_what(self):

@@ -38,6 +38,8 @@ static void test_agent_setup__steps_key_and_artifacts(void **state)
                                         "artifact_files_max=7",
                                         "of=the future",
                                         "artifact_run_max=9",
+                                        "preload=spec/spec_helper.rb",
+                                        "warm=off",
                                         NULL};
     struct why why = {0};
     struct setup s;
@@ -58,6 +60,11 @@ static void test_agent_setup__steps_key_and_artifacts(void **state)
     assert_int_equal(s.files_max, 7);
     assert_int_equal(s.run_bytes_max, 9);
     assert_int_equal(s.file_bytes_max, ARTIFACT_FILE_BYTES_DEFAULT);
+    assert_true(slice_eq(s.preload, SLICE("spec/spec_helper.rb")));
+    assert_true(s.is_cold);
+    assert_int_equal(setup_read(NULL, 0, &a, &s, &why), ERR_OK);
+    assert_int_equal(s.preload.len, 0);
+    assert_false(s.is_cold);
     arena_done(&a);
 }
 

@@ -239,6 +239,14 @@ static void test_plan_yml__a_launch_asks_for_artifacts_with_the_limits_of_the_se
     assert_string_equal(setup_text("env: {A: b}\nartifacts: [a/**]\nprepare: [{run: [x]}]\n", NULL, 0), want);
 }
 
+static void test_plan_yml__how_rspec_is_started_goes_with_the_launch(void **state)
+{
+    (void)state;
+    assert_string_equal(setup_text("warm: true\n", NULL, 0), "");
+    assert_string_equal(setup_text("warm: false\n", NULL, 0), "warm=off");
+    assert_string_equal(setup_text("preload: spec/a_spec.rb\n", NULL, 0), "preload=spec/a_spec.rb");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_plan_yml__with_a_fault_nothing_is_planned),
         cmocka_unit_test(test_plan_yml__the_key_of_a_step_changes_with_what_it_depends_on),
         cmocka_unit_test(test_plan_yml__a_launch_asks_for_artifacts_with_the_limits_of_the_server),
+        cmocka_unit_test(test_plan_yml__how_rspec_is_started_goes_with_the_launch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

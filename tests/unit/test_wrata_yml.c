@@ -61,8 +61,7 @@ static const struct {
     {"imag: debian\n", "f:1: imag: there is no such key; did you mean image?"},
     {"zzz: 1\n", "f:1: zzz: there is no such key; there are image, container, prepare, prepare_time_limit, "
                  "commands, report, artifacts, time_limit, silence_limit, retries, lease, env, submodules, "
-                 "slots, preload, "
-                 "split"},
+                 "slots, warm, preload"},
     {COMMAND "  globb: b\n", "f:4: commands[0].globb: there is no such key; did you mean glob?"},
     {"commands:\n- run: [x]\n", "f:2: commands[0]: has no glob"},
     {"commands:\n- glob: a\n", "f:2: commands[0]: has no run"},
@@ -77,8 +76,9 @@ static const struct {
     {"slots: -1\n", "f:1: slots: '-1' is not a number from 1 to 256"},
     {"slots: 1.5\n", "f:1: slots: '1.5' is not a number from 1 to 256"},
     {"slots:\n", "f:1: slots: nothing is not a number from 1 to 256"},
-    {"split: yes\n", "f:1: split: 'yes' is not true or false"},
-    {"split: \"true\"\n", "f:1: split: 'true' is not true or false"},
+    {"preload: a.rb\nwarm: false\n", "f:1: preload: is of use with `warm: true` alone"},
+    {"warm: yes\n", "f:1: warm: 'yes' is not true or false"},
+    {"warm: \"true\"\n", "f:1: warm: 'true' is not true or false"},
     {"time_limit: 90\n",
      "f:1: time_limit: '90' is not a duration like 90s, 15m or 2h, from 0s to 30d; it has no "
      "unit"},
@@ -151,8 +151,8 @@ static const struct {
      "f:3: commands[0].run[0]: the program's name may not depend on {line} or {id}"},
     {"commands:\n- glob: a\n  run: [\"\"]\n", "f:3: commands[0].run[0]: the program's name is empty"},
     /* several at once, in the order of the lines; what is missing may be the misspelt one */
-    {"slots: 0\nsplit: 1\ncommands:\n- glop: a\n  run: [x]\n",
-     "f:1: slots: '0' is not a number from 1 to 256\nf:2: split: '1' is not true or false\n"
+    {"slots: 0\nwarm: 1\ncommands:\n- glop: a\n  run: [x]\n",
+     "f:1: slots: '0' is not a number from 1 to 256\nf:2: warm: '1' is not true or false\n"
      "f:4: commands[0].glop: there is no such key; did you mean glob?"},
     /* and nothing wrong */
     {"", ""},
@@ -225,7 +225,7 @@ static void test_wrata_yml__a_file_says_what_it_says(void **state)
                                            "- {glob: b, run: [y], report: tap}\n"
                                            "artifacts: [a, {glob: b, max_size: 5m}]\n"
                                            "env: {A: 01, B: \"x y\", C: ''}\n"
-                                           "split: false\n"),
+                                           "warm: false\n"),
                                      &f, &p),
                      ERR_OK);
     assert_string_equal(f.image, "debian:12");
@@ -251,7 +251,7 @@ static void test_wrata_yml__a_file_says_what_it_says(void **state)
     assert_string_equal(f.env.at[0], "A=01");
     assert_string_equal(f.env.at[1], "B=x y");
     assert_string_equal(f.env.at[2], "C=");
-    assert_int_equal(f.split, 0);
+    assert_int_equal(f.warm, 0);
     assert_int_equal(f.prepare.n, 0);
     assert_int_equal(f.lease, -1);
     arena_done(&a);
