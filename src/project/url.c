@@ -36,8 +36,8 @@ static bool is_scp_like(const char *url)
     const char *at = memchr(url, '@', n);
     const char *host = at != NULL ? at + 1 : url;
 
-    return url[n] == ':' && url + n > host && url[n + 1] != '\0' && url[n + 1] != ':' && host[0] != '-' &&
-           strspn(host, WORD_CHARS) >= (size_t)(url + n - host);
+    return url[0] != '-' && url[n] == ':' && url + n > host && url[n + 1] != '\0' && url[n + 1] != ':' &&
+           host[0] != '-' && strspn(host, WORD_CHARS) >= (size_t)(url + n - host);
 }
 
 /* "ssh://me@-oProxyCommand=…": ssh would take the host for an option. git knows this as well. */

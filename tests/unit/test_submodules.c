@@ -70,6 +70,7 @@ static const struct {
     {"/srv/t", "/srv/t", "ssh://-oProxyCommand=x/y", "!is none of"},
     {"/srv/t", "/srv/t", "ssh://a@-oProxyCommand=x/y", "!is none of"},
     {"/srv/t", "/srv/t", "git@-oProxyCommand=x:y", "!is none of"},
+    {"/srv/t", "/srv/t", "-u@h:x", "!is none of"},
     {"/srv/t", "/srv/t", "owner/name", "!is none of"},
     {"/srv/t", "/srv/t", "sub", "!is none of"},
     {"/srv/t", "/srv/t", "ftp://h/x", "!is none of"},
