@@ -468,7 +468,7 @@ class Lists(CliTest):
 
     def test_text_of_the_server_cannot_command_the_terminal(self):
         self.fake.servers.append({"id": 1, "name": "a\x1b[2Jb\u202e", "fleet": "local", "slots": 1, "address": "",
-                                  "user": "", "link": "lost", "reason": "x\r\ny\x07", "running": []})
+                                  "user": "", "status": "created", "link": "lost", "reason": "x\r\ny\x07", "running": []})
         out = self.wrata("servers").out
         self.assertIn(r"a\x1b[2Jb\u202e", out)
         self.assertIn(r"lost: x\r\ny\x07", out)
