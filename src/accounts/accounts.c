@@ -90,6 +90,7 @@ struct accounts *accounts_new(const struct accounts_opts *opts)
                                 .first_name = "",
                                 .last_name = "",
                                 .position = "",
+                                .zone = USER_ZONE_PRESET,
                                 .password = "",
                                 .is_admin = true};
 

@@ -132,11 +132,12 @@ struct profile {
     const char *first_name;
     const char *last_name;
     const char *position;
+    const char *zone; /* the caller knows that there is one of that name */
 };
 MUST_USE enum err accounts_edit(struct accounts *a, struct user_id id, const struct profile *in,
                                 struct accounts_out *out, struct why *reterr);
 /* A locked user's sessions and one-time links end at once; the last admin who could sign in is neither locked, unmade
- * (also by another email) nor deleted (ERR_CONFLICT). User 1 is nobody's to change (ERR_DENIED). */
+ * (also by another email) nor deleted (ERR_CONFLICT). User 1 is nobody's to change (ERR_DENIED), but for its zone. */
 MUST_USE enum err accounts_set_verified(struct accounts *a, struct wall now, struct user_id id, bool on,
                                         struct accounts_out *out, struct why *reterr);
 MUST_USE enum err accounts_set_locked(struct accounts *a, struct wall now, struct user_id id, bool on,

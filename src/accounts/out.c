@@ -39,6 +39,7 @@ void out_user(struct accounts_out *o, const struct user_row *row)
     c->user.first_name = copy(o, row->first_name);
     c->user.last_name = copy(o, row->last_name);
     c->user.position = copy(o, row->position);
+    c->user.zone = copy(o, row->zone);
     c->user.password = copy(o, row->password);
 }
 

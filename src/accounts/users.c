@@ -125,6 +125,7 @@ static void texts_free(struct user_row *row)
     text_free(row->first_name);
     text_free(row->last_name);
     text_free(row->position);
+    text_free(row->zone);
     text_free(row->password);
 }
 
@@ -140,6 +141,7 @@ void user_apply(struct accounts *a, struct user *u, const struct user_row *row)
     u->row.first_name = text_copy(row->first_name);
     u->row.last_name = text_copy(row->last_name);
     u->row.position = text_copy(row->position);
+    u->row.zone = text_copy(row->zone);
     u->row.password = text_copy(row->password);
     texts_free(&old); /* not before: `row` may borrow them */
     if (was_living != is_living)
@@ -210,6 +212,8 @@ static enum err names_check(const struct user_row *row, struct why *reterr)
         err = text_check("last_name", row->last_name, NAME_BYTES_MAX, reterr);
     if (err == ERR_OK)
         err = text_check("position", row->position, NAME_BYTES_MAX, reterr);
+    if (err == ERR_OK)
+        err = text_check("zone", row->zone, USER_ZONE_BYTES_MAX, reterr);
     return err;
 }
 
@@ -244,6 +248,7 @@ enum err accounts_add(struct accounts *a, struct wall now, const struct new_user
                            .first_name = or_empty(in->first_name),
                            .last_name = or_empty(in->last_name),
                            .position = or_empty(in->position),
+                           .zone = USER_ZONE_PRESET,
                            .password = or_empty(in->password),
                            .is_admin = in->admin,
                            .created_at = now,
@@ -263,12 +268,14 @@ static void take_profile(struct user_row *next, const struct profile *in)
     next->first_name = in->first_name != NULL ? in->first_name : next->first_name;
     next->last_name = in->last_name != NULL ? in->last_name : next->last_name;
     next->position = in->position != NULL ? in->position : next->position;
+    next->zone = in->zone != NULL ? in->zone : next->zone;
 }
 
 static bool is_same_profile(const struct user_row *a, const struct user_row *b)
 {
     return strcmp(a->email, b->email) == 0 && strcmp(a->first_name, b->first_name) == 0 &&
-           strcmp(a->last_name, b->last_name) == 0 && strcmp(a->position, b->position) == 0;
+           strcmp(a->last_name, b->last_name) == 0 && strcmp(a->position, b->position) == 0 &&
+           strcmp(a->zone, b->zone) == 0;
 }
 
 /* Times that are also switches: 0 is off. What is as it should be keeps its time, and nothing is saved. */
@@ -322,6 +329,15 @@ static bool is_same(const struct user_row *a, const struct user_row *b)
            a->is_admin == b->is_admin;
 }
 
+/* What the operator, who is nobody's to change, may choose as well: no names, no rights. */
+static bool is_choice(const struct user_edit *in)
+{
+    const struct profile *p = &in->profile;
+
+    return p->email == NULL && p->first_name == NULL && p->last_name == NULL && p->position == NULL &&
+           in->verified < 0 && in->locked < 0 && in->admin < 0 && in->email_confirmed < 0;
+}
+
 /* One row, made whole and then put in the old one's place: nothing is half done. */
 enum err accounts_change(struct accounts *a, struct wall now, struct user_id id, const struct user_edit *in,
                          struct accounts_out *out, struct why *reterr)
@@ -330,7 +346,7 @@ enum err accounts_change(struct accounts *a, struct wall now, struct user_id id,
     struct user_row next;
     bool is_new_email;
     bool is_locked_now;
-    enum err err = person_find(a, id, &u, reterr);
+    enum err err = is_choice(in) ? user_find(a, id, &u, reterr) : person_find(a, id, &u, reterr);
 
     if (err == ERR_OK)
         err = row_to_be(a, now, u, in, &next, reterr);
@@ -437,6 +453,7 @@ enum err accounts_delete(struct accounts *a, struct wall now, struct user_id id,
     next.first_name = "";
     next.last_name = "";
     next.position = "";
+    next.zone = USER_ZONE_PRESET;
     next.password = "";
     next.is_admin = false;
     next.email_confirmed_at.ms = 0;

@@ -35,6 +35,7 @@ void render_user_members(struct json_out *j, const struct accounts *a, const str
     jo_ktext(j, "first_name", u->first_name);
     jo_ktext(j, "last_name", u->last_name);
     jo_ktext(j, "position", u->position);
+    jo_ktext(j, "zone", u->zone);
     jo_ktext(j, "role", role_name(role));
     jo_ktext(j, "state", user_states[user_state(a, u)]);
     jo_kbool(j, "email_confirmed", u->email_confirmed_at.ms != 0);

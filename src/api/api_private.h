@@ -220,6 +220,7 @@ struct req {
     enum err err;
     struct why why;
     void *state;                     /* a handler's own, in the arena */
+    const char *zone;                /* of who asks; set by handlers that show local times */
     struct buf *owned;               /* a buffer in `state` that is freed with the request; NULL none */
     void (*on_free)(struct req *rq); /* with the request: what else `state` holds; NULL nothing */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/account_common.h"
+#include "schedule/schedule.h"
 
 static void me_get(struct req *rq)
 {
@@ -156,6 +157,12 @@ struct me_body {
 
 static const struct field me_fields[] = {
     PERSON_FIELDS(struct me_body, profile),
+    {.name = "zone",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct me_body, profile.zone),
+     .min = 1,
+     .max = ZONE_NAME_MAX,
+     .help = "the time zone of times that are shown, and of schedules that name none, like Europe/Berlin"},
     PASSWORD_FIELD(struct me_body, current, 1, 0, "the present password; another email needs it"),
     {.type = FIELD_END},
 };
@@ -192,7 +199,7 @@ static void edit_own(struct req *rq)
 }
 
 /* Who may choose the address may choose the password, by a letter: so a session alone does not change it. */
-static void me_edit(struct req *rq)
+static void edit_checked(struct req *rq)
 {
     const struct me_body *in = rq->body;
     const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
@@ -209,6 +216,35 @@ static void me_edit(struct req *rq)
         req_fail(rq, ERR_INVALID, "current", "current: another email needs the present password");
     else
         check_own(rq, in->current, edit_own);
+}
+
+/* Zones are read from the disk. */
+static void zone_job(struct reader *r, struct req *rq)
+{
+    const struct me_body *in = rq->body;
+    struct zone *z = NULL;
+
+    (void)r;
+    rq->err = zone_load(in->profile.zone, &z, &rq->why);
+    zone_free(z);
+}
+
+static void on_zone(struct req *rq)
+{
+    if (rq->err != ERR_OK)
+        req_error(rq, &rq->why);
+    else if (auth_still(rq))
+        edit_checked(rq);
+}
+
+static void me_edit(struct req *rq)
+{
+    const struct me_body *in = rq->body;
+
+    if (in->profile.zone != NULL)
+        req_read(rq, zone_job, on_zone);
+    else
+        edit_checked(rq);
 }
 
 /* ---- another password ---- */

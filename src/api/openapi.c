@@ -34,12 +34,13 @@ struct shape {
         __VA_ARGS__, NULL \
     }
 
-#define USER_MEMBERS                                                                                         \
-    {"id", "int"}, {"login", "text"}, {"email", "text"}, {"first_name", "text"}, {"last_name", "text"},      \
-        {"position", "text"}, {"role", "role"}, {"state", "user_state"}, {"email_confirmed", "bool"},        \
-        {"admin_by", "admin_by?"}, {"created_at", "time"}, {"verified_at", "time?"}, {"locked_at", "time?"}, \
-    {                                                                                                        \
-        "seen_at", "time?"                                                                                   \
+#define USER_MEMBERS                                                                                    \
+    {"id", "int"}, {"login", "text"}, {"email", "text"}, {"first_name", "text"}, {"last_name", "text"}, \
+        {"position", "text"}, {"zone", "text"}, {"role", "role"}, {"state", "user_state"},              \
+        {"email_confirmed", "bool"}, {"admin_by", "admin_by?"}, {"created_at", "time"},                 \
+        {"verified_at", "time?"}, {"locked_at", "time?"},                                               \
+    {                                                                                                   \
+        "seen_at", "time?"                                                                              \
     }
 #define SERVER_MEMBERS                                                                                    \
     {"id", "int"}, {"name", "text"}, {"fleet", "text"}, {"kind", "fleet_kind"}, {"address", "text"},      \
@@ -235,15 +236,16 @@ static const struct shape shapes[] = {
     {"list", "Files of a project with the parameters of a launch, without the files.", MEMBERS(LIST_MEMBERS)},
     {"whole_list", "A list with its files.", MEMBERS(LIST_MEMBERS, {"files", "[text]"})},
     {"start", "What came of a time at which a schedule was due.",
-     MEMBERS({"due_at", "time"}, {"at", "time"}, {"late_ms", "int"}, {"result", "start_result"},
-             {"launch", "int?"}, {"text", "text"})},
+     MEMBERS({"due_at", "time"}, {"due_local", "text"}, {"at", "time"}, {"late_ms", "int"},
+             {"result", "start_result"}, {"launch", "int?"}, {"text", "text"})},
     {"due", "A time at which a schedule is due.", MEMBERS({"at", "time"}, {"local", "text"})},
     {"schedule", "Starts a list, once or again and again.",
      MEMBERS({"id", "int"}, {"name", "text"}, {"user", "who"}, {"list", "named"}, {"kind", "schedule_kind"},
              {"at", "text"}, {"hours", "int"}, {"minutes", "int"}, {"days", "text"}, {"cron", "text"},
              {"zone", "text"}, {"until", "text"}, {"enabled", "bool"}, {"reason", "text"},
              {"overlap", "schedule_overlap"}, {"give_up_h", "int"}, {"version", "int"},
-             {"created_at", "time"}, {"changed_at", "time"}, {"next_at", "time?"}, {"last", "start?"})},
+             {"created_at", "time"}, {"changed_at", "time"}, {"next_at", "time?"}, {"next_local", "text?"},
+             {"last", "start?"})},
     {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
 };
 

@@ -15,10 +15,47 @@ static const char *const weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri",
 
 /* ---- reading ---- */
 
-static void render_start(struct json_out *j, const struct start_row *row)
+/* For whom rows are rendered: times are shown in the zone of who asks, too. */
+struct looker {
+    struct req *rq;
+    struct zone *zone;
+};
+
+/* On the loop, before the job: accounts are there. */
+static const char *zone_of_asker(struct req *rq)
 {
+    const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
+
+    return arena_strdup(&rq->arena, u != NULL ? u->zone : USER_ZONE_PRESET);
+}
+
+/* Without a tz database, or with one that has lost the zone, in UTC: the offset is shown. */
+static struct looker looker_of(struct req *rq)
+{
+    struct looker look = {.rq = rq};
+    struct why why;
+
+    if (zone_load(rq->zone, &look.zone, &why) != ERR_OK)
+        CHECK(zone_load(USER_ZONE_PRESET, &look.zone, &why) == ERR_OK);
+    return look;
+}
+
+static void render_local(const struct looker *look, const char *key, struct wall at)
+{
+    char local[LOCAL_TEXT_BYTES];
+
+    if (at.ms != 0)
+        local_text(look->zone, at, local);
+    jo_ktext(&look->rq->render.j, key, at.ms != 0 ? local : NULL);
+}
+
+static void render_start(const struct looker *look, const struct start_row *row)
+{
+    struct json_out *j = &look->rq->render.j;
+
     jo_obj(j);
     jo_ktime(j, "due_at", row->due_at);
+    render_local(look, "due_local", row->due_at);
     jo_ktime(j, "at", row->at);
     jo_kint(j, "late_ms", row->at.ms - row->due_at.ms);
     jo_ktext(j, "result", start_result_name(row->result));
@@ -43,9 +80,11 @@ static const char *days_text(struct arena *arena, uint32_t bits)
     return text;
 }
 
-static void render_schedule(struct req *rq, const struct schedule_row *row)
+static void render_schedule(const struct looker *look, const struct schedule_row *row)
 {
+    struct req *rq = look->rq;
     struct json_out *j = &rq->render.j;
+    struct wall next = row->is_enabled ? row->next_at : (struct wall){0};
 
     jo_obj(j);
     jo_kuint(j, "id", row->id);
@@ -70,10 +109,11 @@ static void render_schedule(struct req *rq, const struct schedule_row *row)
     jo_kuint(j, "version", row->version);
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "changed_at", row->changed_at);
-    jo_ktime(j, "next_at", row->is_enabled ? row->next_at : (struct wall){0});
+    jo_ktime(j, "next_at", next);
+    render_local(look, "next_local", next);
     jo_key(j, "last");
     if (row->last.due_at.ms != 0)
-        render_start(j, &row->last);
+        render_start(look, &row->last);
     else
         jo_null(j);
     jo_obj_end(j);
@@ -117,6 +157,7 @@ static void schedules_job(struct reader *r, struct req *rq)
 {
     const struct schedules_query *q = rq->query;
     struct schedule_filter f = {.user = rq->who.user, .list = (uint64_t)q->list};
+    struct looker look = looker_of(rq);
     struct page p = page_of(&q->page);
 
     if (q->user != 0)
@@ -124,8 +165,9 @@ static void schedules_job(struct reader *r, struct req *rq)
     if (q->all)
         f.user.v = 0;
     page_begin(rq);
-    rq->err = read_schedules(r, &f, &p, each_schedule, rq, &rq->why);
+    rq->err = read_schedules(r, &f, &p, each_schedule, &look, &rq->why);
     page_end(rq, &p);
+    zone_free(look.zone);
 }
 
 static void schedules_all(struct req *rq)
@@ -133,6 +175,7 @@ static void schedules_all(struct req *rq)
     const struct schedules_query *q = rq->query;
     bool is_own = q->user == 0 || (uint64_t)q->user == rq->who.user.v;
 
+    rq->zone = zone_of_asker(rq);
     if ((q->all || !is_own) && rq->who.role != ROLE_ADMIN)
         req_fail(rq, ERR_DENIED, q->all ? "all" : "user", "%s: only an admin sees the schedules of others",
                  q->all ? "all" : "user");
@@ -142,11 +185,15 @@ static void schedules_all(struct req *rq)
 
 static void schedule_job(struct reader *r, struct req *rq)
 {
-    rq->err = read_schedule(r, rq->ids[0], each_schedule, rq, &rq->why);
+    struct looker look = looker_of(rq);
+
+    rq->err = read_schedule(r, rq->ids[0], each_schedule, &look, &rq->why);
+    zone_free(look.zone);
 }
 
 static void schedules_one(struct req *rq)
 {
+    rq->zone = zone_of_asker(rq);
     req_read(rq, schedule_job, NULL);
 }
 
@@ -162,23 +209,24 @@ static const struct starts_query starts_query_preset = {.page = PAGE_PRESET};
 
 static void each_start(void *ctx, const struct start_row *row)
 {
-    struct req *rq = ctx;
-
-    render_start(&rq->render.j, row);
+    render_start(ctx, row);
 }
 
 static void starts_job(struct reader *r, struct req *rq)
 {
     const struct starts_query *q = rq->query;
+    struct looker look = looker_of(rq);
     struct page p = page_of(&q->page);
 
     page_begin(rq);
-    rq->err = read_starts(r, rq->ids[0], &p, each_start, rq, &rq->why);
+    rq->err = read_starts(r, rq->ids[0], &p, each_start, &look, &rq->why);
     page_end(rq, &p);
+    zone_free(look.zone);
 }
 
 static void schedules_starts(struct req *rq)
 {
+    rq->zone = zone_of_asker(rq);
     req_read(rq, starts_job, NULL);
 }
 
@@ -235,7 +283,7 @@ struct rule_body {
          .min = 1,                                                                                           \
          .max = ZONE_NAME_MAX,                                                                               \
          .help = "the time zone of all times, like Europe/Berlin",                                           \
-         .preset = "UTC"},                                                                                   \
+         .preset = "that of the account"},                                                                   \
     {                                                                                                        \
         .name = "until", .type = FIELD_TEXT, .offset = offsetof(owner, rule.until),                          \
         .max = SCHEDULE_TEXT_MAX, .help = "no start after this local time"                                   \
@@ -333,7 +381,7 @@ static void render_due(struct json_out *j, const struct zone *z, struct wall at)
 static void preview_job(struct reader *r, struct req *rq)
 {
     const struct preview_query *q = rq->query;
-    struct schedule_row row = {.at = "", .cron = "", .zone = "UTC", .until = "", .start_at = wall_now()};
+    struct schedule_row row = {.at = "", .cron = "", .zone = rq->zone, .until = "", .start_at = wall_now()};
     struct zone *z = NULL;
     struct rule rule;
     struct wall at = row.start_at;
@@ -362,6 +410,7 @@ static void preview_job(struct reader *r, struct req *rq)
 
 static void schedules_preview(struct req *rq)
 {
+    rq->zone = zone_of_asker(rq);
     req_read(rq, preview_job, NULL);
 }
 
@@ -543,7 +592,7 @@ static void change_job(struct reader *r, struct req *rq)
                                    .kind = "",
                                    .at = "",
                                    .cron = "",
-                                   .zone = "UTC",
+                                   .zone = rq->zone,
                                    .until = "",
                                    .is_enabled = true,
                                    .reason = "",
@@ -604,6 +653,7 @@ static void on_changed(struct req *rq)
 static void schedules_change(struct req *rq)
 {
     rq->state = arena_alloc(&rq->arena, sizeof(struct change_schedule));
+    rq->zone = zone_of_asker(rq);
     req_read(rq, change_job, on_changed);
 }
 

@@ -57,6 +57,7 @@ int cmd_openapi(struct cli *cli);
 int cmd_login(struct cli *cli);
 int cmd_logout(struct cli *cli);
 int cmd_whoami(struct cli *cli);
+int cmd_account(struct cli *cli);
 int cmd_password(struct cli *cli);
 int cmd_sessions(struct cli *cli);
 int cmd_user(struct cli *cli);

@@ -1,4 +1,4 @@
-/* cmd_account.c - `wrata password` and `wrata sessions`: what belongs to the account itself. */
+/* cmd_account.c - `wrata account`, `wrata password` and `wrata sessions`: what belongs to the account itself. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +6,71 @@
 #include "cli/prompt.h"
 #include "cli/verbs.h"
 #include "config/secret.h"
+#include "net/client.h"
 #include "wire/json_out.h"
+
+/* ---- account ---- */
+
+static void put_given(struct json_out *j, const char *key, const char *value, int *n)
+{
+    if (value == NULL)
+        return;
+    jo_ktext(j, key, value);
+    ++*n;
+}
+
+static int account_show(struct cli *cli)
+{
+    struct why why = {0};
+    json_t *me = NULL;
+    const json_t *u;
+
+    if (cli->o.json)
+        return ask_raw(cli, API "/me");
+    if (caller_me(cli, &me, &why) != ERR_OK)
+        return cli_fail_why(&why);
+    u = js_obj(me, "user");
+    if (!json_is_object(u)) {
+        json_decref(me);
+        return cli_fail(EXIT_USAGE, "nobody is signed in at %s; sign in with `wrata login`",
+                        client_url(cli->client));
+    }
+    user_show_lines(u);
+    json_decref(me);
+    return EXIT_PASSED;
+}
+
+static int account_edit(struct cli *cli)
+{
+    const struct cli_opts *o = &cli->o;
+    struct why why = {0};
+    struct json_out j;
+    struct buf body;
+    int n = 0;
+    int rc;
+
+    buf_init(&body, KIB(64));
+    jo_begin(&j, &body);
+    jo_obj(&j);
+    put_given(&j, "zone", o->zone, &n);
+    jo_obj_end(&j);
+    if (n == 0)
+        rc = cli_fail(EXIT_USAGE, "nothing is to be changed; `wrata help account` lists what can be");
+    else if (caller_account(cli, NULL, &why) != ERR_OK)
+        rc = cli_fail_why(&why);
+    else
+        rc = send_change(cli, "POST", API "/me", buf_str(&body), "is changed", "your account");
+    buf_done(&body);
+    return rc;
+}
+
+int cmd_account(struct cli *cli)
+{
+    static const struct verb verbs[] = {
+        {"show", 0, 0, account_show}, {"edit", 0, 0, account_edit}, {NULL, 0, 0, NULL}};
+
+    return verbs_run(cli, verbs);
+}
 
 /* ---- password ---- */
 

@@ -50,9 +50,20 @@ static void last_cell(struct table *t, const json_t *last)
         table_cellf(t, "%s: %s", js_text(last, "result"), js_text(last, "text"));
 }
 
+/* In the zone of the account, with its offset: "2026-11-24 02:30 +01:00". */
+static void local_cell(struct table *t, const json_t *o, const char *key, const char *none)
+{
+    const char *text = js_text(o, key);
+
+    if (strlen(text) < 19)
+        table_cell(t, none);
+    else
+        table_cellf(t, "%.10s %.5s %s", text, text + 11, text + 19);
+}
+
 static int schedules_list(struct cli *cli)
 {
-    static const char *const heads[] = {"SCHEDULE", "NAME", "LIST", "WHEN", "ZONE", "NEXT (UTC)", "LAST"};
+    static const char *const heads[] = {"SCHEDULE", "NAME", "LIST", "WHEN", "ZONE", "NEXT", "LAST"};
     json_t *all = json_array();
     struct why why = {0};
     const json_t *s;
@@ -79,7 +90,7 @@ static int schedules_list(struct cli *cli)
         table_cell(&t, js_text(js_obj(s, "list"), "name"));
         rule_cell(&t, s);
         table_cell(&t, js_text(s, "zone"));
-        list_time(&t, s, "next_at", is_on ? "never again" : "disabled");
+        local_cell(&t, s, "next_local", is_on ? "never again" : "disabled");
         if (js_text(s, "reason")[0] != '\0')
             table_cell(&t, js_text(s, "reason"));
         else
@@ -97,7 +108,7 @@ static int schedules_list(struct cli *cli)
 
 static int schedules_starts(struct cli *cli)
 {
-    static const char *const heads[] = {"DUE (UTC)", "LATE", "RESULT", "LAUNCH", "WHY"};
+    static const char *const heads[] = {"DUE", "LATE", "RESULT", "LAUNCH", "WHY"};
     json_t *all = json_array();
     struct why why = {0};
     const json_t *s;
@@ -118,7 +129,7 @@ static int schedules_starts(struct cli *cli)
     list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, s)
     {
-        list_time(&t, s, "due_at", "");
+        local_cell(&t, s, "due_local", "");
         table_cellf(&t, "%lld s", (long long)js_int(s, "late_ms") / 1000);
         table_cell(&t, js_text(s, "result"));
         if (js_int(s, "launch") != 0)

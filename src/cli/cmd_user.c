@@ -74,6 +74,25 @@ static void show_line(const char *what, const char *value)
         say_out("%-16s %s", what, value);
 }
 
+void user_show_lines(const json_t *u)
+{
+    show_line("login", js_text(u, "login"));
+    show_line("state", js_text(u, "state"));
+    show_line("role", js_text(u, "role"));
+    show_line("admin by", js_text(u, "admin_by"));
+    show_line("first name", js_text(u, "first_name"));
+    show_line("last name", js_text(u, "last_name"));
+    show_line("position", js_text(u, "position"));
+    show_line("email", js_text(u, "email"));
+    if (js_text(u, "email")[0] != '\0')
+        show_line("", json_is_true(js_obj(u, "email_confirmed")) ? "(confirmed)" : "(not confirmed)");
+    show_line("time zone", js_text(u, "zone"));
+    show_line("made", js_text(u, "created_at"));
+    show_line("verified", js_text(u, "verified_at"));
+    show_line("locked", js_text(u, "locked_at"));
+    show_line("last signed in", js_text(u, "seen_at"));
+}
+
 static int user_show(struct cli *cli)
 {
     struct why why = {0};
@@ -86,20 +105,7 @@ static int user_show(struct cli *cli)
         return ask_raw(cli, path);
     if (ask(cli, "GET", path, NULL, &u, &why) != ERR_OK)
         return cli_fail_why(&why);
-    show_line("login", js_text(u, "login"));
-    show_line("state", js_text(u, "state"));
-    show_line("role", js_text(u, "role"));
-    show_line("admin by", js_text(u, "admin_by"));
-    show_line("first name", js_text(u, "first_name"));
-    show_line("last name", js_text(u, "last_name"));
-    show_line("position", js_text(u, "position"));
-    show_line("email", js_text(u, "email"));
-    if (js_text(u, "email")[0] != '\0')
-        show_line("", json_is_true(js_obj(u, "email_confirmed")) ? "(confirmed)" : "(not confirmed)");
-    show_line("made", js_text(u, "created_at"));
-    show_line("verified", js_text(u, "verified_at"));
-    show_line("locked", js_text(u, "locked_at"));
-    show_line("last signed in", js_text(u, "seen_at"));
+    user_show_lines(u);
     json_decref(u);
     return EXIT_PASSED;
 }

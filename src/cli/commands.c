@@ -158,6 +158,11 @@ static const struct option_row password_options[] = {
     PASSWORD_STDIN("the first line of standard input is the present password, the second one the new one"),
 };
 static const struct option_row account_options[] = {ACCOUNT_PASSWORD};
+static const struct option_row own_options[] = {
+    {"zone", 0, "ZONE", OPTION_TEXT, AT(zone), NULL, 0, 0, NULL,
+     "edit: your time zone, like Europe/Berlin: of times that are shown, and of schedules that you make without one"},
+    ACCOUNT_PASSWORD,
+};
 static const struct option_row user_options[] = {
     {"email",      0, "ADDRESS", OPTION_TEXT, AT(email), NULL, 0, 0, NULL, "add: its address"},
     {"admin",      0, NULL, OPTION_FLAG, AT(admin), NULL, 0, 0, NULL, "add: an admin"},
@@ -239,7 +244,7 @@ static const struct option_row schedules_options[] = {
     {"weekly",    0, "DAYS", OPTION_TEXT, AT(weekly), NULL, 0, 0, NULL, "on these days of the week at --at: mon,fri"},
     {"cron",      0, "EXPRESSION", OPTION_TEXT, AT(cron), NULL, 0, 0, NULL, "minute hour day month weekday: '30 2 * * mon-fri'"},
     {"at",        0, "TIME", OPTION_TEXT, AT(sched_at), NULL, 0, 0, NULL, "with --weekly the time of the day, with --every the first time"},
-    {"zone",      0, "ZONE", OPTION_TEXT, AT(zone), NULL, 0, 0, NULL, "the time zone of all these times, like Europe/Berlin; default: UTC"},
+    {"zone",      0, "ZONE", OPTION_TEXT, AT(zone), NULL, 0, 0, NULL, "the time zone of all these times, like Europe/Berlin; default: that of your account"},
     {"until",     0, "TIME", OPTION_TEXT, AT(until), NULL, 0, 0, NULL, "no start after this; '' without an end"},
     {"overlap",   0, "skip|queue", OPTION_CHOICE, AT(overlap), NULL, 0, 0, NULL,
      "when the launch of the time before is not done: skip this time (default), or queue one more"},
@@ -320,6 +325,7 @@ static const char *const config_synopsis[] = {"[show] [--config FILE]", "check [
 static const char *const credentials_synopsis[] = {"[show [KEY]]", "edit", "set KEY", "rotate"};
 static const char *const login_synopsis[] = {"[--url URL] [--login NAME] [--scope read|run|admin] [--days N]"};
 static const char *const account_synopsis[] = {""};
+static const char *const own_synopsis[] = {"[show]", "edit --zone ZONE"};
 static const char *const sessions_synopsis[] = {"[list]", "end SESSION", "end-others"};
 static const char *const user_synopsis[] = {
     "[list]", "add LOGIN [--email ADDRESS] [--admin] [--unverified] [--password-stdin]", "show LOGIN", "verify LOGIN",
@@ -465,6 +471,9 @@ const struct command commands[] = {
      NULL, 0, 0, 0, NEEDS_NOTHING, false, cmd_logout},
     {"whoami", LINES(account_synopsis), "as whom commands are asked", NULL,
      NULL, 0, 0, 0, NEEDS_START, false, cmd_whoami},
+    {"account", LINES(own_synopsis), "what your account says of you, and your time zone",
+     "A token may look. To change it your password is asked for.\n",
+     LINES(own_options), 0, 1, NEEDS_START, false, cmd_account},
     {"password", LINES(account_synopsis), "change your password",
      "Other sessions end, tokens stay.\n",
      LINES(password_options), 0, 0, NEEDS_SERVER, false, cmd_password},

@@ -22,7 +22,7 @@ static void args_text(const struct verb *v, char *out, size_t size)
 
 int verbs_run(struct cli *cli, const struct verb *verbs)
 {
-    const char *word = cli->n_args > 0 ? cli->args[0] : "list";
+    const char *word = cli->n_args > 0 ? cli->args[0] : verbs[0].name;
     const struct verb *v = verbs;
     int given = cli->n_args > 0 ? cli->n_args - 1 : 0;
     const char *near;

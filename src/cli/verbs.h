@@ -11,7 +11,7 @@ struct verb {
     int (*run)(struct cli *cli);
 };
 
-/* Run what the first argument names, "list" without one; the table ends with a NULL name. */
+/* Run what the first argument names, without one the first of the table: "list". The table ends with a NULL name. */
 int verbs_run(struct cli *cli, const struct verb *verbs);
 
 /* For ask_all(): a copy of the item, to the json array `ctx`. */
@@ -21,6 +21,9 @@ void list_heads(struct table *t, const char *const *heads, size_t n);
 void list_print(const struct cli *cli, struct table *t);
 /* "2026-11-23 02:49" (UTC) of the time at `key`, `none` when it is null. */
 void list_time(struct table *t, const json_t *o, const char *key, const char *none);
+
+/* What is known of a user, a line each (cmd_user.c). */
+void user_show_lines(const json_t *u);
 
 /* Print a document as one line of JSON. */
 void print_json(const json_t *doc);

@@ -20,6 +20,9 @@ struct digest {
 #define OPERATOR_ID 1u
 #define OPERATOR_LOGIN "operator"
 
+#define USER_ZONE_BYTES_MAX 64u
+#define USER_ZONE_PRESET "UTC"
+
 struct user_row {
     struct user_id id;
     const char *login; /* unique among those that are not deleted, whatever its case */
@@ -27,6 +30,7 @@ struct user_row {
     const char *first_name;
     const char *last_name;
     const char *position;
+    const char *zone;     /* of times that are shown to the user, and of schedules that name none: "UTC" */
     const char *password; /* as argon2id wrote it, parameters included; "" none: cannot sign in by one */
     bool is_admin;
     struct wall created_at;

@@ -6,7 +6,7 @@
 
 #define USER_COLUMNS                                                                      \
     "id, login, email, first_name, last_name, position, password, is_admin, created_at, " \
-    "verified_at, email_confirmed_at, locked_at, deleted_at, seen_at"
+    "verified_at, email_confirmed_at, locked_at, deleted_at, seen_at, zone"
 #define SESSION_COLUMNS "id, user_id, digest, created_at, seen_at, address, agent"
 #define TOKEN_COLUMNS "id, user_id, name, digest, scope, created_at, expires_at, used_at, used_from"
 #define LINK_COLUMNS "id, user_id, purpose, digest, email, created_at, expires_at"
@@ -19,13 +19,13 @@ static void user_put(struct writer *w, const struct user_row *row)
 
     ids_used(w, ID_USER, row->id.v);
     s = db_sql(w->db,
-               "INSERT INTO users (" USER_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+               "INSERT INTO users (" USER_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
                "ON CONFLICT (id) DO UPDATE SET login = excluded.login, email = excluded.email, "
                "first_name = excluded.first_name, last_name = excluded.last_name, "
                "position = excluded.position, password = excluded.password, is_admin = excluded.is_admin, "
                "created_at = excluded.created_at, verified_at = excluded.verified_at, "
                "email_confirmed_at = excluded.email_confirmed_at, locked_at = excluded.locked_at, "
-               "deleted_at = excluded.deleted_at, seen_at = excluded.seen_at");
+               "deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, zone = excluded.zone");
     db_uint(s, row->id.v);
     db_text(s, row->login);
     db_text(s, row->email);
@@ -40,6 +40,7 @@ static void user_put(struct writer *w, const struct user_row *row)
     db_int(s, row->locked_at.ms);
     db_int(s, row->deleted_at.ms);
     db_int(s, row->seen_at.ms);
+    db_text(s, row->zone);
     (void)db_run(s);
     if (row->deleted_at.ms != 0)
         lists_of_user_gone(w, row);
@@ -212,6 +213,7 @@ static void users_boot(struct reader *r, account_change_fn *each, void *ctx)
         c.user.locked_at.ms = db_get_int(s);
         c.user.deleted_at.ms = db_get_int(s);
         c.user.seen_at.ms = db_get_int(s);
+        c.user.zone = db_get_text(s);
         each(ctx, &c);
     }
 }

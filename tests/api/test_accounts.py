@@ -339,6 +339,15 @@ class AccountsTest(ServerTest):
         user = mira.post("/me", {"email": "mira@example.org", "last_name": "Lovelace", "current": WORDS})
         self.assertEqual((user["email"], user["last_name"], user["email_confirmed"]), ("mira@example.org", "Lovelace", False))
         self.assertEqual(mira.post("/me", {"position": "QA"})["last_name"], "Lovelace")
+        self.assertEqual(user["zone"], "UTC")
+        self.assertEqual(mira.post("/me", {"zone": "Europe/Berlin"})["zone"], "Europe/Berlin")
+        for zone in ("Mars/Base", "../../etc/passwd", "", "x" * 65, "Europe"):
+            self.refused(mira.call("POST", "/me", {"zone": zone, "position": "not this"}), 422, "INVALID", "zone")
+        self.assertEqual(mira.get("/me")["user"]["position"], "QA")
+        # the operator is nobody's to change, but where the computer stands
+        self.assertEqual(self.host.post("/me", {"zone": "Asia/Kathmandu"})["zone"], "Asia/Kathmandu")
+        self.refused(self.host.call("POST", "/me", {"zone": "UTC", "position": "x"}), 403, "DENIED")
+        self.assertEqual(self.host.get("/me")["user"]["zone"], "Asia/Kathmandu")
         self.refused(mira.call("POST", "/me", {"email": "x"}), 422, "INVALID", "email")
         self.refused(mira.call("POST", "/me", {"first_name": "a\x07"}), 422, "INVALID", "first_name")
         self.refused(mira.call("POST", "/me", {"login": "root"}), 422, "INVALID")

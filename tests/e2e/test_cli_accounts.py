@@ -73,7 +73,7 @@ class Fake:
     @staticmethod
     def user(number, login, role):
         return {"id": number, "login": login, "email": login + "@example.org", "first_name": login.title(),
-                "last_name": "", "position": "", "role": role, "state": "active", "email_confirmed": False,
+                "last_name": "", "position": "", "zone": "UTC", "role": role, "state": "active", "email_confirmed": False,
                 "admin_by": "account" if role == "admin" else None, "created_at": T, "verified_at": T,
                 "locked_at": None, "seen_at": None}
 

@@ -25,8 +25,8 @@ static void put_user(struct buf *b, const struct user_row *u)
     const struct wall at[] = {u->created_at, u->verified_at, u->email_confirmed_at,
                               u->locked_at,  u->deleted_at,  u->seen_at};
 
-    buf_printf(b, "user %llu %s|%s|%s|%s|%s|%s| %d", (unsigned long long)u->id.v, u->login, u->email,
-               u->first_name, u->last_name, u->position, u->password, u->is_admin);
+    buf_printf(b, "user %llu %s|%s|%s|%s|%s|%s|%s| %d", (unsigned long long)u->id.v, u->login, u->email,
+               u->first_name, u->last_name, u->position, u->zone, u->password, u->is_admin);
     put_times(b, at, ARRAY_LEN(at));
     buf_puts(b, "\n");
 }
@@ -125,6 +125,7 @@ static struct account_change a_user(uint64_t id, const char *login)
                                .first_name = NASTY "1",
                                .last_name = NASTY "2",
                                .position = "",
+                               .zone = "Europe/Berlin",
                                .password = "$argon2id$v=19$m=65536,t=2,p=1$c2FsdA$aGFzaA",
                                .is_admin = id % 2 == 1,
                                .created_at = {1700000000001},
@@ -282,8 +283,8 @@ static void test_store_accounts__a_new_folder_has_the_operator_alone(void **stat
     long long made = sql_number(w, "SELECT applied_at FROM schema_version WHERE version = 1");
 
     assert_true(made > 0);
-    (void)snprintf(expected, sizeof(expected), "ids 2 1 1 1 1\nuser 1 operator|||||| 1 %lld %lld 0 0 0 0\n",
-                   made, made);
+    (void)snprintf(expected, sizeof(expected),
+                   "ids 2 1 1 1 1\nuser 1 operator|||||UTC|| 1 %lld %lld 0 0 0 0\n", made, made);
     assert_string_equal(text, expected);
     free(text);
 }
@@ -314,7 +315,8 @@ static void test_store_accounts__a_folder_of_the_version_before_opens(void **sta
     db_close(db);
     assert_int_equal(world_open(w, NULL), ERR_OK);
     text = boot_text(w);
-    assert_string_equal(text, "ids 2 1 1 1 1\nuser 1 operator|||||| 1 1600000000000 1600000000000 0 0 0 0\n");
+    assert_string_equal(text,
+                        "ids 2 1 1 1 1\nuser 1 operator|||||UTC|| 1 1600000000000 1600000000000 0 0 0 0\n");
     free(text);
     assert_int_equal(sql_number(w, "SELECT COUNT(*) FROM launches WHERE name = 'old' AND user_id = 1"), 1);
     assert_int_equal(sql_number(w, "SELECT next_id FROM ids WHERE kind = 'launch'"), 9);
@@ -393,6 +395,7 @@ static void test_store_accounts__a_later_change_replaces_or_deletes(void **state
                                   .first_name = "",
                                   .last_name = "",
                                   .position = "x",
+                                  .zone = "Europe/Berlin",
                                   .password = "",
                                   .is_admin = true,
                                   .deleted_at = {5}};

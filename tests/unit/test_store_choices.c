@@ -338,6 +338,7 @@ static void test_store_choices__a_deleted_user_leaves_no_own_locations(void **st
                                         .first_name = "",
                                         .last_name = "",
                                         .position = "",
+                                        .zone = "Europe/Berlin",
                                         .password = ""}};
 
     use(w, 7, 0, "https://a.example.org", T0);

@@ -310,6 +310,7 @@ static void test_store_lists__go_with_their_user(void **state)
                                   .first_name = "",
                                   .last_name = "",
                                   .position = "",
+                                  .zone = "Europe/Berlin",
                                   .password = "",
                                   .deleted_at = {T0 + 5}};
     w->pending++;

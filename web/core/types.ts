@@ -65,7 +65,7 @@ export type Role = 'nobody' | 'unverified' | 'user' | 'admin';
 export type Scope = 'read' | 'run' | 'admin';
 export type UserState = 'pending' | 'active' | 'locked' | 'deleted';
 export interface User {
-  id: number; login: string; email: string; first_name: string; last_name: string; position: string; role: Role; state: UserState;
+  id: number; login: string; email: string; first_name: string; last_name: string; position: string; zone: string; role: Role; state: UserState;
   email_confirmed: boolean; admin_by: 'account' | 'admin_emails' | null;
   created_at: Time | null; verified_at: Time | null; locked_at: Time | null; seen_at: Time | null;
 }

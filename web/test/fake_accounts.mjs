@@ -14,11 +14,11 @@ export function accounts(options) {
   const role = (u) => (!u ? 'nobody' : u.admin ? 'admin' : u.verified_at ? 'user' : 'unverified');
   const state = (u) => (u.deleted ? 'deleted' : u.locked_at ? 'locked' : u.verified_at ? 'active' : 'pending');
   function add(login, more = {}) {
-    const u = { id: next++, login, email: '', first_name: '', last_name: '', position: '', email_confirmed: false, admin: false, created_at: iso(t0 - day * 30), verified_at: null, locked_at: null, seen_at: null, password: PASSWORD, ...more };
+    const u = { id: next++, login, email: '', first_name: '', last_name: '', position: '', zone: 'UTC', email_confirmed: false, admin: false, created_at: iso(t0 - day * 30), verified_at: null, locked_at: null, seen_at: null, password: PASSWORD, ...more };
     users.set(u.id, u);
     return u;
   }
-  const pub = (u) => ({ id: u.id, login: u.login, email: u.email, first_name: u.first_name, last_name: u.last_name, position: u.position, role: role(u), state: state(u), email_confirmed: u.email_confirmed, admin_by: u.admin ? 'account' : null, created_at: u.created_at, verified_at: u.verified_at, locked_at: u.locked_at, seen_at: u.seen_at });
+  const pub = (u) => ({ id: u.id, login: u.login, email: u.email, first_name: u.first_name, last_name: u.last_name, position: u.position, zone: u.zone, role: role(u), state: state(u), email_confirmed: u.email_confirmed, admin_by: u.admin ? 'account' : null, created_at: u.created_at, verified_at: u.verified_at, locked_at: u.locked_at, seen_at: u.seen_at });
   const byLogin = (l) => [...users.values()].find((u) => !u.deleted && u.login.toLowerCase() === String(l).toLowerCase());
   const pending = () => [...users.values()].filter((u) => state(u) === 'pending').length;
   function open(u, agent = '') {

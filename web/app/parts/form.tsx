@@ -80,9 +80,9 @@ export function Form({ f, label, children, submit, busy = 'One moment…', dange
 
 interface FieldProps {
   f: FormState; name: string; label: string; type?: 'text' | 'password' | 'email'; value?: string; hint?: ComponentChildren; required?: boolean;
-  complete?: string; focus?: boolean; max?: number; readOnly?: boolean; placeholder?: string; code?: boolean;
+  complete?: string; focus?: boolean; max?: number; readOnly?: boolean; placeholder?: string; code?: boolean; list?: string;
 }
-export function Field({ f, name, label, type = 'text', value = '', hint, required, complete = 'off', focus, max = 200, readOnly, placeholder, code }: FieldProps) {
+export function Field({ f, name, label, type = 'text', value = '', hint, required, complete = 'off', focus, max = 200, readOnly, placeholder, code, list }: FieldProps) {
   const id = useId(), el = useRef<HTMLInputElement>(null), [shown, setShown] = useState(false), [caps, setCaps] = useState(false);
   const secret = type === 'password', kind = { type: secret && shown ? 'text' : type } as { type: 'text' }, error = f.wrong[name], said = [hint && `${id}h`, error && `${id}e`, caps && `${id}c`].filter(Boolean).join(' ');
   useEffect(() => { if (focus) el.current?.focus({ preventScroll: true }); }, []);
@@ -91,7 +91,7 @@ export function Field({ f, name, label, type = 'text', value = '', hint, require
     <div class="field" data-wrong={error ? '' : undefined}>
       <label for={id}>{label}</label>
       <span class="input">
-        <input ref={el} id={id} name={name} {...kind} defaultValue={value} required={required} maxLength={max} readOnly={readOnly}
+        <input ref={el} id={id} name={name} {...kind} defaultValue={value} required={required} maxLength={max} readOnly={readOnly} list={list}
           autoComplete={complete} autoCapitalize="none" spellcheck={false} placeholder={placeholder} data-secret={secret ? '' : undefined} class={code ? 'code' : undefined}
           aria-invalid={error ? 'true' : undefined} aria-describedby={said || undefined} onKeyUp={secret ? (e) => setCaps(e.getModifierState?.('CapsLock') ?? false) : undefined} />
         {secret && <button type="button" class="btn" aria-pressed={shown} aria-label={`Show ${label.toLowerCase()}`} onClick={() => setShown(!shown)}>{shown ? 'Hide' : 'Show'}</button>}

@@ -8,7 +8,7 @@ import type { Deletion, Scope, Session, Token, User } from '../../core/types';
 import { del, loadMe, post } from '../api';
 import { useTitle } from '../nav';
 import { Ago, Badge, Copy, Dialog, Empty, Failed, Skeleton } from '../parts/basics';
-import { Act, checkPassword, Field, Form, passwordHint, Select, useForm } from '../parts/form';
+import { Act, checkPassword, Field, Form, type FormState, passwordHint, Select, useForm } from '../parts/form';
 import { useLoad } from '../parts/useload';
 import { me } from '../who';
 import { Variables } from './variables';
@@ -42,6 +42,7 @@ export function Profile({ u }: { u: User }) {
         <Form f={f} label="Profile" submit="Save" onInput={typed}>
           <div class="pair"><Field f={f} name="first_name" label="First name" complete="given-name" value={u.first_name} /><Field f={f} name="last_name" label="Last name" complete="family-name" value={u.last_name} /></div>
           <Field f={f} name="position" label="Position" complete="organization-title" value={u.position} />
+          <Zone f={f} value={u.zone} />
           <Field f={f} name="email" label="E-mail" type="email" complete="email" value={u.email} hint={u.email ? (u.email_confirmed ? 'Confirmed. A new address has to be confirmed again.' : 'Not confirmed yet.') : 'For a new password and for mails about your runs.'} />
           {email !== u.email && <Field f={f} name="current" label="Current password" type="password" complete="current-password" required max={1000} hint="Another address could ask for a new password: show that it is you." />}
         </Form>
@@ -55,6 +56,17 @@ export function Profile({ u }: { u: User }) {
           <div><dt>Since</dt><dd title={exact(u.created_at)}><Ago at={u.created_at} /></dd></div>
         </dl>
       </Card>
+    </>
+  );
+}
+/** Names that this browser knows; the server may know others, so any may be typed. */
+function Zone({ f, value }: { f: FormState; value: string }) {
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const names = ['UTC', ...Intl.supportedValuesOf('timeZone')];
+  return (
+    <>
+      <Field f={f} name="zone" label="Time zone" value={value} required list="zones" hint={`Of schedules that you make, and of the times in them.${here && here !== value ? ` This browser is in ${here}.` : ''}`} />
+      <datalist id="zones">{names.map((n) => <option value={n} key={n} />)}</datalist>
     </>
   );
 }
