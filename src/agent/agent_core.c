@@ -321,8 +321,13 @@ static void goal_apply(struct agent *a, struct run *r, struct mono now, const st
             slot_leave(a, r, now);
             run_end(a, r, ON_STOP, FINISH_STOPPED, a->wall, out);
             a->want_beat = true;
-        } else if (r->state == RUN_STARTING) {
+        } else if (r->state == RUN_STARTING && !r->wants_stop) {
+            struct agent_action *act = out_add(out, AG_ACT_SIGNAL);
+
             r->wants_stop = true;
+            act->run = r->id; /* what takes its time may be given up; the answer comes all the same */
+            act->signal = AG_TERM;
+            a->want_beat = true;
         } else if (r->state == RUN_RUNNING && !r->is_keeping) {
             run_stop(a, r, now, ON_STOP, FINISH_STOPPED, r->kill_grace_ms == 0, out);
             a->want_beat = true;
@@ -569,10 +574,14 @@ static void on_spawn_failed(struct agent *a, struct mono now, const struct agent
     struct run *r = run_get(a, ev->run);
 
     CHECK(r != NULL);
+    if (ev->is_not_ready)
+        a->slots[r->slot].is_ready = false;
     slot_leave(a, r, now);
     if (r->state == RUN_DROPPED) {
         run_set(a, r, ON_SPAWN_FAILED, out);
         run_remove(a, r, out);
+    } else if (r->wants_stop) {
+        run_end(a, r, ON_STOP, FINISH_STOPPED, ev->wall, out);
     } else {
         run_reason(r, NULL, ev->text);
         run_end(a, r, ON_SPAWN_FAILED, ev->no_disk ? FINISH_NO_DISK : FINISH_NOT_STARTED, ev->wall, out);

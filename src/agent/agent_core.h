@@ -70,7 +70,8 @@ enum agent_event_kind {
     AG_EV_STEP,  /* slot, text: what its preparation does now, for a person */
     AG_EV_PREPARED, /* slot, text: empty when all is there, else what git said, or with is_not_ready why a step failed */
     AG_EV_SPAWNED,      /* run, wall; now is the time of its exec */
-    AG_EV_SPAWN_FAILED, /* run, wall, text: why, for a person; no_disk when that is the reason */
+    AG_EV_SPAWN_FAILED, /* run, wall, text: why, for a person; no_disk when that is the reason; is_not_ready when
+                         * the slot has to be made ready again */
     AG_EV_GREW,         /* run, stream, len: so much is spooled in all */
     AG_EV_NO_DISK,      /* run: its output can no longer be recorded; run 0: nothing can */
     AG_EV_DISK_OK,      /* there is room again */

@@ -1,4 +1,4 @@
-/* agent_private.h - what agent_core.c, agent_run.c, agent_restore.c and agent_chan.c share. */
+/* agent_private.h - what agent_core.c, agent_run.c, agent_timer.c, agent_restore.c and agent_chan.c share. */
 #ifndef WRATA_AGENT_AGENT_PRIVATE_H
 #define WRATA_AGENT_AGENT_PRIVATE_H
 

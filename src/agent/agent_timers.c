@@ -9,6 +9,7 @@ static struct mono run_deadline(const struct run *r)
 
     switch (r->state) {
     case RUN_WAITING:
+    case RUN_STARTING:
         return r->is_leased ? r->lease_end : MONO_NEVER;
     case RUN_PREPARING:
         t = r->is_leased ? r->lease_end : MONO_NEVER;
@@ -30,7 +31,6 @@ static struct mono run_deadline(const struct run *r)
     case RUN_DROPPED:
         return r->kill_at;
     case RUN_NEW:
-    case RUN_STARTING:
     case RUN_ENDED:
     case RUN_FINISHED:
     case RUN_GONE:
@@ -46,6 +46,7 @@ static void run_tick(struct agent *a, struct run *r, struct mono now, struct age
     switch (r->state) {
     case RUN_WAITING:
     case RUN_PREPARING:
+    case RUN_STARTING:
         if (r->is_leased && !mono_before(now, r->lease_end)) {
             run_drop(a, r, now, ON_LEASE, out);
             a->want_beat = true;
@@ -67,7 +68,6 @@ static void run_tick(struct agent *a, struct run *r, struct mono now, struct age
         run_stop(a, r, now, ON_STOP, FINISH_STOPPED, true, out);
         break;
     case RUN_NEW:
-    case RUN_STARTING:
     case RUN_ENDED:
     case RUN_FINISHED:
     case RUN_GONE:

@@ -80,6 +80,7 @@ void exec_process_free(struct exec *x, struct process *p)
 {
     if (p->reader > 0)
         (void)kill(-p->reader, SIGKILL);
+    exec_box_leave(x, p);
     exec_start_free(p->start);
     reports_free(p);
     for (int i = 0; i < STREAM_COUNT; i++) {
@@ -107,7 +108,9 @@ void exec_free(struct exec *x)
         return;
     for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++) {
         if (x->slots[i] != NULL) {
-            if (x->slots[i]->pid > 0)
+            if (x->slots[i]->box != NULL)
+                (void)kill(x->slots[i]->box->pid, SIGQUIT); /* it removes the container, also without us */
+            else if (x->slots[i]->pid > 0)
                 (void)kill(-x->slots[i]->pid, SIGKILL);
             exec_process_free(x, x->slots[i]);
         }
@@ -138,7 +141,8 @@ static bool is_main_pid(const struct exec *x, pid_t pid)
 {
     for (uint32_t i = 0; i < x->slots_used; i++)
         if (x->slots[i] != NULL &&
-            ((x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING) || x->slots[i]->reader == pid))
+            ((x->slots[i]->pid == pid && x->slots[i]->phase == PHASE_RUNNING) || x->slots[i]->reader == pid ||
+             (x->slots[i]->box != NULL && x->slots[i]->box->pid == pid)))
             return true;
     return false;
 }
@@ -183,6 +187,8 @@ static bool leftovers(struct exec *x, const struct process *p, bool do_kill)
     struct cgroup_slot *g = x->groups[p->slot];
     bool found;
 
+    if (p->is_boxed) /* whoever said that it ended had ended all of it */
+        return false;
     if (cgroup_can_hold(g)) {
         found = !cgroup_is_empty(g);
         if (found && do_kill)
@@ -206,7 +212,8 @@ static void finish(struct exec *x, struct process *p, struct mono now)
         p->tap_now = now;
         tap_end(p->tap, !e->is_signal && !p->was_signalled);
     }
-    e->oom = cgroup_was_oom(x->groups[p->slot]);
+    if (!p->is_boxed)
+        e->oom = cgroup_was_oom(x->groups[p->slot]);
     e->log_dropped = exec_log_close(x, p);
     if (p->note != NULL)
         spool_stream_end(x->opts.spool, p->run, STREAM_LOG, p->note, strlen(p->note));
@@ -263,6 +270,8 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
 {
     struct process *p = NULL;
 
+    if (exec_box_reaped(x, now, pid, status))
+        return true;
     for (uint32_t i = 0; i < x->slots_used && p == NULL; i++) {
         if (x->slots[i] != NULL && x->slots[i]->reader == pid) {
             exec_reader_ended(x, x->slots[i], now, status);
@@ -306,7 +315,8 @@ static void describe(struct exec *x, struct process *p)
     struct describe_from f = {.pids = pids, .mask = p->mask};
     struct buf reason, note, results, last;
 
-    f.n_pids = cgroup_pids(x->groups[p->slot], pids, CHILDREN_MAX);
+    f.n_pids = p->box != NULL ? exec_box_pids(p, pids, CHILDREN_MAX)
+                              : cgroup_pids(x->groups[p->slot], pids, CHILDREN_MAX);
     if (f.n_pids == 0) {
         f.n_pids = proc_all(pids, CHILDREN_MAX);
         f.session = p->pid;
@@ -335,6 +345,10 @@ void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signa
     if (p == NULL)
         return;
     p->was_signalled = true;
+    if (p->phase == PHASE_STARTING && p->box != NULL) {
+        exec_box_signal(x, p, now, AG_KILL);
+        return;
+    }
     if (p->phase == PHASE_STARTING) {
         exec_start_failed(x, p, "it was given up before its process was there");
         return;
@@ -354,6 +368,10 @@ void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signa
     if (do_describe) {
         (void)exec_pipe_read(x, p, now, STREAM_LOG);
         describe(x, p);
+    }
+    if (p->box != NULL) {
+        exec_box_signal(x, p, now, sig);
+        return;
     }
     (void)kill(-p->pid, sig == AG_TERM ? SIGTERM : SIGKILL);
     if (sig == AG_TERM)
@@ -375,6 +393,8 @@ size_t exec_poll_add(struct exec *x, struct mono now, struct pollfd *fds, size_t
         for (int k = 0; p != NULL && k < STREAM_COUNT; k++)
             if (p->pipe[k].fd >= 0 && n < max && !mono_before(now, p->pipe[k].look_at))
                 fds[n++] = (struct pollfd){.fd = p->pipe[k].fd, .events = POLLIN};
+        if (p != NULL && p->box != NULL && n < max)
+            fds[n++] = (struct pollfd){.fd = p->box->fd, .events = POLLIN};
     }
     return n + warm_poll_add(x->warm, fds + n, max - n);
 }
@@ -385,6 +405,12 @@ void exec_poll_done(struct exec *x, struct mono now, const struct pollfd *fds, s
         struct process *p = x->slots[i];
         bool ready = false;
 
+        for (size_t f = 0; p != NULL && p->box != NULL && f < n; f++)
+            if (fds[f].fd == p->box->fd && fds[f].revents != 0) {
+                exec_box_read(x, p, now);
+                break;
+            }
+        p = x->slots[i]; /* its start may have failed */
         for (uint32_t k = 0; p != NULL && k < STREAM_COUNT; k++) {
             for (size_t f = 0; f < n && p->pipe[k].fd >= 0; f++) {
                 if (fds[f].fd != p->pipe[k].fd || fds[f].revents == 0)
@@ -414,6 +440,8 @@ struct mono exec_deadline(const struct exec *x)
                 t = mono_min(t, p->pipe[k].look_at);
             t = mono_min(t, p->pipe[k].quiet_at);
         }
+        if (p->box != NULL)
+            t = mono_min(t, p->box->give_up);
         if (p->phase == PHASE_DRAINING || p->phase == PHASE_REPORTING || p->phase == PHASE_KEEPING)
             t = mono_min(t, p->phase_end);
         if (p->phase == PHASE_KILLING)
@@ -431,6 +459,8 @@ void exec_tick(struct exec *x, struct mono now)
         for (uint32_t k = 0; p != NULL && k < STREAM_COUNT; k++)
             if (!mono_before(now, p->pipe[k].quiet_at))
                 exec_let_go(x, p, now, k, false);
+        if (p != NULL && p->box != NULL)
+            exec_box_tick(x, p, now);
         if (p == NULL || p->phase == PHASE_STARTING || p->phase == PHASE_RUNNING)
             continue;
         if (!mono_before(now, p->phase == PHASE_KILLING ? p->next_check : p->phase_end))

@@ -27,6 +27,14 @@
 #define EXEC_LOG_MAX_BYTES ((uint64_t)1 << 30) /* of log_max_bytes */
 
 struct exec;
+struct container_ground;
+
+/* Where a run goes that is not to be on the machine itself. Borrowed for the call. */
+struct exec_box {
+    const struct container_ground *ground;
+    const char *environment; /* absolute: what `prepare` made for it; NULL: nothing */
+    const char *git;         /* absolute: the repository of its work tree; NULL: none */
+};
 
 struct exec_opts {
     const char *dir;  /* absolute: DIR/ID */
@@ -40,14 +48,17 @@ struct exec_opts {
     /* Events for the core: copied by the callee, given to agent_step() after the present actions. */
     void (*post)(void *ctx, struct mono now, const struct agent_event *ev);
     bool (*is_known_pid)(void *ctx, pid_t pid); /* a child that is not a run's: git */
+    /* A run in a container is over; its helper may still be removing that. */
+    void (*leave)(void *ctx, pid_t helper, const char *container);
     void *ctx;
 };
 
 struct exec *exec_new(const struct exec_opts *opts);
 void exec_free(struct exec *x); /* kills what still runs */
 
-/* Start a run; answers with AG_EV_SPAWNED or AG_EV_SPAWN_FAILED. cwd: the slot's folder. */
-void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd);
+/* Start a run; answers with AG_EV_SPAWNED or AG_EV_SPAWN_FAILED. cwd: the slot's folder. box NULL: on the machine itself. */
+void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd,
+                const struct exec_box *box);
 void exec_signal(struct exec *x, struct mono now, uint64_t run, enum agent_signal sig, bool describe);
 
 /* A child was reaped. false: it was none of the runs' main processes. */

@@ -2,6 +2,7 @@
 #ifndef WRATA_AGENT_EXEC_PRIVATE_H
 #define WRATA_AGENT_EXEC_PRIVATE_H
 
+#include "agent/container.h"
 #include "agent/exec.h"
 #include "agent/warm.h"
 #include "base/mask.h"
@@ -31,6 +32,19 @@ struct pipe_end {
     struct mono look_at;
     struct mask_stream mask; /* of a run that has secrets */
     struct mono quiet_at;    /* let go what it holds then */
+};
+
+/* A run in a container: the helper that makes it and removes it, and what that said (container_run.h). */
+struct box {
+    pid_t pid;
+    int fd; /* what it says */
+    char line[1500];
+    size_t len;
+    pid_t first; /* the container's first process, as seen here */
+    char *failure;
+    bool is_cleared;     /* nothing of the container is left */
+    struct mono give_up; /* the helper itself is ended then */
+    char name[CONTAINER_NAME_BYTES];
 };
 
 struct process {
@@ -65,6 +79,8 @@ struct process {
     char *text;  /* what it did when a limit ended it, in a sentence; NULL: none did */
     char *note;  /* the same in lines */
     char mark[128];
+    struct box *box; /* NULL: on the machine itself, or its container has ended */
+    bool is_boxed;
 };
 
 struct exec {
@@ -95,11 +111,25 @@ void exec_advance(struct exec *x, struct process *p, struct mono now);
 void exec_started(struct exec *x, struct process *p, const struct spool_started *st);
 void exec_start_failed(struct exec *x, struct process *p, const char *text); /* why, for people; p is gone */
 void exec_start_free(struct start *s);                                       /* NULL is fine */
-void exec_start_plain(struct exec *x, struct process *p);                    /* by fork and exec */
+void exec_pipes_begin(struct process *p, struct mono now); /* its pipes are read from here on */
+void exec_start_plain(struct exec *x, struct process *p);  /* by fork and exec */
 
 /* exec_warm.c: by a fork of what has RSpec loaded. False: that is not possible, or not worth it. */
 bool exec_start_warm(struct exec *x, struct process *p, const struct frame_run_spec *spec);
 struct warm *exec_warm_new(struct exec *x);
+
+/* exec_container.c */
+/* The starter of a run that goes into a container. */
+void exec_start_boxed(struct exec *x, struct process *p, const struct frame_run_spec *spec,
+                      const struct exec_box *box);
+void exec_box_signal(struct exec *x, struct process *p, struct mono now, enum agent_signal sig);
+void exec_box_read(struct exec *x, struct process *p,
+                   struct mono now); /* what its helper said; p may be gone then */
+bool exec_box_reaped(struct exec *x, struct mono now, pid_t pid,
+                     int status); /* false: it is no such helper */
+void exec_box_tick(struct exec *x, struct process *p, struct mono now);
+void exec_box_leave(struct exec *x, struct process *p); /* the run does without it from here on */
+size_t exec_box_pids(const struct process *p, pid_t *pids, size_t max); /* of all in the container */
 
 /* exec_stream.c */
 /* Bytes of a stream to the spool, to what reads them, and to the core. */

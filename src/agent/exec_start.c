@@ -145,7 +145,7 @@ static const char *refusal(struct exec *x, struct process *p, const struct frame
         s->no_disk = true;
         return "the disk of the server is full";
     }
-    if (!cgroup_limit(group_of(x, p->slot), spec->memory_max_bytes, spec->pids_max))
+    if (!p->is_boxed && !cgroup_limit(group_of(x, p->slot), spec->memory_max_bytes, spec->pids_max))
         return "this server has no control groups that could limit memory or processes";
     if (!mask_make(p, spec))
         return arena_printf(&s->arena, "its secrets have more than %zu bytes", MASK_SECRETS_BYTES_MAX);
@@ -163,8 +163,27 @@ void exec_start_failed(struct exec *x, struct process *p, const char *text)
                                        .run = p->run,
                                        .wall = wall_now(),
                                        .no_disk = p->start->no_disk,
+                                       .is_not_ready = p->is_boxed,
                                        .text = slice_of(text)});
     exec_process_free(x, p);
+}
+
+void exec_pipes_begin(struct process *p, struct mono now)
+{
+    struct start *s = p->start;
+
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        if (s->from[i] < 0)
+            continue;
+        p->pipe[i] = (struct pipe_end){.fd = s->from[i],
+                                       .every_us = EXEC_LOOK_EVERY_US,
+                                       .look_at = mono_add_ms(now, FIRST_LOOK_MS),
+                                       .quiet_at = MONO_NEVER};
+        if (p->mask != NULL)
+            mask_stream_init(&p->pipe[i].mask, p->mask);
+        (void)fcntl(p->pipe[i].fd, F_SETFL, O_NONBLOCK); /* the reader's end only */
+        s->from[i] = -1;
+    }
 }
 
 void exec_started(struct exec *x, struct process *p, const struct spool_started *st)
@@ -175,17 +194,7 @@ void exec_started(struct exec *x, struct process *p, const struct spool_started 
     p->pid = (pid_t)st->pid;
     p->phase = PHASE_RUNNING;
     spool_started(x->opts.spool, p->run, st);
-    for (int i = 0; i < STREAM_COUNT; i++) {
-        p->pipe[i] = (struct pipe_end){.fd = s->from[i],
-                                       .every_us = EXEC_LOOK_EVERY_US,
-                                       .look_at = mono_add_ms(now, FIRST_LOOK_MS),
-                                       .quiet_at = MONO_NEVER};
-        if (p->mask != NULL)
-            mask_stream_init(&p->pipe[i].mask, p->mask);
-        if (p->pipe[i].fd >= 0)
-            (void)fcntl(p->pipe[i].fd, F_SETFL, O_NONBLOCK); /* the reader's end only */
-        s->from[i] = -1;
-    }
+    exec_pipes_begin(p, now);
     p->start = NULL;
     exec_start_free(s);
     x->opts.post(x->opts.ctx, now,
@@ -193,19 +202,6 @@ void exec_started(struct exec *x, struct process *p, const struct spool_started 
 }
 
 /* ---- the plain way ---- */
-
-static const char *start_error(struct arena *a, const char *name, const char *cwd, const char *step,
-                               int error)
-{
-    if (strcmp(step, "chdir") == 0)
-        return arena_printf(a, "the folder %s cannot be entered: %s", cwd, strerror(error));
-    if (error == ENOENT && strchr(name, '/') == NULL)
-        return arena_printf(a, "%.200s: command not found on this server", name);
-    if (error == ENOENT)
-        return arena_printf(a, "%.200s: no such file on this server (or the program its first line names)",
-                            name);
-    return arena_printf(a, "%.200s: %s", name, strerror(error));
-}
 
 void exec_start_plain(struct exec *x, struct process *p)
 {
@@ -225,7 +221,7 @@ void exec_start_plain(struct exec *x, struct process *p)
     l.n_joins = cgroup_join_fds(group_of(x, p->slot), joins);
     pid = launch_child(&l, &s->arena, &step);
     if (pid < 0) {
-        exec_start_failed(x, p, start_error(&s->arena, s->argv[0], p->cwd, step, errno));
+        exec_start_failed(x, p, launch_error(&s->arena, &l, step, errno, "on this server"));
         return;
     }
     st.pid = (uint32_t)pid;
@@ -234,7 +230,8 @@ void exec_start_plain(struct exec *x, struct process *p)
 
 /* ---- the run comes in ---- */
 
-void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd)
+void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot, const char *cwd,
+                const struct exec_box *box)
 {
     struct process *p = xcalloc(1, sizeof(*p));
     struct start *s = start_new();
@@ -246,6 +243,7 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
     p->phase = PHASE_STARTING;
     p->start = s;
     p->cwd = xstrdup(cwd);
+    p->is_boxed = box != NULL;
     for (int i = 0; i < STREAM_COUNT; i++)
         p->pipe[i] = (struct pipe_end){.fd = -1, .quiet_at = MONO_NEVER};
     x->slots[slot] = p;
@@ -260,6 +258,11 @@ void exec_spawn(struct exec *x, const struct frame_run_spec *spec, uint32_t slot
         return;
     }
     s->argv = run_argv(&s->arena, spec, x->adapter_rspec, x->pytest_folder);
+    if (box != NULL) {
+        readers_make(x, p, spec);
+        exec_start_boxed(x, p, spec, box);
+        return;
+    }
     s->envp = run_env(&s->arena, spec,
                       &(struct run_env_opts){.slot = slot,
                                              .has_channel = has_channel(spec),

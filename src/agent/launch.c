@@ -5,11 +5,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CANDIDATES_MAX 64
 
-enum step { STEP_EXEC, STEP_CHDIR };
+enum step { STEP_EXEC, STEP_CHDIR, STEP_USER };
+
+static const char *const step_names[] = {[STEP_EXEC] = "exec", [STEP_CHDIR] = "chdir", [STEP_USER] = "user"};
 
 /* What the child needs, made before the fork: it shares our memory and must not allocate. */
 struct plan {
@@ -66,6 +69,14 @@ static void plan_paths(struct plan *p, struct arena *a)
     }
 }
 
+/* The system calls themselves: a C library would stop threads that there are none of, in memory that is not ours. */
+static bool become(const struct launch_user *u)
+{
+    return syscall(SYS_setgroups, u->n_groups, u->groups) == 0 &&
+           syscall(SYS_setresgid, u->gid, u->gid, u->gid) == 0 &&
+           syscall(SYS_setresuid, u->uid, u->uid, u->uid) == 0;
+}
+
 /* In the child, on the parent's memory. Only system calls from here. */
 static _Noreturn void child(struct plan *p)
 {
@@ -82,9 +93,18 @@ static _Noreturn void child(struct plan *p)
             continue; /* a group that is gone: /proc is walked at the run's end */
     (void)dup2(l->in, 0);
     (void)dup2(l->out, 1);
-    (void)dup2(l->out, 2);
+    (void)dup2(l->err > 0 ? l->err : l->out, 2);
     if (l->results >= 0)
         (void)dup2(l->results, 3);
+    if (l->side == 4)
+        (void)fcntl(4, F_SETFD, 0);
+    else if (l->side > 0)
+        (void)dup2(l->side, 4);
+    if (l->as != NULL && !become(l->as)) {
+        p->error = errno;
+        p->step = STEP_USER;
+        _exit(127);
+    }
     if (l->cwd != NULL && chdir(l->cwd) != 0) {
         p->error = errno;
         p->step = STEP_CHDIR;
@@ -127,10 +147,26 @@ pid_t launch_child(const struct launch *l, struct arena *a, const char **retstep
         child(&p);
     *retstep = "fork";
     if (pid > 0 && p.error != 0) {
-        *retstep = p.step == STEP_CHDIR ? "chdir" : "exec";
+        *retstep = step_names[p.step];
         errno = p.error;
         /* The loop reaps it as a child it does not know. */
         return -1;
     }
     return pid;
+}
+
+const char *launch_error(struct arena *a, const struct launch *l, const char *step, int error,
+                         const char *place)
+{
+    const char *name = l->argv[0];
+
+    if (strcmp(step, "chdir") == 0)
+        return arena_printf(a, "the folder %s cannot be entered: %s", l->cwd, strerror(error));
+    if (strcmp(step, "user") == 0)
+        return arena_printf(a, "user %ld cannot be become: %s", (long)l->as->uid, strerror(error));
+    if (error == ENOENT && strchr(name, '/') == NULL)
+        return arena_printf(a, "%.200s: command not found %s", name, place);
+    if (error == ENOENT)
+        return arena_printf(a, "%.200s: no such file %s (or the program its first line names)", name, place);
+    return arena_printf(a, "%.200s: %s", name, strerror(error));
 }

@@ -6,6 +6,8 @@
 
 #include "agent/agent_core.h"
 #include "agent/artifacts.h"
+#include "agent/container_tidy.h"
+#include "agent/inside.h"
 #include "agent/report_files.h"
 #include "agent/serve.h"
 #include "agent/sha256.h"
@@ -24,6 +26,8 @@ static const char usage[] =
     "wrata-agent channel SOCKET PARAMS                git's way to the controller\n"
     "wrata-agent reports START whole|cut GLOB...      a run's report files, for the agent\n"
     "wrata-agent artifacts DIR RUN START ...          what a run leaves to be kept, for the agent\n"
+    "wrata-agent container VERB ...                   runs in containers, for the agent\n"
+    "wrata-agent inside                               the first process of such a container\n"
     "wrata-agent version\n"
     "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
     "--no-cgroup: do without control groups even where there are some.\n";
@@ -106,6 +110,10 @@ int main(int argc, char **argv)
         return artifacts_main(argc - 2, argv + 2);
     if (strcmp(command, "reports") == 0)
         return report_files_main(argc - 2, argv + 2);
+    if (strcmp(command, "container") == 0)
+        return container_main(argc - 2, argv + 2);
+    if (strcmp(command, "inside") == 0)
+        return inside_main();
     if (strcmp(command, "channel") == 0 && argc == 4)
         return end_of(attach_channel(argv[2], argv[3], &why), &why);
     if ((strcmp(command, "attach") != 0 && strcmp(command, "serve") != 0) || !parse(argc, argv, &a)) {

@@ -1,5 +1,6 @@
 /* ready.c - see ready.h. A slot's job goes through:
  *
+ *     image      the launch's image is fetched          (of a launch that has one; others of it wait)
  *     wait       somebody else makes the environment    (or it is there, or it failed a moment ago)
  *     clear      what an earlier try left goes
  *     steps      one command after the other
@@ -20,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/container_call.h"
+#include "agent/container_run.h"
 #include "agent/exec.h"
 #include "agent/ready_private.h"
 #include "base/log.h"
@@ -27,6 +30,7 @@
 #define KILL_GRACE_MS 5000
 #define OWN_LIMIT_MS 600000 /* of our own commands: git, rm, tar */
 #define TRIES 2u
+#define IMAGE_LIMIT_MS 2100000 /* of fetching an image, tried once more: 35 minutes */
 
 struct ready *ready_new(const struct ready_opts *opts)
 {
@@ -48,7 +52,7 @@ static void job_free(struct ready *r, uint32_t slot)
         return;
     r->jobs[slot] = NULL;
     if (j->pid > 0)
-        (void)kill(-j->pid, SIGKILL);
+        (void)kill(j->is_boxed ? j->pid : -j->pid, j->is_boxed ? SIGQUIT : SIGKILL);
     if (j->fd >= 0)
         (void)close(j->fd);
     arena_done(&j->arena);
@@ -71,6 +75,33 @@ void ready_free(struct ready *r)
     free(r);
 }
 
+/* Where things lie in an environment. */
+static const struct {
+    const char *name;
+    const char *path;
+} places[] = {{"WRATA_CACHE", ""}, {"BUNDLE_PATH", "/bundle"}, {"npm_config_cache", "/npm"}};
+
+size_t ready_places(const struct ready *r, const char *name, struct arena *a, const char **lines)
+{
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        lines[i] = arena_printf(a, "%s=%s/cache/ready/%s%s", places[i].name, r->dir, name, places[i].path);
+    return ARRAY_LEN(places);
+}
+
+/* A variable of the run; NULL: it has none of that name. */
+static const char *value_of(const struct frame_run_spec *spec, const char *name, struct arena *a)
+{
+    size_t n = strlen(name);
+
+    for (uint32_t i = 0; i < spec->n_env; i++) {
+        struct slice s = spec->env[i].s;
+
+        if (s.len > n && memcmp(s.ptr, name, n) == 0 && s.ptr[n] == '=')
+            return arena_strndup(a, s.ptr + n + 1, s.len - n - 1);
+    }
+    return NULL;
+}
+
 void ready_expect(struct ready *r, uint32_t slot, const struct frame_run_spec *spec, const char *tree)
 {
     struct slice *lines;
@@ -80,15 +111,20 @@ void ready_expect(struct ready *r, uint32_t slot, const struct frame_run_spec *s
     CHECK(slot < AGENT_SLOTS_MAX);
     job_free(r, slot);
     r->used[slot][0] = '\0';
-    if (spec->n_setup == 0 || spec->project == 0)
+    r->grounds[slot] = (struct container_ground){0};
+    if (spec->n_setup == 0)
         return;
     j = xcalloc(1, sizeof(*j));
     j->run = spec->run;
     j->project = spec->project;
+    j->launch = spec->launch;
     j->fd = -1;
     (void)snprintf(j->tree, sizeof(j->tree), "%s", tree);
     (void)snprintf(j->commit, sizeof(j->commit), "%.*s", (int)spec->commit.len, spec->commit.ptr);
     arena_init(&j->arena);
+    j->server = value_of(spec, "WRATA_SERVER", &j->arena);
+    if (j->server == NULL)
+        j->server = "";
     lines = arena_alloc(&j->arena, spec->n_setup * sizeof(*lines));
     for (uint32_t i = 0; i < spec->n_setup; i++) {
         struct slice s = spec->setup[i].s;
@@ -98,30 +134,18 @@ void ready_expect(struct ready *r, uint32_t slot, const struct frame_run_spec *s
     if (setup_read(lines, spec->n_setup, &j->arena, &j->setup, &why) != ERR_OK)
         (void)snprintf(j->bad, sizeof(j->bad), "%.250s", why.text);
     r->jobs[slot] = j;
-    if (j->setup.n_steps == 0 && j->bad[0] == '\0')
+    if (spec->project == 0)
+        j->setup.n_steps = 0;
+    j->has_image = j->setup.container.image.len > 0;
+    if (j->setup.n_steps == 0 && !j->has_image && j->bad[0] == '\0')
         job_free(r, slot);
-}
-
-/* Where things lie in an environment. */
-static const struct {
-    const char *name;
-    const char *path;
-} places[] = {{"WRATA_CACHE", ""}, {"BUNDLE_PATH", "/bundle"}, {"npm_config_cache", "/npm"}};
-
-static bool has_name(const struct frame_run_spec *spec, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (uint32_t i = 0; i < spec->n_env; i++)
-        if (spec->env[i].s.len > n && memcmp(spec->env[i].s.ptr, name, n) == 0 &&
-            spec->env[i].s.ptr[n] == '=')
-            return true;
-    return false;
 }
 
 void ready_env(const struct ready *r, uint32_t slot, struct frame_run_spec *spec, struct arena *lists)
 {
+    const char *lines[READY_PLACES];
     struct wire_text *env;
+    size_t n;
 
     if (r->used[slot][0] == '\0')
         return;
@@ -129,10 +153,21 @@ void ready_env(const struct ready *r, uint32_t slot, struct frame_run_spec *spec
     if (spec->n_env > 0)
         memcpy(env, spec->env, spec->n_env * sizeof(*env));
     spec->env = env;
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
-        if (!has_name(spec, places[i].name))
-            env[spec->n_env++].s = slice_of(arena_printf(lists, "%s=%s/cache/ready/%s%s", places[i].name,
-                                                         r->dir, r->used[slot], places[i].path));
+    n = ready_places(r, r->used[slot], lists, lines);
+    for (size_t i = 0; i < n; i++)
+        if (value_of(spec, places[i].name, lists) == NULL)
+            env[spec->n_env++].s = slice_of(lines[i]);
+}
+
+const struct container_ground *ready_ground(const struct ready *r, uint32_t slot, struct arena *a,
+                                            const char **retenvironment)
+{
+    *retenvironment = NULL;
+    if (r->grounds[slot].engine == ENGINE_NONE)
+        return NULL;
+    if (r->used[slot][0] != '\0')
+        *retenvironment = arena_printf(a, "%s/cache/ready/%s", r->dir, r->used[slot]);
+    return &r->grounds[slot];
 }
 
 /* ---- what people read ---- */
@@ -217,10 +252,11 @@ static char **step_env(struct ready *r, const struct ready_job *j)
     struct arena *a = &r->arena;
     size_t n;
     char **env = exec_base_env(a, j->setup.n_env + 8, &n);
-    const char *cache = arena_printf(a, "%s/cache/ready/%s", r->dir, j->name);
+    const char *lines[READY_PLACES];
+    size_t n_lines = ready_places(r, j->name, a, lines);
 
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
-        env[n++] = arena_printf(a, "%s=%s%s", places[i].name, cache, places[i].path);
+    for (size_t i = 0; i < n_lines; i++)
+        env[n++] = arena_strdup(a, lines[i]);
     env[n++] = arena_printf(a, "WRATA_COMMIT=%s", j->commit);
     env[n++] = arena_printf(a, "WRATA_AGENT_RUN=%.60s/ready/", r->mark);
     for (uint32_t i = 0; i < j->setup.n_env; i++) {
@@ -240,23 +276,35 @@ static char **step_env(struct ready *r, const struct ready_job *j)
 static void job_fail(struct ready *r, uint32_t slot, struct mono now, const char *text);
 static void job_next(struct ready *r, uint32_t slot, struct mono now, int status);
 
-static void job_child(struct ready *r, uint32_t slot, struct mono now, char *const *argv, char *const *env,
-                      int64_t limit_ms)
+static void job_begin(struct ready_job *j, struct mono now, int64_t limit_ms)
+{
+    j->tail_len = 0;
+    j->is_late = j->is_killed = j->is_boxed = false;
+    j->deadline = mono_add_ms(now, limit_ms);
+}
+
+static void not_started(struct ready *r, uint32_t slot, struct mono now, const char *why)
 {
     struct ready_job *j = r->jobs[slot];
 
-    j->tail_len = 0;
-    j->is_late = j->is_killed = false;
-    j->deadline = mono_add_ms(now, limit_ms);
-    j->pid = ready_start_child(r, argv, env, j->tree, &j->fd);
-    if (j->pid > 0)
-        return;
     j->pid = 0;
-    (void)snprintf(j->tail, sizeof(j->tail), "%.200s: %s", argv[0],
-                   errno == ENOENT ? "command not found on this server" : strerror(errno));
+    (void)snprintf(j->tail, sizeof(j->tail), "%s", why);
     j->tail_len = strlen(j->tail);
     say_line(r, j, now, j->tail);
     job_next(r, slot, now, 127 << 8);
+}
+
+static void job_child(struct ready *r, uint32_t slot, struct mono now, char *const *argv, char *const *env,
+                      const char *cwd, int64_t limit_ms)
+{
+    struct ready_job *j = r->jobs[slot];
+
+    job_begin(j, now, limit_ms);
+    j->pid = ready_start_child(r, argv, env, cwd, &j->fd);
+    if (j->pid < 0)
+        not_started(r, slot, now,
+                    arena_printf(&r->arena, "%.200s: %s", argv[0],
+                                 errno == ENOENT ? "command not found on this server" : strerror(errno)));
 }
 
 /* ---- one environment, many slots ---- */
@@ -272,7 +320,7 @@ static const struct ready_failure *failure_of(const struct ready *r, const char 
 static uint32_t maker_of(const struct ready *r, const char *name)
 {
     for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++)
-        if (r->jobs[i] != NULL && r->jobs[i]->stage >= STAGE_CLEAR && r->jobs[i]->stage <= STAGE_PACK &&
+        if (r->jobs[i] != NULL && r->jobs[i]->stage >= STAGE_IMAGE && r->jobs[i]->stage <= STAGE_PACK &&
             strcmp(r->jobs[i]->name, name) == 0)
             return i;
     return AGENT_NO_SLOT;
@@ -282,8 +330,10 @@ static void job_done(struct ready *r, uint32_t slot, struct mono now, const char
 {
     struct ready_job *j = r->jobs[slot];
 
-    if (error == NULL)
+    if (error == NULL && j->setup.n_steps > 0)
         memcpy(r->used[slot], j->name, sizeof(j->name));
+    if (error == NULL && j->has_image)
+        r->grounds[slot] = j->ground;
     r->opts.post(r->opts.ctx, now,
                  &(struct agent_event){.kind = AG_EV_PREPARED,
                                        .slot = slot,
@@ -299,10 +349,7 @@ static void clear(struct ready *r, uint32_t slot, struct mono now)
 
     j->stage = STAGE_CLEAR;
     j->step = 0;
-    job_child(
-        r, slot, now,
-        (char *[]){"rm", "-rf", "--", arena_printf(&r->arena, "%s/cache/ready/%s", r->dir, j->name), NULL},
-        ready_own_env(r), OWN_LIMIT_MS);
+    job_child(r, slot, now, ready_remove_argv(r, j->name, j->name), ready_own_env(r), r->dir, OWN_LIMIT_MS);
 }
 
 /* The key is known: use what is there, wait for who makes it, or make it. */
@@ -340,7 +387,7 @@ static void use_or_make(struct ready *r, uint32_t slot, struct mono now)
         job_child(r, slot, now,
                   (char *[]){"tar", "-xf",
                              arena_printf(&r->arena, "%s/cache/ready/%s/tree.tar", r->dir, j->name), NULL},
-                  ready_own_env(r), OWN_LIMIT_MS);
+                  ready_own_env(r), j->tree, OWN_LIMIT_MS);
     } else {
         j->tries = 1;
         j->began = now;
@@ -349,12 +396,50 @@ static void use_or_make(struct ready *r, uint32_t slot, struct mono now)
     }
 }
 
-/* Those that waited for this environment go on. */
+/* ---- the image ---- */
+
+static void with_ground(struct ready *r, uint32_t slot, struct mono now);
+
+/* Use the image as it was found, wait for who fetches it, or fetch it. */
+static void use_or_fetch(struct ready *r, uint32_t slot, struct mono now)
+{
+    struct ready_job *j = r->jobs[slot];
+    const struct container_ground *known = ready_image_known(r, j->name);
+    const struct ready_failure *f = failure_of(r, j->name, now);
+    uint32_t maker = maker_of(r, j->name);
+    char text[1200];
+
+    arena_reset(&r->arena);
+    if (known != NULL) {
+        j->ground = *known;
+        with_ground(r, slot, now);
+    } else if (f != NULL) {
+        memcpy(text, f->text, sizeof(text));
+        say_line(r, j, now, text);
+        job_done(r, slot, now, text);
+    } else if (maker != AGENT_NO_SLOT) {
+        (void)snprintf(text, sizeof(text),
+                       "its image is being fetched for run %" PRIu64 " already, see its log; waiting",
+                       r->jobs[maker]->run);
+        if (j->stage != STAGE_WAIT)
+            say_line(r, j, now, text);
+        j->stage = STAGE_WAIT;
+    } else {
+        j->stage = STAGE_IMAGE;
+        job_child(r, slot, now, ready_image_argv(r, slot), engine_env(&r->arena), r->dir, IMAGE_LIMIT_MS);
+    }
+}
+
+/* Those that waited for this image or environment go on. */
 static void wake(struct ready *r, const char *name, struct mono now)
 {
     for (uint32_t i = 0; i < AGENT_SLOTS_MAX; i++)
-        if (r->jobs[i] != NULL && r->jobs[i]->stage == STAGE_WAIT && strcmp(r->jobs[i]->name, name) == 0)
-            use_or_make(r, i, now);
+        if (r->jobs[i] != NULL && r->jobs[i]->stage == STAGE_WAIT && strcmp(r->jobs[i]->name, name) == 0) {
+            if (strncmp(name, "image-", 6) == 0)
+                use_or_fetch(r, i, now);
+            else
+                use_or_make(r, i, now);
+        }
 }
 
 static void job_fail(struct ready *r, uint32_t slot, struct mono now, const char *text)
@@ -378,12 +463,29 @@ static void job_fail(struct ready *r, uint32_t slot, struct mono now, const char
         wake(r, name, now);
 }
 
+static void image_came(struct ready *r, uint32_t slot, struct mono now)
+{
+    char name[READY_NAME_BYTES];
+    const char *why;
+
+    arena_reset(&r->arena);
+    memcpy(name, r->jobs[slot]->name, sizeof(name));
+    why = ready_image_take(r, slot);
+    if (why != NULL) {
+        job_fail(r, slot, now, why);
+        return;
+    }
+    with_ground(r, slot, now);
+    wake(r, name, now);
+}
+
 /* ---- the steps ---- */
 
 static void begin_step(struct ready *r, uint32_t slot, struct mono now)
 {
     struct ready_job *j = r->jobs[slot];
     const struct setup_step *s = &j->setup.steps[j->step];
+    const char *fault;
     char **argv;
     struct buf b;
 
@@ -403,7 +505,14 @@ static void begin_step(struct ready *r, uint32_t slot, struct mono now)
     tell_step(r, slot, now, buf_str(&b));
     buf_done(&b);
     j->stage = STAGE_STEP;
-    job_child(r, slot, now, argv, step_env(r, j), s->limit_ms);
+    if (!j->has_image) {
+        job_child(r, slot, now, argv, step_env(r, j), j->tree, s->limit_ms);
+        return;
+    }
+    job_begin(j, now, s->limit_ms);
+    fault = ready_step_boxed(r, j);
+    if (fault != NULL)
+        not_started(r, slot, now, fault);
 }
 
 static void step_failed(struct ready *r, uint32_t slot, struct mono now, int status)
@@ -446,7 +555,7 @@ static void pack(struct ready *r, uint32_t slot, struct mono now)
     job_child(r, slot, now,
               (char *[]){"sh", "-c", arena_strdup(&r->arena, script), "pack",
                          arena_printf(&r->arena, "%s/cache/ready/%s", r->dir, j->name), NULL},
-              ready_own_env(r), OWN_LIMIT_MS);
+              ready_own_env(r), j->tree, OWN_LIMIT_MS);
 }
 
 static void made(struct ready *r, uint32_t slot, struct mono now)
@@ -475,6 +584,9 @@ static void job_next(struct ready *r, uint32_t slot, struct mono now, int status
     char path[160];
 
     switch (j->stage) {
+    case STAGE_IMAGE:
+        image_came(r, slot, now);
+        break;
     case STAGE_CLEAR:
         (void)snprintf(path, sizeof(path), "cache/ready/%s", j->name);
         if (!ok || (mkdir(path, 0700) != 0 && errno != EEXIST))
@@ -510,6 +622,21 @@ static void job_next(struct ready *r, uint32_t slot, struct mono now, int status
     }
 }
 
+/* What the slot's runs run on is known: the steps. */
+static void with_ground(struct ready *r, uint32_t slot, struct mono now)
+{
+    struct ready_job *j = r->jobs[slot];
+
+    j->stage = STAGE_NONE;
+    j->name[0] = '\0';
+    if (j->setup.n_steps == 0)
+        job_done(r, slot, now, NULL);
+    else if (ready_name_make(j))
+        use_or_make(r, slot, now);
+    else
+        job_fail(r, slot, now, "its folder on the server cannot be made");
+}
+
 bool ready_start(struct ready *r, struct mono now, uint32_t slot)
 {
     struct ready_job *j = r->jobs[slot];
@@ -517,12 +644,14 @@ bool ready_start(struct ready *r, struct mono now, uint32_t slot)
     if (j == NULL)
         return false;
     arena_reset(&r->arena);
-    if (j->bad[0] != '\0')
+    if (j->bad[0] != '\0') {
         job_fail(r, slot, now, j->bad);
-    else if (ready_name_make(j))
-        use_or_make(r, slot, now);
-    else
-        job_fail(r, slot, now, "its folder on the server cannot be made");
+    } else if (j->has_image) {
+        ready_image_name(j);
+        use_or_fetch(r, slot, now);
+    } else {
+        with_ground(r, slot, now);
+    }
     return true;
 }
 
@@ -553,7 +682,7 @@ static void job_read(struct ready *r, struct ready_job *j, struct mono now)
             return;
         }
         keep_tail(j, text, (size_t)n);
-        if (j->stage == STAGE_STEP)
+        if (j->stage == STAGE_STEP || (j->stage == STAGE_IMAGE && j->said < READY_IMAGE_LOG_BYTES_MAX))
             say(r, j, now, text, (size_t)n);
     }
 }
@@ -570,6 +699,8 @@ bool ready_reaped(struct ready *r, struct mono now, pid_t pid, int status)
         if (j == NULL || j->pid != pid)
             continue;
         (void)kill(-pid, SIGKILL); /* what a step left running would write into what others use */
+        if (j->is_boxed && (WIFSIGNALED(status) || WEXITSTATUS(status) == CONTAINER_STEP_FAILED))
+            r->opts.leave(r->opts.ctx, 0, j->box);
         j->pid = 0;
         job_read(r, j, now);
         if (j->fd >= 0)
@@ -618,8 +749,12 @@ void ready_tick(struct ready *r, struct mono now)
 
         if (j == NULL || j->pid <= 0 || j->is_killed || mono_before(now, j->deadline))
             continue;
-        (void)kill(-j->pid, j->is_late ? SIGKILL : SIGTERM);
-        j->is_killed = j->is_late;
+        if (!j->is_boxed) {
+            (void)kill(-j->pid, j->is_late ? SIGKILL : SIGTERM);
+            j->is_killed = j->is_late;
+        } else { /* its helper ends the container, and then itself */
+            (void)kill(j->pid, !j->is_late ? SIGTERM : SIGQUIT);
+        }
         j->is_late = true;
         j->deadline = mono_add_ms(now, KILL_GRACE_MS);
     }

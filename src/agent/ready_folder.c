@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/container_run.h"
 #include "agent/exec.h"
 #include "agent/launch.h"
 #include "agent/ready_private.h"
@@ -36,6 +37,10 @@ bool ready_name_make(struct ready_job *j)
 
     buf_init(&b, KEY_TEXT_MAX);
     buf_printf(&b, "wrata environment 1\nproject %" PRIu64 "\n", j->project);
+    if (j->has_image) {
+        buf_printf(&b, "image %s\n", j->ground.image.id);
+        put_slice(&b, "user", j->setup.container.user);
+    }
     for (uint32_t i = 0; i < j->setup.n_steps; i++) {
         buf_puts(&b, "step\n");
         for (uint32_t k = 0; k < j->setup.steps[i].n_argv; k++)
@@ -130,8 +135,7 @@ void ready_old_ones_go(struct ready *r, uint64_t project)
     if (rename(arena_printf(&r->arena, "cache/ready/%s", oldest), GONE) != 0 && errno != ENOTEMPTY &&
         errno != EEXIST)
         return;
-    r->removing =
-        ready_start_child(r, (char *[]){"rm", "-rf", "--", GONE, NULL}, ready_own_env(r), r->dir, &fd);
+    r->removing = ready_start_child(r, ready_remove_argv(r, oldest, "gone"), ready_own_env(r), r->dir, &fd);
     if (r->removing < 0)
         r->removing = 0;
     if (fd >= 0)
@@ -139,6 +143,38 @@ void ready_old_ones_go(struct ready *r, uint64_t project)
 }
 
 /* ---- children ---- */
+
+int ready_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return -1;
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+char **ready_remove_argv(struct ready *r, const char *name, const char *folder)
+{
+    char **argv = arena_alloc(&r->arena, 8 * sizeof(*argv));
+    char *path = arena_printf(&r->arena, "%s/cache/ready/%s", r->dir, folder);
+    size_t n = 0;
+
+    if (access(arena_printf(&r->arena, LENT_FOLDER "/%s", name), F_OK) ==
+        0) { /* some are a container user's */
+        argv[n++] = arena_strdup(&r->arena, "/proc/self/exe");
+        argv[n++] = arena_strdup(&r->arena, "container");
+        argv[n++] = arena_strdup(&r->arena, "clear");
+        argv[n++] = r->mark;
+        argv[n++] = arena_printf(&r->arena, "%016" PRIx64, r->opts.incarnation);
+        argv[n++] = arena_strdup(&r->arena, name);
+    } else {
+        argv[n++] = arena_strdup(&r->arena, "rm");
+        argv[n++] = arena_strdup(&r->arena, "-rf");
+        argv[n++] = arena_strdup(&r->arena, "--");
+    }
+    argv[n++] = path;
+    argv[n] = NULL;
+    return argv;
+}
 
 pid_t ready_start_child(struct ready *r, char *const *argv, char *const *env, const char *cwd, int *retfd)
 {
@@ -148,7 +184,7 @@ pid_t ready_start_child(struct ready *r, char *const *argv, char *const *env, co
     pid_t pid;
     int e;
 
-    if (pipe2(fds, O_CLOEXEC) != 0)
+    if (ready_pipe(fds) != 0)
         return -1;
     l.out = fds[1];
     pid = launch_child(&l, &r->arena, &step);
@@ -159,7 +195,6 @@ pid_t ready_start_child(struct ready *r, char *const *argv, char *const *env, co
         errno = e;
         return -1;
     }
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
     *retfd = fds[0];
     return pid;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/container_order.h"
 #include "agent/launch.h"
 #include "base/mask.h"
 
@@ -108,11 +109,29 @@ static char *python_path(struct arena *a, char *const *env, const char *folder)
     return arena_printf(a, "PYTHONPATH=%s:%s", folder, path);
 }
 
+/* What a run is told of itself; at most so many lines. */
+#define TOLD_MAX 4
+
+static size_t told(struct arena *a, const struct run_env_opts *opts, char **lines)
+{
+    size_t n = 0;
+
+    lines[n++] = arena_printf(a, "WRATA_SLOT=%u", opts->slot);
+    lines[n++] = opts->slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=")
+                                 : arena_printf(a, "TEST_ENV_NUMBER=%u", opts->slot + 1);
+    if (opts->has_channel)
+        lines[n++] = arena_strdup(a, "WRATA_RESULTS_FD=3");
+    lines[n++] = arena_strdup(a, opts->mark);
+    return n;
+}
+
 char **run_env(struct arena *a, const struct frame_run_spec *spec, const struct run_env_opts *opts,
                struct secret_env *secrets)
 {
     size_t n;
     char **env = exec_base_env(a, spec->n_env + spec->n_secrets + 8, &n);
+    char *lines[TOLD_MAX];
+    size_t n_lines;
 
     for (uint32_t i = 0; i < spec->n_env; i++)
         env_put(env, &n, arena_strndup(a, spec->env[i].s.ptr, spec->env[i].s.len));
@@ -121,18 +140,32 @@ char **run_env(struct arena *a, const struct frame_run_spec *spec, const struct 
     env[n] = NULL;
     if (!has_entry(env, "DISPLAY"))
         env_put(env, &n, arena_strdup(a, "DISPLAY=:0.0"));
-    env_put(env, &n, arena_printf(a, "WRATA_SLOT=%u", opts->slot));
-    env_put(env, &n,
-            opts->slot == 0 ? arena_strdup(a, "TEST_ENV_NUMBER=")
-                            : arena_printf(a, "TEST_ENV_NUMBER=%u", opts->slot + 1));
-    if (opts->has_channel)
-        env_put(env, &n, arena_strdup(a, "WRATA_RESULTS_FD=3"));
+    n_lines = told(a, opts, lines);
+    for (size_t i = 0; i < n_lines; i++)
+        env_put(env, &n, lines[i]);
     env[n] = NULL;
     if (slice_eq(spec->adapter, SLICE("pytest")) && opts->pytest_folder != NULL)
         env_put(env, &n, python_path(a, env, opts->pytest_folder));
-    env_put(env, &n, arena_strdup(a, opts->mark));
     env[n] = NULL;
     return env;
+}
+
+void run_env_boxed(struct arena *a, const struct frame_run_spec *spec, const struct run_env_opts *opts,
+                   struct inside_order *ret)
+{
+    char *lines[TOLD_MAX];
+    size_t n = told(a, opts, lines);
+
+    for (uint32_t i = 0; i < spec->n_env; i++)
+        order_add(a, &ret->env, arena_strndup(a, spec->env[i].s.ptr, spec->env[i].s.len));
+    for (size_t i = 0; i < n; i++)
+        order_add(a, &ret->env, lines[i]);
+    for (uint32_t i = 0; i < spec->n_secrets; i++)
+        order_add(a, &ret->secrets, arena_strndup(a, spec->secrets[i].s.ptr, spec->secrets[i].s.len));
+    order_add(a, &ret->defaults, "DISPLAY=:0.0");
+    order_add(a, &ret->defaults, "LANG=C.UTF-8");
+    if (slice_eq(spec->adapter, SLICE("pytest")) && opts->pytest_folder != NULL)
+        order_add(a, &ret->prepends, arena_printf(a, "PYTHONPATH=%s", opts->pytest_folder));
 }
 
 /* ---- arguments ---- */

@@ -26,6 +26,11 @@ struct run_env_opts {
 char **run_env(struct arena *a, const struct frame_run_spec *spec, const struct run_env_opts *opts,
                struct secret_env *secrets);
 
+/* The same for a run in a container: over what its image sets. Secrets are copied into `a`, for the order alone. */
+struct inside_order;
+void run_env_boxed(struct arena *a, const struct frame_run_spec *spec, const struct run_env_opts *opts,
+                   struct inside_order *ret);
+
 /* The command with the words that load the adapter. NULL: there is none of that framework. */
 char **run_argv(struct arena *a, const struct frame_run_spec *spec, const char *adapter_rspec,
                 const char *pytest_folder);

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "agent/agent_core.h"
+#include "agent/containers.h"
 #include "agent/crc32.h"
 #include "agent/exec.h"
 #include "agent/launch.h"
@@ -82,7 +83,8 @@ static bool is_known_pid(void *ctx, pid_t pid)
 {
     const struct serve *s = ctx;
 
-    return prepare_is_known_pid(s->prepare, pid) || ready_is_known_pid(s->ready, pid);
+    return prepare_is_known_pid(s->prepare, pid) || ready_is_known_pid(s->ready, pid) ||
+           containers_is_known_pid(s->containers, pid);
 }
 
 /* What `prepare` asks for comes behind the code. */
@@ -108,6 +110,32 @@ static void on_say(void *ctx, struct mono now, uint64_t run, struct slice bytes)
                                      .run = run,
                                      .stream = STREAM_LOG,
                                      .len = spool_len(s->spool, run, STREAM_LOG)});
+}
+
+static void on_leave(void *ctx, pid_t helper, const char *container)
+{
+    const struct serve *s = ctx;
+
+    containers_leave(s->containers, mono_now(), helper, container);
+}
+
+static bool spec_decode(struct serve *s, struct slice raw, struct frame *ret);
+
+static void on_mended(void *ctx, struct mono now, uint32_t slot, struct slice spec, const char *error)
+{
+    struct serve *s = ctx;
+    struct frame f;
+
+    CHECK(spec_decode(s, spec, &f));
+    if (error == NULL)
+        prepare_start(s->prepare, now, slot, &f.run_spec);
+    else
+        serve_post(s, now,
+                   &(struct agent_event){.kind = AG_EV_PREPARED,
+                                         .slot = slot,
+                                         .wall = wall_now(),
+                                         .is_not_ready = true,
+                                         .text = slice_of(error)});
 }
 
 static void act(struct serve *s, struct mono now, const struct agent_action *a);
@@ -210,17 +238,48 @@ static bool spec_decode(struct serve *s, struct slice raw, struct frame *ret)
            ret->type == FRAME_RUN_SPEC;
 }
 
+/* Every run in a container says in its log what it ran in. */
+static void spawn_boxed(struct serve *s, struct mono now, const struct agent_action *a,
+                        const struct frame_run_spec *spec, const struct container_ground *ground,
+                        const char *environment)
+{
+    struct exec_box box = {.ground = ground, .environment = environment};
+    struct slice image = {"", 0};
+    const char *line;
+
+    for (uint32_t i = 0; i < spec->n_setup; i++)
+        if (spec->setup[i].s.len > strlen(SETUP_IMAGE_KEY) &&
+            memcmp(spec->setup[i].s.ptr, SETUP_IMAGE_KEY, strlen(SETUP_IMAGE_KEY)) == 0)
+            image = (struct slice){spec->setup[i].s.ptr + strlen(SETUP_IMAGE_KEY),
+                                   spec->setup[i].s.len - strlen(SETUP_IMAGE_KEY)};
+    if (spec->project > 0)
+        box.git = arena_printf(&s->frames, "%s/cache/p%" PRIu64 ".git", s->dir, spec->project);
+    line = arena_printf(&s->frames, "[wrata: in a container of %.*s, %s, by %s %s]\n", (int)image.len,
+                        image.ptr, ground->image.digest, engine_name(ground->engine), ground->version);
+    on_say(s, now, spec->run, slice_of(line));
+    exec_spawn(s->exec, spec, a->slot, prepare_folder(s->prepare, a->slot, spec->project), &box);
+}
+
 static void start(struct serve *s, struct mono now, const struct agent_action *a)
 {
+    const struct container_ground *ground;
+    const char *environment;
+    const char *folder;
     struct frame f;
 
     CHECK(spec_decode(s, a->spec, &f)); /* we encoded it */
+    folder = prepare_folder(s->prepare, a->slot, f.run_spec.project);
     if (a->kind == AG_ACT_SPAWN) {
         ready_env(s->ready, a->slot, &f.run_spec, &s->frames);
-        exec_spawn(s->exec, &f.run_spec, a->slot, prepare_folder(s->prepare, a->slot, f.run_spec.project));
+        ground = ready_ground(s->ready, a->slot, &s->frames, &environment);
+        if (ground != NULL)
+            spawn_boxed(s, now, a, &f.run_spec, ground, environment);
+        else
+            exec_spawn(s->exec, &f.run_spec, a->slot, folder, NULL);
     } else {
-        ready_expect(s->ready, a->slot, &f.run_spec, prepare_folder(s->prepare, a->slot, f.run_spec.project));
-        prepare_start(s->prepare, now, a->slot, &f.run_spec);
+        ready_expect(s->ready, a->slot, &f.run_spec, folder);
+        if (!containers_mend(s->containers, a->slot, folder, a->spec))
+            prepare_start(s->prepare, now, a->slot, &f.run_spec);
     }
 }
 
@@ -310,7 +369,8 @@ static void reap(struct serve *s)
 
         /* A pid that nobody knows is an orphan that we adopted. */
         if (!exec_reaped(s->exec, now, pid, status, &ru) && !prepare_reaped(s->prepare, now, pid, status))
-            (void)ready_reaped(s->ready, now, pid, status);
+            (void)(ready_reaped(s->ready, now, pid, status) ||
+                   containers_reaped(s->containers, now, pid, status));
         serve_step(s, now, NULL);
     }
 }
@@ -392,6 +452,7 @@ static struct mono deadline_of(const struct serve *s, struct mono now)
 
     t = mono_min(t, prepare_deadline(s->prepare));
     t = mono_min(t, ready_deadline(s->ready));
+    t = mono_min(t, containers_deadline(s->containers));
     for (uint32_t i = 0; i < s->n_conns; i++)
         if (s->conns[i]->kind == CONN_NEW || (s->conns[i]->kind == CONN_LINK && s->conns[i]->out.len > 0))
             t = mono_min(t, s->conns[i]->deadline);
@@ -506,6 +567,7 @@ static void turn(struct serve *s, const sigset_t *sleep_mask)
     exec_tick(s->exec, now);
     prepare_tick(s->prepare, now);
     ready_tick(s->ready, now);
+    containers_tick(s->containers, now);
     serve_step(s, now, NULL);
     if (!mono_before(now, agent_deadline(s->agent)))
         serve_step(s, now, &(struct agent_event){.kind = AG_EV_TICK, .wall = wall_now()});
@@ -574,10 +636,10 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
 {
     struct agent_opts ao = {
         .instance = opts->instance, .version = WRATA_VERSION, .idle_exit_ms = opts->idle_exit_ms};
-    char dir[3072];
     char self[3072];
     char host[256] = "";
-    char facts[512];
+    char facts[900];
+    char containers[256];
     char hash[65] = "";
     char mark[96];
     struct setup_adapters adapters;
@@ -585,17 +647,19 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     ssize_t n;
     enum err e;
 
-    if (getcwd(dir, sizeof(dir)) == NULL)
+    if (getcwd(s->dir, sizeof(s->dir)) == NULL)
         return why_errno(reterr, ERR_IO, errno, "the present folder");
     e = setup_listen(&s->listen_fd, reterr);
     if (e == ERR_OK)
         e = spool_open(&(struct spool_opts){.dir = "spool"}, &s->spool, reterr);
     if (e != ERR_OK)
         return e;
-    (void)snprintf(mark, sizeof(mark), "%.48s-%08x", opts->instance, crc32_of(0, dir, strlen(dir)));
+    (void)snprintf(mark, sizeof(mark), "%.48s-%08x", opts->instance, crc32_of(0, s->dir, strlen(s->dir)));
     s->cgroup = opts->no_cgroup ? NULL : cgroup_open(mark);
     if (getrandom(&incarnation, sizeof(incarnation), 0) != sizeof(incarnation))
         incarnation = proc_boottime_us() ^ (uint64_t)getpid() << 40;
+    s->containers = containers_new(&(struct containers_opts){
+        .mark = mark, .incarnation = incarnation, .on_mended = on_mended, .ctx = s});
     (void)gethostname(host, sizeof(host) - 1);
     if (sha256_file("/proc/self/exe", hash) != ERR_OK)
         hash[0] = '\0';
@@ -603,20 +667,26 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     if (n <= 0)
         return why_errno(reterr, ERR_IO, errno, "/proc/self/exe");
     self[n] = '\0';
-    e = setup_adapters(dir, &adapters, reterr);
+    e = setup_adapters(s->dir, &adapters, reterr);
     if (e != ERR_OK)
         return e;
-    setup_facts(cgroup_facts(s->cgroup), facts, sizeof(facts));
+    containers_facts(s->containers, containers, sizeof(containers));
+    setup_facts(cgroup_facts(s->cgroup), containers, facts, sizeof(facts));
     ao.incarnation = incarnation;
     ao.hash = hash;
     ao.hostname = host;
     ao.facts = facts;
     s->agent = agent_new(&ao, mono_now());
-    s->prepare = prepare_new(&(struct prepare_opts){.dir = dir, .self = self, .post = on_code, .ctx = s});
-    s->ready = ready_new(
-        &(struct ready_opts){.dir = dir, .mark = mark, .post = serve_post, .say = on_say, .ctx = s});
+    s->prepare = prepare_new(&(struct prepare_opts){.dir = s->dir, .self = self, .post = on_code, .ctx = s});
+    s->ready = ready_new(&(struct ready_opts){.dir = s->dir,
+                                              .mark = mark,
+                                              .incarnation = incarnation,
+                                              .post = serve_post,
+                                              .say = on_say,
+                                              .leave = on_leave,
+                                              .ctx = s});
     s->exec =
-        exec_new(&(struct exec_opts){.dir = dir,
+        exec_new(&(struct exec_opts){.dir = s->dir,
                                      .mark = mark,
                                      .incarnation = incarnation,
                                      .adapter_rspec = adapters.rspec[0] != '\0' ? adapters.rspec : NULL,
@@ -626,6 +696,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
                                      .cgroup = s->cgroup,
                                      .post = serve_post,
                                      .is_known_pid = is_known_pid,
+                                     .leave = on_leave,
                                      .ctx = s});
     s->disk_free = spool_disk_free(s->spool);
     restore(s);
@@ -641,6 +712,7 @@ static void serve_done(struct serve *s)
     exec_free(s->exec);
     prepare_free(s->prepare);
     ready_free(s->ready);
+    containers_free(s->containers);
     agent_free(s->agent);
     spool_close(s->spool);
     cgroup_close(s->cgroup);

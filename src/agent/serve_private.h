@@ -46,7 +46,9 @@ struct serve {
     struct exec *exec;
     struct prepare *prepare;
     struct ready *ready;
+    struct containers *containers;
     struct cgroup *cgroup;
+    char dir[3072]; /* DIR/ID, absolute: also the process's own folder */
     int listen_fd;
     struct conn *conns[SERVE_CONNS_MAX];
     uint32_t n_conns;

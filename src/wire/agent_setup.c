@@ -4,7 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "wire/agent_image.h"
 #include "wire/frame.h"
+
+#define SETUP_BYTES_MAX ((uint64_t)1 << 50)
+#define SETUP_NAME_BYTES_MAX 64u
 
 struct reading {
     struct setup *to;
@@ -227,6 +231,112 @@ static enum err on_files_max(struct reading *r, struct slice v)
     return err;
 }
 
+/* ---- containers ---- */
+
+static enum err on_image(struct reading *r, struct slice v)
+{
+    char name[IMAGE_NAME_BYTES_MAX + 1];
+
+    if (v.len == 0 || v.len > IMAGE_NAME_BYTES_MAX)
+        return refuse(r, ERR_INVALID, "it is not the name of an image");
+    memcpy(name, v.ptr, v.len);
+    name[v.len] = '\0';
+    if (image_name_fault(name) != NULL)
+        return refuse(r, ERR_INVALID, "it is not the name of an image");
+    r->to->container.image = v;
+    return ERR_OK;
+}
+
+static enum err on_pull(struct reading *r, struct slice v)
+{
+    static const char *const words[] = {
+        [SETUP_PULL_ALWAYS] = "always", [SETUP_PULL_MISSING] = "missing", [SETUP_PULL_NEVER] = "never"};
+
+    for (size_t i = SETUP_PULL_ALWAYS; i < ARRAY_LEN(words); i++)
+        if (slice_eq(v, slice_of(words[i]))) {
+            r->to->container.pull = (enum setup_pull)i;
+            return ERR_OK;
+        }
+    return refuse(r, ERR_INVALID, "it is none of always, missing, never");
+}
+
+static enum err on_shm(struct reading *r, struct slice v)
+{
+    return number(r, v, SETUP_BYTES_MAX, &r->to->container.shm_bytes);
+}
+
+static enum err on_memory(struct reading *r, struct slice v)
+{
+    return number(r, v, SETUP_BYTES_MAX, &r->to->container.memory_bytes);
+}
+
+static enum err on_pids(struct reading *r, struct slice v)
+{
+    uint64_t n = 0;
+    enum err err = number(r, v, UINT32_MAX / 2, &n);
+
+    if (err == ERR_OK)
+        r->to->container.pids = (uint32_t)n;
+    return err;
+}
+
+/* A name that becomes a word of a command line: no option, no blank. */
+static enum err take_name(struct reading *r, struct slice v, struct slice *ret)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.ptr[i] == '\0' ||
+            strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:", v.ptr[i]) == NULL)
+            return refuse(r, ERR_INVALID, "it is not a name");
+    if (v.len == 0 || v.len > SETUP_NAME_BYTES_MAX || v.ptr[0] == '-')
+        return refuse(r, ERR_INVALID, "it is not a name");
+    *ret = v;
+    return ERR_OK;
+}
+
+static enum err on_network(struct reading *r, struct slice v)
+{
+    return take_name(r, v, &r->to->container.network);
+}
+
+static enum err on_user(struct reading *r, struct slice v)
+{
+    return take_name(r, v, &r->to->container.user);
+}
+
+static enum err on_host(struct reading *r, struct slice v)
+{
+    return take_name(r, v, &r->to->container.host);
+}
+
+static enum err on_mount(struct reading *r, struct slice v)
+{
+    struct slice source;
+    struct slice target;
+    bool read_only;
+
+    if (!setup_mount_split(v, &source, &target, &read_only))
+        return refuse(r, ERR_INVALID, "it is not /source:/target or /source:/target:ro");
+    return add_text(r, &r->to->container.mounts, &r->to->container.n_mounts, SETUP_MOUNTS_MAX, v);
+}
+
+static enum err take_switch(struct reading *r, struct slice v, bool *ret)
+{
+    if (!slice_eq(v, SLICE("1")) && !slice_eq(v, SLICE("0")))
+        return refuse(r, ERR_INVALID, "it is neither 0 nor 1");
+    *ret = v.ptr[0] == '1';
+    return ERR_OK;
+}
+
+static enum err on_privileged(struct reading *r, struct slice v)
+{
+    return take_switch(r, v, &r->to->container.is_privileged);
+}
+
+static enum err on_new_privileges(struct reading *r, struct slice v)
+{
+    return take_switch(r, v, &r->to->container.has_new_privileges);
+}
+
 static const struct {
     const char *key;
     uint32_t protocol; /* an older agent would pass it over; 1: which it may */
@@ -245,6 +355,17 @@ static const struct {
     {"artifact_file_max", 1, on_file_max},
     {"artifact_run_max", 1, on_run_max},
     {"artifact_files_max", 1, on_files_max},
+    {"image", PROTOCOL_WITH_IMAGE, on_image},
+    {"pull", PROTOCOL_WITH_IMAGE, on_pull},
+    {"container_shm", PROTOCOL_WITH_IMAGE, on_shm},
+    {"container_memory", PROTOCOL_WITH_IMAGE, on_memory},
+    {"container_pids", PROTOCOL_WITH_IMAGE, on_pids},
+    {"container_network", PROTOCOL_WITH_IMAGE, on_network},
+    {"container_user", PROTOCOL_WITH_IMAGE, on_user},
+    {"container_host", PROTOCOL_WITH_IMAGE, on_host},
+    {"container_mount", PROTOCOL_WITH_IMAGE, on_mount},
+    {"container_privileged", PROTOCOL_WITH_IMAGE, on_privileged},
+    {"container_new_privileges", PROTOCOL_WITH_IMAGE, on_new_privileges},
 };
 
 uint32_t setup_protocol(const char *const *lines, uint32_t n)
@@ -299,4 +420,42 @@ enum err setup_read(const struct slice *lines, uint32_t n, struct arena *lists, 
                           ret->steps[i].name.len > 60 ? 60 : (int)ret->steps[i].name.len,
                           ret->steps[i].name.ptr);
     return err;
+}
+
+/* "/a/b" of n bytes, without a "." or ".." between its slashes. */
+static bool is_absolute(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        size_t n = 1;
+
+        if (s.ptr[i] != '/')
+            continue;
+        while (i + n < s.len && s.ptr[i + n] != '/')
+            n++;
+        if ((n == 2 && s.ptr[i + 1] == '.') || (n == 3 && s.ptr[i + 1] == '.' && s.ptr[i + 2] == '.'))
+            return false;
+    }
+    return s.len > 0 && s.ptr[0] == '/';
+}
+
+bool setup_mount_split(struct slice mount, struct slice *retsource, struct slice *rettarget,
+                       bool *retread_only)
+{
+    const char *colon = mount.len > 0 ? memchr(mount.ptr, ':', mount.len) : NULL;
+    struct slice rest;
+    struct slice mode = {"", 0};
+
+    if (colon == NULL)
+        return false;
+    *retsource = (struct slice){mount.ptr, (size_t)(colon - mount.ptr)};
+    rest = (struct slice){colon + 1, mount.len - retsource->len - 1};
+    colon = rest.len > 0 ? memchr(rest.ptr, ':', rest.len) : NULL;
+    *rettarget = rest;
+    if (colon != NULL) {
+        rettarget->len = (size_t)(colon - rest.ptr);
+        mode = (struct slice){colon + 1, rest.len - rettarget->len - 1};
+    }
+    *retread_only = slice_eq(mode, SLICE("ro"));
+    return is_absolute(*retsource) && is_absolute(*rettarget) &&
+           (colon == NULL || *retread_only || slice_eq(mode, SLICE("rw")));
 }

@@ -12,6 +12,12 @@
  *     prepare_env=NAME=value    for the steps
  *     preload=PATH              a file of the project that is loaded before RSpec forks for each run
  *     warm=off                  RSpec is started for each run by itself; with any other value, and without: it forks
+ *     image=NAME                run, and prepare, in containers of this image. Protocol 4: an older agent gets no run that has one
+ *     pull=always|missing|never when it is fetched; absent: always, but missing for one that has a digest or is localhost/...
+ *     container_shm=N  container_memory=N  container_pids=N    bytes, bytes, processes; 0 or absent: the default
+ *     container_network=NAME  container_user=USER[:GROUP]  container_host=NAME
+ *     container_mount=/source:/target[:ro]
+ *     container_privileged=1  container_new_privileges=1
  *     artifact=GLOB             files to keep after a run
  *     artifact_max=N            of the glob above: bytes of one file
  *     artifact_file_max=N  artifact_run_max=N  artifact_files_max=N    bounds for all of them
@@ -32,6 +38,8 @@
 #define SETUP_ARGS_MAX 256u
 #define SETUP_ENV_MAX 200u
 #define SETUP_ARTIFACTS_MAX 100u
+#define SETUP_MOUNTS_MAX 50u
+#define SETUP_IMAGE_KEY "image=" /* a line that begins so asks for a container */
 #define SETUP_STEP_LIMIT_MS 1800000
 #define SETUP_LIMIT_MS_MAX ((int64_t)86400000)
 #define ARTIFACT_FILE_BYTES_DEFAULT MIB(100)
@@ -56,6 +64,24 @@ struct setup_artifact {
     uint64_t max_bytes;
 };
 
+enum setup_pull { SETUP_PULL_DEFAULT, SETUP_PULL_ALWAYS, SETUP_PULL_MISSING, SETUP_PULL_NEVER };
+
+/* A mount as it was written; its parts are found by setup_mount_split(). */
+struct setup_container {
+    struct slice image; /* empty: on the machine itself */
+    enum setup_pull pull;
+    uint64_t shm_bytes;
+    uint64_t memory_bytes;
+    uint32_t pids;
+    struct slice network;
+    struct slice user;
+    struct slice host;
+    struct slice *mounts;
+    uint32_t n_mounts;
+    bool is_privileged;
+    bool has_new_privileges;
+};
+
 struct setup {
     struct setup_submodule *submodules;
     uint32_t n_submodules;
@@ -71,6 +97,7 @@ struct setup {
     uint64_t file_bytes_max;
     uint64_t run_bytes_max;
     uint32_t files_max;
+    struct setup_container container;
 };
 
 /* Read n lines. What is returned borrows from the lines, its lists live in `lists`.
@@ -83,5 +110,9 @@ uint32_t setup_protocol(const char *const *lines, uint32_t n);
 
 /* What is wrong with the path of a submodule, to be said behind it: "is absolute"; NULL: nothing. Not here: UTF-8. */
 const char *setup_submodule_fault(struct slice path);
+
+/* "/source:/target" or with ":ro" or ":rw" behind it. False: it is not that, or a path is not absolute or has . or .. in it. */
+bool setup_mount_split(struct slice mount, struct slice *retsource, struct slice *rettarget,
+                       bool *retread_only);
 
 #endif

@@ -449,6 +449,49 @@ STORY(test_agent__stops_and_drops_between_spawn_and_its_answer)
     assert_true(told(w, "KILL 2"));
 }
 
+STORY(test_agent__gives_up_a_slow_start_that_is_stopped_or_whose_lease_ends)
+{
+    link_up(w, 2);
+    w->hold_spawn = true;
+    spec(w, 1);
+    spec(w, 2);
+    goal(w, 1, WANT_RUN);
+    goal(w, 2, WANT_RUN);
+    goals(w);
+    buf_clear(&w->story);
+    goal(w, 1, WANT_STOP);
+    goals(w);
+    goals(w);
+    assert_true(told(w, "TERM 1"));
+    assert_null(strstr(strstr(buf_str(&w->story), "TERM 1") + 1, "TERM 1")); /* once is enough */
+    event(w, &(struct agent_event){.kind = AG_EV_SPAWN_FAILED, .run = 1, .is_not_ready = true, .wall = {1}});
+    assert_true(told(w, "run 1: STARTING to ENDED: stopped while it was started"));
+    assert_true(told(w, "send FINISHED 1 how 2"));
+    advance(w, 120000);
+    assert_true(told(w, "run 2: STARTING to DROPPED: its lease ended while it was started"));
+    assert_true(told(w, "KILL 2"));
+    event(w, &(struct agent_event){.kind = AG_EV_SPAWN_FAILED, .run = 2, .wall = {1}});
+    assert_true(told(w, "run 2: DROPPED to GONE"));
+}
+
+STORY(test_agent__makes_a_slot_ready_again_when_its_ground_was_gone)
+{
+    link_up(w, 1);
+    w->hold_spawn = true;
+    spec(w, 1);
+    spec(w, 2);
+    goal(w, 1, WANT_RUN);
+    goal(w, 2, WANT_RUN);
+    goals(w);
+    buf_clear(&w->story);
+    event(w, &(struct agent_event){.kind = AG_EV_SPAWN_FAILED,
+                                   .run = 1,
+                                   .is_not_ready = true,
+                                   .text = slice_of("no image"),
+                                   .wall = {1}});
+    assert_true(told(w, "run 2: WAITING to PREPARING"));
+}
+
 STORY(test_agent__tells_what_could_not_be_started)
 {
     link_up(w, 1);
@@ -731,6 +774,8 @@ int main(void)
         cmocka_unit_test(test_agent__tells_what_it_prepares_when_that_takes_long),
         cmocka_unit_test(test_agent__drops_a_run_whose_slot_is_preparing),
         cmocka_unit_test(test_agent__stops_and_drops_between_spawn_and_its_answer),
+        cmocka_unit_test(test_agent__gives_up_a_slow_start_that_is_stopped_or_whose_lease_ends),
+        cmocka_unit_test(test_agent__makes_a_slot_ready_again_when_its_ground_was_gone),
         cmocka_unit_test(test_agent__tells_what_could_not_be_started),
         cmocka_unit_test(test_agent__lives_through_a_full_disk),
         cmocka_unit_test(test_agent__comes_back_from_its_journal),
