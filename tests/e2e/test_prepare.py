@@ -216,7 +216,8 @@ class WithServer(wrata.Case):
         """One slot prepares, the other one waits for it; everybody who looks sees which is which."""
         def runs():
             found = server.all("/api/v1/runs?launch=%d&state=preparing" % launch["id"])
-            return sorted(found, key=lambda r: r["reason"]) if len(found) == 2 and "step" in str(found) else None
+            is_said = "step" in str(found) and "prepares this machine" in str(found)
+            return sorted(found, key=lambda r: r["reason"]) if len(found) == 2 and is_said else None
         waits, makes = wrata.wait_for("both are prepared", runs, every=0.02)
         self.assertEqual((makes["reason"], waits["reason"]),
                          ("step 1 of 1: gems", "run %d prepares this machine already" % makes["id"]))
