@@ -244,27 +244,12 @@ static enum err entries_step(struct req *rq, struct zip *z)
     return ERR_OK;
 }
 
-static void ignore_launch(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
-{
-    (void)ctx;
-    (void)row;
-    (void)sums;
-}
-
-static void ignore_run(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
-{
-    (void)ctx;
-    (void)row;
-    (void)commit;
-    (void)log_bytes;
-}
-
 /* Is there anything to be zipped? */
 static enum err look(struct reader *r, struct req *rq, struct zip *z)
 {
     bool is_run = z->of.run.v != 0;
-    enum err err = is_run ? read_run(r, z->of.run, ignore_run, NULL, &rq->why)
-                          : read_launch(r, z->of.launch, ignore_launch, NULL, &rq->why);
+    enum err err = is_run ? read_run(r, z->of.run, NULL, NULL, &rq->why)
+                          : read_launch(r, z->of.launch, NULL, NULL, &rq->why);
 
     if (err == ERR_OK)
         err = next_page(r, z, &rq->why);

@@ -57,14 +57,6 @@ struct piece {
     uint32_t taken; /* of `bytes`, by the client */
 };
 
-static void no_run(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
-{
-    (void)ctx;
-    (void)row;
-    (void)commit;
-    (void)log_bytes;
-}
-
 static void piece_job(struct reader *r, struct req *rq)
 {
     const struct log_query *q = rq->query;
@@ -73,7 +65,7 @@ static void piece_job(struct reader *r, struct req *rq)
     uint32_t max = p->is_download ? DOWNLOAD_CHUNK_BYTES : (uint32_t)q->max;
 
     if (!p->has_started) {
-        rq->err = read_run(r, run, no_run, NULL, &rq->why);
+        rq->err = read_run(r, run, NULL, NULL, &rq->why);
         if (rq->err != ERR_OK)
             return;
     }

@@ -36,13 +36,6 @@ static void each_test(void *ctx, const struct test_row *row)
     render_test(&rq->render, row);
 }
 
-static void ignore_launch(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
-{
-    (void)ctx;
-    (void)row;
-    (void)sums;
-}
-
 static void list_job(struct reader *r, struct req *rq)
 {
     const struct tests_query *q = rq->query;
@@ -51,7 +44,7 @@ static void list_job(struct reader *r, struct req *rq)
                             .outcome = q->outcome < 0 ? -1 : q->outcome + 1}; /* names skip "not over yet" */
     struct page p = page_of(&q->page);
 
-    rq->err = read_launch(r, f.launch, ignore_launch, NULL, &rq->why);
+    rq->err = read_launch(r, f.launch, NULL, NULL, &rq->why);
     if (rq->err != ERR_OK)
         return;
     page_begin(rq);

@@ -202,7 +202,8 @@ enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, s
     db_uint(s, id.v);
     while (db_row(s)) {
         found = true;
-        each_run(s, &row, each, ctx);
+        if (each != NULL)
+            each_run(s, &row, each, ctx);
     }
     if (!found && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)id.v);

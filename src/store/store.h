@@ -231,6 +231,7 @@ struct launch_filter {
     struct project_id project; /* 0 any */
     int state;                 /* enum launch_state, -1 any */
 };
+/* `each` NULL: only whether it is there. */
 MUST_USE enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx,
                               struct why *reterr);
 MUST_USE enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p,
@@ -255,6 +256,7 @@ struct run_filter {
     int outcome;             /* -1 any */
     const char *path;        /* words that its path must contain; NULL any */
 };
+/* `each` NULL: only whether it is there. */
 MUST_USE enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, struct why *reterr);
 MUST_USE enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each,
                             void *ctx, struct why *reterr);
