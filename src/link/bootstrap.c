@@ -258,13 +258,9 @@ static enum err unpack_agent(struct links *ls, char *out, size_t size, struct wh
     return write_file(out, a->bytes, a->len, 0700, reterr);
 }
 
-static enum err start_local(struct link *l, struct why *reterr)
+/* The child whose stdio is the link. */
+static enum err start_child(struct link *l, const char *const *argv, struct why *reterr)
 {
-    struct links *ls = l->ls;
-    char agent[PATH_BYTES_MAX];
-    char folder[PATH_BYTES_MAX];
-    char below[NAME_BYTES_MAX + 16];
-    const char *argv[] = {agent, "attach", "--dir", folder, "--instance", ls->instance, NULL};
     struct child_opts opts = {.argv = argv,
                               .in = CHILD_PIPE,
                               .out = CHILD_PIPE,
@@ -274,6 +270,17 @@ static enum err start_local(struct link *l, struct why *reterr)
                               .on_err = link_on_err,
                               .on_exit = link_on_exit,
                               .ctx = l};
+
+    return child_start(l->ls->children, &opts, &l->child, reterr);
+}
+
+static enum err start_local(struct link *l, struct why *reterr)
+{
+    struct links *ls = l->ls;
+    char agent[PATH_BYTES_MAX];
+    char folder[PATH_BYTES_MAX];
+    char below[NAME_BYTES_MAX + 16];
+    const char *argv[] = {agent, "attach", "--dir", folder, "--instance", ls->instance, NULL};
     enum err err = unpack_agent(ls, agent, sizeof(agent), reterr);
 
     if (err != ERR_OK)
@@ -285,7 +292,7 @@ static enum err start_local(struct link *l, struct why *reterr)
     if (err != ERR_OK)
         return err;
     l->phase = PHASE_HELLO;
-    return child_start(ls->children, &opts, &l->child, reterr);
+    return start_child(l, argv, reterr);
 }
 
 /* ---- ssh ---- */
@@ -392,15 +399,6 @@ static enum err start_ssh(struct link *l, struct why *reterr)
     char known[PATH_BYTES_MAX];
     unsigned n = 0;
     unsigned connect_s = ls->connect_ms / 1000 < 1 ? 1 : ls->connect_ms / 1000;
-    struct child_opts opts = {.argv = argv,
-                              .in = CHILD_PIPE,
-                              .out = CHILD_PIPE,
-                              .err = CHILD_PIPE,
-                              .new_session = true,
-                              .on_out = link_on_out,
-                              .on_err = link_on_err,
-                              .on_exit = link_on_exit,
-                              .ctx = l};
     enum err err = ssh_word_check("address", l->address, false, reterr);
 
     if (err == ERR_OK)
@@ -453,7 +451,7 @@ static enum err start_ssh(struct link *l, struct why *reterr)
     argv[n] = NULL;
     CHECK(n < ARRAY_LEN(argv));
     l->phase = PHASE_BOOTSTRAP;
-    err = child_start(ls->children, &opts, &l->child, reterr);
+    err = start_child(l, argv, reterr);
     arena_done(&a);
     return err;
 }
@@ -463,14 +461,6 @@ static enum err start_words(struct link *l, struct why *reterr)
 {
     struct arena a;
     const char **argv;
-    struct child_opts opts = {.in = CHILD_PIPE,
-                              .out = CHILD_PIPE,
-                              .err = CHILD_PIPE,
-                              .new_session = true,
-                              .on_out = link_on_out,
-                              .on_err = link_on_err,
-                              .on_exit = link_on_exit,
-                              .ctx = l};
     enum err err;
 
     arena_init(&a);
@@ -478,9 +468,8 @@ static enum err start_words(struct link *l, struct why *reterr)
     for (uint32_t i = 0; i < l->n_argv; i++)
         argv[i] = l->argv[i];
     argv[l->n_argv] = remote_command(l->ls, &a);
-    opts.argv = argv;
     l->phase = PHASE_BOOTSTRAP;
-    err = child_start(l->ls->children, &opts, &l->child, reterr);
+    err = start_child(l, argv, reterr);
     arena_done(&a);
     return err;
 }
