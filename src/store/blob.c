@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "store/folder.h"
 
 #define LEVEL 4 /* twice as fast as 6 for 4 to 8 % more space, and other writes wait meanwhile */
 #define RAW_DEFLATE (-15)
@@ -132,15 +133,7 @@ void blob_gzip(struct blob_writer *w, const char *bytes, uint32_t len, struct bu
 
 static enum err sync_folder(const char *path, struct why *reterr)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum err err = ERR_OK;
-
-    if (fd < 0)
-        return why_errno(reterr, ERR_IO, errno, "cannot open %s", path);
-    if (fsync(fd) != 0)
-        err = why_errno(reterr, ERR_IO, errno, "cannot sync %s", path);
-    (void)close(fd);
-    return err;
+    return folder_entries_sync(path) ? ERR_OK : why_errno(reterr, ERR_IO, errno, "cannot sync %s", path);
 }
 
 /* The file, cut to its length so far; its folder is made when needed. */

@@ -77,6 +77,18 @@ enum err folder_lock(const char *dir, int64_t wait_ms, int *ret_fd, struct why *
     return ERR_OK;
 }
 
+bool folder_entries_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    int e = errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    errno = e;
+    return ok;
+}
+
 /* Written beside and renamed, so that a crash leaves it whole or absent. */
 static enum err make_instance(char instance[INSTANCE_DIGITS + 1], const char *path, struct why *reterr)
 {

@@ -2,6 +2,7 @@
 #ifndef WRATA_STORE_FOLDER_H
 #define WRATA_STORE_FOLDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -10,6 +11,9 @@
 
 /* Make it and the folders above it that are not there, with mode 0700. */
 MUST_USE enum err folder_make(const char *dir, struct why *reterr);
+
+/* A file that is to survive a power cut needs its entry there to be on disk, too. False: errno says why. */
+MUST_USE bool folder_entries_sync(const char *path);
 
 /* Be the one who writes here, until *ret_fd is closed. Waits wait_ms for another that is ending; ERR_CONFLICT names
  * its pid. *ret_fd may be open after an error, too, or -1. */

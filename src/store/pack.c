@@ -13,6 +13,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "store/folder.h"
 
 #define LOOK_BYTES MIB(4) /* between two looks at how full the disk is */
 #define RESERVE_BYTES MIB(512)
@@ -141,14 +142,7 @@ enum err pack_write(struct pack *p, const char *bytes, size_t n, struct why *ret
 
 static enum err sync_folder(const char *path, struct why *reterr)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum err err = ERR_OK;
-
-    if (fd < 0 || fsync(fd) != 0)
-        err = failed("syncing a folder", reterr);
-    if (fd >= 0)
-        (void)close(fd);
-    return err;
+    return folder_entries_sync(path) ? ERR_OK : failed("syncing a folder", reterr);
 }
 
 /* A folder that was just made is an entry of the one above it. */
