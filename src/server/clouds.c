@@ -12,7 +12,6 @@
 #include "server/server.h"
 #include "wire/json_out.h"
 
-#define HOST_NAME_BYTES 64
 #define WAY_WORDS_MAX 64u
 
 /* A fleet that is open, or could not be. */
@@ -419,27 +418,13 @@ static void refuse(struct clouds *cs, const struct order *o, const char *why)
     server_post(cs->server, &ev);
 }
 
-/* As a host may be called: servers may have a '_' in their names. */
-static const char *host_name(const char *name, char out[HOST_NAME_BYTES])
-{
-    size_t i;
-
-    (void)snprintf(out, HOST_NAME_BYTES, "%s", name);
-    for (i = 0; out[i] != '\0'; i++) {
-        if (out[i] == '_')
-            out[i] = '-';
-    }
-    return out;
-}
-
 static void create(struct clouds *cs, struct cloud *c, const struct order *o)
 {
-    char name[HOST_NAME_BYTES];
     struct ssh_key key;
     struct why why = {0};
     struct machine_spec spec = {.server = o->server.id.v,
                                 .intent = o->server.intent,
-                                .name = host_name(o->server.name, name),
+                                .name = o->server.name,
                                 .size = o->server.size,
                                 .lease_until = o->server.lease_until,
                                 .user = o->server.user};
