@@ -80,6 +80,12 @@ enum err ask(struct cli *cli, const char *method, const char *path, const char *
     return err;
 }
 
+bool ask_collect(void *ctx, const json_t *item)
+{
+    json_array_append_new(ctx, json_deep_copy(item));
+    return true;
+}
+
 enum err ask_all(struct cli *cli, const char *path, bool (*on_item)(void *ctx, const json_t *item), void *ctx,
                  struct why *reterr)
 {

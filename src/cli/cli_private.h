@@ -97,6 +97,8 @@ MUST_USE enum err ask(struct cli *cli, const char *method, const char *path, con
 /* GET of all pages: calls on_item for each item of "items"; it returns false to stop. */
 MUST_USE enum err ask_all(struct cli *cli, const char *path, bool (*on_item)(void *ctx, const json_t *item),
                           void *ctx, struct why *reterr);
+/* An on_item: a copy of it, to the json array `ctx`. */
+bool ask_collect(void *ctx, const json_t *item);
 /* Print the answer of GET path as it came, and a newline. */
 int ask_raw(struct cli *cli, const char *path);
 /* Id of the project or server called `name` in the list at path; ERR_NOTFOUND suggests a similar name. */

@@ -31,20 +31,17 @@ static void idle_cell(struct table *t, const json_t *f)
 static int fleets_list(struct cli *cli)
 {
     static const char *const heads[] = {"FLEET", "KIND", "FOR", "MACHINES", "A DAY", "IDLE", "ERROR"};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *f;
     struct table t;
     size_t i;
+    int rc;
 
-    if (cli->o.json) {
-        json_decref(all);
+    if (cli->o.json)
         return ask_raw(cli, API "/fleets");
-    }
-    if (ask_all(cli, API "/fleets", list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, API "/fleets", &rc);
+    if (all == NULL)
+        return rc;
     list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, f)
     {

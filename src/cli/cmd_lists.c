@@ -44,16 +44,15 @@ static int lists_list(struct cli *cli)
 {
     static const char *const heads[] = {"LIST",     "NAME",      "FILES", "PROJECT", "REF",
                                         "LOCATION", "LANGUAGES", "OF",    ""};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *l;
     struct table t;
     size_t i;
+    int rc;
 
-    if (ask_all(cli, API "/lists", list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, API "/lists", &rc);
+    if (all == NULL)
+        return rc;
     if (cli->o.json) {
         print_json_page(all);
         json_decref(all);

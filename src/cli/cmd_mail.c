@@ -15,16 +15,15 @@
 static int mail_list(struct cli *cli)
 {
     static const char *const heads[] = {"MAIL", "STATE", "KIND", "TO", "CREATED", "TRIES", "ERROR"};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *m;
     struct table t;
     size_t i;
+    int rc;
 
-    if (ask_all(cli, API "/mails", list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, API "/mails", &rc);
+    if (all == NULL)
+        return rc;
     if (cli->o.json) {
         print_json_page(all);
         json_decref(all);

@@ -64,17 +64,15 @@ static void local_cell(struct table *t, const json_t *o, const char *key, const 
 static int schedules_list(struct cli *cli)
 {
     static const char *const heads[] = {"SCHEDULE", "NAME", "LIST", "WHEN", "ZONE", "NEXT", "LAST"};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *s;
     struct table t;
     size_t i;
+    int rc;
 
-    if (ask_all(cli, cli->o.all ? API "/schedules?all=1" : API "/schedules", list_collect, all, &why) !=
-        ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, cli->o.all ? API "/schedules?all=1" : API "/schedules", &rc);
+    if (all == NULL)
+        return rc;
     if (cli->o.json) {
         print_json_page(all);
         json_decref(all);
@@ -109,18 +107,19 @@ static int schedules_list(struct cli *cli)
 static int schedules_starts(struct cli *cli)
 {
     static const char *const heads[] = {"DUE", "LATE", "RESULT", "LAUNCH", "WHY"};
-    json_t *all = json_array();
+    json_t *all;
     struct why why = {0};
     const json_t *s;
     struct table t;
     char path[80];
     size_t i;
+    int rc;
 
-    if (path_of(cli, "/starts", path, sizeof(path), &why) != ERR_OK ||
-        ask_all(cli, path, list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
+    if (path_of(cli, "/starts", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
-    }
+    all = list_all(cli, path, &rc);
+    if (all == NULL)
+        return rc;
     if (cli->o.json) {
         print_json_page(all);
         json_decref(all);

@@ -40,20 +40,17 @@ static void status_cell(struct table *t, const json_t *s)
 static int servers_list(struct cli *cli)
 {
     static const char *const heads[] = {"SERVER", "FLEET", "ADDRESS", "SLOTS", "STATUS", "FOR", "RUNNING"};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *s;
     struct table t;
     size_t i;
+    int rc;
 
-    if (cli->o.json) {
-        json_decref(all);
+    if (cli->o.json)
         return ask_raw(cli, API "/servers");
-    }
-    if (ask_all(cli, API "/servers", list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, API "/servers", &rc);
+    if (all == NULL)
+        return rc;
     list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, s)
     {
@@ -173,20 +170,17 @@ static int servers_remove(struct cli *cli)
 static int projects_list(struct cli *cli)
 {
     static const char *const heads[] = {"PROJECT", "URL", "REFRESHED", "ERROR"};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *p;
     struct table t;
     size_t i;
+    int rc;
 
-    if (cli->o.json) {
-        json_decref(all);
+    if (cli->o.json)
         return ask_raw(cli, API "/projects");
-    }
-    if (ask_all(cli, API "/projects", list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, API "/projects", &rc);
+    if (all == NULL)
+        return rc;
     list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, p)
     {

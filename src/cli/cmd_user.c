@@ -35,16 +35,15 @@ static void name_cell(struct table *t, const json_t *u)
 static int user_list(struct cli *cli)
 {
     static const char *const heads[] = {"LOGIN", "STATE", "ROLE", "NAME", "EMAIL", "LAST SIGNED IN"};
-    json_t *all = json_array();
-    struct why why = {0};
+    json_t *all;
     const json_t *u;
     struct table t;
     size_t i;
+    int rc;
 
-    if (ask_all(cli, PAGE_PATH, list_collect, all, &why) != ERR_OK) {
-        json_decref(all);
-        return cli_fail_why(&why);
-    }
+    all = list_all(cli, PAGE_PATH, &rc);
+    if (all == NULL)
+        return rc;
     list_heads(&t, heads, ARRAY_LEN(heads));
     json_array_foreach(all, i, u)
     {

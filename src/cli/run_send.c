@@ -50,12 +50,6 @@ static enum err add_local(struct cli *cli, const char *name, int64_t slots, stru
     return err == ERR_CONFLICT ? ERR_OK : err;
 }
 
-static bool collect(void *ctx, const json_t *item)
-{
-    json_array_append_new(ctx, json_deep_copy(item));
-    return true;
-}
-
 static int64_t cpus(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -168,7 +162,7 @@ enum err run_choose_servers(struct cli *cli, json_t **ret, struct why *reterr)
     json_t *all = json_array();
     json_t *names = json_array();
     bool is_own = cli->o.url == NULL;
-    enum err err = ask_all(cli, API "/servers", collect, all, reterr);
+    enum err err = ask_all(cli, API "/servers", ask_collect, all, reterr);
 
     if (err == ERR_OK && cli->o.servers != NULL)
         err = choose_named(cli, all, names, reterr);

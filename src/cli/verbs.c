@@ -46,10 +46,16 @@ int verbs_run(struct cli *cli, const struct verb *verbs)
 
 /* ---- lists ---- */
 
-bool list_collect(void *ctx, const json_t *item)
+json_t *list_all(struct cli *cli, const char *path, int *retcode)
 {
-    json_array_append_new(ctx, json_deep_copy(item));
-    return true;
+    json_t *all = json_array();
+    struct why why = {0};
+
+    if (ask_all(cli, path, ask_collect, all, &why) == ERR_OK)
+        return all;
+    json_decref(all);
+    *retcode = cli_fail_why(&why);
+    return NULL;
 }
 
 void list_heads(struct table *t, const char *const *heads, size_t n)

@@ -14,8 +14,9 @@ struct verb {
 /* Run what the first argument names, without one the first of the table: "list". The table ends with a NULL name. */
 int verbs_run(struct cli *cli, const struct verb *verbs);
 
-/* For ask_all(): a copy of the item, to the json array `ctx`. */
-bool list_collect(void *ctx, const json_t *item);
+/* All items of the list at `path`, an array for json_decref(). NULL: what went wrong has been said, *retcode is to be
+ * returned. */
+OWNED json_t *list_all(struct cli *cli, const char *path, int *retcode);
 void list_heads(struct table *t, const char *const *heads, size_t n);
 /* Print the table, and free it. */
 void list_print(const struct cli *cli, struct table *t);
