@@ -116,12 +116,13 @@ class WrataContender(Contender):
             self.group.enter()
             self.server.start()
             with open(os.path.join(folder, "started"), "w", encoding="utf-8") as f:
-                json.dump({"url": self.server.url, "pid": self.server.process.pid}, f)
+                json.dump({"url": self.server.url, "token": self.server.token, "pid": self.server.process.pid}, f)
             os._exit(0)
         os.waitpid(pid, 0)
         with open(os.path.join(folder, "started"), encoding="utf-8") as f:
             found = json.load(f)
         self.server.url = found["url"]
+        self.server.token = found["token"]
         self.pid = found["pid"]
         setup(self)
 
@@ -317,6 +318,64 @@ def bench_rspec(options, folder):
     ours.end()
 
 
+SMALL_FILES = 120
+
+
+def small_suite(folder, wrata_yml):
+    """A project of many small spec files over one helper and one library, as unit suites are."""
+    files = {"spec/part%03d_spec.rb" % i: (
+        "RSpec.describe 'part %d' do\n"
+        "  let(:sum) { Sums.new([%d, 2, 3]) }\n"
+        "  it('adds') { expect(sum.total).to eq %d }\n"
+        "  it('counts') { expect(sum.numbers).to contain_exactly(%d, 2, 3) }\n"
+        "  it('asks') { source = double(:numbers => [1]); expect(Sums.new(source.numbers).total).to eq 1 }\n"
+        "end\n") % (i, i, i + 5, i) for i in range(SMALL_FILES)}
+    files.update({
+        ".rspec": "--require spec_helper\n",
+        "lib/sums.rb": "class Sums\n  attr_reader :numbers\n  def initialize(numbers)\n    @numbers = numbers\n  end\n\n"
+                       "  def total\n    numbers.sum\n  end\nend\n",
+        "spec/spec_helper.rb": "require 'json'\nrequire 'set'\nrequire 'sums'\n"
+                               "RSpec.configure { |c| c.disable_monkey_patching! }\n"})
+    if wrata_yml:
+        files["wrata.yml"] = wrata_yml
+    return wrata.make_project(folder, files)
+
+
+def bench_warm(options, folder):
+    """RSpec started for each of many small files, forked for each, and in one process: two at a time."""
+    files = ["spec/part%03d_spec.rb" % i for i in range(SMALL_FILES)]
+    repos = {name: small_suite(os.path.join(folder, name), text) for name, text in (
+        ("cold", "warm: false\n"), ("warm", None), ("preload", "preload: spec/spec_helper.rb\n"))}
+
+    def ours(name, repo):
+        def setup(c):
+            c.server.add_local("local-1", 2)
+            c.server.wait_online("local-1")
+            c.project = repos[repo]
+
+        contender = WrataContender(name, os.path.join(folder, "w-" + repo), setup, files)
+        contender.launch_once(None)  # the code is on the server
+        return contender
+
+    def timed(argv):
+        def once(group):
+            begin = time.monotonic()
+            run_in(group, argv, cwd=repos["warm"])
+            return time.monotonic() - begin
+        return once
+
+    servers = [ours("wrata, a process a file (warm: false)", "cold"), ours("wrata, forked (the default)", "warm"),
+               ours("wrata, forked, with preload", "preload")]
+    contenders = [*servers, Contender("xargs -P2, a process a file", timed(
+        ["sh", "-c", "printf '%s\\n' \"$@\" | xargs -P2 -n1 rspec", "sh", *files]))]
+    if shutil.which("parallel_rspec"):
+        contenders.append(Contender("parallel_rspec -n2", timed(["parallel_rspec", "-n2", *files])))
+    contenders.append(Contender("rspec, one process", timed(["rspec", *files])))
+    table("RSpec, %d small files" % len(files), contenders, options.rounds, len(files), "files")
+    for server in servers:
+        server.end()
+
+
 def bench_ssh(options, folder):
     """4 hosts with an sshd each, in network namespaces of this machine."""
     import hosts  # pylint: disable=import-outside-toplevel
@@ -418,7 +477,8 @@ def bench_queue(options, folder):
     print("memory       %7.1f MiB" % (memory / 1024))
 
 
-BENCHES = {"queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec}
+BENCHES = {"queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
+           "warm": bench_warm}
 
 
 def main():

@@ -18,7 +18,7 @@ run="$build git openssh-client ca-certificates curl tzdata ruby ruby-rspec bundl
 test="$run libcmocka-dev clang-format cppcheck python3 openssl openssh-server iproute2 nftables catatonit chromium
     wrk python3-pytest podman netavark runc iptables"
 lint="$test clang-tidy clang"
-bench="$run parallel openssh-server python3"
+bench="$run parallel openssh-server python3 ruby-parallel-tests"
 fuzz="$build clang libclang-rt-14-dev"
 arm64="$build gcc-aarch64-linux-gnu"
 
