@@ -96,6 +96,8 @@ static bool mask_make(struct process *p, const struct frame_run_spec *spec)
     if (bytes > MASK_SECRETS_BYTES_MAX)
         return false;
     p->mask = spec->n_secrets > 0 ? mask_new(values, spec->n_secrets) : NULL;
+    for (int i = 0; i < STREAM_COUNT && p->mask != NULL; i++)
+        mask_stream_init(&p->pipe[i].mask, p->mask); /* also of one without a pipe: reports come from files */
     return true;
 }
 
@@ -175,12 +177,9 @@ void exec_pipes_begin(struct process *p, struct mono now)
     for (int i = 0; i < STREAM_COUNT; i++) {
         if (s->from[i] < 0)
             continue;
-        p->pipe[i] = (struct pipe_end){.fd = s->from[i],
-                                       .every_us = EXEC_LOOK_EVERY_US,
-                                       .look_at = mono_add_ms(now, FIRST_LOOK_MS),
-                                       .quiet_at = MONO_NEVER};
-        if (p->mask != NULL)
-            mask_stream_init(&p->pipe[i].mask, p->mask);
+        p->pipe[i].fd = s->from[i];
+        p->pipe[i].every_us = EXEC_LOOK_EVERY_US;
+        p->pipe[i].look_at = mono_add_ms(now, FIRST_LOOK_MS);
         (void)fcntl(p->pipe[i].fd, F_SETFL, O_NONBLOCK); /* the reader's end only */
         s->from[i] = -1;
     }
