@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -147,6 +148,25 @@ class WrataYml(wrata.Case):
         with self.assertRaises(wrata.ApiError) as caught:
             self.server.get("/api/v1/projects/1/config?ref=nothing")
         self.assertEqual(caught.exception.status, 422)
+
+    def test_rspec_is_forked_with_what_preload_names(self):
+        """One process reads the named file, and the files of its slot share what it made; without it each reads it alone."""
+        self.commit({"wrata.yml": "preload: helper.rb\n", "helper.rb": "LOADED_BY = Process.pid\n",
+                     **{"%s_spec.rb" % name: 'require "./helper"\nRSpec.describe("x") { it("y") '
+                                             '{ puts "loaded by #{LOADED_BY} in #{Process.pid}" } }\n' for name in "abcdef"}})
+        files = ["%s_spec.rb" % name for name in "abcdef"]
+
+        def loaded():
+            runs = self.run_all(files)
+            self.assertEqual([run["outcome"] for run in runs.values()], ["passed"] * 6, runs)
+            return [re.search(r"loaded by (\d+) in (\d+)", self.log(run)).groups() for run in runs.values()]
+
+        told = loaded()
+        self.assertTrue(all(by != pid for by, pid in told), told)
+        self.assertLessEqual(len({by for by, pid in told}), 2, told)  # a process for each of the two slots
+        self.commit({"wrata.yml": "warm: true\n"})
+        told = loaded()
+        self.assertTrue(all(by == pid for by, pid in told), told)
 
     def test_so_many_runs_at_once_on_a_machine(self):
         """A script that finds another one of its project at work fails; a machine has room for two."""
