@@ -227,6 +227,7 @@ static void row_launch_add(struct sim_store *st, const struct launch_row *row)
     l->row.ref = arena_strdup(&l->arena, row->ref);
     l->row.commit = arena_strdup(&l->arena, row->commit);
     l->row.location = arena_strdup(&l->arena, row->location);
+    l->row.note = arena_strdup(&l->arena, row->note);
     l->row.env = row_texts(&l->arena, row->env, row->n_env);
     l->row.secrets = row_texts(&l->arena, row->secrets, row->n_secrets);
     l->row.setup = row_texts(&l->arena, row->setup, row->n_setup);

@@ -411,8 +411,11 @@ void eta_clear(struct api *a);
 
 /* projects.c: bring a mirror up to date. `done` may be NULL; it comes later, never from inside the call. */
 void project_refresh(struct api *a, const struct project_row *row, project_done_fn *done, void *ctx);
-/* Was the last fetch that went well less than `ms` ago (in this process)? */
+/* Did the last fetch go well, less than `ms` ago (in this process)? */
 bool project_is_fresh(const struct api *a, struct project_id id, int64_t ms);
+/* For the people of a launch whose project could not be fetched: how old `ref` is ("" the default branch), and why. In the arena. */
+const char *project_old_note(struct arena *arena, const struct project_row *row, const char *ref,
+                             const char *why);
 /* Its row is gone: so is its mirror, and what is known of it here. */
 void project_forget(struct api *a, struct project_id id);
 void projects_start(struct api *a); /* the background refresh */

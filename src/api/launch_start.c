@@ -170,6 +170,7 @@ struct start {
     struct new_test *tests;
     uint32_t n_tests;
     const char *commit;
+    const char *note;                /* NULL: nothing to say of the code */
     bool is_dry;                     /* only say what would be run */
     struct api_launch_defaults said; /* by the launch itself; -1: nothing */
     struct api_launch_defaults limits;
@@ -525,8 +526,10 @@ static void on_fresh(void *ctx, enum err err, const struct why *why)
     if (err != ERR_OK && s->new_id != 0 && !rq->api->is_closed)
         unmake_project(rq);
     if (req_lives(rq)) {
-        /* A mirror that cannot be refreshed is used as it is; one that was never made cannot. */
-        if (err != ERR_OK && s->project->refreshed_at.ms == 0)
+        /* A mirror that cannot be refreshed is used as it is, and the launch says so; one that was never made cannot. */
+        if (err != ERR_OK && s->project->refreshed_at.ms != 0)
+            s->note = project_old_note(&rq->arena, s->project, s->in->ref, why->text);
+        if (err != ERR_OK && s->note == NULL)
             req_fail(rq, ERR_INVALID, "project", "%s: %s", url_shown(&rq->arena, s->project->url), why->text);
         else
             choose_files(rq);
@@ -787,6 +790,7 @@ static void on_predicted(struct req *rq)
                                .schedule = rq->cause};
     add_env(rq, row);
     row->location = s->location;
+    row->note = s->note;
     ev.launch_create.at_front = in->at == 1;
     ev.launch_create.tests = s->tests;
     ev.launch_create.n_tests = s->n_tests;

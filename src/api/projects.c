@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/api_private.h"
 #include "base/log.h"
@@ -36,7 +37,7 @@ struct project_state {
         *later; /* asked while a fetch ran: what was pushed before they asked may be missing in it */
     struct arena later_arena; /* of `later_row` */
     struct project_row *later_row;
-    struct mono fetched_at; /* the last time it went well */
+    struct mono fetched_at; /* the last time, when it went well; 0: it did not */
     struct mono pruned_at;  /* 0 not yet */
     struct wall asked_at;   /* the last try */
     bool is_busy;
@@ -224,9 +225,8 @@ static void on_fetched(void *ctx, enum err err, const struct why *why)
         tell_waiters(ps);
         return;
     }
-    if (err == ERR_OK)
-        ps->fetched_at = mono_now();
-    else
+    ps->fetched_at = err == ERR_OK ? mono_now() : (struct mono){0};
+    if (err != ERR_OK)
         LOG_WARN("project.refresh", "project=%llu failed=1", (unsigned long long)ps->id);
     store_project_fetched(ps->api->opts.store, (struct project_id){ps->id},
                           err == ERR_OK ? wall_now() : (struct wall){0}, err == ERR_OK ? "" : ps->why.text,
@@ -268,6 +268,19 @@ bool project_is_fresh(const struct api *a, struct project_id id, int64_t ms)
     const struct project_state *ps = state_get(a, id);
 
     return ps != NULL && ps->fetched_at.us != 0 && mono_ms_between(ps->fetched_at, mono_now()) < ms;
+}
+
+const char *project_old_note(struct arena *arena, const struct project_row *row, const char *ref,
+                             const char *why)
+{
+    time_t at = (time_t)(row->refreshed_at.ms / 1000);
+    char date[32];
+    struct tm tm;
+
+    (void)gmtime_r(&at, &tm);
+    (void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
+    return arena_printf(arena, "%s%s is as it was fetched at %s; it could not be fetched for this launch: %s",
+                        ref, ref[0] != '\0' ? "" : "the default branch", date, why);
 }
 
 /* ---- in the background ---- */
@@ -541,9 +554,11 @@ static void on_old_fetched(void *ctx, enum err err, const struct why *why)
 
 static void fetch_anew(struct api *a, const struct project_row *row)
 {
-    const struct project_state *ps = state_get(a, row->id);
+    struct project_state *ps = state_get(a, row->id);
     struct again *again;
 
+    if (ps != NULL)
+        ps->fetched_at = (struct mono){0}; /* it was another one's */
     if (ps == NULL || !ps->is_busy) {
         project_refresh(a, row, NULL, NULL);
         return;

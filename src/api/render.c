@@ -136,6 +136,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_ktext(j, "ref", row->ref);
     jo_ktext(j, "commit", row->commit);
     jo_ktext(j, "location", row->location);
+    jo_ktext(j, "note", row->note);
     jo_ktext(j, "order", launch_order_name(row->order));
     int_or_null(j, "slots", row->slots > 0, row->slots);
     jo_ktime(j, "created_at", row->created_at);

@@ -272,6 +272,11 @@ static void say_started(struct cli *cli, const json_t *launched, const struct sn
         text_escape(&out, js_text(launched, "ref"));
     }
     buf_printf(&out, "  %s\n", client_url(cli->client));
+    if (js_text(launched, "note")[0] != '\0') {
+        buf_puts(&out, "note: ");
+        text_escape(&out, js_text(launched, "note"));
+        buf_putc(&out, '\n');
+    }
     (void)fputs(buf_str(&out), stdout);
     (void)fflush(stdout);
     buf_done(&out);

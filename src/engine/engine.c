@@ -431,6 +431,8 @@ static void on_launch_create(struct engine *e, const struct event *ev)
         return;
     if (row.location == NULL)
         row.location = "";
+    if (row.note == NULL)
+        row.note = "";
     if (row.lease_ms == 0)
         row.lease_ms = LEASE_DEFAULT_MS;
     if (launch_check(e, &row, ev->launch_create.tests, n, &why) != ERR_OK) {

@@ -86,6 +86,8 @@ static void launch_dump(const struct launch *l, struct buf *out)
                (long long)r->time_limit_ms, (long long)r->silence_limit_ms, r->lease_ms, r->n_tests,
                (long long)r->created_at.ms, launch_state_name(r->state), (long long)r->started_at.ms);
     buf_printf(out, " location=\"%s\"", r->location);
+    if (r->note[0] != '\0')
+        buf_printf(out, " note=\"%s\"", r->note);
     if (r->slots > 0)
         buf_printf(out, " slots=%u", r->slots);
     for (i = 0; i < r->n_servers; i++)

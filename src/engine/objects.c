@@ -310,6 +310,7 @@ struct launch *launch_new(struct engine *e, const struct launch_row *row)
     l->row.project_name = arena_strdup(a, row->project_name);
     l->row.name = text_keep(NULL, row->name); /* it may be changed any number of times */
     l->row.location = arena_strdup(a, row->location == NULL ? "" : row->location);
+    l->row.note = arena_strdup(a, row->note == NULL ? "" : row->note);
     l->user = user_get(e, row->user);
     l->row.ref = arena_strdup(a, row->ref);
     l->row.commit = arena_strdup(a, row->commit);

@@ -145,6 +145,7 @@ static struct launch_row launch_copy(struct outbox *o, struct launch_row l)
     l.ref = text(o, l.ref);
     l.commit = text(o, l.commit);
     l.location = text(o, l.location);
+    l.note = text(o, l.note);
     l.env = texts(o, l.env, l.n_env);
     l.secrets = texts(o, l.secrets, l.n_secrets);
     l.setup = texts(o, l.setup, l.n_setup);

@@ -163,6 +163,7 @@ struct launch_row {
     const char *const *secrets;
     uint32_t n_secrets;
     const char *location; /* the server under test: a location's name, or a URL; "" not said */
+    const char *note;     /* what its people should know of its code, a sentence; "" nothing */
     /* n_setup lines KEY=value: how a machine is made ready and what is kept after a run (wire/agent_setup.h). Opaque to the
      * engine. */
     const char *const *setup;

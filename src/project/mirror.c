@@ -120,6 +120,10 @@ void refresh_step(struct job *j, const struct child_exit *e)
 {
     const char *const init[] = {"init", "--quiet", "--bare", "--template=", NULL};
 
+    if (e != NULL && j->step == REFRESH_FETCHED) { /* one that failed may have changed some of them */
+        j->mirror->refs.is_valid = false;
+        j->mirror->generation++;
+    }
     if (e != NULL && job_failed(e) && j->step != REFRESH_HEAD_SET) {
         job_end_git(j, e, ERR_IO,
                     j->step == REFRESH_ASKED || j->step == REFRESH_FETCHED ? "fetch" : "make the mirror");

@@ -145,7 +145,7 @@ void projects_bundle(struct projects *ps, struct project_id id, const char *bund
                                   uint32_t n_commits),
                      void *ctx);
 
-/* Drop the commits that bundles brought before `older_than`, but for those in `keep`, and give their space back. */
+/* Drop the commits that were brought by bundles, or launched, before `older_than`, but for those in `keep`, and give their space back. */
 void projects_prune(struct projects *ps, struct project_id id, struct wall older_than,
                     const char *const *keep, uint32_t n_keep, project_done_fn *done, void *ctx);
 

@@ -5,7 +5,7 @@
  *   mirror.c     the jobs that change a mirror: refresh, bundle, remove
  *   subs.c       the job that brings the submodules of a commit into the mirror
  *   gitmodules.c what .gitmodules says, and which places a submodule may have (pure)    url.c  urls (pure)
- *   prune.c      commits of bundles that nobody needs any more
+ *   prune.c      commits of bundles and of launches that nobody needs any more
  *   refs.c       branches and tags; a ref to a commit
  *   tree.c       the files of a commit, read from git and kept
  *   plan.c       patterns to files (pure)      command.c  a file to its command (pure)
@@ -240,8 +240,9 @@ struct job {
     bool has_refreshed;     /* a plan asked the remote already */
     bool is_new;            /* a refresh makes the mirror */
     bool is_told;           /* its callback was called */
-    uint64_t generation;    /* of the mirror when it asked */
-    char head[256];         /* of the remote, by a refresh */
+    bool waits_for_prune;
+    uint64_t generation; /* of the mirror when it asked */
+    char head[256];      /* of the remote, by a refresh */
     char commit[COMMIT_CHARS_MAX + 1];
     struct arena arena;
     struct subs *subs;                       /* of JOB_SUBS */
@@ -303,6 +304,8 @@ void job_refresh_first(struct job *j);
 /* A plan needs the submodules of its commit: bring them, then its step `step`. */
 void job_subs_first(struct job *j, unsigned step);
 void subs_free(struct subs *s); /* NULL is fine */
+/* A plan is to change what a prune looks at: does one run? Then the job begins again with `step` when that is over. */
+bool job_waits_for_prune(struct job *j, unsigned step);
 /* The files of a commit that git has listed, kept; NULL: job_end() was called. */
 struct tree *tree_take_list(struct job *j, const char *commit, const struct child_exit *e);
 

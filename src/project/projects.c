@@ -344,15 +344,23 @@ static bool may_start(const struct mirror *m, const struct job *j, bool write_be
 {
     bool write_runs = false;
     bool remove_runs = false;
+    bool prune_runs = false;
+    bool plan_runs = false;
     uint32_t n_running = 0;
 
     for (const struct job *r = m->running; r != NULL; r = r->next) {
         write_runs |= kinds[r->kind].is_write;
         remove_runs |= r->kind == JOB_REMOVE;
+        prune_runs |= r->kind == JOB_PRUNE;
+        plan_runs |= r->kind == JOB_PLAN;
         n_running++;
     }
     if (j->kind == JOB_REMOVE)
         return n_running == 0 && !write_before;
+    if (j->kind == JOB_PRUNE && plan_runs) /* it is about to pin its commit */
+        return false;
+    if (j->waits_for_prune && prune_runs)
+        return false;
     if (kinds[j->kind].is_write)
         return !write_runs && !write_before &&
                (j->kind != JOB_REFRESH || m->ps->n_refreshing < REFRESHES_MAX);
@@ -424,6 +432,23 @@ void job_refresh_first(struct job *j)
     j->has_refreshed = true;
     list_remove(&j->mirror->running, j); /* it belongs to the refresh until that has ended */
     projects_refresh(j->mirror->ps, j->mirror->id, j->url, on_refreshed_for_plan, j);
+}
+
+bool job_waits_for_prune(struct job *j, unsigned step)
+{
+    struct mirror *m = j->mirror;
+    const struct job *r = m->running;
+
+    while (r != NULL && r->kind != JOB_PRUNE)
+        r = r->next;
+    j->waits_for_prune = r != NULL;
+    if (r == NULL)
+        return false;
+    list_remove(&m->running, j);
+    j->step = step;
+    j->next = m->queue;
+    m->queue = j;
+    return true;
 }
 
 /* ---- a plan of a commit with submodules ---- */

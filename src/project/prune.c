@@ -1,5 +1,6 @@
-/* prune.c - commits that bundles brought do not stay for ever: refs/wrata/ names each, and its file is as old as its
- * arrival (nothing packs them). Nor do those of submodules: refs/wrata/sub/, each as old as the last launch with it (subs.c).
+/* prune.c - commits that bundles brought or that were launched do not stay for ever: refs/wrata/ names each, and its file is as old
+ * as its arrival or its last launch (tree.c; nothing packs them). Nor do those of submodules: refs/wrata/sub/, each as old as the
+ * last launch with it (subs.c).
  * Those that are old and that nobody needs are dropped, and then the space is given back:
  * what no ref reaches goes at once, so that a commit is either there with its ref or not at all, and whoever asks whether
  * it must be sent again gets the right answer. */

@@ -187,6 +187,16 @@ static bool parse_line(const char *line, size_t n, struct arena *a, struct git_r
     return true;
 }
 
+/* The branch that a launch of the default branch uses (ref_questions()), among those that are there; "": none. */
+static const char *default_of(const struct git_ref *branches, uint32_t n, const char *head)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (strcmp(branches[i].name, head) == 0)
+            return branches[i].name;
+    }
+    return n > 0 && rank_of(branches[0].name) < rank_of("") ? branches[0].name : "";
+}
+
 enum err refs_parse(struct slice out, const char *head, struct refs_cache *ret, struct why *reterr)
 {
     struct git_ref *branches;
@@ -226,7 +236,7 @@ enum err refs_parse(struct slice out, const char *head, struct refs_cache *ret, 
                                   .n_branches = n_branches,
                                   .tags = tags,
                                   .n_tags = n_tags,
-                                  .head = arena_strdup(&ret->arena, head)};
+                                  .head = default_of(branches, n_branches, head)};
     ret->is_valid = true;
     return ERR_OK;
 }

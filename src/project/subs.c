@@ -299,10 +299,10 @@ static void subs_said(struct job *j, const struct child_exit *e)
         const struct gitmodule *one =
             gitmodules_find(&m, s->at[i].path + strlen(parent) + (parent[0] != '\0'));
 
-        if (one == NULL || one->url[0] == '\0')
-            s->at[i].fault = ".gitmodules does not say where it comes from";
-        else if (one->is_left_out)
+        if (one != NULL && one->is_left_out)
             s->at[i].is_left_out = true;
+        else if (one == NULL || one->url[0] == '\0')
+            s->at[i].fault = ".gitmodules does not say where it comes from";
         else
             take_url(j, &s->at[i], one);
     }

@@ -2,9 +2,11 @@
  *
  * A name may hold any byte but NUL. One that is not UTF-8 cannot travel through JSON and is passed over; how many
  * were is counted and logged. Submodules are no files, but kept beside them; a symbolic link is one, without the executable bit. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "project/project_private.h"
@@ -195,7 +197,52 @@ void tree_take_yml(struct tree *t, const struct slice *text)
 
 /* ---- the job: a ref to a commit to its files, and to a plan when that was asked for ---- */
 
-enum { TREE_RESOLVE, TREE_RESOLVED, TREE_LISTED, TREE_YML, TREE_AGAIN };
+enum { TREE_RESOLVE, TREE_RESOLVED, TREE_ANY_REF, TREE_LISTED, TREE_YML, TREE_AGAIN, TREE_PIN, TREE_PINNED };
+
+#define PIN_FRESH_S (24 * 3600) /* of the month that a pin lasts (prune.c) */
+
+static void pin_path(const struct job *j, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s/refs/wrata/%s", j->mirror->path, j->commit);
+}
+
+static bool is_pinned(const struct job *j)
+{
+    char path[PATH_BYTES_MAX];
+    struct stat st;
+
+    pin_path(j, path, sizeof(path));
+    return stat(path, &st) == 0 && wall_now().ms / 1000 - (int64_t)st.st_mtim.tv_sec < PIN_FRESH_S;
+}
+
+/* refs/wrata/COMMIT keeps what a launch began with, whatever becomes of its branch. */
+static void tree_pin(struct job *j)
+{
+    const char *const words[] = {"update-ref", "--stdin", NULL};
+    struct buf orders;
+
+    if (job_waits_for_prune(j, TREE_PIN))
+        return;
+    buf_init(&orders, KIB(1));
+    buf_printf(&orders, "update refs/wrata/%s %s\n", j->commit, j->commit);
+    j->step = TREE_PINNED;
+    job_git(j, j->mirror->path, words, buf_take(&orders, NULL), GIT_LOCAL_MS);
+}
+
+static void tree_again(struct job *j);
+
+static void tree_pinned(struct job *j, const struct child_exit *e)
+{
+    char path[PATH_BYTES_MAX];
+
+    /* git writes no ref that is right already */
+    pin_path(j, path, sizeof(path));
+    (void)utimensat(AT_FDCWD, path, NULL, 0);
+    if (!is_pinned(j))
+        job_end_git(j, e, ERR_IO, "keep the commit");
+    else
+        tree_again(j);
+}
 
 static void config_deliver(struct job *j, const struct tree *t)
 {
@@ -221,6 +268,10 @@ static void plan_deliver(struct job *j, const struct tree *t)
     }
     if (t->n_links > 0 && t->yml.submodules != 0 && !j->has_submodules) {
         job_subs_first(j, TREE_AGAIN);
+        return;
+    }
+    if (!is_pinned(j)) {
+        tree_pin(j);
         return;
     }
     plan.submodules = j->submodules;
@@ -266,6 +317,26 @@ static void tree_unknown_ref(struct job *j, const struct why *why)
     job_end(j, why->code, why);
 }
 
+/* There is no default branch: is there anything? */
+static void tree_any_ref(struct job *j, const struct child_exit *e)
+{
+    const char *const words[] = {"for-each-ref", "--count=1", "refs/heads", "refs/tags", NULL};
+    struct why why;
+    enum err err;
+
+    if (e == NULL) {
+        j->step = TREE_ANY_REF;
+        job_git(j, j->mirror->path, words, NULL, GIT_LOCAL_MS);
+        return;
+    }
+    if (!job_failed(e) && e->out.len == 0)
+        err = why_set(&why, ERR_NOTFOUND, "ref", "ref: the repository has no branches and no tags yet");
+    else
+        err = ref_answer((struct slice){"", 0}, j->ref, j->commit, sizeof(j->commit), &why);
+    CHECK(err != ERR_OK);
+    tree_unknown_ref(j, &why);
+}
+
 static void tree_resolve(struct job *j)
 {
     struct buf questions;
@@ -303,7 +374,10 @@ static void tree_list(struct job *j, const struct child_exit *e)
     struct why why;
 
     if (ref_answer(e->out, j->ref, j->commit, sizeof(j->commit), &why) != ERR_OK) {
-        tree_unknown_ref(j, &why);
+        if (j->ref[0] == '\0')
+            tree_any_ref(j, NULL);
+        else
+            tree_unknown_ref(j, &why);
         return;
     }
     t = projects_tree_find(j->mirror->ps, j->mirror->id, j->commit);
@@ -385,6 +459,9 @@ void tree_step(struct job *j, const struct child_exit *e)
     case TREE_RESOLVED:
         tree_list(j, e);
         break;
+    case TREE_ANY_REF:
+        tree_any_ref(j, e);
+        break;
     case TREE_LISTED:
         tree_listed(j, e);
         break;
@@ -393,6 +470,12 @@ void tree_step(struct job *j, const struct child_exit *e)
         break;
     case TREE_AGAIN:
         tree_again(j);
+        break;
+    case TREE_PIN: /* it waited */
+        tree_pin(j);
+        break;
+    case TREE_PINNED:
+        tree_pinned(j, e);
         break;
     default:
         CHECK(!"a step of tree_step");

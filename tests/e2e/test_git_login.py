@@ -14,7 +14,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import wrata  # noqa: E402
-from wrata import wait_for  # noqa: E402
+from wrata import git, wait_for  # noqa: E402
 
 USER = "ann@example.org"  # git shows it in its question as it is, or with %40
 TOKEN = "t0ken/with+odd='chars\"$1"
@@ -46,18 +46,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if part == "away":
             return self.answer(302, Location=site.other.url + self.path[len("/away"):])
         if part == "open":
-            return self.git(self.path[len("/open"):], body)
+            return self.serve_git(self.path[len("/open"):], body)
         if login != site.right:
             said = b"no" if login is None else b"this is wrong: " + base64.b64decode(login.split()[1])
             return self.answer(401, said, WWW_Authenticate='Basic realm="git"', Content_Type="text/plain")
         site.cmdlines += [c for c in cmdlines() if TOKEN.encode() in c]
         if part == "later":
             return self.answer(302, Location=site.other.url + self.path[len("/later"):])
-        return self.git(self.path, body)
+        return self.serve_git(self.path, body)
 
     do_POST = do_GET
 
-    def git(self, path, body):
+    def serve_git(self, path, body):
         path, _, query = path.partition("?")
         env = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": self.server.site.root, "GIT_HTTP_EXPORT_ALL": "1",
                "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command, "REMOTE_USER": "ann",
@@ -133,6 +133,8 @@ class GitLogin(wrata.Case):
         hidden = [TOKEN.encode(), base64.b64encode(("%s:%s" % (USER, TOKEN)).encode())]
         for folder, _, names in os.walk(self.folder):
             for name in names:
+                if not os.path.isfile(os.path.join(folder, name)):  # a socket of an agent
+                    continue
                 with open(os.path.join(folder, name), "rb") as f:
                     content = f.read()
                 for secret in hidden:
@@ -181,6 +183,69 @@ class GitLogin(wrata.Case):
         server.process.send_signal(signal.SIGHUP)
         wait_for("the credentials are read", lambda: "event=config.reloaded" in server.log_tail())
         self.assertIsNone(self.fetch(server, self.site.url + "/team/app.git"))
+
+    def test_a_token_that_stops_working(self):
+        """What was fetched serves on, with its age and the reason; a launch of a branch says what it used."""
+        self.login()
+        server = self.serve(env=self.env)
+        self.assertIsNone(self.fetch(server, "team/app"))
+        fresh = server.get("/api/v1/projects/1")
+        known = server.get("/api/v1/projects/1/refs")["branches"][0]["commit"]
+        self.set(git_token="t0ken-of-yesterday")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for("the credentials are read", lambda: "event=config.reloaded" in server.log_tail())
+        said = server.post("/api/v1/projects/1/refresh")
+        self.assertIn("%s refuses git_user" % self.site.host, said["error"])
+        for path in ("", "/refs", "/tree"):
+            answer = server.get("/api/v1/projects/1" + path)
+            self.assertEqual((answer["error"], answer["refreshed_at"]), (said["error"], fresh["refreshed_at"]))
+        self.assertEqual(server.get("/api/v1/projects/1/tree")["files"], ["a.sh"])
+        launch = server.launch(1, ["a.sh"], ref="main")
+        self.assertEqual(launch["commit"], known)
+        self.assertRegex(launch["note"], "^main is as it was fetched at .* UTC; .* refuses git_user")
+        self.assertEqual(server.launch(1, ["a.sh"], ref=known)["note"], "")
+        self.assertNotIn("t0ken", server.log_tail(100000))
+        self.login()
+        server.process.send_signal(signal.SIGHUP)
+        wait_for("the token works again", lambda: server.post("/api/v1/projects/1/refresh")["error"] is None)
+        self.assertEqual(server.launch(1, ["a.sh"], ref="main")["note"], "")
+
+    def submodules(self, **urls):
+        """A project team/top with these submodules, all at the commit of team/app."""
+        top = self.project({"a.sh": "cat lib/a.sh\n"}, "top")
+        of = git(os.path.join(self.root, "team", "app.git"), "rev-parse", "HEAD").strip()
+        with open(os.path.join(top, ".gitmodules"), "w", encoding="utf-8") as f:
+            f.write("".join('[submodule "%s"]\n\tpath = %s\n\turl = %s\n' % (path, path, url) for path, url in urls.items()))
+        git(top, "add", ".gitmodules")
+        for path in urls:
+            git(top, "update-index", "--add", "--cacheinfo", "160000,%s,%s" % (of, path))
+        git(top, "commit", "-q", "-m", "submodules")
+        subprocess.run(["git", "clone", "-q", "--bare", top, os.path.join(self.root, "team", "top.git")], check=True)
+        return of
+
+    def test_submodules_are_fetched_with_the_token(self):
+        self.login()
+        of = self.submodules(lib="../app.git", other=self.site.url + "/team/app.git")
+        server = self.serve(env=self.env)
+        server.add_local(slots=1)
+        self.assertIsNone(self.fetch(server, "team/top"))
+        launch = server.launch(1, ["a.sh"])
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
+        self.assertEqual(server.log(server.get("/api/v1/runs")["items"][0]["id"]), b"true\n")
+        plan = server.post("/api/v1/launches/plan", {"project": 1, "files": ["a.sh"]})
+        self.assertEqual([(m["path"], m["commit"]) for m in plan["submodules"]], [("lib", of), ("other", of)])
+        self.assertTrue([p for p in self.site.asked if p.startswith("/team/app.git")])
+
+    def test_a_submodule_elsewhere_does_not_get_the_token(self):
+        self.login()
+        self.submodules(lib=self.other.url + "/team/app.git")
+        server = self.serve(env=self.env)
+        self.assertIsNone(self.fetch(server, "team/top"))
+        with self.assertRaises(wrata.ApiError) as caught:
+            server.launch(1, ["a.sh"])
+        self.assertIn("submodule lib: cannot fetch %s/team/app.git: " % self.other.url, caught.exception.body)
+        self.assertIn("asks for a name and a password", caught.exception.body)
+        self.assertTrue([p for p in self.other.asked if p.startswith("/team/app.git")])
 
     def test_without_a_token_it_says_what_is_missing(self):
         server = self.serve(env=self.env)

@@ -195,6 +195,9 @@ class Submodules(wrata.Case):
         commit(top)
         self.project("top", top)
         self.assertEqual(self.look().splitlines()[1:], ["./t: top 1"])
+        git(top, "config", "-f", ".gitmodules", "--unset", "submodule.lib.of.ours.url")  # nobody needs one
+        commit(top)
+        self.assertEqual(self.look().splitlines()[1:], ["./t: top 1"])
 
     def test_a_plan_names_them(self):
         top = self.nested()

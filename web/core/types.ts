@@ -15,6 +15,8 @@ export interface TestCounts {
 export interface Launch {
   id: number; name: string; state: LaunchState; outcome: Outcome | null; reason: string;
   project: { id: number; name: string }; ref: string; commit: string; order: string;
+  /** What its people should know of its code: a sentence, or "". */
+  note?: string;
   /** Who started it. */
   user?: { id: number; login: string } | null;
   created_at: Time; started_at: Time | null; ended_at: Time | null;

@@ -154,6 +154,7 @@ export function Launch({ id }: { id: number }) {
         <TestBar t={t} big />
       </header>
       <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total]]} at={tab} pick={pick} />
+      {l.note && <p class="note">{visible(l.note)}</p>}
       {store.error.value && <p class="note bad" role="alert">{store.error.value.message} What is shown may be old. <button type="button" class="btn small" onClick={() => void store.load()}>Try again</button></p>}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
         {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : <Failures store={store} l={l} />}
