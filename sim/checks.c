@@ -75,6 +75,17 @@ static void check_run_end(struct world *w, const struct run_row *row)
                    outcome_name(row->outcome), outcome_name(true_outcome));
 }
 
+/* S6: nothing is given to a server out of a queue that is paused. Tests are placed at the end of a turn, so what the turn
+ * says of pauses counts. */
+static void check_pause(struct world *w, const struct run_row *row)
+{
+    const struct stored_launch *l = sim_store_launch(&w->store, row->launch.v);
+
+    if (l != NULL && sim_store_is_paused(&w->store, l->row.user.v))
+        world_fail(w, "run %llu was made while the queue of user %llu is paused",
+                   (unsigned long long)row->id.v, (unsigned long long)l->row.user.v);
+}
+
 /* S3: results are true and from the holder. S4: streams are whole when a run is done. */
 void checks_committed(struct world *w, const struct outbox *out)
 {
@@ -83,6 +94,8 @@ void checks_committed(struct world *w, const struct outbox *out)
 
     for (uint32_t i = 0; i < out->changes.n; i++) {
         c = &out->changes.at[i];
+        if (c->kind == CHANGE_RUN_ADD)
+            check_pause(w, &c->run);
         if (c->kind != CHANGE_RUN_SET)
             continue;
         check_run_end(w, &c->run);

@@ -120,6 +120,8 @@ static void queue_op(struct world *w)
                                .login = "mira"};
     if (q->op == QUEUE_CLEAR && rng_chance(&w->rng, 1, 2))
         q->op = QUEUE_MOVE;
+    if (sim_store_is_paused(&w->store, q->user.v) && rng_chance(&w->rng, 1, 3))
+        q->op = QUEUE_RESUME; /* else worlds stand still for most of their time */
     for (q->n_tests = 0; q->n_tests < 1 + rng_below(&w->rng, 6); q->n_tests++)
         ids[q->n_tests].v = near + rng_below(&w->rng, newest - near + 1);
     q->before.v = near + rng_below(&w->rng, newest - near + 1);
@@ -518,6 +520,19 @@ static void undo_all(struct world *w)
     world_turn_close(w);
 }
 
+/* Queues that are paused go on. */
+static void resume_all(struct world *w)
+{
+    struct event ev = {.kind = EV_QUEUE_CHANGE, .ticket = {++w->tickets}};
+
+    if (w->store.pauses == NULL)
+        return;
+    ev.queue_change =
+        (struct queue_change){.user = w->store.pauses->row.user, .op = QUEUE_RESUME, .login = "mira"};
+    (void)world_post(w, &ev);
+    world_turn_close(w);
+}
+
 /* Nobody holds anything back any more. */
 static void cloud_calm(struct world *w)
 {
@@ -570,5 +585,6 @@ void people_calm(struct world *w)
         server_add(w);
     cloud_calm(w);
     undo_all(w);
+    resume_all(w);
     stop_the_hopeless(w);
 }

@@ -40,6 +40,7 @@ void sim_store_done(struct sim_store *st)
     struct stored_test *t, *t_next;
     struct stored_run *r, *r_next;
     struct stored_undo *u, *u_next;
+    struct stored_pause *p, *p_next;
     struct stored_fleet *f, *f_next;
 
     f = st->fleets;
@@ -81,6 +82,13 @@ void sim_store_done(struct sim_store *st)
         u_next = u->hh.next;
         free((void *)(uintptr_t)u->row.login);
         free(u);
+    }
+    p = st->pauses;
+    HASH_CLEAR(hh, st->pauses); /* the table; its elements stay linked */
+    for (; p != NULL; p = p_next) {
+        p_next = p->hh.next;
+        free((void *)(uintptr_t)p->row.login);
+        free(p);
     }
 }
 
@@ -367,6 +375,39 @@ static void row_undo_delete(struct sim_store *st, struct undo_id id)
     free(u);
 }
 
+static void row_pause_add(struct sim_store *st, const struct pause_row *row)
+{
+    struct stored_pause *p = xcalloc(1, sizeof(*p));
+
+    if (sim_store_is_paused(st, row->user.v))
+        FAULT(st, "the queue of user %llu was paused twice", ID(row->user));
+    p->row = *row;
+    p->row.login = xstrdup(row->login);
+    HASH_ADD(hh, st->pauses, row.user.v, sizeof(p->row.user.v), p);
+}
+
+static void row_pause_delete(struct sim_store *st, struct user_id user)
+{
+    struct stored_pause *p;
+
+    HASH_FIND(hh, st->pauses, &user.v, sizeof(user.v), p);
+    if (p == NULL) {
+        FAULT(st, "the queue of user %llu was resumed and is not paused", ID(user));
+        return;
+    }
+    HASH_DEL(st->pauses, p);
+    free((void *)(uintptr_t)p->row.login);
+    free(p);
+}
+
+bool sim_store_is_paused(const struct sim_store *st, uint64_t user)
+{
+    const struct stored_pause *p;
+
+    HASH_FIND(hh, st->pauses, &user, sizeof(user), p);
+    return p != NULL;
+}
+
 /* ---- runs ---- */
 
 static void row_run_add(struct sim_store *st, const struct run_row *row)
@@ -455,6 +496,12 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
     case CHANGE_UNDO_DELETE:
         row_undo_delete(st, c->undo.id);
         break;
+    case CHANGE_PAUSE_ADD:
+        row_pause_add(st, &c->pause);
+        break;
+    case CHANGE_PAUSE_DELETE:
+        row_pause_delete(st, c->pause.user);
+        break;
     case CHANGE_LAUNCH_NAME: {
         struct stored_launch *l = sim_store_launch(st, c->launch.id.v);
 
@@ -477,6 +524,7 @@ void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now
     const struct stored_test *t;
     const struct stored_run *r;
     const struct stored_undo *u;
+    const struct stored_pause *p;
     const struct stored_fleet *f;
 
     c.ids.fleet = st->next_fleet;
@@ -502,6 +550,10 @@ void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now
     }
     for (u = st->undos; u != NULL; u = u->hh.next) {
         c = (struct change){.kind = CHANGE_UNDO_ADD, .undo = u->row};
+        engine_load(e, now, &c);
+    }
+    for (p = st->pauses; p != NULL; p = p->hh.next) {
+        c = (struct change){.kind = CHANGE_PAUSE_ADD, .pause = p->row};
         engine_load(e, now, &c);
     }
     for (t = st->tests; t != NULL; t = t->hh.next) {

@@ -40,6 +40,11 @@ struct stored_undo {
     UT_hash_handle hh;
 };
 
+struct stored_pause {
+    struct pause_row row; /* its login owned */
+    UT_hash_handle hh;
+};
+
 struct sim_store {
     struct stored_fleet *fleets;
     struct stored_server *servers;
@@ -47,6 +52,7 @@ struct sim_store {
     struct stored_test *tests;
     struct stored_run *runs;
     struct stored_undo *undos;
+    struct stored_pause *pauses;
     uint64_t next_server, next_launch, next_test, next_run, next_undo, next_fleet, next_intent;
     char fault[256]; /* what a change broke; "" nothing */
 };
@@ -59,5 +65,6 @@ void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now
 struct stored_launch *sim_store_launch(const struct sim_store *st, uint64_t id); /* NULL: none */
 struct stored_test *sim_store_test(const struct sim_store *st, uint64_t id);
 struct stored_run *sim_store_run(const struct sim_store *st, uint64_t id);
+bool sim_store_is_paused(const struct sim_store *st, uint64_t user);
 
 #endif

@@ -178,6 +178,8 @@ MUST_USE enum err busy_runs_read(struct reader *r, struct server_id server, stru
                                  struct why *reterr);
 
 void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums);
+/* Of a queue: {"by","at"}; null for `by` "": it is not paused. */
+void render_pause(struct json_out *j, const char *key, const char *by, struct wall at);
 void render_who(struct render *r, const char *key, struct user_id user); /* {"id","login"} */
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);

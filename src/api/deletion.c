@@ -106,6 +106,15 @@ static void living_job(struct reader *r, struct req *rq)
     } while (rq->err == ERR_OK && p.next != 0);
 }
 
+/* Nobody could resume it any more, and nothing is to be kept of it. */
+static void queue_go_on(struct req *rq, struct user_id user)
+{
+    struct event ev = {.kind = EV_QUEUE_CHANGE,
+                       .queue_change = {.user = user, .op = QUEUE_RESUME, .login = ""}};
+
+    rq->api->opts.post(rq->api->opts.ctx, &ev);
+}
+
 static void on_living(struct req *rq)
 {
     const struct deletion *d = rq->state;
@@ -117,6 +126,8 @@ static void on_living(struct req *rq)
 
         rq->api->opts.post(rq->api->opts.ctx, &ev);
     }
+    if (rq->err == ERR_OK)
+        queue_go_on(rq, d->user);
     if (rq->err != ERR_OK)
         req_error(rq, &rq->why);
     else

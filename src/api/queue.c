@@ -1,4 +1,4 @@
-/* queue.c - the queue of a user: look, move, delete, clear, shuffle, remove duplicates, sort, undo.
+/* queue.c - the queue of a user: look, move, delete, clear, shuffle, remove duplicates, sort, undo, pause, resume.
  *
  * All of them, looking too, are events of the engine, which alone knows the order; what is answered has been saved. */
 #include <sodium.h>
@@ -144,6 +144,11 @@ static void render_item(struct json_out *j, const struct queue_item *item)
     jo_obj_end(j);
 }
 
+static void render_paused(struct json_out *j, const struct queue_answer *a)
+{
+    render_pause(j, "paused", a->paused_by != NULL ? a->paused_by : "", a->paused_at);
+}
+
 static void render_undos(struct json_out *j, const struct queue_answer *a)
 {
     jo_karr(j, "undos");
@@ -172,6 +177,7 @@ static void on_looked(struct req *rq, uint64_t id)
     jo_obj(&j);
     jo_kuint(&j, "version", a->version);
     jo_kuint(&j, "waiting", a->n_waiting);
+    render_paused(&j, a);
     jo_karr(&j, "items");
     for (uint32_t i = 0; i < a->n_items; i++)
         render_item(&j, &a->items[i]);
@@ -214,6 +220,7 @@ static void on_changed(struct req *rq, uint64_t id)
     jo_obj(&j);
     jo_kuint(&j, "version", a->version);
     jo_kuint(&j, "waiting", a->n_waiting);
+    render_paused(&j, a);
     jo_kuint(&j, "done", a->n_done);
     jo_kuint(&j, "passed_over", a->n_passed);
     jo_key(&j, "undo");
@@ -289,6 +296,16 @@ static void queue_undo(struct req *rq)
     change(rq, QUEUE_UNDO);
 }
 
+static void queue_pause(struct req *rq)
+{
+    change(rq, QUEUE_PAUSE);
+}
+
+static void queue_resume(struct req *rq)
+{
+    change(rq, QUEUE_RESUME);
+}
+
 #define BODY(fields)                                                                 \
     .body_kind = BODY_JSON, .body = fields, .body_bytes = sizeof(struct queue_body), \
     .body_preset = &queue_preset, .body_max = BODY_LAUNCH_BYTES
@@ -317,5 +334,11 @@ const struct route queue_routes[] = {
     {ROUTE(POST, WORK, "/api/v1/queue/undo", queue_undo, "Put back what an operation took out.",
            "queue_changed"),
      .audit = "queue.undo", BODY(undo_fields)},
+    {ROUTE(POST, WORK, "/api/v1/queue/pause", queue_pause,
+           "Start no new test of the queue; what runs goes on.", "queue_changed"),
+     .audit = "queue.pause", BODY(common_fields)},
+    {ROUTE(POST, WORK, "/api/v1/queue/resume", queue_resume, "Start tests of the queue again.",
+           "queue_changed"),
+     .audit = "queue.resume", BODY(common_fields)},
     ROUTES_END,
 };

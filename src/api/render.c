@@ -118,6 +118,19 @@ void render_who(struct render *r, const char *key, struct user_id user)
     jo_obj_end(&r->j);
 }
 
+void render_pause(struct json_out *j, const char *key, const char *by, struct wall at)
+{
+    jo_key(j, key);
+    if (by[0] == '\0') {
+        jo_null(j);
+        return;
+    }
+    jo_obj(j);
+    jo_ktext(j, "by", by);
+    jo_ktime(j, "at", at);
+    jo_obj_end(j);
+}
+
 void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums)
 {
     struct json_out *j = &r->j;
@@ -151,6 +164,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
         jo_kuint(j, outcome_name((enum outcome)o), sums->by_outcome[o]);
     jo_obj_end(j);
     render_tally(j, &sums->tally);
+    render_pause(j, "paused", sums->waiting > 0 ? sums->paused_by : "", sums->paused_at);
     jo_key(j, "eta_ms");
     if (row->state == LAUNCH_DONE)
         jo_null(j);

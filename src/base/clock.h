@@ -22,6 +22,10 @@ struct wall {
 struct mono mono_now(void); /* CLOCK_MONOTONIC; any thread */
 struct wall wall_now(void); /* CLOCK_REALTIME; any thread */
 
+/* "2026-11-30 10:50 UTC", for sentences. Pure. */
+#define WALL_MINUTE_BYTES 40u
+void wall_minute(struct wall t, char out[WALL_MINUTE_BYTES]);
+
 static inline bool mono_before(struct mono a, struct mono b)
 {
     return a.us < b.us;

@@ -105,6 +105,19 @@ static void print_undos(const struct cli *cli, const json_t *doc)
     }
 }
 
+/* "Paused by mira since 10:50:00 UTC: ..." */
+static void print_paused(const struct cli *cli, const json_t *doc)
+{
+    const json_t *paused = js_obj(doc, "paused");
+    const char *at = js_text(paused, "at");
+
+    if (!json_is_object(paused))
+        return;
+    say_out("Paused by %s since %.10s %.8s UTC: nothing new starts until `wrata queue resume%s%s`.",
+            js_text(paused, "by"), at, strlen(at) > 18 ? at + 11 : "", cli->o.user != NULL ? " --user " : "",
+            cli->o.user != NULL ? cli->o.user : "");
+}
+
 static void print_queue(const struct cli *cli, const json_t *doc)
 {
     static const char *const heads[] = {"ID",       "FILE",   "LANGUAGE",  "BROWSER",
@@ -115,6 +128,7 @@ static void print_queue(const struct cli *cli, const json_t *doc)
     struct table t;
     size_t i;
 
+    print_paused(cli, doc);
     if (n == 0) {
         say_out("Nothing waits in %s%s.", cli->o.user != NULL ? "the queue of " : "your queue",
                 cli->o.user != NULL ? cli->o.user : "");
@@ -160,6 +174,7 @@ struct edit {
     struct cli *cli;
     const char *what; /* the last part of the route */
     const char *done; /* "3 tests DONE" */
+    json_t **ret; /* not NULL: the answer goes there instead of being said; --json prints it all the same */
     int64_t user;
     struct buf body;
     struct json_out j;
@@ -249,6 +264,8 @@ static int edit_send(struct edit *ed, enum err err, struct why *why)
         err = ask(ed->cli, "POST", path, buf_str(&ed->body), &answer, why);
     if (err == ERR_OK && ed->cli->o.json)
         print_json(answer);
+    else if (err == ERR_OK && ed->ret != NULL)
+        *ed->ret = json_incref(answer);
     else if (err == ERR_OK)
         say_done(ed, answer);
     json_decref(answer);
@@ -332,10 +349,57 @@ static int queue_undo(struct cli *cli)
     return edit_send(&ed, err, &why);
 }
 
-static const struct verb queue_verbs[] = {
-    {"list", 0, 0, queue_list},   {"move", 1, -1, queue_move},      {"delete", 1, -1, queue_delete},
-    {"clear", 0, 0, queue_clear}, {"shuffle", 0, 0, queue_shuffle}, {"dedupe", 0, 0, queue_dedupe},
-    {"sort", 0, 0, queue_sort},   {"undo", 0, 1, queue_undo},       {NULL, 0, 0, NULL}};
+/* What it is now is said, whoever made it so. */
+static int pause_or_resume(struct cli *cli, const char *what)
+{
+    struct why why = {0};
+    struct edit ed;
+    json_t *answer = NULL;
+    enum err err = edit_begin(&ed, cli, what, "", &why);
+    struct buf n;
+    int status;
+
+    ed.ret = &answer;
+    status = edit_send(&ed, err, &why);
+    if (answer == NULL)
+        return status;
+    buf_init(&n, KIB(4));
+    if (js_int(answer, "waiting") == 0)
+        buf_puts(&n, "Nothing waits");
+    else
+        text_count(&n, js_int(answer, "waiting"), "test waits", "tests wait");
+    if (json_is_object(js_obj(answer, "paused")))
+        print_paused(cli, answer);
+    else
+        say_out("The queue%s%s is not paused.", cli->o.user != NULL ? " of " : "",
+                cli->o.user != NULL ? cli->o.user : "");
+    say_out("%s.", buf_str(&n));
+    buf_done(&n);
+    json_decref(answer);
+    return status;
+}
+
+static int queue_pause(struct cli *cli)
+{
+    return pause_or_resume(cli, "pause");
+}
+
+static int queue_resume(struct cli *cli)
+{
+    return pause_or_resume(cli, "resume");
+}
+
+static const struct verb queue_verbs[] = {{"list", 0, 0, queue_list},
+                                          {"move", 1, -1, queue_move},
+                                          {"delete", 1, -1, queue_delete},
+                                          {"clear", 0, 0, queue_clear},
+                                          {"shuffle", 0, 0, queue_shuffle},
+                                          {"dedupe", 0, 0, queue_dedupe},
+                                          {"sort", 0, 0, queue_sort},
+                                          {"undo", 0, 1, queue_undo},
+                                          {"pause", 0, 0, queue_pause},
+                                          {"resume", 0, 0, queue_resume},
+                                          {NULL, 0, 0, NULL}};
 
 int cmd_queue(struct cli *cli)
 {

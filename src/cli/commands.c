@@ -290,7 +290,7 @@ static const char *const log_synopsis[] = {"RUN [-f] [--from BYTE]"};
 static const char *const artifacts_synopsis[] = {"LAUNCH|run:RUN [--download DIR|--zip FILE]"};
 static const char *const queue_synopsis[] = {
     "[list] [--user LOGIN] [--limit N]", "move ID... --before ID|--front|--end", "delete ID...", "clear", "shuffle", "dedupe",
-    "sort", "undo [N]",
+    "sort", "undo [N]", "pause [--user LOGIN]", "resume [--user LOGIN]",
 };
 static const char *const none_synopsis[] = {""};
 static const char *const launches_synopsis[] = {"[--limit N]"};
@@ -392,7 +392,9 @@ const struct command commands[] = {
      "Your queue holds the waiting files of all your launches; its order is what runs first. `list` says why each waits and"
      " when it should start. Files that are moved keep their order among themselves. `sort` puts the longest first, as"
      " predicted; `dedupe` leaves the first of those that would do the same. What `delete`, `clear` and `dedupe` take out can"
-     " be put back for ten minutes: `undo` does the newest, or the one that is named.\n"
+     " be put back for ten minutes: `undo` does the newest, or the one that is named. `pause` starts no new file of the queue"
+     " until `resume`, also across a restart: what runs goes on, what was given to a server and has not begun comes back, and"
+     " others get the slots.\n"
      "\n"
      "    wrata queue move 77 78 --front\n"
      "    wrata queue clear && wrata queue undo\n",

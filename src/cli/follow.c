@@ -33,7 +33,8 @@ struct follow {
     bool is_stopping; /* Ctrl-C came, and the server knows */
     bool bar_is_drawn;
     bool bar_is_dirty;
-    bool is_lost; /* the connection */
+    bool is_lost;       /* the connection */
+    char paused_by[80]; /* who paused the queue that its tests wait in; "" nobody */
     struct mono drawn_at;
     struct mono eta_at; /* when eta_ms was true */
     int64_t eta_ms;
@@ -60,6 +61,7 @@ static void bar_draw(struct follow *f, struct mono now)
                          .done = f->n_told,
                          .running = js_int(tests, "running"),
                          .eta_ms = -1,
+                         .paused_by = f->paused_by,
                          .note = f->is_lost       ? "reconnecting"
                                  : f->is_stopping ? "stopping"
                                                   : NULL};
@@ -103,6 +105,32 @@ static void note(struct follow *f, const char *text)
 
 /* ---- what the view tells ---- */
 
+/* Its tests wait for somebody, not for a server: that is said when it begins and when it ends. */
+static void pause_look(struct follow *f, const json_t *launch)
+{
+    const json_t *paused = js_obj(launch, "paused");
+    const char *by = js_text(paused, "by");
+    const char *at = js_text(paused, "at");
+    char text[240];
+
+    if (strncmp(f->paused_by, by, sizeof(f->paused_by) - 1) == 0)
+        return;
+    (void)snprintf(f->paused_by, sizeof(f->paused_by), "%s", by);
+    if (f->opts.as_json)
+        return;
+    if (by[0] == '\0') {
+        if (strcmp(js_text(launch, "state"), "running") == 0 &&
+            js_int(js_obj(launch, "tests"), "waiting") > 0)
+            note(f, "the queue goes on");
+        return;
+    }
+    (void)snprintf(
+        text, sizeof(text),
+        "the queue is paused by %.60s since %.10s %.8s UTC: what waits starts after `wrata queue resume`", by,
+        at, strlen(at) > 18 ? at + 11 : "");
+    note(f, text);
+}
+
 static void on_finished(void *ctx, const struct view_test *t, const json_t *run)
 {
     struct follow *f = ctx;
@@ -143,6 +171,7 @@ static void on_news(void *ctx, const char *kind, const json_t *object)
         f->eta_ms = json_is_integer(js_obj(object, "eta_ms")) ? js_int(object, "eta_ms") : -1;
         f->eta_at = mono_now();
         f->bar_is_dirty = true;
+        pause_look(f, object);
     }
     if (!f->opts.as_json)
         return;

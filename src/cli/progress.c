@@ -7,7 +7,7 @@
 
 #define BAR_MIN 8
 #define BAR_MAX 30
-#define PARTS_MAX (OUTCOME_COUNT + 5)
+#define PARTS_MAX (OUTCOME_COUNT + 6)
 
 struct part {
     char text[64];
@@ -106,6 +106,11 @@ void progress_render(struct buf *out, const struct progress *p, const struct ter
             part = add(&ps, 5, COLOR_YELLOW);
             (void)snprintf(part->text, sizeof(part->text), "%lld prepared: %.*s", (long long)p->preparing,
                            (int)utf8_whole(p->step, strnlen(p->step, 40)), p->step);
+        }
+        if (p->paused_by != NULL && p->paused_by[0] != '\0') {
+            part = add(&ps, 1, COLOR_YELLOW);
+            (void)snprintf(part->text, sizeof(part->text), "paused by %.*s",
+                           (int)utf8_whole(p->paused_by, strnlen(p->paused_by, 40)), p->paused_by);
         }
         if (p->eta_ms >= 0) {
             buf_init(&eta, 64);

@@ -10,6 +10,7 @@ struct progress {
     int64_t eta_ms;                /* -1: not known */
     int64_t preparing;             /* of those running; their process was not started */
     const char *step;              /* of one of them */
+    const char *paused_by;         /* who paused its queue; NULL, "": nobody */
     const char *note;              /* instead of the counts: "reconnecting…"; NULL none */
 };
 

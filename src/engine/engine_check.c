@@ -5,14 +5,15 @@
  *   E3   a test has an active run exactly when it is ACTIVE
  *   E4   every test of a launch is counted exactly once: waiting + active + removed + outcomes = its tests
  *   E5   a WAITING test stands in exactly one of its launch's heap and list; no other test stands in one
- *   E6   a launch with waiting tests is ready for placement exactly while it is RUNNING, a user with one that is
+ *   E6   a launch with waiting tests is ready for placement exactly while it is RUNNING, a user with one that is and whose
+ *        queue is not paused
  *   E7   the runs of a server are those that name it; each counter equals its list
  *   E8   every active run has a lease timer, set no later than its lease's end
  *   E9   an open link belongs to a server that is ONLINE or LOST, and has a silence timer
  *   E10  a server that should come back has a way: an open link, a try under way, or a timer for the next
  *   E11  a server is HUNGRY, IDLE or PART exactly when it is open: online, not resting, a slot free
  *   E12  after a turn no server is HUNGRY unless work was left over
- *   E13  after a turn no IDLE or PART server could take the first waiting test of any launch
+ *   E13  after a turn no IDLE or PART server could take the first waiting test of any launch that is not paused
  *   E14  a launch in memory is not DONE, and has a test that is not
  *   E15  after a turn nothing waits to be told: no goals, notes or goodbyes are due
  *   E16  a test was lost as often as it says, and not more often than its launch allows while it is not done
@@ -29,7 +30,8 @@
  *   E24  what a cloud does has a way on: CREATING has a time limit; DESTROYING a call under way, one that is due, or a
  *        doubt; a doubt is of a server without a machine; a DESTROYED server has no machine, intent or booking
  *   E25  a fleet that makes machines has its list asked for, sooner or later
- *   E26  no machine belongs to two servers, or to one and to nobody; no intent to two */
+ *   E26  no machine belongs to two servers, or to one and to nobody; no intent to two
+ *   E27  a user whose queue is paused is not ready for placement; it says by whom and since when */
 #include "engine/engine_private.h"
 
 /* Of one server: what its runs are, and what its launches allow. */
@@ -427,8 +429,10 @@ static void check_user(const struct engine *e, const struct user *u)
         CHECK(t->state == TEST_WAITING); /* E19 */
         CHECK(t->launch->user == u);     /* E19 */
     }
-    CHECK(u->n_active == active);       /* E7 */
-    CHECK(ready == heap_has(&u->fair)); /* E6 */
+    CHECK(u->n_active == active);                            /* E7 */
+    CHECK((u->paused_by != NULL) == (u->paused_at.ms != 0)); /* E27 */
+    ready = ready && !user_is_paused(u);                     /* E27 */
+    CHECK(ready == heap_has(&u->fair));                      /* E6 */
     if (ready) {
         CHECK(u->fair.k1 == u->n_active); /* E6 */
         CHECK(u->fair.k2 == u->turn);     /* E6 */
@@ -459,7 +463,7 @@ static void check_idle(const struct engine *e, const struct server *s)
     const struct launch *l;
 
     for (l = e->launches; l != NULL; l = l->hh.next) {
-        if (l->row.state != LAUNCH_RUNNING)
+        if (l->row.state != LAUNCH_RUNNING || user_is_paused(l->user))
             continue;
         CHECK(l->waiting.n == 0 || !launch_may_go(l, s));        /* E13 */
         CHECK(l->retry == NULL || !test_may_go(e, l->retry, s)); /* E13 */

@@ -115,6 +115,13 @@ static void undo_dump(const struct undo *u, struct buf *out)
                (unsigned long long)u->user->id.v, u->login, (long long)u->at.ms, u->n_tests);
 }
 
+static void user_dump(const struct user *u, struct buf *out)
+{
+    if (user_is_paused(u))
+        buf_printf(out, "pause user=%llu login=\"%s\" at=%lld\n", (unsigned long long)u->id.v, u->paused_by,
+                   (long long)u->paused_at.ms);
+}
+
 /* All objects of a hash, sorted by id; each begins with its id. */
 #define DUMP_SORTED(type, head, dump)                    \
     do {                                                 \
@@ -136,6 +143,7 @@ _Static_assert(offsetof(struct fleet, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct launch, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct undo, id) == 0, "by_id() reads it there");
 _Static_assert(offsetof(struct run, id) == 0, "by_id() reads it there");
+_Static_assert(offsetof(struct user, id) == 0, "by_id() reads it there");
 
 void engine_dump(const struct engine *e, struct buf *out)
 {
@@ -143,5 +151,6 @@ void engine_dump(const struct engine *e, struct buf *out)
     DUMP_SORTED(server, e->servers, server_dump);
     DUMP_SORTED(launch, e->launches, launch_dump);
     DUMP_SORTED(undo, e->undos, undo_dump);
+    DUMP_SORTED(user, e->users, user_dump);
     DUMP_SORTED(run, e->runs, run_dump);
 }

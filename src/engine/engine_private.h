@@ -282,6 +282,8 @@ struct user { /* NOLINT(clang-analyzer-optin.performance.Padding) */
         version; /* of the queue: other people's pages show this one. The time of the last change, or more */
     struct undo *undos;
     uint32_t n_undos;
+    const char *paused_by; /* owned; NULL: it is not paused */
+    struct wall paused_at;
 
     /* placement */
     struct pool booked;
@@ -292,7 +294,7 @@ struct user { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct heap ready;      /* lanes, by the first test of their launches */
     struct launch *limited; /* launches that run, limited to servers, with tests never lost; in a list */
     struct launch *choosy;  /* launches that run and have lost tests waiting */
-    struct heap_item fair;  /* in engine->ready: something of it waits */
+    struct heap_item fair;  /* in engine->ready: something of it waits, and it is not paused */
 
     bool is_noted; /* a NOTE_QUEUE is due this turn */
     struct user *noted_prev, *noted_next;
@@ -590,6 +592,14 @@ void undo_drop(struct engine *e,
                struct test *t); /* a test that is no longer removed; an undo without tests goes */
 void on_queue_look(struct engine *e, const struct event *ev);
 
+/* ---- pause.c: queues that start no new test ---- */
+bool user_is_paused(const struct user *u);
+void pause_load(struct engine *e, const struct pause_row *row); /* boot: only what is said of it... */
+void pause_boot(struct engine *e);                              /* ...and what follows from that */
+/* False: nothing changed, it is so already. */
+bool queue_pause(struct engine *e, struct user *u, const char *login);
+bool queue_resume(struct engine *e, struct user *u, const char *login);
+
 /* ---- engine_why.c ---- */
 struct look {
     uint32_t servers; /* that its launch may use; of them... */
@@ -631,7 +641,8 @@ void launches_look_again(struct engine *e);                 /* which servers may
 void server_look_again(struct engine *e, struct server *s); /* a project may have more of it */
 void place_turn(struct engine *e);
 void goals_due(struct engine *e, struct server *s);
-void server_ask_back(struct engine *e, struct server *s); /* all that has not started there */
+void server_ask_back(struct engine *e, struct server *s);   /* all that has not started there */
+void user_ask_back(struct engine *e, const struct user *u); /* all of a user that has not started anywhere */
 void run_unask_back(struct engine *e, struct run *r);
 
 /* ---- share.c: how much of a server a project may have ---- */

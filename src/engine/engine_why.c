@@ -152,6 +152,14 @@ static void put_full(const struct engine *e, const struct test *t, const struct 
                k->busy > 0 ? "; all slots of other servers are taken" : "");
 }
 
+static void put_paused(const struct user *u, struct buf *b)
+{
+    char since[WALL_MINUTE_BYTES];
+
+    wall_minute(u->paused_at, since);
+    buf_printf(b, "the queue is paused by %s since %s", u->paused_by, since);
+}
+
 static void put_why(const struct engine *e, const struct test *t, struct look k, uint32_t ahead,
                     struct buf *b)
 {
@@ -159,6 +167,8 @@ static void put_why(const struct engine *e, const struct test *t, struct look k,
         buf_puts(b, "its launch is being stopped");
     } else if (e->closing) {
         buf_puts(b, "wrata is shutting down; it goes on after the next start");
+    } else if (user_is_paused(t->launch->user)) {
+        put_paused(t->launch->user, b);
     } else if (k.servers == 0) {
         buf_puts(b, t->launch->row.n_servers > 0
                         ? "none of the servers that its launch may use exists any more"

@@ -80,6 +80,8 @@ enum queue_op {
     QUEUE_DEDUPE,  /* of tests that would do the same the first stays */
     QUEUE_SORT,    /* the longest predicted first */
     QUEUE_UNDO,    /* of `undo`; 0: the newest */
+    QUEUE_PAUSE,   /* no new test starts, and what lies ahead on servers comes back */
+    QUEUE_RESUME,
     QUEUE_OP_COUNT
 };
 enum queue_to { QUEUE_TO_END, QUEUE_TO_FRONT, QUEUE_TO_BEFORE };

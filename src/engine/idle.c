@@ -5,8 +5,8 @@
  * anew for servers that were at work, as far as the store knows.
  *
  * Never: while it holds runs; while a test waits that may go to this server and for some reason does not (it looks
- * again after a minute); when the fleet, or the server itself, says so. Booking does not protect: what is booked and
- * not used costs as much. */
+ * again after a minute); when the fleet, or the server itself, says so. Booking does not protect, nor does a queue that
+ * somebody paused: what is kept and not used costs as much. */
 #include "engine/engine_private.h"
 
 #define IDLE_WANTED_MS 60000 /* a server that is waited for is looked at again after so long */
@@ -77,8 +77,8 @@ static bool is_wanted(const struct engine *e, const struct server *s)
     const struct launch *l;
 
     for (l = e->launches; l != NULL; l = l->hh.next) {
-        if (l->row.state == LAUNCH_RUNNING && l->n_waiting > 0 && launch_allows(l, s->id) &&
-            server_serves(s, l->user))
+        if (l->row.state == LAUNCH_RUNNING && l->n_waiting > 0 && !user_is_paused(l->user) &&
+            launch_allows(l, s->id) && server_serves(s, l->user))
             return true;
     }
     return false;

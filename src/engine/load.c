@@ -117,6 +117,9 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
     case CHANGE_UNDO_ADD:
         (void)undo_new(e, &c->undo);
         return;
+    case CHANGE_PAUSE_ADD:
+        pause_load(e, &c->pause);
+        return;
     case CHANGE_SERVER_DELETE:
     case CHANGE_FLEET_DELETE:
     case CHANGE_LAUNCH_SET:
@@ -125,6 +128,7 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
     case CHANGE_TEST_RANKS:
     case CHANGE_TESTS_SET:
     case CHANGE_UNDO_DELETE:
+    case CHANGE_PAUSE_DELETE:
     case CHANGE_RUN_SET:
     case CHANGE_KIND_COUNT:
         break;
@@ -191,6 +195,7 @@ void on_booted(struct engine *e)
         /* Every lease that an earlier controller gave was counted from before this moment. */
         lease_grant(e, r);
     }
+    pause_boot(e);
     for (s = e->servers; s != NULL; s = s->hh.next) {
         if (s->removed)
             continue;

@@ -485,6 +485,8 @@ static int64_t launch_eta_ms(const struct engine *e, const struct launch *l)
         return 0;
     if (slots == 0 || (unknown > 0 && l->n_measured == 0 && l->mean_known_ms == 0))
         return -1;
+    if (l->n_waiting > 0 && user_is_paused(l->user))
+        return -1;
     active = l->active_ms + (int64_t)l->active_unknown * mean;
     spent = ((int64_t)l->active_started * e->now.mono.us - l->active_start_us) / 1000;
     active = active > spent ? active - spent : 0;
@@ -625,6 +627,7 @@ void engine_release(struct engine *e)
     for (; u != NULL; u = u_next) {
         u_next = u->hh.next;
         heap_done(&u->ready);
+        free((void *)(uintptr_t)u->paused_by);
         free(u);
     }
     s = e->servers;

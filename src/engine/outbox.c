@@ -234,6 +234,10 @@ void outbox_change(struct outbox *o, const struct change *from)
     case CHANGE_UNDO_DELETE:
         c.undo.login = text(o, from->undo.login);
         break;
+    case CHANGE_PAUSE_ADD:
+    case CHANGE_PAUSE_DELETE:
+        c.pause.login = text(o, from->pause.login);
+        break;
     case CHANGE_RUN_SET:
         c.run.server_name = "";
         c.run.path = "";
@@ -302,6 +306,8 @@ void outbox_reply_queue(struct outbox *o, struct ticket t, const struct queue_an
     }
     a->items = items;
     a->undos = undos;
+    if (a->paused_by != NULL)
+        a->paused_by = text(o, a->paused_by);
     r.queue = a;
     VEC_PUSH(&o->replies, r);
 }
@@ -396,8 +402,11 @@ void outbox_note(struct outbox *o, const struct note *from)
     case NOTE_RUN:
         n.run = run_copy(o, from->run);
         break;
-    case NOTE_TESTS:
     case NOTE_QUEUE:
+        if (from->queue.paused_by != NULL)
+            n.queue.paused_by = text(o, from->queue.paused_by);
+        break;
+    case NOTE_TESTS:
         break;
     case NOTE_TRACE:
         n.trace = text(o, from->trace);

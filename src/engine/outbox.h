@@ -35,6 +35,8 @@ struct queue_undo {
 struct queue_answer {
     uint64_t version;
     uint32_t n_waiting;
+    const char *paused_by; /* NULL: it is not paused */
+    struct wall paused_at;
     uint32_t n_done;     /* CHANGE: tests that it was done to */
     uint32_t n_passed;   /* CHANGE: passed over: they do not wait there any more */
     struct undo_id undo; /* CHANGE: what can be undone by this; 0 none */
@@ -120,6 +122,8 @@ struct note {
             struct user_id user;
             uint64_t version;
             uint32_t n_waiting;
+            const char *paused_by; /* NULL: it is not paused */
+            struct wall paused_at;
         } queue;
         const char *trace;
     };

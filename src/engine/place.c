@@ -328,6 +328,8 @@ static struct test *user_test_for(const struct engine *e, const struct user *u, 
     struct test *t;
     uint32_t looked;
 
+    if (user_is_paused(u))
+        return NULL;
     DL_FOREACH2(u->limited, l, limited_ready_next)
     {
         t = first_of(l);
@@ -423,7 +425,7 @@ static bool place_one_fresh(struct engine *e, struct launch *l)
     struct test *t;
     uint32_t looked = 0;
 
-    if (e->n_idle == 0)
+    if (e->n_idle == 0 || user_is_paused(l->user))
         return false;
     DL_FOREACH2(l->retry, t, retry_next)
     {
@@ -565,6 +567,16 @@ void server_ask_back(struct engine *e, struct server *s)
 
     DL_FOREACH(s->runs, r)
         run_ask_back(e, r);
+}
+
+void user_ask_back(struct engine *e, const struct user *u)
+{
+    struct run *r;
+
+    for (r = e->runs; r != NULL; r = r->hh.next) {
+        if (r->launch->user == u)
+            run_ask_back(e, r);
+    }
 }
 
 /* Free slots of idle servers, as far as they matter in one turn. */

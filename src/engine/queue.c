@@ -113,7 +113,7 @@ bool user_is_fairer(const struct user *a, const struct user *b)
 
 void user_ready_update(struct engine *e, struct user *u)
 {
-    bool ready = u->ready.n > 0 || u->limited != NULL || u->choosy != NULL;
+    bool ready = !user_is_paused(u) && (u->ready.n > 0 || u->limited != NULL || u->choosy != NULL);
 
     if (!ready) {
         if (heap_has(&u->fair))
@@ -221,6 +221,8 @@ void queue_notes_flush(struct engine *e)
         n.queue.user = u->id;
         n.queue.version = u->version;
         n.queue.n_waiting = u->queue != NULL ? u->queue->order.sums.n : 0;
+        n.queue.paused_by = u->paused_by;
+        n.queue.paused_at = u->paused_at;
         outbox_note(e->out, &n);
         SET_REMOVE(e->queues_noted, u, noted);
     }

@@ -126,6 +126,8 @@ void on_queue_look(struct engine *e, const struct event *ev)
     }
     if (u != NULL) {
         a.version = u->version;
+        a.paused_by = u->paused_by;
+        a.paused_at = u->paused_at;
         a.n_waiting = u->queue != NULL ? u->queue->order.sums.n : 0;
         first = after != NULL ? order_after(u->queue, after->rank, after->id.v) : order_first(u->queue);
         if (first != NULL)

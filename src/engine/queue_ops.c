@@ -1,4 +1,4 @@
-/* queue_ops.c - what people do to a queue: move, delete, shuffle, remove duplicates, sort, undo.
+/* queue_ops.c - what people do to a queue: move, delete, shuffle, remove duplicates, sort, undo; pause and resume are in pause.c.
  *
  * Each operation is one event: it is done as a whole or refused, and answered once. What it names and does not wait any
  * more (it was given to a server meanwhile) is passed over and counted. An operation changes the version of the queue; a
@@ -74,6 +74,8 @@ static void answer(struct engine *e, struct ticket t, const struct user *u, uint
 
     if (u != NULL) {
         a.version = u->version;
+        a.paused_by = u->paused_by;
+        a.paused_at = u->paused_at;
         a.n_waiting = waiting_of(u);
     }
     outbox_reply_queue(e->out, t, &a);
@@ -367,6 +369,16 @@ static void queue_undo(struct engine *e, struct user *u, const struct queue_chan
     free(tests);
 }
 
+/* ---- held back as a whole ---- */
+
+static void pause_or_resume(struct engine *e, struct user *u, const struct queue_change *q,
+                            struct ticket ticket)
+{
+    bool is_done = q->op == QUEUE_PAUSE ? queue_pause(e, u, q->login) : queue_resume(e, u, q->login);
+
+    answer(e, ticket, u, is_done ? waiting_of(u) : 0, 0, (struct undo_id){0});
+}
+
 /* ---- duplicates ---- */
 
 /* Things seen so far, by hash; with open addressing. */
@@ -544,6 +556,10 @@ void on_queue_change(struct engine *e, const struct event *ev)
         break;
     case QUEUE_UNDO:
         queue_undo(e, u, q, ev->ticket);
+        break;
+    case QUEUE_PAUSE:
+    case QUEUE_RESUME:
+        pause_or_resume(e, u, q, ev->ticket);
         break;
     case QUEUE_OP_COUNT:
         break;

@@ -20,6 +20,8 @@ enum change_kind {
     CHANGE_TESTS_SET,  /* state, outcome, undo, reason of many, all alike */
     CHANGE_UNDO_ADD,
     CHANGE_UNDO_DELETE,
+    CHANGE_PAUSE_ADD,
+    CHANGE_PAUSE_DELETE,
     CHANGE_RUN_ADD,
     CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at */
     CHANGE_KIND_COUNT
@@ -67,7 +69,8 @@ struct change {
             struct undo_id undo;
             const char *reason;
         } tests;
-        struct undo_row undo; /* DELETE: id only */
+        struct undo_row undo;   /* DELETE: id only */
+        struct pause_row pause; /* DELETE: user only */
     };
 };
 

@@ -232,6 +232,13 @@ struct undo_row {
     struct wall at;
 };
 
+/* A queue that starts no new test. */
+struct pause_row {
+    struct user_id user; /* whose queue; there is at most one for each */
+    const char *login;   /* who paused it */
+    struct wall at;
+};
+
 /* PREPARING: its server brings its code, and does what `prepare` asks for, and takes longer than an instant. */
 enum run_state {
     RUN_ASSIGNED,

@@ -267,8 +267,10 @@ void sums_drop(struct writer *w)
 #define SUM_COLUMNS                                                                                         \
     ", s.waiting, s.active, s.removed, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, " \
     "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, "          \
-    "s.pending, s.errors"
-#define FROM " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id "
+    "s.pending, s.errors, COALESCE(p.login, ''), COALESCE(p.created_at, 0)"
+#define FROM                                                       \
+    " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id " \
+    "LEFT JOIN queue_pauses p ON p.user_id = l.user_id "
 
 static const uint64_t *servers_parse(struct arena *a, const char *text, uint32_t *retn)
 {
@@ -334,6 +336,8 @@ static void get_sums(struct db_stmt *s, struct launch_sums *sums)
     sums->tally.failed = (uint32_t)db_get_uint(s);
     sums->tally.pending = (uint32_t)db_get_uint(s);
     sums->tally.errors = (uint32_t)db_get_uint(s);
+    sums->paused_by = db_get_text(s);
+    sums->paused_at.ms = db_get_int(s);
 }
 
 enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx, struct why *reterr)

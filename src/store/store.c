@@ -263,6 +263,12 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_UNDO_DELETE:
         undo_row_delete(w, c->undo.id);
         break;
+    case CHANGE_PAUSE_ADD:
+        pause_row_add(w, &c->pause);
+        break;
+    case CHANGE_PAUSE_DELETE:
+        pause_row_delete(w, c->pause.user);
+        break;
     case CHANGE_RUN_ADD:
         run_row_add(w, &c->run);
         break;
@@ -789,6 +795,7 @@ enum err store_boot(struct store *st, void (*each)(void *ctx, const struct chang
     servers_boot(&r, each, ctx);
     launches_boot(&r, each, ctx);
     undos_boot(&r, each, ctx);
+    pauses_boot(&r, each, ctx);
     tests_boot(&r, each, ctx);
     runs_boot(&r, each, ctx);
     err = db_commit(r.db, reterr);

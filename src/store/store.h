@@ -43,8 +43,8 @@ const char *store_instance(const struct store *st);
 
 /* ---- boot: before anything is submitted ---- */
 
-/* Every living row as the change that made it: IDS, fleets, servers, launches that are not done, undos, all their tests, their
- * runs that are neither done nor lost; in that order. Rows are borrowed for the call of `each`. */
+/* Every living row as the change that made it: IDS, fleets, servers, launches that are not done, undos, pauses, all their tests,
+ * their runs that are neither done nor lost; in that order. Rows are borrowed for the call of `each`. */
 MUST_USE enum err store_boot(struct store *st, void (*each)(void *ctx, const struct change *c), void *ctx,
                              struct why *reterr);
 
@@ -206,7 +206,9 @@ struct launch_sums {
     uint32_t active;
     uint32_t removed;
     uint32_t by_outcome[OUTCOME_COUNT];
-    struct tally tally; /* of the runs that decided their tests, and of the running ones so far */
+    struct tally tally;    /* of the runs that decided their tests, and of the running ones so far */
+    const char *paused_by; /* who paused the queue of its user; "" it is not paused */
+    struct wall paused_at;
 };
 
 typedef void server_fn(void *ctx, const struct server_row *row);

@@ -107,6 +107,8 @@ void test_ranks_set(struct writer *w, const struct test_rank *at, uint32_t n);
 void tests_range_set(struct writer *w, const struct change *c);
 void undo_row_add(struct writer *w, const struct undo_row *row);
 void undo_row_delete(struct writer *w, struct undo_id id);
+void pause_row_add(struct writer *w, const struct pause_row *row);
+void pause_row_delete(struct writer *w, struct user_id user);
 void run_row_add(struct writer *w, const struct run_row *row);
 void run_row_set(struct writer *w, const struct run_row *row);
 
@@ -214,6 +216,7 @@ void fleets_boot(struct reader *r, change_fn *each, void *ctx);
 void servers_boot(struct reader *r, change_fn *each, void *ctx);
 void launches_boot(struct reader *r, change_fn *each, void *ctx);
 void undos_boot(struct reader *r, change_fn *each, void *ctx);
+void pauses_boot(struct reader *r, change_fn *each, void *ctx);
 void tests_boot(struct reader *r, change_fn *each, void *ctx);
 void runs_boot(struct reader *r, change_fn *each, void *ctx);
 typedef void account_change_fn(void *ctx, const struct account_change *c);

@@ -254,6 +254,24 @@ void undo_row_delete(struct writer *w, struct undo_id id)
     (void)db_run(s);
 }
 
+void pause_row_add(struct writer *w, const struct pause_row *row)
+{
+    struct db_stmt *s = db_sql(w->db, "INSERT INTO queue_pauses (user_id, login, created_at) VALUES (?,?,?)");
+
+    db_uint(s, row->user.v);
+    db_text(s, row->login);
+    db_int(s, row->at.ms);
+    (void)db_run(s);
+}
+
+void pause_row_delete(struct writer *w, struct user_id user)
+{
+    struct db_stmt *s = db_sql(w->db, "DELETE FROM queue_pauses WHERE user_id = ?");
+
+    db_uint(s, user.v);
+    (void)db_run(s);
+}
+
 /* ---- rows -> model --------------------------------------------------------------------------------------- */
 
 #define COLUMNS                                                                           \
@@ -391,6 +409,20 @@ void undos_boot(struct reader *r, change_fn *each, void *ctx)
         c.undo.user.v = db_get_uint(s);
         c.undo.login = db_get_text(s);
         c.undo.at.ms = db_get_int(s);
+        each(ctx, &c);
+    }
+}
+
+void pauses_boot(struct reader *r, change_fn *each, void *ctx)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT user_id, login, created_at FROM queue_pauses ORDER BY user_id");
+
+    while (db_row(s)) {
+        struct change c = {.kind = CHANGE_PAUSE_ADD};
+
+        c.pause.user.v = db_get_uint(s);
+        c.pause.login = db_get_text(s);
+        c.pause.at.ms = db_get_int(s);
         each(ctx, &c);
     }
 }

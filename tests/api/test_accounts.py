@@ -593,11 +593,17 @@ class AccountsTest(ServerTest):
         body = {"project": "docs", "files": ["slow.sh"]}
         hers, other = mira.post("/launches", body, 201), nora.post("/launches", body, 201)
         self.refused(nora.call("POST", "/launches/%d/stop" % hers["id"], {}), 403, "DENIED")
+        self.refused(nora.call("POST", "/queue/pause", {"user": mira.id}), 403, "DENIED", "user")
+        by = self.host.post("/queue/pause", {"user": mira.id})["paused"]["by"]
+        self.assertEqual([(r["login"], r["object"]) for r in self.audit(action="queue.pause") if r["status"] == 200], [(by, "queue of mira")])
+        self.assertIsNotNone(mira.post("/queue/pause")["paused"])
+        self.assertIsNone(nora.post("/queue/resume")["paused"])
         sums = self.host.get("/users/%d/deletion" % mira.id)
         self.assertEqual((sums["launches"], sums["running"]), (1, 1))
         self.assertEqual(self.host.delete("/users/%d" % mira.id), {})
         wrata.wait_for("the launch is stopped", lambda: self.host.get("/launches/%d" % hers["id"])["state"] == "done")
         self.assertEqual(self.host.get("/launches/%d" % hers["id"])["outcome"], "stopped")
+        self.assertIsNone(self.host.get("/queue?user=%d" % mira.id)["paused"])
         self.assertEqual(self.host.get("/launches/%d" % other["id"])["state"], "running")
         self.refused(self.host.call("DELETE", "/users/%d" % mira.id), 404, "NOTFOUND")
         nora.post("/launches/%d/stop" % other["id"])

@@ -147,6 +147,49 @@ class QueueTest(wrata.Case):
         counts = self.server.get("/api/v1/launches/%d" % launch["id"])["tests"]
         self.assertEqual((counts["removed"], counts["waiting"]), (0, 3))
 
+    def test_a_paused_queue_starts_nothing_until_it_is_resumed(self):
+        first = self.add("a.sh", "b.sh")
+        self.assertIsNone(self.look()["paused"])
+        version = self.look()["version"]
+        answer = self.change("pause", version=version)
+        self.assertEqual((answer["done"], answer["waiting"]), (2, 2))
+        self.assertGreater(answer["version"], version)
+        self.refused(409, "version", self.change, "resume", version=version)
+        again = self.change("pause")
+        self.assertEqual((again["done"], again["paused"], again["version"]), (0, answer["paused"], answer["version"]))
+        late = self.add("c.sh")
+        self.server.add_local("one", 2)
+        self.server.wait_online("one")
+        self.server.kill()
+        self.server.start()
+        self.server.wait_online("one")
+        page = self.look()
+        self.assertEqual(page["paused"], answer["paused"])
+        by, at = answer["paused"]["by"], answer["paused"]["at"]
+        for item in page["items"]:
+            self.assertEqual(item["why"], "the queue is paused by %s since %s %s UTC" % (by, at[:10], at[11:16]))
+            self.assertIsNone(item["starts_in_ms"])
+        for launch in (first, late):
+            shown = self.server.get("/api/v1/launches/%d" % launch["id"])
+            self.assertEqual((shown["paused"], shown["tests"]["running"], shown["eta_ms"]), (answer["paused"], 0, None))
+        self.assertEqual(self.server.get("/api/v1/runs")["items"], [])
+        self.change("move", tests=[page["items"][2]["id"]], to="front")
+        self.assertEqual(self.order(), ["c", "a", "b"])
+        events = self.server.open("/api/v1/stream?topics=queue,launch:%d" % first["id"])
+        self.addCleanup(events.close)
+        self.assertEqual(self.change("resume")["done"], 3)
+        told = {}
+        while "queue" not in told or told["launch"]["paused"] is not None:
+            line = events.readline().decode()
+            if line.startswith("event: "):
+                told[line[7:].strip()] = json.loads(events.readline().decode()[6:])
+        self.assertIsNone(told["queue"]["paused"])
+        for launch in (first, late):
+            done = self.server.wait_launch(launch["id"])
+            self.assertEqual((done["outcome"], done["paused"]), ("passed", None))
+        self.assertEqual(self.change("resume")["done"], 0)
+        self.refused(422, None, self.change, "pause", tests=[1])
+
     def test_a_stopped_launch_takes_its_removed_tests_along(self):
         launch = self.add("a.sh", "b.sh")
         self.change("clear")

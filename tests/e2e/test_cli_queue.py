@@ -118,6 +118,29 @@ class CliQueue(wrata.Case):
         self.assertEqual(self.order(), "ls")
         self.open_gate()
 
+    def test_a_paused_queue_is_said_by_who_waits_in_it(self):
+        self.hold()
+        said = self.wrata("queue", "pause")
+        self.assertRegex(said, r"^Paused by \S+ since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: .*`wrata queue resume`\.\nNothing waits\.\n$")
+        waiting = subprocess.Popen([wrata.WRATA, "run", "--project", self.repo, "a.sh", "--data", self.server.data], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env=dict(os.environ, HOME=self.folder, XDG_CONFIG_HOME=os.path.join(self.folder, "none"), NO_COLOR="1"))
+        self.addCleanup(waiting.kill)
+        wrata.wait_for("it waits", lambda: self.look()["waiting"] == 1)
+        self.open_gate()
+        wrata.wait_for("what ran is over", lambda: not self.server.get("/api/v1/runs?state=running")["items"])
+        listed = self.wrata("queue")
+        self.assertRegex(listed, r"^Paused by \S+ since ")
+        self.assertIn("the queue is paused by ", listed)
+        self.assertIsNotNone(json.loads(self.wrata("queue", "pause", "--json"))["paused"])
+        self.assertRegex(self.wrata("queue", "resume"), r"The queue is not paused\.\n")
+        out, _ = waiting.communicate(timeout=60)
+        self.assertEqual(waiting.returncode, 0, out)
+        self.assertRegex(out, r"the queue is paused by \S+ since .* UTC: what waits starts after `wrata queue resume`")
+        self.server.post("/api/v1/users", {"login": "mira", "password": "correct horse battery"})
+        self.assertIn("`wrata queue resume --user mira`", self.wrata("queue", "pause", "--user", "mira"))
+        self.assertIn("The queue of mira is not paused", self.wrata("queue", "resume", "--user", "mira"))
+
     def test_a_change_of_others_is_said(self):
         self.hold()
         self.run_files("a.sh", "b.sh", options=("--order", "as-given"))

@@ -9,7 +9,7 @@
  *                                  [soonest T T ...]
  *                                  (same: each file is the same)
  *   queue move N,N... front|end|before N | queue delete N,N... | queue clear | queue shuffle SEED | queue dedupe | queue sort
- *                                  | queue undo [N] | queue show                  of user 1, by "mira"
+ *                                  | queue undo [N] | queue pause | queue resume | queue show    of user 1, by "mira"
  *   queue as seen                  the next operation names the version of the last `queue show`
  *   stop launch N | stop run N | remove NAME [force]
  *   cut NAME | heal NAME | break NAME | kill agent NAME | power off NAME T | disk full NAME | disk ok NAME   (nothing can be
@@ -323,6 +323,8 @@ static void show_answer(struct story *s, const struct queue_answer *a)
         buf_printf(&b, " %llu", (unsigned long long)a->items[i].test.id.v);
     if (a->undos != NULL && a->n_undos > 0)
         buf_printf(&b, "; %u can be undone", a->n_undos);
+    if (a->paused_by != NULL)
+        buf_printf(&b, "; paused by %s", a->paused_by);
     say(s, "queue:%s", buf_str(&b));
     buf_done(&b);
 }
@@ -355,8 +357,8 @@ static uint32_t ids_of(char *text, struct test_id *ids)
 
 static void cmd_queue(struct story *s, char **word, unsigned n)
 {
-    static const char *const ops[QUEUE_OP_COUNT] = {"move",   "delete", "clear", "shuffle",
-                                                    "dedupe", "sort",   "undo"};
+    static const char *const ops[QUEUE_OP_COUNT] = {"move", "delete", "clear", "shuffle", "dedupe",
+                                                    "sort", "undo",   "pause", "resume"};
     struct event ev = {.kind = EV_QUEUE_CHANGE};
     struct queue_change *q = &ev.queue_change;
     struct test_id ids[WORDS_MAX];

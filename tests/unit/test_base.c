@@ -377,6 +377,17 @@ static void test_mono__goes_forward(void **state)
     assert_int_equal(mono_ms_between((struct mono){5000}, (struct mono){1000}), -4);
 }
 
+static void test_wall__a_minute_as_text(void **state)
+{
+    char minute[WALL_MINUTE_BYTES];
+
+    (void)state;
+    wall_minute((struct wall){1764500000123}, minute);
+    assert_string_equal(minute, "2025-11-30 10:53 UTC");
+    wall_minute((struct wall){INT64_MAX}, minute); /* a clock gone mad */
+    assert_true(strlen(minute) < sizeof(minute));
+}
+
 /* ---- check, rng ------------------------------------------------------------------------------------------ */
 
 static void test_check__a_failed_check_names_its_place_and_aborts(void **state)
@@ -459,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_mono__never_plus_anything_is_never),
         cmocka_unit_test(test_mono__saturates_for_any_number_of_milliseconds),
         cmocka_unit_test(test_mono__goes_forward),
+        cmocka_unit_test(test_wall__a_minute_as_text),
         cmocka_unit_test(test_check__a_failed_check_names_its_place_and_aborts),
         cmocka_unit_test(test_rng__equal_seeds_give_equal_numbers),
     };

@@ -295,6 +295,11 @@ static void test_progress__fits_every_width(void **state)
         if (t.width > 90)
             assert_non_null(strstr(buf_str(&out), "ETA 14m 00s"));
     }
+    p.paused_by = "mira";
+    t.width = 30;
+    buf_clear(&out);
+    progress_render(&out, &p, &t);
+    assert_non_null(strstr(buf_str(&out), "paused by mira"));
     p.note = "reconnecting";
     t.width = 40;
     buf_clear(&out);

@@ -21,6 +21,7 @@
 struct model {
     uint64_t ids[LIST_MAX]; /* as they should stand */
     uint32_t n;
+    bool paused; /* nothing of it may be given to a server */
 };
 
 struct bed {
@@ -98,6 +99,7 @@ static void turn(struct bed *b, const struct event *ev)
         if (c->kind == CHANGE_RUN_ADD) {
             struct model *m = &b->users[test_by_id(b->e, c->run.test)->launch->user->id.v];
 
+            assert_false(m->paused);
             if (m->n > 0 && model_has(m, c->run.test.v)) {
                 assert_int_equal(m->ids[0], c->run.test.v);
                 model_take(m, c->run.test.v);
@@ -379,6 +381,25 @@ static void op_undo(struct bed *b, uint64_t user, struct event *ev)
     assert_int_equal(kept, before.n);
 }
 
+/* What was on its way to the server may come back: that, and nothing else, may be in the queue that was not. */
+static void op_pause(struct bed *b, uint64_t user, struct event *ev)
+{
+    struct model *m = &b->users[user];
+    struct model before = *m;
+    uint32_t kept = 0;
+
+    m->paused = ev->queue_change.op == QUEUE_PAUSE;
+    turn(b, ev);
+    assert_int_equal(b->reply.err, ERR_OK);
+    assert_int_equal(b->answer.paused_by != NULL, m->paused);
+    if (m->paused)
+        assert_int_equal(m->n, before.n); /* nothing left it in this turn */
+    adopt(b, user);
+    for (uint32_t i = 0; i < before.n && kept < m->n; i++)
+        kept += model_has(m, before.ids[i]);
+    assert_true(kept + 1 >= before.n); /* one slot: resumed, the first may have begun */
+}
+
 static void op_queue(struct bed *b, uint64_t user)
 {
     struct event ev = {.kind = EV_QUEUE_CHANGE, .ticket = {1}};
@@ -389,6 +410,8 @@ static void op_queue(struct bed *b, uint64_t user)
         .user = {user}, .op = (enum queue_op)below(b, QUEUE_OP_COUNT), .seed = b->ops, .login = "mira"};
     if (ev.queue_change.op == QUEUE_CLEAR && below(b, 3) != 0)
         ev.queue_change.op = QUEUE_MOVE;
+    if (ev.queue_change.op == QUEUE_PAUSE && below(b, 2) != 0)
+        ev.queue_change.op = QUEUE_RESUME; /* else hardly anything would run */
     switch (ev.queue_change.op) {
     case QUEUE_MOVE:
         op_move(b, user, &ev);
@@ -410,6 +433,10 @@ static void op_queue(struct bed *b, uint64_t user)
         break;
     case QUEUE_UNDO:
         op_undo(b, user, &ev);
+        break;
+    case QUEUE_PAUSE:
+    case QUEUE_RESUME:
+        op_pause(b, user, &ev);
         break;
     case QUEUE_OP_COUNT:
         break;

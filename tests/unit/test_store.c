@@ -111,6 +111,10 @@ static void put_change(void *ctx, const struct change *c)
     case CHANGE_RUN_ADD:
         put_run(b, &c->run);
         break;
+    case CHANGE_PAUSE_ADD:
+        buf_printf(b, "pause %llu %s %lld\n", (unsigned long long)c->pause.user.v, c->pause.login,
+                   (long long)c->pause.at.ms);
+        break;
     default:
         buf_printf(b, "kind %d\n", c->kind);
         break;
@@ -211,6 +215,44 @@ static void test_store__boot_gives_what_sets_left(void **state)
     assert_string_equal(before, text);
     free(before);
     free(text);
+}
+
+static void look_at_pause(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
+{
+    buf_printf(ctx, "[%llu %s %lld]", (unsigned long long)row->id.v, sums->paused_by,
+               (long long)sums->paused_at.ms);
+}
+
+static void read_paused(struct reader *r, void *arg)
+{
+    struct why why = {0};
+
+    assert_int_equal(read_launch(r, (struct launch_id){1}, look_at_pause, arg, &why), ERR_OK);
+}
+
+static void test_store__a_pause_is_there_until_it_is_over(void **state)
+{
+    struct world *w = *state;
+    struct change c = {.kind = CHANGE_PAUSE_ADD, .pause = {a_launch(1).launch.user, NASTY, {1700000003000}}};
+    struct buf shown;
+    char *text;
+
+    put_launch_of(w, 1);
+    put(w, &c, 1);
+    world_reopen(w);
+    text = boot_text(w);
+    assert_non_null(strstr(text, " " NASTY " 1700000003000\n"));
+    assert_true(strstr(text, "pause ") < strstr(text, "test "));
+    free(text);
+    buf_init(&shown, KIB(4));
+    read_now(w, read_paused, &shown);
+    assert_string_equal(buf_str(&shown), "[1 " NASTY " 1700000003000]");
+    c.kind = CHANGE_PAUSE_DELETE;
+    put(w, &c, 1);
+    text = boot_text(w);
+    assert_null(strstr(text, "pause "));
+    free(text);
+    buf_done(&shown);
 }
 
 static void test_store__boot_leaves_out_what_is_over(void **state)
@@ -520,6 +562,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_store__##name, setup, teardown)
         TEST(boot_of_an_empty_store_gives_ids_from_one),
         TEST(boot_equals_what_was_written),
+        TEST(a_pause_is_there_until_it_is_over),
         TEST(boot_gives_what_sets_left),
         TEST(boot_leaves_out_what_is_over),
         TEST(an_id_is_never_given_twice),

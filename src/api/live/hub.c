@@ -176,6 +176,8 @@ struct live_queue {
     uint64_t user;
     uint64_t version;
     uint32_t n_waiting;
+    char *paused_by; /* owned; NULL: it is not paused */
+    struct wall paused_at;
     bool is_dirty;
     struct mono due;
 };
@@ -195,6 +197,9 @@ static void queue_mark(struct hub *h, const struct note *n)
     }
     q->version = n->queue.version;
     q->n_waiting = n->queue.n_waiting;
+    free(q->paused_by);
+    q->paused_by = n->queue.paused_by != NULL ? xstrdup(n->queue.paused_by) : NULL;
+    q->paused_at = n->queue.paused_at;
     q->is_dirty = true;
     hub_wake_at(h, q->due);
 }
@@ -202,14 +207,29 @@ static void queue_mark(struct hub *h, const struct note *n)
 static void queue_publish(struct hub *h, const struct live_queue *q)
 {
     struct live_event *e;
-    char json[128];
+    struct json_out j;
+    struct buf json;
 
-    (void)snprintf(json, sizeof(json), "{\"user\":%llu,\"version\":%llu,\"waiting\":%u}",
-                   (unsigned long long)q->user, (unsigned long long)q->version, q->n_waiting);
-    e = event_new("queue", json, strlen(json));
+    buf_init(&json, KIB(4));
+    jo_begin(&j, &json);
+    jo_obj(&j);
+    jo_kuint(&j, "user", q->user);
+    jo_kuint(&j, "version", q->version);
+    jo_kuint(&j, "waiting", q->n_waiting);
+    render_pause(&j, "paused", q->paused_by != NULL ? q->paused_by : "", q->paused_at);
+    jo_obj_end(&j);
+    e = event_new("queue", json.data, json.len);
+    buf_done(&json);
     e->topics = TOPIC_QUEUE;
     e->user = q->user;
     hub_publish(h, e);
+}
+
+static void queue_forget(struct hub *h, struct live_queue *q)
+{
+    HASH_DEL(h->queues, q);
+    free(q->paused_by);
+    free(q);
 }
 
 /* One that was told stays listed for COALESCE_MS: that is what holds it to its rate. */
@@ -222,8 +242,7 @@ static void queues_turn(struct hub *h, struct mono now)
         if (mono_before(now, q->due)) {
             hub_wake_at(h, q->due);
         } else if (!q->is_dirty) {
-            HASH_DEL(h->queues, q);
-            free(q);
+            queue_forget(h, q);
         } else {
             q->is_dirty = false;
             q->due = mono_add_ms(now, COALESCE_MS);
@@ -239,8 +258,7 @@ static void queues_clear(struct hub *h)
     struct live_queue *next;
 
     HASH_ITER(hh, h->queues, q, next) {
-        HASH_DEL(h->queues, q);
-        free(q);
+        queue_forget(h, q);
     }
 }
 
