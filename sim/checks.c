@@ -86,12 +86,51 @@ static void check_pause(struct world *w, const struct run_row *row)
                    (unsigned long long)row->id.v, (unsigned long long)l->row.user.v);
 }
 
+/* S7: where nothing else can go wrong, only a machine that is sick is taken out for its failures; and one that only failed
+ * what can be prepared nowhere is not out, once that has failed on another machine that is well. */
+static void check_sick(struct world *w)
+{
+    const uint32_t harmless = FAULT_DELAY | FAULT_PEOPLE | FAULT_COMMIT | FAULT_DRIFT | FAULT_SICK;
+    const struct stored_server *s;
+    const struct stored_run *r;
+    const struct node *n;
+    uint64_t failed_on[NODES_MAX] = {0};
+    uint32_t well = 0;
+    uint32_t i;
+
+    if (w->opts.faults == 0 || (w->opts.faults & ~harmless) != 0 || w->cloud.fleet.v != 0)
+        return;
+    for (s = w->store.servers; s != NULL && s->row.sick_cause != SICK_FAILURES; s = s->hh.next)
+        ;
+    if (s == NULL)
+        return;
+    n = node_of(w, s->row.id);
+    if (n == NULL || n->was_sick)
+        return;
+    for (r = w->store.runs; r != NULL; r = r->hh.next) {
+        const struct stored_launch *l = sim_store_launch(&w->store, r->row.launch.v);
+
+        n = node_of(w, r->row.server);
+        if (r->row.state != RUN_DONE || r->row.outcome != OUTCOME_INFRASTRUCTURE || n == NULL ||
+            n->was_sick || l == NULL || l->row.project.v != POISONED_PROJECT)
+            continue;
+        for (i = 0; i < well && failed_on[i] != r->row.server.v; i++)
+            ;
+        if (i == well && well < NODES_MAX)
+            failed_on[well++] = r->row.server.v;
+    }
+    if (well != 1)
+        world_fail(w, "%s is out, is well, and what can be prepared nowhere has failed on %u machines: %s",
+                   s->row.name, well, s->row.sick);
+}
+
 /* S3: results are true and from the holder. S4: streams are whole when a run is done. */
 void checks_committed(struct world *w, const struct outbox *out)
 {
     const struct change *c;
     const struct edge_run *x;
 
+    check_sick(w);
     for (uint32_t i = 0; i < out->changes.n; i++) {
         c = &out->changes.at[i];
         if (c->kind == CHANGE_RUN_ADD)

@@ -80,6 +80,7 @@ static void run_free(struct node *n, struct node_run *r)
 
 struct words {
     uint64_t test;
+    uint64_t project;
     uint64_t value[5];
 };
 
@@ -96,6 +97,7 @@ static struct words spec_words(struct slice spec)
     CHECK(frame_decode(spec.ptr, spec.len, &lists, &f, &used, NULL) == ERR_OK);
     CHECK(f.type == FRAME_RUN_SPEC);
     w.test = f.run_spec.test;
+    w.project = f.run_spec.project;
     for (uint32_t i = 1; i < f.run_spec.n_argv && i < ARRAY_LEN(w.value); i++) {
         CHECK(f.run_spec.argv[i].s.len < sizeof(word));
         memcpy(word, f.run_spec.argv[i].s.ptr, f.run_spec.argv[i].s.len);
@@ -130,8 +132,8 @@ static struct job *agent_job(struct world *w, struct node *n, int64_t in_us, enu
 static void act_spawn(struct world *w, struct node *n, const struct agent_action *act)
 {
     struct node_run *r = run_add(n, act->run);
-    bool fails =
-        n->is_disk_full || ((w->opts.faults & FAULT_SPAWN) && !w->calm && rng_chance(&w->rng, 1, 30));
+    bool fails = n->is_disk_full || n->is_sick ||
+                 ((w->opts.faults & FAULT_SPAWN) && !w->calm && rng_chance(&w->rng, 1, 30));
 
     run_read_spec(r, act->spec);
     if (fails) {
@@ -199,7 +201,8 @@ static void act_stream(struct world *w, struct node *n, const struct agent_actio
 
 static void act_prepare(struct world *w, struct node *n, const struct agent_action *act)
 {
-    int64_t long_us = (int64_t)spec_words(act->spec).value[4] * 1000;
+    struct words words = spec_words(act->spec);
+    int64_t long_us = (int64_t)words.value[4] * 1000;
     struct job *j;
 
     if (long_us > 0) {
@@ -209,6 +212,7 @@ static void act_prepare(struct world *w, struct node *n, const struct agent_acti
     j = agent_job(w, n, long_us > 0 ? long_us : 1000 + (int64_t)rng_below(&w->rng, 50000), JOB_PREPARED,
                   act->run);
     j->arg = act->slot;
+    j->what = words.project == POISONED_PROJECT;
 }
 
 static void act_do(struct world *w, struct node *n, const struct agent_action *act)
@@ -427,8 +431,11 @@ void node_job(struct world *w, struct node *n, const struct job *j)
     case JOB_PREPARED:
         ev.kind = AG_EV_PREPARED;
         ev.slot = (uint32_t)j->arg;
-        if ((n->agent_conn == 0 && rng_chance(&w->rng, 1, 2)) ||
-            ((w->opts.faults & FAULT_SPAWN) && !w->calm && rng_chance(&w->rng, 1, 30)))
+        if (j->what != 0) {
+            ev.text = SLICE("step 1 of 1: gems: exit status 7");
+            ev.is_not_ready = true;
+        } else if ((n->agent_conn == 0 && rng_chance(&w->rng, 1, 2)) ||
+                   ((w->opts.faults & FAULT_SPAWN) && !w->calm && rng_chance(&w->rng, 1, 30)))
             ev.text = SLICE("git: the remote end hung up");
         node_agent_event(w, n, &ev);
         break;
@@ -593,6 +600,8 @@ uint32_t node_machine_begin(struct world *w, const char *name, uint32_t slots, u
     n->is_current = false;
     n->is_up = true;
     n->is_disk_full = false;
+    n->is_sick = false;
+    n->was_sick = false;
     n->lost_power = false;
     n->slots = slots;
     n->gen++;

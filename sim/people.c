@@ -35,6 +35,12 @@ static void draw_slots(struct world *w, struct launch_row *l)
     l->slots = (uint32_t)rng_below(&w->rng, 4);
 }
 
+/* In every seventh world there is a project that fails wherever it goes. */
+static bool is_poisoned(const struct world *w)
+{
+    return w->opts.seed % 7 == 0;
+}
+
 /* In every fifth world machines take long to be made ready. */
 static bool draw_prepare(struct world *w, char word[24])
 {
@@ -95,6 +101,8 @@ static void launch_random(struct world *w)
         .secrets = secrets,
         .n_secrets = w->tickets % 2 == 0}; /* of every other launch */
     draw_slots(w, &ev.launch_create.launch);
+    if (is_poisoned(w) && rng_chance(&w->rng, 1, 3))
+        ev.launch_create.launch.project.v = POISONED_PROJECT;
     if (rng_chance(&w->rng, 1, 4)) {
         ev.launch_create.launch.servers = servers;
         ev.launch_create.launch.n_servers = some_servers(w, servers);
@@ -185,6 +193,22 @@ static void fleet_put(struct world *w)
                                       .machines_max = (uint32_t)rng_below(&w->rng, 3) * 3};
     if (w->cloud.fleet.v != 0) /* what there is must be allowed: a lower cap destroys nothing */
         ev.fleet_put.machines_max = 0;
+    (void)world_post(w, &ev);
+}
+
+/* An admin puts back what was taken out, whether it is well or not. */
+static void resume_some(struct world *w)
+{
+    struct event ev = {.kind = EV_SERVERS_CHANGE};
+    const struct stored_server *s;
+
+    for (s = w->store.servers; s != NULL && s->row.sick[0] == '\0'; s = s->hh.next)
+        ;
+    if (s == NULL)
+        return;
+    ev.ticket.v = ++w->tickets;
+    ev.servers_change = (struct servers_change){
+        .op = SERVER_RESUME, .servers = &s->row.id, .n = 1, .login = "mira", .may_any = true};
     (void)world_post(w, &ev);
 }
 
@@ -363,6 +387,8 @@ static void person_acts(struct world *w)
     if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 2))
         queue_op(w);
     removed_look(w);
+    if (!is_poisoned(w) && rng_chance(&w->rng, 1, 6))
+        resume_some(w);
     if (has_cloud(w) && rng_chance(&w->rng, 2, 3)) {
         cloud_person_acts(w);
         return;
@@ -443,6 +469,10 @@ static void fault_strikes(struct world *w)
         break;
     case FAULT_SHUTDOWN:
         fault_shutdown(w);
+        break;
+    case FAULT_SICK:
+        n->is_sick = !n->is_sick || rng_chance(&w->rng, 1, 2);
+        n->was_sick = true;
         break;
     case FAULT_CLOUD:
         if (rng_chance(&w->rng, 1, 8))
@@ -540,10 +570,12 @@ static void cloud_calm(struct world *w)
     const struct stored_server *s;
 
     for (s = w->store.servers; s != NULL; s = s->hh.next) {
-        if (s->row.booked_by.v == 0 && !s->row.maintenance)
+        bool is_out = s->row.maintenance || s->row.sick[0] != '\0';
+
+        if (s->row.booked_by.v == 0 && !is_out)
             continue;
         ev.ticket.v = ++w->tickets;
-        ev.servers_change = (struct servers_change){.op = s->row.maintenance ? SERVER_RESUME : SERVER_UNBOOK,
+        ev.servers_change = (struct servers_change){.op = is_out ? SERVER_RESUME : SERVER_UNBOOK,
                                                     .servers = &s->row.id,
                                                     .n = 1,
                                                     .login = "mira",
@@ -573,6 +605,7 @@ void people_calm(struct world *w)
             struct node *n = &w->nodes[i];
 
             n->is_up = !n->is_over;
+            n->is_sick = false;
             if (n->is_cut)
                 link_heal(w, n);
             if (n->is_disk_full)

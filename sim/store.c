@@ -295,6 +295,25 @@ static void row_test_done(struct sim_store *st, struct stored_test *t)
     l->worst = outcome_worst(l->worst, t->row.outcome);
 }
 
+/* Only what its server failed may be done again, and only to wait. */
+static void row_test_undone(struct sim_store *st, const struct stored_test *t, const struct test_row *row)
+{
+    struct stored_launch *l = sim_store_launch(st, t->row.launch.v);
+    const struct stored_test *other;
+
+    if (t->row.outcome != OUTCOME_INFRASTRUCTURE || row->state != TEST_WAITING || l == NULL ||
+        l->row.state != LAUNCH_RUNNING) {
+        FAULT(st, "test %llu changed after it was done", ID(row->id));
+        return;
+    }
+    l->n_done--;
+    l->worst = OUTCOME_NONE;
+    for (other = st->tests; other != NULL; other = other->hh.next) {
+        if (other != t && other->row.launch.v == t->row.launch.v && other->row.state == TEST_DONE)
+            l->worst = outcome_worst(l->worst, other->row.outcome);
+    }
+}
+
 static void row_test_set(struct sim_store *st, const struct test_row *row)
 {
     struct stored_test *t = sim_store_test(st, row->id.v);
@@ -304,7 +323,7 @@ static void row_test_set(struct sim_store *st, const struct test_row *row)
         return;
     }
     if (t->row.state == TEST_DONE)
-        FAULT(st, "test %llu changed after it was done", ID(row->id));
+        row_test_undone(st, t, row);
     t->row.state = row->state;
     t->row.outcome = row->outcome;
     t->row.attempts = row->attempts;

@@ -32,9 +32,11 @@ enum fault {
     FAULT_SPAWN = 1 << 11,    /* commands that cannot be started, code that cannot be brought */
     FAULT_SHUTDOWN = 1 << 12, /* planned restarts of the engine */
     FAULT_CLOUD = 1 << 13,    /* of calls to a cloud, and of what it makes */
-    FAULT_ALL = (1 << 14) - 1,
+    FAULT_SICK = 1 << 14,     /* machines that from some moment on can start nothing */
+    FAULT_ALL = (1 << 15) - 1,
 };
-#define FAULTS 14
+#define FAULTS 15
+#define POISONED_PROJECT 7 /* its code can be prepared nowhere */
 
 enum cloud_fault {
     CLOUD_BUSY,
@@ -111,6 +113,8 @@ struct node {
     bool is_up; /* the machine has power */
     bool is_cut;
     bool is_disk_full;
+    bool is_sick; /* nothing can be started there */
+    bool was_sick;
     uint64_t connecting; /* token of the try under way; 0 none */
     uint64_t conn;       /* serial of the link as the controller sees it; 0 none */
     uint64_t agent_conn; /* as the agent sees it */

@@ -149,6 +149,9 @@ void api_set_mail(struct api *a, void (*mail)(void *ctx, const struct api_mail *
 /* After the commit: answer the request that waits with this ticket; one that died is passed over. */
 void api_reply(struct api *a, const struct reply *r);
 
+/* A row of the audit log about what the server did by itself: "server.sick", "server qa-1", why. */
+void api_audit(struct api *a, const char *action, const char *object, const char *detail);
+
 /* For live watchers; called only with what is committed. Rows are borrowed for the call. */
 void api_note(struct api *a, const struct note *n);
 void api_examples(struct api *a, struct launch_id launch, const struct example_row *rows, uint32_t n,

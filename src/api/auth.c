@@ -511,6 +511,26 @@ void audit_begin(struct req *rq)
     auth_save(a, &out);
 }
 
+void api_audit(struct api *a, const char *action, const char *object, const char *detail)
+{
+    struct accounts_out out;
+
+    if (a->is_closed)
+        return;
+    accounts_out_init(&out);
+    (void)accounts_audit(a->accounts,
+                         &(struct audit_row){.at = wall_now(),
+                                             .login = "wrata",
+                                             .via = "server",
+                                             .address = "",
+                                             .action = action,
+                                             .object = object,
+                                             .detail = detail,
+                                             .status = 200},
+                         &out);
+    auth_save(a, &out);
+}
+
 void audit_end(struct req *rq, int status)
 {
     struct accounts_out out;

@@ -42,16 +42,17 @@ struct shape {
     {                                                                                                   \
         "seen_at", "time?"                                                                              \
     }
-#define SERVER_MEMBERS                                                                                    \
-    {"id", "int"}, {"name", "text"}, {"fleet", "text"}, {"kind", "fleet_kind"}, {"address", "text"},      \
-        {"port", "int"}, {"user", "text"}, {"slots", "int"}, {"status", "server_status"},                 \
-        {"status_since", "time?"}, {"status_reason", "text"}, {"progress", "text"}, {"machine", "text?"}, \
-        {"size", "text?"}, {"region", "text?"}, {"usd_per_hour", "number?"}, {"billed_at", "time?"},      \
-        {"idle_ms", "int?"}, {"destroys_at", "time?"}, {"booked_by", "who?"}, {"booked_at", "time?"},     \
-        {"maintenance", "bool"}, {"sick", "text?"}, {"removing", "bool"}, {"link", "link_state"},         \
-        {"reason", "text"}, {"since", "time?"}, {"agent", "text?"}, {"facts", "text?"},                   \
-    {                                                                                                     \
-        "running", "[running]"                                                                            \
+#define SERVER_MEMBERS                                                                                      \
+    {"id", "int"}, {"name", "text"}, {"fleet", "text"}, {"kind", "fleet_kind"}, {"address", "text"},        \
+        {"port", "int"}, {"user", "text"}, {"slots", "int"}, {"status", "server_status"},                   \
+        {"status_since", "time?"}, {"status_reason", "text"}, {"progress", "text"}, {"machine", "text?"},   \
+        {"size", "text?"}, {"region", "text?"}, {"usd_per_hour", "number?"}, {"billed_at", "time?"},        \
+        {"idle_ms", "int?"}, {"destroys_at", "time?"}, {"booked_by", "who?"}, {"booked_at", "time?"},       \
+        {"maintenance", "bool"}, {"sick", "text?"}, {"sick_cause", "sick_cause?"}, {"sick_since", "time?"}, \
+        {"removing", "bool"}, {"link", "link_state"}, {"reason", "text"}, {"since", "time?"},               \
+        {"agent", "text?"}, {"facts", "text?"},                                                             \
+    {                                                                                                       \
+        "running", "[running]"                                                                              \
     }
 #define TOKEN_MEMBERS                                                                                     \
     {"id", "int"}, {"name", "text"}, {"scope", "scope"}, {"created_at", "time"}, {"expires_at", "time?"}, \
@@ -76,6 +77,7 @@ static const struct shape shapes[] = {
     {"test_state", "", .words = WORDS("waiting", "running", "removed", "done")},
     {"run_state", "", .words = WORDS("assigned", "preparing", "running", "stopping", "done", "lost")},
     {"example_status", "", .words = WORDS("passed", "failed", "pending", "error")},
+    {"sick_cause", "", .words = WORDS("failures", "losses", "disk")},
     {"link_state", "", .words = WORDS("offline", "connecting", "online", "lost")},
     {"fleet_kind", "", .words = WORDS("local", "ssh", "digitalocean", "command", "fake")},
     {"server_status", "", .words = WORDS("destroyed", "creating", "created", "destroying")},

@@ -305,6 +305,8 @@ static void render_machine(struct render *r, const struct server_row *row)
     jo_ktime(j, "booked_at", row->booked_at);
     jo_kbool(j, "maintenance", row->maintenance);
     jo_ktext_or_null(j, "sick", row->sick);
+    jo_ktext_or_null(j, "sick_cause", sick_cause_name(row->sick_cause));
+    jo_ktime(j, "sick_since", row->sick_since);
     jo_kbool(j, "removing", row->leaving);
 }
 

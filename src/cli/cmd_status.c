@@ -186,7 +186,7 @@ static void put_prepared(struct buf *out, const struct view *v)
 int cmd_show(struct cli *cli)
 {
     struct show s = {cli};
-    const struct view_hooks hooks = {on_finished, on_lost, NULL, &s};
+    const struct view_hooks hooks = {on_finished, NULL, on_lost, NULL, &s};
     char path[64];
     struct why why = {0};
     json_t *launch = NULL;

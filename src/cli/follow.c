@@ -147,6 +147,15 @@ static void on_finished(void *ctx, const struct view_test *t, const json_t *run)
     buf_done(&line);
 }
 
+static void on_again(void *ctx, const struct view_test *t)
+{
+    struct follow *f = ctx;
+
+    f->counts[t->outcome]--;
+    f->n_told--;
+    f->bar_is_dirty = true;
+}
+
 static void on_lost(void *ctx, const json_t *run)
 {
     struct follow *f = ctx;
@@ -340,7 +349,7 @@ static enum err follow_stream(struct follow *f, struct client_stream *s, struct 
 enum err follow_launch(struct cli *cli, const struct follow_opts *opts, struct view **ret, struct why *reterr)
 {
     struct follow f = {.cli = cli, .opts = *opts, .must_load = true, .eta_ms = -1};
-    const struct view_hooks hooks = {on_finished, on_lost, on_news, &f};
+    const struct view_hooks hooks = {on_finished, on_again, on_lost, on_news, &f};
     char last_id[256] = "";
     char path[128];
     struct why cause = {0};

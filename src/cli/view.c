@@ -103,6 +103,23 @@ static void tell_when_known(struct view *v, struct view_test *t)
     v->hooks.on_finished(v->hooks.ctx, t, r != NULL ? r->json : NULL);
 }
 
+/* It was over, and a newer run of it is: a server that is taken out gives back what it failed. Its waiting in between cannot be told
+ * from an old list. */
+static bool is_over_again(const struct view_test *t, const json_t *o)
+{
+    return t->is_done && js_int(o, "run") > t->run && strcmp(js_text(o, "state"), "done") == 0;
+}
+
+static void take_back(struct view *v, struct view_test *t)
+{
+    if (!t->is_told)
+        return;
+    t->is_told = false;
+    v->n_told--;
+    if (v->hooks.on_again != NULL)
+        v->hooks.on_again(v->hooks.ctx, t);
+}
+
 static void apply_test(struct view *v, const json_t *o)
 {
     int64_t id = js_int(o, "id");
@@ -114,6 +131,9 @@ static void apply_test(struct view *v, const json_t *o)
         t->t.id = id;
         t->t.path = xstrdup(js_text(o, "path"));
         HASH_ADD(hh, v->tests, t.id, sizeof(t->t.id), t);
+        news(v, "test", o);
+    } else if (is_over_again(&t->t, o)) {
+        take_back(v, &t->t);
         news(v, "test", o);
     } else if (t->t.is_done || (t->t.run == js_int(o, "run") && strcmp(js_text(o, "state"), "done") != 0)) {
         return; /* a list that is older than the stream */

@@ -22,8 +22,11 @@ struct view_test {
 struct view;
 
 struct view_hooks {
-    /* A test is over and everything about its last run is known; run is NULL when there was none. Once a test. */
+    /* A test is over and everything about its last run is known; run is NULL when there was none. Once a test, unless
+     * on_again comes in between. */
     void (*on_finished)(void *ctx, const struct view_test *t, const json_t *run);
+    /* What was told as over counts no more: its server was sick, and it has run again. May be NULL. */
+    void (*on_again)(void *ctx, const struct view_test *t);
     /* A run was lost with its machine; its test may run again. */
     void (*on_lost)(void *ctx, const json_t *run);
     /* An object that says something new; kind: "launch", "test", "run", "example". May be NULL. */

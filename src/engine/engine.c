@@ -30,6 +30,16 @@ struct engine *engine_new(const struct engine_opts *opts)
         e->opts.missing_ms = 60000;
     if (e->opts.lease_machine_ms == 0)
         e->opts.lease_machine_ms = 7200000;
+    if (e->opts.sick_failures == 0)
+        e->opts.sick_failures = 3;
+    if (e->opts.sick_losses == 0)
+        e->opts.sick_losses = 2;
+    if (e->opts.sick_disk_bytes == 0)
+        e->opts.sick_disk_bytes = UINT64_C(256) << 20;
+    if (e->opts.sick_disk_percent == 0)
+        e->opts.sick_disk_percent = 2;
+    if (e->opts.sick_keep_ms == 0)
+        e->opts.sick_keep_ms = 3600000;
     rng_seed(&e->rng, e->opts.seed);
     e->next_server = 1;
     e->next_launch = 1;
@@ -224,6 +234,7 @@ void server_forget(struct engine *e, struct server *s)
     e->n_removed++;
     timer_stop(&e->timers, &s->connect);
     timer_stop(&e->timers, &s->rest);
+    sick_forget(e, s);
     server_refresh(e, s);
     server_leave_fleet(e, s);
     outbox_change(e->out, &c);
@@ -639,6 +650,9 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
         break;
     case EV_BEAT:
         on_beat(e, ev);
+        break;
+    case EV_HEALTH:
+        on_health(e, ev);
         break;
     case EV_RUN_PREPARING:
         on_run_preparing(e, ev);

@@ -23,7 +23,13 @@ struct engine_opts {
     uint32_t missing_ms;      /* what a cloud's list lacks for so long is taken for gone [60000] */
     int64_t lease_machine_ms; /* of a machine, renewed when half of it is over [7200000] */
     uint32_t ahead_ms;        /* give a server work in advance worth about so much time per slot [20] */
-    bool trace;               /* write NOTE_TRACE sentences */
+    /* When a server is taken out (sick.c). UINT32_MAX: never for this reason. */
+    uint32_t sick_failures;     /* so many runs in a row failed there [3] */
+    uint32_t sick_losses;       /* it was lost so often within an hour [2] */
+    uint64_t sick_disk_bytes;   /* less than this is free, and less than... [256 MiB]; UINT64_MAX never */
+    uint32_t sick_disk_percent; /* ...this part of a disk [2] */
+    int64_t sick_keep_ms; /* a machine that was taken out is destroyed after so long [3600000]; -1 never */
+    bool trace;           /* write NOTE_TRACE sentences */
 };
 
 OWNED struct engine *engine_new(const struct engine_opts *opts); /* NULL: all defaults */

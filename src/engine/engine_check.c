@@ -31,7 +31,10 @@
  *        doubt; a doubt is of a server without a machine; a DESTROYED server has no machine, intent or booking
  *   E25  a fleet that makes machines has its list asked for, sooner or later
  *   E26  no machine belongs to two servers, or to one and to nobody; no intent to two
- *   E27  a user whose queue is paused is not ready for placement; it says by whom and since when */
+ *   E27  a user whose queue is paused is not ready for placement; it says by whom and since when
+ *   E28  a server is out exactly when it has a cause and a time; then it does not rest, and of a machine it is set when it
+ *        goes
+ *   E29  suspects are the servers with faults; a fault of a launch or project that is blamed is sure, or a loss */
 #include "engine/engine_private.h"
 
 /* Of one server: what its runs are, and what its launches allow. */
@@ -257,6 +260,30 @@ static void check_fleets(const struct engine *e)
     }
 }
 
+static void check_faults(const struct engine *e, const struct server *s)
+{
+    const struct launch *l;
+    uint32_t i;
+
+    CHECK(s->is_suspect == (s->n_faults > 0)); /* E29 */
+    for (i = 0; i < s->n_faults; i++) {
+        l = launch_by_id(e, s->faults[i].launch);
+        if (l != NULL && !s->faults[i].is_sure && !s->faults[i].is_loss)
+            CHECK(!launch_is_blamed(e, l)); /* E29 */
+    }
+}
+
+static void check_sick(const struct engine *e, const struct server *s)
+{
+    bool is_out = s->row.sick[0] != '\0';
+
+    CHECK(is_out == (s->row.sick_cause != SICK_NOT)); /* E28 */
+    CHECK(is_out == (s->row.sick_since.ms != 0));     /* E28 */
+    CHECK(!is_out || !s->resting);                    /* E28 */
+    if (is_out && e->booted)
+        CHECK(s->row.destroy_at.ms == sick_until(e, s).ms); /* E28 */
+}
+
 static void check_servers(const struct engine *e)
 {
     const struct server *s;
@@ -273,6 +300,7 @@ static void check_servers(const struct engine *e)
         CHECK(s->id.v < e->next_server);        /* E1 */
         n = 0;
         back = 0;
+        check_faults(e, s);
         DL_FOREACH(s->runs, r) {
             CHECK(r->server == s); /* E7 */
             n++;
@@ -302,6 +330,7 @@ static void check_servers(const struct engine *e)
         CHECK((s->place != PLACE_OUT) == server_is_open(e, s));                                 /* E11 */
         CHECK(s->is_stocked == (s->n_runs > s->row.slots));                                     /* E11 */
         CHECK(s->resting == timer_is_set(&s->rest));                                            /* E11 */
+        check_sick(e, s);
     }
     CHECK(e->stats.servers == servers);       /* E7 */
     CHECK(e->n_removed == removed);           /* E7 */

@@ -29,7 +29,8 @@ static void server_dump(const struct server *s, struct buf *out)
         "server %llu \"%s\" %s address=\"%s\" user=\"%s\" identity=\"%s\" port=%u slots=%u created=%lld\n",
         (unsigned long long)r->id.v, r->name, fleet_kind_name(r->fleet), r->address, r->user, r->identity,
         r->port, r->slots, (long long)r->created_at.ms);
-    if (!fleet_kind_makes_machines(r->fleet) && r->booked_by.v == 0 && !r->maintenance && r->sick[0] == '\0')
+    if (!fleet_kind_makes_machines(r->fleet) && r->booked_by.v == 0 && !r->maintenance &&
+        r->sick[0] == '\0' && r->lost_at.ms == 0)
         return; /* nothing of what follows is said of most of them */
     buf_printf(out,
                "  %s since=%lld \"%s\" progress=\"%s\" machine=\"%s\" intent=%llu creates=%u size=\"%s\"",
@@ -39,10 +40,13 @@ static void server_dump(const struct server *s, struct buf *out)
                (unsigned long long)r->fleet_id.v, r->region, (long long)r->price_hour_microusd,
                (long long)r->billed_at.ms, (long long)r->lease_until.ms, (long long)r->idle_ms);
     /* What it last did is stored with the countdown. */
-    buf_printf(out, " active=%lld destroy=%lld leaving=%d booked=%llu,%lld maintenance=%d sick=\"%s\",%lld\n",
+    buf_printf(out,
+               " active=%lld destroy=%lld leaving=%d booked=%llu,%lld maintenance=%d sick=\"%s\",%lld,%d",
                (long long)(r->destroy_at.ms != 0 ? r->active_at.ms : 0), (long long)r->destroy_at.ms,
                r->leaving, (unsigned long long)r->booked_by.v, (long long)r->booked_at.ms, r->maintenance,
-               r->sick, (long long)r->sick_since.ms);
+               r->sick, (long long)r->sick_since.ms, (int)r->sick_cause);
+    buf_printf(out, " losses=%u,%lld,%lld\n", r->losses, (long long)r->losses_since.ms,
+               (long long)r->lost_at.ms);
 }
 
 static void fleet_dump(const struct fleet *f, struct buf *out)

@@ -45,6 +45,7 @@
 #define FLEET_RETRY_MAX_MS 60000   /* ...up to so long */
 #define CREATING_CONNECT_MS 3000   /* between tries to reach a machine that is just starting, at most */
 #define IDLE_NOTE_MS 5000          /* after so long without a run a countdown is shown, and stored */
+#define BLAMED_MAX 64u             /* projects that are blamed for failures; more are forgotten */
 #define SILENT_CLOSE_FACTOR 4      /* silence_shown_ms times this: the link is closed and made anew */
 
 struct test;
@@ -59,6 +60,16 @@ struct pool {
     uint32_t n_may_come;
     uint32_t slots;                           /* of those online */
     uint32_t online_of[SERVER_SLOTS_MAX + 1]; /* those online, by their slots */
+};
+
+/* A run that a server failed: sick.c. */
+struct fault {
+    struct test_id test;
+    struct launch_id launch;
+    struct project_id project;
+    bool is_loss;
+    bool counts;  /* it is one of the row; others belong to one that does */
+    bool is_sure; /* a run like it came to an end elsewhere since: the server's fault */
 };
 
 /* Where a server stands for placement. */
@@ -122,6 +133,15 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     uint32_t rest_ms;
     const char *rest_reason; /* owned */
     struct timer rest;
+
+    /* whether it is well */
+    struct fault *faults; /* oldest first; NULL: there were none yet */
+    uint32_t n_faults;
+    struct wall failed_at; /* the last failure that counts: runs that it had by then belong to that one */
+    bool is_disk_low;      /* as its agent said */
+    bool is_suspect;       /* it has faults */
+    struct server *suspect_prev, *suspect_next;
+
     bool is_dirty; /* its goals must be made this turn */
     struct server *dirty_prev, *dirty_next;
     bool is_refill; /* runs ended or started: look whether it gets more in advance */
@@ -226,6 +246,7 @@ struct test {
     bool in_retry;
     uint64_t lost_on[LOSSES_MAX];
     uint32_t n_lost_on;
+    uint32_t pardons; /* losses that do not count: the server was sick */
 };
 
 /* What an operation took out of a queue; kept while it can be put back. */
@@ -337,6 +358,7 @@ struct launch { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct launch *fresh_prev, *fresh_next;
     bool is_noted; /* a NOTE_LAUNCH is due this turn */
     struct launch *noted_prev, *noted_next;
+    bool is_blamed;   /* of no project: what fails of it counts against no server */
     bool is_stopping; /* tests that wait or were removed are still to be ended: those from stop_at on */
     uint32_t stop_at;
     uint64_t like; /* scratch of queue_ops.c */
@@ -361,6 +383,7 @@ struct engine {
     bool turn_open;
     uint64_t turn;
     bool booted;
+    struct wall booted_at;
     bool closing;
     bool say_bye; /* this turn ends with a goodbye to every link */
     bool more;    /* work was left over: tick at once */
@@ -389,7 +412,11 @@ struct engine {
     struct launch *noted;
     struct launch *stopping;
     struct server *hungry;
-    struct pool free; /* servers that are not booked, and serve all */
+    struct pool free;        /* servers that are not booked, and serve all */
+    struct server *suspects; /* those with faults */
+    uint64_t
+        blamed[BLAMED_MAX]; /* ids of projects: what fails of them counts against no server. Oldest first */
+    uint32_t n_blamed;
     struct server *dirty;
     struct server *refill;
     struct server *stocked;
@@ -491,6 +518,7 @@ enum server_cause {
     SERVER_BY_NOT_READY,
     SERVER_BY_OFF,
     SERVER_BY_IDLE,
+    SERVER_BY_SICK,
     SERVER_BY_MISSING,
     SERVER_BY_GONE,
     SERVER_BY_NOTHING,
@@ -508,6 +536,7 @@ enum test_cause {
     TEST_BY_REMOVE,
     TEST_BY_UNDO,
     TEST_BY_EXPIRY,
+    TEST_BY_PARDON,
     TEST_CAUSE_COUNT
 };
 enum run_cause {
@@ -550,6 +579,7 @@ bool link_state_set(struct engine *e, struct server *s, enum link_cause cause, c
 bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause cause);
 /* outcome: for the causes that end it */
 bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enum outcome outcome);
+void test_changed(struct engine *e, struct test *t); /* CHANGE_TEST_SET and notes */
 /* The same for many, which are all in one state that has the edge; told as a whole. `undo`: of TEST_BY_REMOVE.
  * reason: of tests that are done by it, copied. Sorts `tests` by id. */
 void tests_state_set(struct engine *e, struct test **tests, uint32_t n, enum test_cause cause,
@@ -606,7 +636,8 @@ struct look {
     uint32_t others;  /* ...are booked by others, or must be booked */
     uint32_t coming;  /* are being created */
     uint32_t off;
-    uint32_t out;    /* are in maintenance, or taken out */
+    uint32_t out;    /* are in maintenance, or taken out; of them... */
+    uint32_t sick;   /* ...these */
     uint32_t usable; /* the rest, but for those being destroyed; of them... */
     uint32_t online;
     uint32_t resting;
@@ -624,6 +655,7 @@ void launch_predict(struct launch *l); /* mean_known_ms, from all tests; before 
 /* ---- the counters of a launch (test_fsm.c) ---- */
 void launch_count_active(struct launch *l, const struct test *t, bool in);
 void launch_count_done(struct launch *l, const struct test *t);
+void launch_count_undone(struct launch *l, const struct test *t);
 
 /* ---- place.c: which server ---- */
 bool server_is_open(const struct engine *e, const struct server *s); /* a test may be given to it now */
@@ -669,6 +701,17 @@ void retry_uncounted(struct engine *e, struct run *r, enum run_cause cause);
 void run_ended(struct engine *e, struct run *r, enum outcome outcome); /* its test is over with it */
 void rest_on_timer(struct engine *e, struct server *s);
 void rest_clear(struct engine *e, struct server *s); /* a run succeeded there */
+
+/* ---- sick.c: servers that do not work ---- */
+/* A run was lost, or the server failed it; its test's loss is counted already, and may be given back here. `reason` is a sentence. */
+void sick_on_fault(struct engine *e, struct run *r, bool is_loss, const char *reason);
+void sick_on_success(struct engine *e, struct run *r); /* it came to an end of its own */
+void sick_forget(struct engine *e,
+                 struct server *s);                /* what it did is forgiven, or it is another machine now */
+void sick_end(struct engine *e, struct server *s); /* it is not out any more; whoever calls this stores it */
+uint32_t sick_failures(const struct server *s);    /* that count, in a row */
+bool launch_is_blamed(const struct engine *e, const struct launch *l);
+void on_health(struct engine *e, const struct event *ev);
 
 /* ---- goal.c ---- */
 void goals_flush(struct engine *e);
@@ -732,6 +775,8 @@ void idle_look(struct engine *e, struct server *s); /* after it gained or lost a
 void idle_rule_changed(struct engine *e, struct server *s);
 struct mono idle_due(const struct engine *e, const struct server *s);
 void idle_on_timer(struct engine *e, struct server *s);
+struct wall sick_until(const struct engine *e,
+                       const struct server *s); /* it is destroyed; 0 never, or not out */
 void idle_boot(struct engine *e, struct server *s);
 
 /* ---- server_ops.c: what people do to servers ---- */

@@ -20,6 +20,7 @@ struct look look_at(const struct engine *e, const struct test *t)
             k.off += s->row.status == SERVER_DESTROYED;
             k.coming += s->row.status == SERVER_CREATING;
             k.out += s->row.status == SERVER_CREATED;
+            k.sick += s->row.status == SERVER_CREATED && s->row.sick[0] != '\0';
             continue;
         }
         k.usable++;
@@ -93,6 +94,24 @@ static void put_unusable(const struct engine *e, const struct test *t, struct lo
     put_count(b, k.servers - k.coming - k.off - k.others - k.out, "being destroyed", &put);
 }
 
+/* "; qa-3 is taken out: its disk is full" of those that could run it otherwise. */
+static void put_sick(const struct engine *e, const struct test *t, struct buf *b)
+{
+    const struct server *s;
+    uint32_t n = 0;
+
+    for (s = e->servers; s != NULL; s = s->hh.next) {
+        if (s->removed || s->row.status != SERVER_CREATED || s->row.sick[0] == '\0' ||
+            !launch_allows(t->launch, s->id) || !server_serves(s, t->launch->user))
+            continue;
+        if (n++ == SHOWN_MAX) {
+            buf_puts(b, "; and so on");
+            return;
+        }
+        buf_printf(b, "; %s is taken out: %s", s->row.name, s->row.sick);
+    }
+}
+
 static void put_resting(const struct engine *e, const struct test *t, struct buf *b)
 {
     const struct server *s;
@@ -160,8 +179,8 @@ static void put_paused(const struct user *u, struct buf *b)
     buf_printf(b, "the queue is paused by %s since %s", u->paused_by, since);
 }
 
-static void put_why(const struct engine *e, const struct test *t, struct look k, uint32_t ahead,
-                    struct buf *b)
+static void put_cause(const struct engine *e, const struct test *t, struct look k, uint32_t ahead,
+                      struct buf *b)
 {
     if (t->launch->row.state == LAUNCH_STOPPING) {
         buf_puts(b, "its launch is being stopped");
@@ -189,6 +208,15 @@ static void put_why(const struct engine *e, const struct test *t, struct look k,
                    k.online == 1 ? "" : "s", k.slots == 1 ? "is" : "are", ahead, ahead == 1 ? "" : "s",
                    ahead == 1 ? "is" : "are");
     }
+}
+
+static void put_why(const struct engine *e, const struct test *t, struct look k, uint32_t ahead,
+                    struct buf *b)
+{
+    put_cause(e, t, k, ahead, b);
+    if (k.sick > 0 && k.servers > 1 && t->launch->row.state != LAUNCH_STOPPING && !e->closing &&
+        !user_is_paused(t->launch->user))
+        put_sick(e, t, b);
 }
 
 /* A run that was given to a server and has not begun. */

@@ -33,6 +33,7 @@ enum event_kind {
     EV_LINK_UP,   /* HELLO was answered by WELCOME */
     EV_LINK_DOWN, /* could not be made, or broke */
     EV_BEAT,
+    EV_HEALTH, /* what an agent says about its disks */
     EV_RUN_PREPARING,
     EV_RUN_STARTED,
     EV_RUN_FINISHED, /* posted only when both streams are durable up to their final lengths */
@@ -53,6 +54,13 @@ struct held_run {
     struct run_id run;
     uint32_t state; /* enum held_state of wire/frame.h, by number */
     uint32_t slot;
+};
+
+/* One that a run needs: of the agent's folder, of /tmp. */
+struct disk_room {
+    const char *where; /* "/var/lib/wrata" */
+    uint64_t free_bytes;
+    uint64_t total_bytes; /* 0 not known: then it is not judged */
 };
 
 #define QUEUE_PAGE_MAX 500u
@@ -226,6 +234,12 @@ struct event {
             const struct held_run *held;
             uint32_t n_held;
         } beat;
+        struct {
+            struct server_id server;
+            uint64_t link;
+            const struct disk_room *disks;
+            uint32_t n_disks;
+        } health;
         struct {
             struct server_id server;
             uint64_t link;

@@ -4,6 +4,10 @@
  * it has lasted for IDLE_NOTE_MS, so that a server between two short scripts costs no write. After a start it begins
  * anew for servers that were at work, as far as the store knows.
  *
+ * A machine that was taken out (sick.c) is kept for who wants to look at it, for sick_keep_ms; it does nothing, so this is
+ * another clock, which never waits but for what the machine still runs. One that shall never be destroyed, as its own row and
+ * not its fleet's says, is kept without end.
+ *
  * Never: while it holds runs; while a test waits that may go to this server and for some reason does not (it looks
  * again after a minute); when the fleet, or the server itself, says so. Booking does not protect, nor does a queue that
  * somebody paused: what is kept and not used costs as much. */
@@ -19,7 +23,15 @@ static int64_t idle_ms_of(const struct server *s)
 static bool is_counted_down(const struct server *s)
 {
     return !s->removed && s->row.status == SERVER_CREATED && fleet_kind_makes_machines(s->row.fleet) &&
-           s->n_runs == 0 && idle_ms_of(s) > 0;
+           s->n_runs == 0 && s->row.sick[0] == '\0' && idle_ms_of(s) > 0;
+}
+
+struct wall sick_until(const struct engine *e, const struct server *s)
+{
+    if (s->removed || s->row.status != SERVER_CREATED || !fleet_kind_makes_machines(s->row.fleet) ||
+        s->row.sick[0] == '\0' || s->row.idle_ms == 0 || e->opts.sick_keep_ms < 0)
+        return (struct wall){0};
+    return (struct wall){s->row.sick_since.ms + e->opts.sick_keep_ms};
 }
 
 static struct mono when(const struct engine *e, struct wall at)
@@ -35,6 +47,8 @@ static struct wall destroy_at(const struct server *s)
 /* When idle_on_timer() has something to do. */
 struct mono idle_due(const struct engine *e, const struct server *s)
 {
+    if (s->row.sick[0] != '\0')
+        return s->n_runs > 0 || sick_until(e, s).ms == 0 ? MONO_NEVER : when(e, sick_until(e, s));
     if (!is_counted_down(s))
         return MONO_NEVER;
     if (s->row.destroy_at.ms == 0)
@@ -54,6 +68,10 @@ void idle_look(struct engine *e, struct server *s)
 {
     if (s->removed || s->row.status != SERVER_CREATED || !fleet_kind_makes_machines(s->row.fleet))
         return;
+    if (s->row.sick[0] != '\0') {
+        life_arm(e, s);
+        return;
+    }
     if (s->n_runs == 0)
         s->row.active_at = e->now.wall; /* stored with the countdown */
     else if (s->n_runs == 1)
@@ -64,7 +82,9 @@ void idle_look(struct engine *e, struct server *s)
 /* Another rule: the countdown may be another, too. */
 void idle_rule_changed(struct engine *e, struct server *s)
 {
-    if (!is_counted_down(s))
+    if (s->row.sick[0] != '\0')
+        countdown_show(e, s, sick_until(e, s));
+    else if (!is_counted_down(s))
         countdown_show(e, s, (struct wall){0});
     else if (s->row.destroy_at.ms != 0)
         countdown_show(e, s, destroy_at(s));
@@ -84,10 +104,28 @@ static bool is_wanted(const struct engine *e, const struct server *s)
     return false;
 }
 
+static void sick_on_timer(struct engine *e, struct server *s)
+{
+    struct wall until = sick_until(e, s);
+
+    if (until.ms == 0 || s->n_runs > 0)
+        return;
+    if (e->now.wall.ms < until.ms)
+        life_arm(e, s);
+    else
+        server_power_off(e, s, SERVER_BY_SICK,
+                         arena_printf(&e->out->arena, "nobody put it back within %lld min: %s",
+                                      (long long)(e->opts.sick_keep_ms / 60000), s->row.sick));
+}
+
 void idle_on_timer(struct engine *e, struct server *s)
 {
     int64_t ms = idle_ms_of(s);
 
+    if (s->row.sick[0] != '\0') {
+        sick_on_timer(e, s);
+        return;
+    }
     if (!is_counted_down(s))
         return;
     if (e->now.wall.ms < s->row.active_at.ms + ms) {
@@ -108,6 +146,10 @@ void idle_on_timer(struct engine *e, struct server *s)
 
 void idle_boot(struct engine *e, struct server *s)
 {
+    if (s->row.sick[0] != '\0') {
+        countdown_show(e, s, sick_until(e, s)); /* for how long may have been set anew */
+        return;
+    }
     if (s->row.destroy_at.ms != 0 && s->n_runs == 0)
         return; /* it goes on */
     s->row.active_at = e->now.wall;

@@ -368,6 +368,8 @@ void on_run_finished(struct engine *e, const struct event *ev)
     }
     measure(r->launch, end.finish);
     rest_clear(e, r->server);
+    if (end.outcome != OUTCOME_STOPPED)
+        sick_on_success(e, r);
     CHECK(run_state_set(e, r, RUN_BY_FINISHED, &end));
     run_ended(e, r, end.outcome);
 }

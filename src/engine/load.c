@@ -183,6 +183,7 @@ void on_booted(struct engine *e)
 
     CHECK(!e->booted);
     e->booted = true;
+    e->booted_at = e->now.wall;
     for (f = e->fleets; f != NULL; f = f->hh.next)
         fleet_boot(e, f);
     for (l = e->launches; l != NULL; l = l->hh.next)

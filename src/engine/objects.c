@@ -97,6 +97,7 @@ static void server_texts_free(struct server *s)
     text_drop(s->row.size);
     text_drop(s->row.region);
     text_drop(s->row.sick);
+    free(s->faults);
     text_drop(s->rest_reason);
 }
 

@@ -376,6 +376,7 @@ void outbox_note(struct outbox *o, const struct note *from)
 
     switch (n.kind) {
     case NOTE_SERVER:
+    case NOTE_SERVER_SICK:
         n.server = server_copy(o, from->server);
         break;
     case NOTE_SERVER_GONE:

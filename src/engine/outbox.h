@@ -87,6 +87,7 @@ struct order {
 enum note_kind {
     NOTE_SERVER,
     NOTE_SERVER_GONE, /* id only */
+    NOTE_SERVER_SICK, /* it was taken out: for admins, once each time */
     NOTE_FLEET,
     NOTE_FLEET_GONE, /* id only */
     NOTE_LAUNCH,     /* with `launch_counts`; without env and servers. At most one per launch and turn */

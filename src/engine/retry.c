@@ -19,11 +19,12 @@ static void run_leave(struct engine *e, struct run *r)
 
 /* ---- a server's rest ---- */
 
-static void rest_begin(struct engine *e, struct server *s, const char *reason)
+/* `is_its_own`: else what was to run there is to blame, and a moment is enough. */
+static void rest_begin(struct engine *e, struct server *s, bool is_its_own, const char *reason)
 {
-    if (s->removed || s->resting)
+    if (s->removed || s->resting || s->row.sick[0] != '\0')
         return; /* one failure may take many runs with it: they count once */
-    s->rest_ms = s->rest_ms == 0 ? REST_MIN_MS : s->rest_ms * 2;
+    s->rest_ms = s->rest_ms == 0 || !is_its_own ? REST_MIN_MS : s->rest_ms * 2;
     if (s->rest_ms > REST_MAX_MS)
         s->rest_ms = REST_MAX_MS;
     s->resting = true;
@@ -90,8 +91,14 @@ void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, con
     CHECK(run_state_set(e, r, cause, end));
     t->losses++;
     lost_on_add(t, r->server->id);
-    if (cause != RUN_BY_REMOVED && cause != RUN_BY_MACHINE_GONE)
-        rest_begin(e, r->server, end->reason != NULL ? end->reason : edge->sentence);
+    if (cause != RUN_BY_REMOVED && cause != RUN_BY_MACHINE_GONE) {
+        const char *reason = end->reason != NULL ? end->reason : edge->sentence;
+
+        bool is_loss = cause != RUN_BY_FINISHED || finish_is_loss(end->finish);
+
+        sick_on_fault(e, r, is_loss, reason);
+        rest_begin(e, r->server, is_loss || !launch_is_blamed(e, r->launch), reason);
+    }
     if (t->losses > test_retries(t)) {
         run_ended(e, r, OUTCOME_INFRASTRUCTURE);
         return;
@@ -115,7 +122,7 @@ void retry_uncounted(struct engine *e, struct run *r, enum run_cause cause)
     CHECK(t->attempts > 0);
     t->attempts--;
     if (cause == RUN_BY_NOT_BEGUN) /* its link is slower than a lease: not this server again at once */
-        rest_begin(e, r->server, edge_find(&run_table, RUN_ASSIGNED, cause)->sentence);
+        rest_begin(e, r->server, true, edge_find(&run_table, RUN_ASSIGNED, cause)->sentence);
     CHECK(test_state_set(e, t, TEST_BY_BACK, OUTCOME_NONE));
     run_leave(e, r);
 }

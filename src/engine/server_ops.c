@@ -162,11 +162,27 @@ static bool resume_is_due(const struct servers_change *c, const struct server *s
     return s->row.maintenance || s->row.sick[0] != '\0';
 }
 
+static enum err resume_check(const struct engine *e, const struct servers_change *c, const struct server *s,
+                             struct why *reterr)
+{
+    (void)e;
+    (void)c;
+    if (s->row.sick_cause == SICK_DISK && s->is_disk_low && s->row.link == LINK_ONLINE)
+        return why_set(reterr, ERR_CONFLICT, "servers",
+                       "%s: %s. Make room there; it comes back by itself then", s->row.name, s->row.sick);
+    return ERR_OK;
+}
+
 static void resume_apply(struct engine *e, const struct servers_change *c, struct server *s)
 {
     s->row.maintenance = false;
-    s->row.sick = text_keep(s->row.sick, "");
-    s->row.sick_since.ms = 0;
+    if (s->row.sick[0] != '\0') {
+        sick_end(e, s);
+        sick_forget(e, s);
+        s->failed_at.ms = e->now.wall.ms - 1; /* what it still runs was begun before */
+        s->row.lost_at = s->failed_at;
+        idle_rule_changed(e, s);
+    }
     TRACE(e, "server %s: takes tests again, by %s", s->row.name, c->login);
     server_changed(e, s);
     server_refresh(e, s);
@@ -258,7 +274,7 @@ static const struct op ops[SERVER_OP_COUNT] = {
     [SERVER_BOOK] = {book_check, book_is_due, book_apply, false, false},
     [SERVER_UNBOOK] = {unbook_check, unbook_is_due, unbook_apply, false, false},
     [SERVER_DRAIN] = {NULL, drain_is_due, drain_apply, true, false},
-    [SERVER_RESUME] = {NULL, resume_is_due, resume_apply, true, false},
+    [SERVER_RESUME] = {resume_check, resume_is_due, resume_apply, true, false},
     [SERVER_SET_IDLE] = {idle_check, idle_is_due, idle_apply, true, true},
     [SERVER_SET_CREATED] = {created_check, created_is_due, created_apply, true, true},
     [SERVER_SET_DESTROYED] = {destroyed_check, destroyed_is_due, destroyed_apply, true, true},

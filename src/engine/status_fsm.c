@@ -13,6 +13,7 @@ static const struct edge edges[] = {
     {SERVER_CREATING,   SERVER_BY_OFF,            SERVER_DESTROYING, "somebody switched it off"},
     {SERVER_CREATED,    SERVER_BY_OFF,            SERVER_DESTROYING, "somebody switched it off"},
     {SERVER_CREATED,    SERVER_BY_IDLE,           SERVER_DESTROYING, "it did nothing for too long"},
+    {SERVER_CREATED,    SERVER_BY_SICK,           SERVER_DESTROYING, "it was taken out, and nobody put it back in time"},
     {SERVER_CREATED,    SERVER_BY_MISSING,        SERVER_DESTROYING, "the cloud does not show it running any more"},
     {SERVER_DESTROYING, SERVER_BY_GONE,           SERVER_DESTROYED,  "its machine is gone"},
     {SERVER_DESTROYING, SERVER_BY_NOTHING,        SERVER_DESTROYED,  "it never had a machine"},
@@ -27,8 +28,8 @@ static const struct edge edges[] = {
 
 static const char *const states[] = {"DESTROYED", "CREATING", "CREATED", "DESTROYING"};
 static const char *const causes[] = {
-    "on",   "answer",  "refusal", "never made", "not ready",       "off",
-    "idle", "missing", "gone",    "nothing",    "created by hand", "destroyed by hand"};
+    "on",      "answer", "refusal", "never made",      "not ready",        "off", "idle", "sick",
+    "missing", "gone",   "nothing", "created by hand", "destroyed by hand"};
 _Static_assert(ARRAY_LEN(states) == SERVER_STATUS_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == SERVER_CAUSE_COUNT, "a name for each");
 
@@ -96,6 +97,8 @@ static void enter(struct engine *e, struct server *s, enum server_status from)
         f->n_machines += from == SERVER_DESTROYED;
         s->row.active_at = e->now.wall;
         s->is_missing = false;
+        sick_end(e, s); /* of the machine before, when an admin says that it is there */
+        sick_forget(e, s);
         break;
     case SERVER_DESTROYING:
         s->row.active_at.ms = 0;
@@ -103,8 +106,9 @@ static void enter(struct engine *e, struct server *s, enum server_status from)
     case SERVER_DESTROYED:
         f->n_machines--;
         s->row.active_at.ms = 0;
-        s->row.sick = text_keep(s->row.sick, "");
-        s->row.sick_since.ms = 0;
+        sick_end(e, s);
+        sick_forget(e, s);
+        s->row.active_at.ms = 0;
         machine_gone(e, s);
         forget_machine(e, s);
         break;

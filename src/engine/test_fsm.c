@@ -13,12 +13,13 @@ static const struct edge edges[] = {
     {TEST_REMOVED, TEST_BY_UNDO,   TEST_WAITING, "it was put back into the queue"},
     {TEST_REMOVED, TEST_BY_EXPIRY, TEST_DONE,    "it was not put back in time"},
     {TEST_REMOVED, TEST_BY_STOP,   TEST_DONE,    "its launch was stopped before it ran"},
+    {TEST_DONE,    TEST_BY_PARDON, TEST_WAITING, "the server that failed it was taken out: that does not count"},
     /* clang-format on */
 };
 
 static const char *const states[] = {"WAITING", "ACTIVE", "REMOVED", "DONE"};
-static const char *const causes[] = {"placed",  "lost",    "back",     "ended",
-                                     "stopped", "removed", "put back", "too late"};
+static const char *const causes[] = {"placed",  "lost",     "back",     "ended",   "stopped",
+                                     "removed", "put back", "too late", "pardoned"};
 _Static_assert(ARRAY_LEN(states) == TEST_STATE_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == TEST_CAUSE_COUNT, "a name for each");
 
@@ -50,7 +51,20 @@ void launch_count_done(struct launch *l, const struct test *t)
     l->n_done++;
 }
 
-static void tell(struct engine *e, struct test *t)
+void launch_count_undone(struct launch *l, const struct test *t)
+{
+    unsigned o;
+
+    l->by_outcome[t->outcome]--;
+    l->n_done--;
+    l->worst = OUTCOME_NONE;
+    for (o = 0; o < OUTCOME_COUNT; o++) {
+        if (l->by_outcome[o] > 0)
+            l->worst = outcome_worst(l->worst, (enum outcome)o);
+    }
+}
+
+void test_changed(struct engine *e, struct test *t)
 {
     struct change c = {.kind = CHANGE_TEST_SET, .test = test_row_of(t)};
     struct note n = {.kind = NOTE_TEST, .test = c.test};
@@ -75,6 +89,9 @@ static void leave(struct engine *e, struct test *t)
         undo_drop(e, t);
         break;
     case TEST_DONE:
+        launch_count_undone(t->launch, t);
+        t->outcome = OUTCOME_NONE;
+        break;
     case TEST_STATE_COUNT:
         CHECK(!"no way out");
         break;
@@ -131,7 +148,7 @@ bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enu
         t->reason = edge->sentence;
     leave(e, t);
     enter(e, t, (enum test_state)edge->to, NULL, outcome);
-    tell(e, t);
+    test_changed(e, t);
     launch_look_done(e, t->launch);
     return true;
 }

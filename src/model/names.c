@@ -30,6 +30,10 @@ static const char *const link_states[] = {[LINK_OFFLINE] = "offline",
                                           [LINK_LOST] = "lost"};
 _Static_assert(ARRAY_LEN(link_states) == LINK_STATE_COUNT, "a name for each");
 
+static const char *const sick_causes[] = {
+    [SICK_NOT] = "", [SICK_FAILURES] = "failures", [SICK_LOSSES] = "losses", [SICK_DISK] = "disk"};
+_Static_assert(ARRAY_LEN(sick_causes) == SICK_CAUSE_COUNT, "a name for each");
+
 static const char *const server_statuses[] = {[SERVER_DESTROYED] = "destroyed",
                                               [SERVER_CREATING] = "creating",
                                               [SERVER_CREATED] = "created",
@@ -112,6 +116,12 @@ const char *link_state_name(enum link_state s)
 {
     CHECK(s < LINK_STATE_COUNT);
     return link_states[s];
+}
+
+const char *sick_cause_name(enum sick_cause c)
+{
+    CHECK(c < SICK_CAUSE_COUNT);
+    return sick_causes[c];
 }
 
 const char *launch_state_name(enum launch_state s)

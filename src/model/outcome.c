@@ -55,6 +55,11 @@ bool outcome_is_infrastructure(enum outcome o)
     return o == OUTCOME_INFRASTRUCTURE;
 }
 
+bool finish_is_loss(const struct finish *f)
+{
+    return f->how == FINISH_AGENT_DIED || f->how == FINISH_LEASE_ENDED;
+}
+
 bool finish_is_final(const struct finish *f)
 {
     return f->how == FINISH_NO_SECRET;

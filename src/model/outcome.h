@@ -71,6 +71,7 @@ void outcome_draw(struct buf *out);
 
 /* True when the run says nothing about the test and may be tried again elsewhere. */
 bool outcome_is_infrastructure(enum outcome o);
+bool finish_is_loss(const struct finish *f);  /* the server was lost, and did not fail the run */
 bool finish_is_final(const struct finish *f); /* no other server would do better */
 
 #endif

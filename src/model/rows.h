@@ -81,6 +81,16 @@ const char *server_status_name(enum server_status s); /* "destroyed" */
 enum link_state { LINK_OFFLINE, LINK_CONNECTING, LINK_ONLINE, LINK_LOST, LINK_STATE_COUNT };
 const char *link_state_name(enum link_state s); /* "offline" */
 
+/* Why a server was taken out (engine/sick.c). */
+enum sick_cause {
+    SICK_NOT,
+    SICK_FAILURES, /* so many runs in a row failed there, and not for what they are */
+    SICK_LOSSES,   /* it was lost so often within an hour */
+    SICK_DISK,     /* a disk of it is full */
+    SICK_CAUSE_COUNT
+};
+const char *sick_cause_name(enum sick_cause c); /* "failures"; "" for NOT */
+
 struct server_row {
     struct server_id id;
     const char *name;         /* unique; [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
@@ -121,8 +131,12 @@ struct server_row {
     struct user_id booked_by; /* 0: free */
     struct wall booked_at;
     bool maintenance; /* it finishes what it runs, and takes no more */
-    const char *sick; /* why it was taken out; "" it is well */
+    const char *sick; /* why it was taken out, a sentence; "" it is well */
+    enum sick_cause sick_cause;
     struct wall sick_since;
+    uint32_t losses; /* that count, since losses_since: an hour at most */
+    struct wall losses_since;
+    struct wall lost_at; /* the last of them: runs that it had by then belong to that one. 0 none */
 };
 
 enum launch_state { LAUNCH_RUNNING, LAUNCH_STOPPING, LAUNCH_DONE, LAUNCH_STATE_COUNT };

@@ -108,12 +108,26 @@ static void release_trace(const char *text)
         LOG_INFO("engine", "%s", text);
 }
 
+/* For admins: once each time that a server is taken out. */
+static void release_sick(struct server *s, const struct server_row *row)
+{
+    char object[NAME_BYTES_MAX + 16];
+    char quoted[REASON_BYTES_MAX + 100];
+
+    LOG_WARN("server.sick", "server=%s cause=%s why=%s", row->name, sick_cause_name(row->sick_cause),
+             log_quote(quoted, sizeof(quoted), row->sick));
+    (void)snprintf(object, sizeof(object), "server %s", row->name);
+    api_audit(s->api, "server.sick", object, row->sick);
+}
+
 static void release_note(struct server *s, const struct note *n)
 {
     if (n->kind == NOTE_TRACE) {
         release_trace(n->trace);
         return;
     }
+    if (n->kind == NOTE_SERVER_SICK)
+        release_sick(s, &n->server);
     api_note(s->api, n);
     if (n->kind == NOTE_RUN && (n->run.state == RUN_DONE || n->run.state == RUN_LOST))
         api_log_end(s->api, n->run.id);
@@ -449,12 +463,18 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
         err = store_open(&store, &s->store, reterr);
     if (err != ERR_OK)
         return err;
-    s->engine = engine_new(&(struct engine_opts){.seed = (uint64_t)wall_now().ms,
-                                                 .silence_shown_ms = (uint32_t)set->silence_shown_ms,
-                                                 .reconnect_min_ms = (uint32_t)set->reconnect_min_ms,
-                                                 .reconnect_max_ms = (uint32_t)set->reconnect_max_ms,
-                                                 .ahead_ms = (uint32_t)set->ahead_ms,
-                                                 .trace = true});
+    s->engine = engine_new(&(struct engine_opts){
+        .seed = (uint64_t)wall_now().ms,
+        .silence_shown_ms = (uint32_t)set->silence_shown_ms,
+        .reconnect_min_ms = (uint32_t)set->reconnect_min_ms,
+        .reconnect_max_ms = (uint32_t)set->reconnect_max_ms,
+        .ahead_ms = (uint32_t)set->ahead_ms,
+        .sick_failures = set->sick_failures > 0 ? (uint32_t)set->sick_failures : UINT32_MAX,
+        .sick_losses = set->sick_losses > 0 ? (uint32_t)set->sick_losses : UINT32_MAX,
+        .sick_disk_bytes = set->sick_disk_bytes > 0 ? (uint64_t)set->sick_disk_bytes : UINT64_MAX,
+        .sick_disk_percent = (uint32_t)set->sick_disk_percent,
+        .sick_keep_ms = set->sick_keep_min > 0 ? set->sick_keep_min * 60000 : -1,
+        .trace = true});
     s->streams = streams_new(s);
     err = boot(s, reterr);
     mails_open(s);

@@ -230,6 +230,7 @@ struct slice words_in(struct arena *a, const char *const *words, uint32_t n);
 /* The value of a name in a table. */
 enum outcome outcome_of(const char *name);
 enum link_state link_of(const char *name);
+enum sick_cause sick_of(const char *name);
 enum launch_state launch_state_of(const char *name);
 enum test_state test_state_of(const char *name);
 enum run_state run_state_of(const char *name);

@@ -76,6 +76,7 @@ NAME_PARSER(launch_state_of, enum launch_state, launch_state_name, LAUNCH_STATE_
 NAME_PARSER(test_state_of, enum test_state, test_state_name, TEST_STATE_COUNT)
 NAME_PARSER(run_state_of, enum run_state, run_state_name, RUN_STATE_COUNT)
 NAME_PARSER(server_status_of, enum server_status, server_status_name, SERVER_STATUS_COUNT)
+NAME_PARSER(sick_of, enum sick_cause, sick_cause_name, SICK_CAUSE_COUNT)
 NAME_PARSER(fleet_of, enum fleet_kind, fleet_kind_name, FLEET_COUNT)
 NAME_PARSER(order_of, enum launch_order, launch_order_name, ORDER_COUNT)
 NAME_PARSER(adapter_of, enum adapter_kind, adapter_name, ADAPTER_COUNT)

@@ -1,8 +1,11 @@
-# The sick server rests longer and longer, the other one does the work.
-server sick
-server well
+# The last server is never taken out: it rests longer and longer, until it works again.
+server only
 advance 1s
-disk full sick
-launch 6 take 3s
+sick only
+launch 2 take 3s retries 9
+advance 6s
+show server only
+why test 1
+well only
 until launch 1 done
 show launch 1

@@ -14,6 +14,9 @@
  *   stop launch N | stop run N | remove NAME [force]
  *   cut NAME | heal NAME | break NAME | kill agent NAME | power off NAME T | disk full NAME | disk ok NAME   (nothing can be
  *                                  started there)
+ *   sick NAME | well NAME            from now on nothing can be started there; or it can again
+ *   room NAME FREE TOTAL             its agent says what is free on its disk, in MiB
+ *   resume NAME                      an admin puts it back
  *   kill engine | boot | shutdown
  *   cloud [N]                        a fleet that makes machines, at most N
  *   record NAME                      a server of it, switched off
@@ -23,7 +26,10 @@
  *   advance T                        let time pass
  *   until launch N done | until run N running | until run N assigned
  *   why test N                       why it waits, into the trace
- *   show launch N                    its state and outcome as stored, into the trace */
+ *   show launch N                    its state and outcome as stored, into the trace
+ *   show server NAME                 whether it is out, into the trace
+ *
+ * The code of project 7 can be prepared nowhere. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,6 +118,15 @@ static uint64_t server_named(struct story *s, const char *name)
     }
     fail_msg("%s:%u: no record named %s", s->name, s->line, name);
     return 0;
+}
+
+/* The machine of a record, also one that a cloud made. */
+static struct node *node_behind(struct story *s, const char *name)
+{
+    struct node *n = node_of(&s->w, (struct server_id){server_named(s, name)});
+
+    assert_non_null(n);
+    return n;
 }
 
 static void step(struct story *s)
@@ -271,6 +286,33 @@ static void cmd_show(struct story *s, char **word)
     }
 }
 
+static void cmd_show_server(struct story *s, const char *name)
+{
+    uint64_t id = server_named(s, name);
+    const struct stored_server *row;
+
+    HASH_FIND(hh, s->w.store.servers, &id, sizeof(id), row);
+    assert_non_null(row);
+    say(s, "stored: server %s is %s%s%s", name, server_status_name(row->row.status),
+        row->row.sick[0] != '\0' ? ", and out: " : "", row->row.sick);
+    if (row->row.destroy_at.ms != 0)
+        say(s, "stored: it goes in %lld s",
+            (long long)(row->row.destroy_at.ms - world_wall(&s->w).ms) / 1000);
+}
+
+static void cmd_room(struct story *s, char **word)
+{
+    const struct node *n = node_behind(s, word[1]);
+    struct disk_room disk = {"/work", strtoull(word[2], NULL, 10) << 20, strtoull(word[3], NULL, 10) << 20};
+    struct event ev = {.kind = EV_HEALTH};
+
+    ev.health.server = n->server;
+    ev.health.link = n->link;
+    ev.health.disks = &disk;
+    ev.health.n_disks = 1;
+    post(s, &ev);
+}
+
 static void cmd_stop(struct story *s, char **word)
 {
     uint64_t id = strtoull(word[2], NULL, 10);
@@ -428,6 +470,7 @@ static void change(struct story *s, enum server_op op, char **names, unsigned n,
         ids[i].v = server_named(s, names[i]);
     ev.servers_change = (struct servers_change){
         .op = op, .servers = ids, .n = n, .user = {user}, .login = "mira", .size = "", .force = force};
+    ev.servers_change.may_any = op == SERVER_RESUME;
     post(s, &ev);
 }
 
@@ -505,6 +548,16 @@ static void command(struct story *s, char **word, unsigned n)
         node_power_off(&s->w, node_named(s, word[2]), time_us(word[3]));
     else if (is(word, n, 3, "disk", NULL))
         node_named(s, word[2])->is_disk_full = strcmp(word[1], "full") == 0;
+    else if (is(word, n, 2, "sick", NULL))
+        node_behind(s, word[1])->is_sick = true;
+    else if (is(word, n, 2, "well", NULL))
+        node_behind(s, word[1])->is_sick = false;
+    else if (is(word, n, 4, "room", NULL))
+        cmd_room(s, word);
+    else if (is(word, n, 2, "resume", NULL))
+        change(s, SERVER_RESUME, word + 1, 1, 1, false);
+    else if (is(word, n, 3, "show", "server"))
+        cmd_show_server(s, word[2]);
     else if (is(word, n, 2, "kill", "engine"))
         cmd_engine(s, "kill");
     else if (is(word, n, 1, "boot", NULL) || is(word, n, 1, "shutdown", NULL))

@@ -430,7 +430,7 @@ static void test_report__libraries_are_not_the_project(void **state)
 }
 
 struct told {
-    int finished, lost;
+    int finished, lost, again;
 };
 
 static void on_finished(void *ctx, const struct view_test *t, const json_t *run)
@@ -438,6 +438,12 @@ static void on_finished(void *ctx, const struct view_test *t, const json_t *run)
     (void)t;
     assert_non_null(run);
     ((struct told *)ctx)->finished++;
+}
+
+static void on_again(void *ctx, const struct view_test *t)
+{
+    assert_int_equal(t->outcome, OUTCOME_INFRASTRUCTURE);
+    ((struct told *)ctx)->again++;
 }
 
 static void on_lost(void *ctx, const json_t *run)
@@ -464,7 +470,7 @@ static void test_view__tells_each_file_once(void **state)
         {"test", "{\"id\":7,\"path\":\"a.sh\",\"state\":\"running\",\"run\":6}"},
     };
     struct told told = {0};
-    const struct view_hooks hooks = {on_finished, on_lost, NULL, &told};
+    const struct view_hooks hooks = {on_finished, on_again, on_lost, NULL, &told};
     struct view *v = view_new(&hooks);
     size_t n;
     const json_t **failures;
@@ -485,6 +491,45 @@ static void test_view__tells_each_file_once(void **state)
     failures = view_failures(v, 6, &n);
     assert_int_equal(n, 1);
     free((void *)failures);
+    view_free(v);
+}
+
+/* What a sick server failed is run again: the end that counts is the last one. */
+static void test_view__takes_back_what_is_over_again(void **state)
+{
+    static const struct {
+        const char *kind, *text;
+    } objects[] = {
+        {"launch", "{\"id\":1,\"state\":\"running\",\"tests\":{\"total\":1}}"},
+        {"run", "{\"id\":5,\"test\":7,\"state\":\"done\"}"},
+        {"test", "{\"id\":7,\"path\":\"a.sh\",\"state\":\"done\",\"run\":5,\"outcome\":\"infrastructure\"}"},
+        {"test", "{\"id\":7,\"path\":\"a.sh\",\"state\":\"waiting\",\"run\":5,\"outcome\":\"\"}"},
+        {"test", "{\"id\":7,\"path\":\"a.sh\",\"state\":\"running\",\"run\":6,\"outcome\":\"\"}"},
+        {"run", "{\"id\":6,\"test\":7,\"state\":\"done\"}"},
+        {"test", "{\"id\":7,\"path\":\"a.sh\",\"state\":\"done\",\"run\":6,\"outcome\":\"passed\"}"},
+        {"test", "{\"id\":7,\"path\":\"a.sh\",\"state\":\"done\",\"run\":5,\"outcome\":\"infrastructure\"}"},
+        {"launch", "{\"id\":1,\"state\":\"done\",\"outcome\":\"passed\",\"tests\":{\"total\":1}}"},
+    };
+    struct told told = {0};
+    const struct view_hooks hooks = {on_finished, on_again, on_lost, NULL, &told};
+    struct view *v = view_new(&hooks);
+    const struct view_test **tests;
+    size_t n;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+        json_t *o = json_loads(objects[i].text, 0, NULL);
+
+        view_apply(v, objects[i].kind, o);
+        json_decref(o);
+        assert_int_equal(told.again, i >= 6);
+        assert_int_equal(told.finished, i < 2 ? 0 : i < 6 ? 1 : 2);
+    }
+    assert_true(view_is_complete(v));
+    tests = view_tests(v, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(tests[0]->outcome, OUTCOME_PASSED);
+    free((void *)tests);
     view_free(v);
 }
 
@@ -509,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_glob__stars_stay_in_their_segment),
         cmocka_unit_test(test_report__libraries_are_not_the_project),
         cmocka_unit_test(test_view__tells_each_file_once),
+        cmocka_unit_test(test_view__takes_back_what_is_over_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,9 +24,11 @@ static void put_server(struct buf *b, const struct server_row *s)
                s->progress, (unsigned long long)s->intent, s->creates, s->machine, s->size, s->region,
                (long long)s->price_hour_microusd, (long long)s->billed_at.ms, (long long)s->lease_until.ms,
                (long long)s->idle_ms);
-    buf_printf(b, " %lld %lld %d %llu %lld %d %s %lld\n", (long long)s->active_at.ms,
+    buf_printf(b, " %lld %lld %d %llu %lld %d %s %lld", (long long)s->active_at.ms,
                (long long)s->destroy_at.ms, s->leaving, (unsigned long long)s->booked_by.v,
                (long long)s->booked_at.ms, s->maintenance, s->sick, (long long)s->sick_since.ms);
+    buf_printf(b, " %d %u %lld %lld\n", s->sick_cause, s->losses, (long long)s->losses_since.ms,
+               (long long)s->lost_at.ms);
 }
 
 static void put_fleet(struct buf *b, const struct fleet_row *f)

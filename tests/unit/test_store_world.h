@@ -228,7 +228,11 @@ static inline struct change a_server(uint64_t id, const char *name)
                                    .booked_at = {1700000000005},
                                    .maintenance = true,
                                    .sick = NASTY,
-                                   .sick_since = {1700000000006}};
+                                   .sick_cause = SICK_LOSSES,
+                                   .sick_since = {1700000000006},
+                                   .losses = 2,
+                                   .losses_since = {1700000000007},
+                                   .lost_at = {1700000000008}};
     return c;
 }
 

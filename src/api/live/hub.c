@@ -271,6 +271,8 @@ void hub_note(struct hub *h, const struct note *n)
         return;
     }
     switch (n->kind) {
+    case NOTE_SERVER_SICK: /* a NOTE_SERVER comes with it */
+        break;
     case NOTE_SERVER:
         dirty_mark(h, DIRTY_SERVER, n->server.id.v, false);
         break;
