@@ -132,6 +132,7 @@ struct tree_query {
     const char *glob;
     const char *after;
     int64_t limit;
+    bool tests;
 };
 
 static const struct field tree_fields[] = {
@@ -163,6 +164,11 @@ static const struct field tree_fields[] = {
      .offset = offsetof(struct tree_query, after),
      .max = PATH_BYTES_MAX,
      .help = "next of the page before: only files that come behind this one"},
+    {.name = "tests",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct tree_query, tests),
+     .help = "only what a folder takes: tests by their name, and files that wrata.yml has a command for",
+     .preset = "0"},
     {.type = FIELD_END},
 };
 static const struct tree_query tree_preset = {.ref = "", .q = "", .glob = "", .after = ""};
@@ -245,7 +251,7 @@ static void tree_of(struct req *rq)
     }
     rq->state = state;
     req_hold(rq);
-    projects_tree(rq->api->opts.projects, (struct project_id){rq->ids[0]}, q->ref, on_tree, rq);
+    projects_tree(rq->api->opts.projects, (struct project_id){rq->ids[0]}, q->ref, q->tests, on_tree, rq);
 }
 
 static void on_bundle(void *ctx, enum err err, const struct why *why, const char *const *commits, uint32_t n)

@@ -340,6 +340,26 @@ static enum err yml_refused(const struct yml_problems *problems, struct why *ret
     return why_set(reterr, ERR_INVALID, WRATA_YML, "%s", text);
 }
 
+enum err plan_tests(struct tree *t, struct why *reterr)
+{
+    struct planner p = {.t = t, .arena = &t->arena, .reterr = reterr};
+    const char **tests;
+    uint32_t n = 0;
+
+    if (t->tests != NULL)
+        return ERR_OK;
+    tests = arena_alloc(&t->arena, (t->n_files + 1) * sizeof(*tests));
+    for (uint32_t i = 0; i < t->n_files; i++) {
+        if (p.work > GLOB_WORK_MAX)
+            return why_set(reterr, ERR_LIMIT, NULL, "the globs of " WRATA_YML " look at too many files");
+        if (command_is_test(t->paths[i]) || (t->yml_problems.n == 0 && command_of(&p, t->paths[i]) != NULL))
+            tests[n++] = t->paths[i];
+    }
+    t->tests = tests;
+    t->n_tests = n;
+    return ERR_OK;
+}
+
 /* What a run would be wrong without is refused, rather than left aside. */
 static enum err can_do(const struct yml_file *yml, struct why *reterr)
 {

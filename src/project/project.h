@@ -133,8 +133,9 @@ void projects_config(struct projects *ps, struct project_id id, const char *ref,
                                   const struct project_config *config),
                      void *ctx);
 
-/* All files of the tree at ref. */
-void projects_tree(struct projects *ps, struct project_id id, const char *ref,
+/* All files of the tree at ref; tests_only: what a folder takes, which are tests by their name and files that wrata.yml has a
+ * command for. */
+void projects_tree(struct projects *ps, struct project_id id, const char *ref, bool tests_only,
                    void (*done)(void *ctx, enum err err, const struct why *why, const char *commit,
                                 const char *const *files, uint32_t n_files),
                    void *ctx);

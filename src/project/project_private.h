@@ -153,6 +153,8 @@ struct tree {
     bool has_yml;
     struct yml_file yml;
     struct yml_problems yml_problems;
+    const char **tests; /* of `paths`, what a folder takes; NULL until somebody asks (plan_tests) */
+    uint32_t n_tests;
 };
 
 /* Parse `git ls-tree -r -z`. *ret is owned by the caller. */
@@ -178,6 +180,10 @@ MUST_USE enum err prepare_make(const struct tree *t, struct arena *arena, struct
 /* Everything of ret lives in the arena or the tree. */
 MUST_USE enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n_patterns,
                             struct arena *arena, struct plan *ret, struct why *reterr);
+
+/* Fill t->tests: what is a test by its name, and what wrata.yml has a command for. After the file was read. A file with
+ * problems has no say. ERR_LIMIT: its globs look at too many files. */
+MUST_USE enum err plan_tests(struct tree *t, struct why *reterr);
 
 /* ---- refs.c ---- */
 
@@ -238,6 +244,7 @@ struct job {
     char *bundle;
     struct wall older_than; /* of a prune; `patterns` are what it keeps */
     bool has_refreshed;     /* a plan asked the remote already */
+    bool tests_only;        /* of a tree: only what a folder takes */
     bool is_new;            /* a refresh makes the mirror */
     bool is_told;           /* its callback was called */
     bool waits_for_prune;

@@ -600,7 +600,7 @@ void projects_config(struct projects *ps, struct project_id id, const char *ref,
     j->on_config = done;
 }
 
-void projects_tree(struct projects *ps, struct project_id id, const char *ref,
+void projects_tree(struct projects *ps, struct project_id id, const char *ref, bool tests_only,
                    void (*done)(void *ctx, enum err err, const struct why *why, const char *commit,
                                 const char *const *files, uint32_t n_files),
                    void *ctx)
@@ -609,6 +609,7 @@ void projects_tree(struct projects *ps, struct project_id id, const char *ref,
 
     free(j->ref);
     j->ref = xstrdup(ref);
+    j->tests_only = tests_only;
     j->on_tree = done;
 }
 

@@ -281,11 +281,25 @@ static void plan_deliver(struct job *j, const struct tree *t)
     job_end(j, ERR_OK, NULL);
 }
 
+static void tests_deliver(struct job *j, struct tree *t)
+{
+    struct why why;
+    enum err err = plan_tests(t, &why);
+
+    if (err != ERR_OK) {
+        job_end(j, err, &why);
+        return;
+    }
+    j->is_told = true;
+    j->on_tree(j->ctx, ERR_OK, NULL, t->commit, t->tests, t->n_tests);
+    job_end(j, ERR_OK, NULL);
+}
+
 static void tree_deliver(struct job *j, struct tree *t)
 {
     const struct tree_file *file;
 
-    if (j->kind == JOB_TREE) {
+    if (j->kind == JOB_TREE && !j->tests_only) {
         j->is_told = true;
         j->on_tree(j->ctx, ERR_OK, NULL, t->commit, t->paths, t->n_files);
         job_end(j, ERR_OK, NULL);
@@ -302,7 +316,9 @@ static void tree_deliver(struct job *j, struct tree *t)
     }
     if (!t->yml_is_read)
         tree_take_yml(t, NULL);
-    if (j->kind == JOB_CONFIG)
+    if (j->kind == JOB_TREE)
+        tests_deliver(j, t);
+    else if (j->kind == JOB_CONFIG)
         config_deliver(j, t);
     else
         plan_deliver(j, t);

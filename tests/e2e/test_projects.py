@@ -101,6 +101,20 @@ class Projects(wrata.Case):
         self.assertEqual([(r["name"], r["subject"], r["commit"]) for r in refs["tags"]],
                          [("v1", "a:b: one line two", git(repo, "rev-parse", "HEAD").strip())])
 
+    def test_the_tree_can_be_of_tests_alone(self):
+        files = {"README.md": "", "lib/a.rb": "", "spec/a_spec.rb": "", "smoke.sh": "", "check/one.feature": "", "test_b.py": ""}
+        repo, path = self.project("tests", files)
+        self.assertEqual(self.tree(path)["files"], sorted(files))
+        self.assertEqual(self.tree(path, tests=1)["files"], ["smoke.sh", "spec/a_spec.rb", "test_b.py"])
+        self.assertEqual(self.tree(path, tests=1, q="spec")["files"], ["spec/a_spec.rb"])
+        wrata.make_project(repo, {"wrata.yml": "commands:\n  - {glob: 'check/**', run: ['true', '{file}']}\n"})
+        self.server.post(path + "/refresh")
+        self.assertEqual(self.tree(path, tests=1)["files"], ["check/one.feature", "smoke.sh", "spec/a_spec.rb", "test_b.py"])
+        wrata.make_project(repo, {"wrata.yml": "commands: [\n"})
+        self.server.post(path + "/refresh")
+        self.assertEqual(self.tree(path, tests=1)["files"], ["smoke.sh", "spec/a_spec.rb", "test_b.py"])
+        self.refused(422, "tests", "GET", path + "/tree?tests=perhaps")
+
     def test_search_in_a_large_tree(self):
         repo, path = self.project("large", {"spec/Docs/pivot_%02d_spec.rb" % i: "" for i in range(50)})
         # 20,000 files more without a work tree

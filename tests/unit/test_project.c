@@ -501,7 +501,7 @@ static void test_project__refs_are_ordered_and_pruned(void **state)
     projects_refs(w->ps, (struct project_id){1}, on_refs, w);
     until(w, 1);
     assert_string_equal(w->text, "trunk zeta head:trunk");
-    projects_tree(w->ps, (struct project_id){1}, "trunk", on_tree, w);
+    projects_tree(w->ps, (struct project_id){1}, "trunk", false, on_tree, w);
     until(w, 1);
     assert_non_null(strstr(w->text, " 2 spec/a_spec.rb"));
     projects_remove(w->ps, (struct project_id){1});
