@@ -33,20 +33,33 @@ put('theme.js', Buffer.from((await esbuild.transform(fs.readFileSync(at('assets/
 const css = await esbuild.build({ ...common, entryPoints: ['css/app.css'], external: ['*.woff2'], outfile: 'app.css' });
 put('app.css', Buffer.from(fill(css.outputFiles[0].text, /@([\w.-]+\.woff2)@?/g)));
 
+// The page comes in chunks: what every screen needs, and each rarer screen when it is opened. esbuild writes the hashes here,
+// since the chunks name one another.
 const js = await esbuild.build({
-  ...common, entryPoints: ['app/main.tsx'], format: 'esm', outfile: 'main.js', jsx: 'automatic', jsxImportSource: 'preact',
-  define: { 'process.env.NODE_ENV': '"production"' },
+  ...common, entryPoints: ['app/main.tsx'], format: 'esm', splitting: true, outdir: 'assets', entryNames: '[name].[hash]', chunkNames: '[name].[hash]',
+  jsx: 'automatic', jsxImportSource: 'preact', define: { 'process.env.NODE_ENV': '"production"' }, metafile: true,
 });
-put('main.js', js.outputFiles[0].contents);
+for (const f of js.outputFiles) fs.writeFileSync(path.join(made, 'assets', path.basename(f.path)), f.contents);
+const outputs = js.metafile.outputs, entry = Object.keys(outputs).find((f) => outputs[f].entryPoint === 'app/main.tsx');
+const first = new Set([entry]);                                       // what the first look loads
+for (const f of first) for (const i of outputs[f].imports) if (i.kind === 'import-statement') first.add(i.path);
+const address = (f) => `/assets/${path.basename(f)}`;
+names['main.js'] = address(entry);
+for (const f of Object.keys(outputs)) if (f !== entry) names[path.basename(f)] = address(f);
+const preloads = [...first].filter((f) => f !== entry).map((f) => `<link rel="modulepreload" href="${address(f)}">`).join('\n');
 
-fs.writeFileSync(path.join(made, 'index.html'), fill(fs.readFileSync(at('assets/index.html'), 'utf8'), /@([\w.-]+)@/g));
+fs.writeFileSync(path.join(made, 'index.html'), fill(fs.readFileSync(at('assets/index.html'), 'utf8').replace('<!-- preloads -->', preloads), /@([\w.-]+)@/g));
 
 const files = {};
 for (const f of ['/index.html', ...Object.values(names)].sort()) {
   const bytes = fs.readFileSync(path.join(made, f));
   files[f] = { bytes: bytes.length, gzip: f.endsWith('.woff2') ? bytes.length : zlib.gzipSync(bytes, { level: 9 }).length };
 }
-fs.writeFileSync(path.join(made, 'manifest.json'), `${JSON.stringify({ names, files }, null, 1)}\n`);
+// What the budgets of the page are about: JavaScript of the first look and of all screens, CSS.
+const sum = (fs) => fs.reduce((n, f) => n + files[f].gzip, 0);
+const size = { first: sum([...first].map(address)), js: sum(Object.keys(files).filter((f) => f.endsWith('.js'))), css: sum(Object.keys(files).filter((f) => f.endsWith('.css'))) };
+fs.writeFileSync(path.join(made, 'manifest.json'), `${JSON.stringify({ names, files, size }, null, 1)}\n`);
 fs.rmSync(dist, { recursive: true, force: true });
 fs.renameSync(made, dist);
 for (const [f, s] of Object.entries(files)) console.log(`${f}  ${s.bytes}  gzip ${s.gzip}`);
+console.log(`gzip: first look ${size.first}, all JavaScript ${size.js}, CSS ${size.css}`);

@@ -9,15 +9,19 @@ import { link, lostAt } from './live';
 import { keys, nextTheme, now, go, replace, spoken, url, useKey, useTitle } from './nav';
 import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
-import { Account } from './screens/account';
-import { Audit } from './screens/audit';
+import { lazy } from './parts/lazy';
 import { Board } from './screens/board';
-import { Forgot, SessionOver, SignIn, SignUp, Waiting, Welcome } from './screens/gate';
 import { Launch } from './screens/launch';
 import { Run } from './screens/run';
-import { Users, UserScreen } from './screens/users';
-import { me } from './who';
+import { me, over } from './who';
 
+/* What few people open each day comes when it is asked for. */
+const gate = (): Promise<typeof import('./screens/gate')> => import('./screens/gate');
+const SignIn = lazy(() => gate().then((m) => m.SignIn)), SignUp = lazy(() => gate().then((m) => m.SignUp)), Forgot = lazy(() => gate().then((m) => m.Forgot)),
+  Welcome = lazy(() => gate().then((m) => m.Welcome)), Waiting = lazy(() => gate().then((m) => m.Waiting)), SessionOver = lazy(() => gate().then((m) => m.SessionOver));
+const Account = lazy(() => import('./screens/account').then((m) => m.Account)), Audit = lazy(() => import('./screens/audit').then((m) => m.Audit));
+const Users = lazy(() => import('./screens/users').then((m) => m.Users)), UserScreen = lazy(() => import('./screens/users').then((m) => m.UserScreen));
+const Compose = lazy(() => import('./screens/compose').then((m) => m.default));
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;
@@ -55,6 +59,7 @@ function Screen({ r }: { r: Route }) {
   if (m.role === 'unverified' && !OPEN.has(r.at) && r.at !== 'account') return <Waiting />;
   switch (r.at) {
     case 'board': return <Board />;
+    case 'compose': return <Compose />;
     case 'launch': return <Launch key={`l${r.id}`} id={r.id} />;
     case 'run': return <Run key={`r${r.id}`} id={r.id} />;
     case 'signin': return <SignIn />;
@@ -79,11 +84,13 @@ function Known({ r }: { r: Route }) {
 }
 /** An admin who comes back to the tab sees how many wait now. */
 addEventListener('visibilitychange', () => { if (!document.hidden && me.peek()?.role === 'admin') loadMe().catch(() => { /* the link's words say it */ }); });
+const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board', 'launch', 'run']]];
 function App() {
   const [help, setHelp] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
   const inside = !!m && (!m.accounts || m.role === 'user' || m.role === 'admin');
   useKey('?', 'Show the keys of this page', () => setHelp(true));
   useKey('t', 'Theme: system, light, dark', nextTheme);
+  useKey('g c', 'Go to compose', () => go('/compose'));
   useKey('g b', 'Go to the board', () => go('/'));
   useEffect(() => { const s = document.getElementById('app')!; s.dataset.at = at; }, [at]);
   return (
@@ -91,7 +98,7 @@ function App() {
       <a class="skip" href="#main">Skip to content</a>
       <header class="top">
         <a class="brand" href="/"><svg viewBox="0 0 18 18" aria-hidden="true"><rect y="3" width="18" height="3.4" rx="1.7" class="m1" /><rect y="7.6" width="12.6" height="3.4" rx="1.7" class="m2" /><rect y="12.2" width="7.2" height="3.4" rx="1.7" class="m3" /></svg>wrata</a>
-        {inside && <nav aria-label="Main"><a href="/" aria-current={at === 'board' ? 'page' : undefined}>Board</a></nav>}
+        {inside && <nav aria-label="Main">{NAV.map(([href, text, here]) => <a key={href} href={href} aria-current={here.includes(at) ? 'page' : undefined}>{text}</a>)}</nav>}
         <span class="grow" />
         {inside && LIVE.has(at) && <Link />}
         <button type="button" class="btn ghost" onClick={() => setHelp(true)} aria-label="Keys">?</button>
@@ -100,7 +107,7 @@ function App() {
       <LostBar />
       <main id="main" tabIndex={-1}><Known r={r} /></main>
       <p class="sr" role="status" aria-live="polite">{spoken.value}</p>
-      <SessionOver />
+      {over.value && <SessionOver />}
       <Help open={help} close={() => setHelp(false)} />
     </>
   );

@@ -14,7 +14,7 @@ export interface TestCounts {
 }
 export interface Launch {
   id: number; name: string; state: LaunchState; outcome: Outcome | null; reason: string;
-  project: { id: number; name: string }; ref: string; commit: string; order: string;
+  project: { id: number; name: string }; ref: string; commit: string; location?: string; order: string;
   /** What its people should know of its code: a sentence, or "". */
   note?: string;
   /** Who started it. */
@@ -61,6 +61,21 @@ export interface Status {
 export interface Board { rev: string; status: Status; servers: Server[]; launches: Launch[] }
 export interface Page<T> { items: T[]; next: string | null }
 export interface LogEvent { run: number; from: number; to: number; text: string; complete: boolean }
+
+/* Projects and what is chosen from. */
+export interface Project { id: number; name: string; url: string; refreshed_at: Time | null; error: string | null; refresh_s: number }
+export interface Ref { name: string; commit: string; time: Time; subject: string }
+export interface Refs { refreshed_at: Time | null; error: string | null; head: string; branches: Ref[]; tags: Ref[] }
+export interface Tree { commit: string; refreshed_at: Time | null; error: string | null; files: string[]; next: string | null }
+export interface Choice { id: number; name: string; position: number; preset: boolean; archived: boolean; used_at: Time | null }
+export interface Location extends Choice { type: string; url: string | null; health_url: string | null }
+export interface Locations { items: Location[]; own: { url: string; used_at: Time | null }[] }
+export interface Who { id: number; login: string }
+/** A saved list; `files` only of one that was asked for by itself. */
+export interface List {
+  id: number; name: string; user: Who; project: { id: number; name: string }; ref: string; location: string; languages: string[]; browsers: string[]; env: string[];
+  order: string; shared: boolean; version: number; created_at: Time; changed_at: Time; n_files: number; n_schedules: number; files?: string[];
+}
 
 /* Accounts. */
 export type Role = 'nobody' | 'unverified' | 'user' | 'admin';

@@ -34,6 +34,7 @@ export async function open(t, address, { server = fake, width = 1440, height = 9
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, ...options });
   if (as) await context.addCookies([{ name: 'wrata', value: server.acc.open(server.acc.byLogin(as), 'Chrome/120 Linux').key, url: server.url, httpOnly: true }]);
   const page = await context.newPage(), wrong = [];
+  page.setDefaultTimeout(15_000);
   page.on('pageerror', (e) => wrong.push(String(e)));
   page.on('console', (m) => { if (m.type() === 'error' && !(quiet ? /net::ERR_/ : /Failed to load resource/).test(m.text())) wrong.push(m.text()); });
   await page.addInitScript(() => { window.violations = []; document.addEventListener('securitypolicyviolation', (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`)); });

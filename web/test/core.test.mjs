@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account'];
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -132,4 +132,54 @@ test('variables: what is sent, and what is wrong', () => {
 test('addresses', () => {
   assert.deepEqual(['/', '/launches/12', '/runs/345/', '/runs/0', '/runs/x', '/launches/12/tests'].map((p) => route.route(p).at), ['board', 'launch', 'run', 'nothing', 'nothing', 'nothing']);
   assert.deepEqual([route.lineRange('#L12'), route.lineRange('#L10-L12'), route.lineRange('#L12-10'), route.lineRange('#x')], [[11, 11], [9, 11], [9, 11], null]);
+});
+
+test('a tree keeps the order of bytes, counts what is ticked, and ticks folders', () => {
+  const paths = ['a.sh', 'spec/a/one_spec.rb', 'spec/a/two_spec.rb', 'spec/a-b/x_spec.rb', 'spec/z_spec.rb'].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const root = tree.build(paths), ticked = new Set(['spec/a/two_spec.rb']), find = (p) => tree.visibleRows(root, null).find((n) => n.path === p);
+  const leaves = [];
+  tree.eachFile(root, (p) => leaves.push(p));
+  assert.deepEqual(leaves, paths, 'what is shown is the order of the queue');
+  tree.count(root, ticked);
+  assert.equal(tree.tick(find('spec/')), 'mixed');
+  assert.equal(tree.tick(find('spec/a-b/')), 'false');
+  assert.equal(tree.toggle(find('spec/'), ticked), true);
+  tree.count(root, ticked);
+  assert.equal(tree.tick(find('spec/')), 'true');
+  assert.equal(tree.tick(root), 'mixed');
+  assert.equal(tree.toggle(find('spec/a/'), ticked), false);
+  assert.deepEqual(tree.inOrder(paths, ticked), { files: ['spec/a-b/x_spec.rb', 'spec/z_spec.rb'], missing: [] });
+  ticked.add('gone.sh');
+  assert.deepEqual(tree.inOrder(paths, ticked).missing, ['gone.sh']);
+  assert.deepEqual(tree.visibleRows(root, new Set(['spec/'])).map((n) => n.path), ['a.sh', 'spec/', 'spec/a-b/', 'spec/a/', 'spec/a/one_spec.rb', 'spec/a/two_spec.rb', 'spec/z_spec.rb'].filter((p) => !p.startsWith('spec/a/') || p === 'spec/a/'));
+  assert.deepEqual([...tree.openAtFirst(tree.build(['spec/ui/a.rb', 'spec/ui/b.rb']), 'spec/ui/a.rb')], ['spec/', 'spec/ui/']);
+});
+test('a tree of 10,000 files is built, opened and counted in an instant', () => {
+  const paths = Array.from({ length: 10_000 }, (_, i) => `spec/${i % 40}/${i % 7}/f${String(i).padStart(5, '0')}_spec.rb`).sort();
+  const t0 = performance.now(), root = tree.build(paths), ticked = new Set(paths.slice(0, 1000));
+  tree.count(root, ticked);
+  assert.equal(tree.visibleRows(root, null).length, 10_000 + 1 + 40 + 280);
+  assert.ok(performance.now() - t0 < 1000, `${performance.now() - t0} ms`);
+});
+test('what is searched for: words, or a glob', () => {
+  assert.deepEqual(tree.search(' pivot docs '), { q: 'pivot docs' });
+  assert.deepEqual(tree.search('spec/**/*_spec.rb'), { glob: 'spec/**/*_spec.rb' });
+  assert.deepEqual(tree.search('*_spec.rb'), { glob: '**/*_spec.rb' });
+  assert.deepEqual(tree.search('  '), {});
+});
+test('a launch as it is composed: count, body, faults by control', () => {
+  const p = { location: 'com eu', url: '', browsers: [], languages: ['de-DE', 'en-US', 'fr-FR'], env: 'A=1\n\n# no\nexport B=two words\n', name: ' ', soonest: false };
+  assert.equal(compose.sentence(120, p), '120 files × 3 languages = 360 tests');
+  assert.equal(compose.sentence(1, { ...p, languages: ['x'] }), '1 test');
+  assert.equal(compose.tests(120, { languages: [], browsers: ['a', 'b'] }), 240);
+  assert.deepEqual(compose.body(1, 'develop', ['a.sh'], p, true), { project: 1, files: ['a.sh'], at: 'front', ref: 'develop', location: 'com eu', languages: p.languages, env: ['A=1', 'B=two words'] });
+  assert.deepEqual(compose.wrong(1, p), {});
+  assert.match(compose.wrong(0, p).files, /at least one/);
+  assert.match(compose.wrong(1, { ...p, location: compose.CUSTOM, url: 'javascript:alert(1)' }).url, /http/);
+  assert.match(compose.wrong(1, { ...p, location: compose.CUSTOM, url: '' }).url, /Type the address/);
+  assert.match(compose.wrong(1, { ...p, env: 'just words' }).env, /NAME=value/);
+  assert.equal(compose.control('env[2]', p), 'env');
+  assert.equal(compose.control('location', { location: compose.CUSTOM }), 'url');
+  assert.equal(compose.control('wrata.yml', p), null);
+  assert.deepEqual(compose.known(['b', 'x', 'a', 'b'], [{ name: 'a' }, { name: 'b' }]), ['b', 'a']);
 });

@@ -5,6 +5,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
+import { work as makeWork } from './fake_work.mjs';
 
 const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), '../dist');
 export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -16,7 +17,7 @@ const E = '\x1b[';
 const zero = () => ({ discovered: 0, passed: 0, failed: 0, pending: 0, errors: 0 });
 const WORST = ['infrastructure', 'error', 'timed_out', 'failed', 'no_tests', 'stopped', 'passed'];
 
-export async function start({ port = 0, empty = false, speed = 1, keep = 2000, accounts = null } = {}) {
+export async function start({ port = 0, empty = false, speed = 1, keep = 2000, accounts = null, files = 212 } = {}) {
   const acc = makeAccounts(accounts);
   let seed = 7;
   const rnd = () => ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff);
@@ -181,6 +182,8 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const ping = setInterval(() => { for (const s of streams) s.res.write(': ping\n\n'); }, 15_000);
   if (!empty) for (const l of launches.values()) if (l.state === 'running') l.eta_ms = 840_000;
 
+  const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: () => {}, commit });
+
   // ---- HTTP ----
   const json = (res, status, body) => { res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }); res.end(JSON.stringify(body)); };
   const error = (res, status, code, message, more = {}) => json(res, status, { error: { code, message, request_id: `r-${(rev & 255).toString(16)}`, ...more } });
@@ -197,6 +200,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
     const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
     if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
     if (kept || zip) {
       const a = kept && artifacts.get(Number(kept[1]));
@@ -274,7 +278,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

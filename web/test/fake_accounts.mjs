@@ -175,7 +175,7 @@ export function accounts(options) {
       const key = /(?:^|; )wrata=([^;]+)/.exec(req.headers.cookie ?? '')?.[1], session = key && sessions.get(key), user = session && users.get(session.user);
       return user && !user.locked_at && !user.deleted ? { user, session } : { user: null, stale: Boolean(key) };
     },
-    owner() { const m = options && byLogin('mira'); return m ? { id: m.id, login: m.login } : { id: 1, login: 'operator' }; },
+    owner(user = null) { if (user) return { id: user.id, login: user.login }; const m = options && byLogin('mira'); return m ? { id: m.id, login: m.login } : { id: 1, login: 'operator' }; },
     mayStop: (who, l) => !options || role(who.user) === 'admin' || (who.user && l?.user?.id === who.user.id),
     endAll() { sessions.clear(); },
   };

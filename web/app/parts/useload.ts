@@ -4,10 +4,12 @@ import type { Page } from '../../core/types';
 import { asError, get, type ApiError } from '../api';
 
 export interface Loaded<T> { data: T | null; error: ApiError | null; load: () => Promise<void>; set: (d: T) => void }
-export function useLoad<T>(path: string): Loaded<T> {
+/** `path` null: nothing is asked for yet. */
+export function useLoad<T>(path: string | null): Loaded<T> {
   const [data, set] = useState<T | null>(null), [error, setError] = useState<ApiError | null>(null), ac = useRef<AbortController | null>(null);
   const load = async (): Promise<void> => {
     ac.current?.abort();
+    if (path === null) return;
     const mine = (ac.current = new AbortController());
     try { const d = await get<T>(path, mine.signal); if (!mine.signal.aborted) { set(d); setError(null); } }
     catch (e) { if (!mine.signal.aborted) setError(asError(e)); }

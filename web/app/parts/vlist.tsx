@@ -2,11 +2,14 @@ import type { ComponentChildren, RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { scrollFor, win } from '../../core/vwin';
 
-export interface ListApi { reveal(i: number): void; first(): number; focus(): void }
+export interface ListApi { reveal(i: number): void; ensure(i: number): void; first(): number; page(): number; focus(): void; at(y: number): number }
 interface Props {
   count: number; row: number; label: string; class?: string; follow?: boolean; rowsRole?: 'list';
   api?: RefObject<ListApi | null>; item: (i: number, slot: number) => ComponentChildren;
   onScrolled?: (atEnd: boolean) => void;
+  /** A widget with one tab stop: the row `active` is named by its id, `${idBase}-${i}`. */
+  role?: 'tree' | 'listbox'; idBase?: string; active?: number; multi?: boolean; hint?: string;
+  onKeyDown?: (e: KeyboardEvent) => void; onClick?: (e: MouseEvent) => void; onPointerDown?: (e: PointerEvent) => void;
 }
 
 /** Windowed list. Rows are keyed by slot, so scrolling rewrites text in recycled nodes instead of building new ones. */
@@ -24,6 +27,14 @@ export function VList(p: Props) {
   useLayoutEffect(() => {
     if (p.api) p.api.current = {
       reveal: (i) => { el.current!.scrollTop = scrollFor(i, p.count, p.row, h); top.current = el.current!.scrollTop; draw({}); },
+      ensure: (i) => {
+        const box = el.current!, w = win(p.count, p.row, box.scrollTop, h, 0), whole = Math.max(1, Math.floor(h / p.row));
+        if (i > w.start && i < w.start + whole) return;
+        if (p.count * p.row <= w.full) box.scrollTop = i <= w.start ? i * p.row : (i + 1) * p.row - h; else box.scrollTop = scrollFor(i, p.count, p.row, h);
+        top.current = box.scrollTop; draw({});
+      },
+      page: () => Math.max(1, Math.floor(h / p.row) - 1),
+      at: (y) => Math.max(0, Math.min(p.count, Math.round((y - el.current!.getBoundingClientRect().top + el.current!.scrollTop) / p.row))),
       first: () => Math.max(0, Math.floor(el.current!.scrollTop / p.row)),
       focus: () => el.current!.focus(),
     };
@@ -39,7 +50,9 @@ export function VList(p: Props) {
   const rows: ComponentChildren[] = [];
   for (let i = w.start; i < w.end; i++) rows.push(p.item(i, i - w.start));
   return (
-    <div class={`vlist ${p.class ?? ''}`} ref={el} role="region" aria-label={p.label} tabIndex={0} onScroll={scrolled}>
+    <div class={`vlist ${p.class ?? ''}`} ref={el} role={p.role ?? 'region'} aria-label={p.label} tabIndex={0} onScroll={scrolled}
+      aria-multiselectable={p.multi ? 'true' : undefined} aria-activedescendant={p.active !== undefined && p.active >= w.start && p.active < w.end ? `${p.idBase}-${p.active}` : undefined}
+      aria-describedby={p.hint} onKeyDown={p.onKeyDown} onClick={p.onClick} onPointerDown={p.onPointerDown}>
       <div class="space" style={{ height: `${w.full}px` }} />
       <div class="rows" role={p.rowsRole && rows.length ? p.rowsRole : undefined} style={{ transform: `translateY(${w.top}px)` }}>{rows}</div>
     </div>

@@ -4,6 +4,7 @@ import { parseFilter, matches } from '../../core/filter';
 import { bad, byName, doneExamples, ended, launchFace, live, serverFace, sum } from '../../core/state';
 import type { Launch, Server } from '../../core/types';
 import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar } from '../parts/basics';
+import { lazy } from '../parts/lazy';
 import { memo } from '../parts/memo';
 import { replace, say, url, useKey, useTitle } from '../nav';
 import { BoardStore } from '../stores';
@@ -54,6 +55,8 @@ const LaunchRow = memo(({ l }: { l: Launch }) => {
   );
 });
 
+const FirstSteps = lazy(() => import('../parts/firststeps').then((m) => m.FirstSteps));
+
 export function Board() {
   useTitle('Board');
   const store = useMemo(() => new BoardStore(), []);
@@ -75,6 +78,7 @@ export function Board() {
   if (phase === 'loading') return <><h1 class="sr">Board</h1><Skeleton rows={8} /></>;
 
   const servers = [...store.servers.rows.values()].sort(byName);
+  if (!launches.length) return <FirstSteps servers={servers.length} />;
   const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state', 'fleet']);
   const shown = servers.filter((s) => matches(f, `${s.name} ${s.running.map((r) => r.path).join(' ')}`, (k) => (k === 'state' ? serverFace(s).word : s.fleet)));
   const online = servers.filter((s) => s.link === 'online'), slots = online.reduce((n, s) => n + s.slots, 0), busy = servers.reduce((n, s) => n + s.running.length, 0);
@@ -97,7 +101,7 @@ export function Board() {
           <header><h2 id="launches-h">Running <span class="n">{num(running.length)}</span></h2></header>
           {running.length
             ? <ul class="launches">{running.map((l) => <LaunchRow key={l.id} l={l} />)}</ul>
-            : <Empty title="Nothing is running">Start a launch with <code>wrata run spec/</code> in a project, or by the API: <code>POST /api/v1/launches</code>.</Empty>}
+            : <Empty title="Nothing is running"><a href="/compose">Compose</a> a launch: tick files and press Run. Or start it from a shell: <code>wrata run spec/</code>.</Empty>}
           {old.length > 0 && <><header><h2>Newest <span class="n">{num(old.length)}</span></h2></header><ul class="launches">{old.map((l) => <LaunchRow key={l.id} l={l} />)}</ul></>}
         </section>
         <section class="pane" aria-labelledby="servers-h">

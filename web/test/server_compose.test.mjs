@@ -1,0 +1,98 @@
+// A person's whole way against a real server: nothing there, first steps, tick, run, watch, the failure; then a second person.
+// WRATA_URL, WRATA_FIRST (path of the first admin's link), WRATA_REPO (a repository with the demo's suite and hostile names).
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { chromium } from 'playwright-core';
+import { check, overflow } from './axe.mjs';
+
+const { WRATA_FIRST: first, WRATA_REPO: repo, WRATA_SHOTS: shots } = process.env, base = process.env.WRATA_URL?.replace(/\/$/, '');
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const skip = !base || !first || !repo ? 'WRATA_URL, WRATA_FIRST, WRATA_REPO are not set' : !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : false;
+
+test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_000 }, async (t) => {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+  t.after(async () => { if (shots) await page.screenshot({ path: path.join(shots, 'real-last.png') }).catch(() => {}); await browser.close(); });
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } }), wrong = [];
+  page.setDefaultTimeout(20_000);
+  page.on('pageerror', (e) => wrong.push(String(e)));
+  page.on('console', (m) => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) wrong.push(m.text()); });
+  await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => console.error(`violated ${e.violatedDirective} ${e.blockedURI}`)));
+  const look = async (name) => {
+    await page.evaluate(() => document.fonts.ready);
+    assert.deepEqual((await check(page)).filter((f) => /^(serious|critical)/.test(f)), [], name);
+    assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
+    if (shots) { fs.mkdirSync(shots, { recursive: true }); await page.screenshot({ path: path.join(shots, `real-${name}.png`) }); }
+  };
+  const field = (name) => page.getByLabel(name, { exact: true });
+
+  await page.goto(base + first);
+  await field('Login').fill('boss');
+  await field('Password').fill('a long sentence for the boss');
+  await field('Password again').fill('a long sentence for the boss');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Account boss' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL(`${base}/signin`);
+  await page.goto(`${base}/compose`);
+  await page.waitForURL((u) => u.pathname === '/signin' && u.searchParams.get('next') === '/compose');
+  await field('Login').fill('boss');
+  await field('Password').fill('a long sentence for the boss');
+  await page.keyboard.press('Enter');
+  await page.getByText('No projects yet').waitFor();
+
+  // From nothing: a project, this computer.
+  await page.getByRole('link', { name: 'Board' }).click();
+  await page.getByText('Three steps to the first run').waitFor();
+  await look('first-steps');
+  await page.getByRole('button', { name: 'Add a project' }).click();
+  await page.getByLabel('Repository').fill(repo);
+  await page.getByLabel('Name').fill('shop');
+  await page.getByRole('button', { name: 'Add the project' }).click();
+  await page.getByText('There is one.').waitFor();
+  await page.getByRole('button', { name: 'Add a server' }).click();
+  await page.getByRole('button', { name: 'Use this computer' }).click();
+  await page.getByText('There is one.').nth(1).waitFor();
+  await page.getByRole('main').getByRole('link', { name: 'Compose' }).click();
+
+  // The tree: tests alone, names as text.
+  const row = (p) => page.locator('.frow', { has: page.locator(`.name[title="${p}"]`) });
+  await row('spec/').waitFor();
+  await page.getByText('<img src=x onerror=alert(1)>.sh').waitFor();
+  await look('compose');
+  const search = page.getByLabel('Search files');
+  await search.fill('spec/*_spec.rb');
+  await page.getByText(/^\d+ of \d+ files$/).waitFor();
+  assert.equal(await page.getByText('alert(1)').count(), 0);
+  await row('spec/').locator('.tick').click();
+  await field('Languages').selectOption('de-DE');
+  await field('Languages').selectOption('fr-FR');
+  await field('Variables of this launch').fill('WRATA_RUN_ID=1');
+  await page.getByRole('button', { name: /^Run \d+ tests$/ }).click();
+  await page.locator('.field[data-wrong] .wrong').getByText('WRATA_RUN_ID').waitFor();
+  await look('compose-fault');
+  await field('Variables of this launch').fill('GREETING=two words');
+  await search.fill('');
+  await row('<img src=x onerror=alert(1)>.sh').locator('.tick').click();
+  const sum = await page.locator('.sum b').innerText(), n = Number(/= (\d+) tests/.exec(sum)[1]);
+  await page.getByRole('button', { name: `Run ${n} tests` }).click();
+  await page.getByText('at the end of your queue').waitFor();
+  await look('started');
+  const { items } = await page.evaluate(async () => (await fetch('/api/v1/launches')).json());
+  assert.equal(items.length, 1, 'one press, one launch');
+  assert.equal(items[0].tests.total, n);
+  assert.equal(items[0].user.login, 'boss');
+
+  // Watch it, to the failure.
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${base}/launches/${items[0].id}`);
+  await page.locator('.failure').first().waitFor({ timeout: 60_000 });
+  await page.locator('.failure .message').first().waitFor();
+  await look('failure');
+  await page.locator('.failure').first().getByRole('link', { name: 'Open the run' }).click();
+  await page.waitForURL(/\/runs\/\d+#ex-\d+$/);
+  await page.getByRole('tab', { name: 'Log' }).click();
+  await page.locator('.lrow').first().waitFor();
+  assert.deepEqual(wrong, []);
+});
