@@ -161,8 +161,7 @@ static void send_finished(const struct agent *a, const struct run *r, struct age
     if (!a->is_welcome)
         return;
     f = out_frame(out, FRAME_FINISHED);
-    f->finished = r->finished;
-    f->finished.reason = out_text(out, slice_of(r->reason), REASON_MAX);
+    f->finished = run_finished(r, out);
 }
 
 static bool stream_can_send(const struct agent *a, const struct stream *s)
@@ -546,6 +545,15 @@ static void on_prepared(struct agent *a, struct mono now, const struct agent_eve
     runs_start(a, now, out);
 }
 
+static void on_boxed(struct agent *a, const struct agent_event *ev)
+{
+    struct run *r = run_get(a, ev->run);
+
+    CHECK(r != NULL);
+    free(r->image);
+    r->image = xstrndup(ev->text.ptr, ev->text.len);
+}
+
 static void on_spawned(struct agent *a, struct mono now, const struct agent_event *ev, struct agent_out *out)
 {
     struct run *r = run_get(a, ev->run);
@@ -755,6 +763,7 @@ void agent_free(struct agent *a)
         next = r->next;
         run_forget_spec(a, r);
         free(r->reason);
+        free(r->image);
         free(r);
     }
     free(a->queue);
@@ -815,6 +824,9 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
         break;
     case AG_EV_LOST:
         on_lost(a, now, ev, out);
+        break;
+    case AG_EV_BOXED:
+        on_boxed(a, ev);
         break;
     case AG_EV_EXITED:
         on_exited(a, now, ev, out);

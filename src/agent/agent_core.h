@@ -69,6 +69,7 @@ enum agent_event_kind {
     AG_EV_PUMP,  /* room: so many bytes of streams the link takes now */
     AG_EV_STEP,  /* slot, text: what its preparation does now, for a person */
     AG_EV_PREPARED, /* slot, text: empty when all is there, else what git said, or with is_not_ready why a step failed */
+    AG_EV_BOXED, /* run, text: it is about to be started in a container, of the image of that name and digest */
     AG_EV_SPAWNED,      /* run, wall; now is the time of its exec */
     AG_EV_SPAWN_FAILED, /* run, wall, text: why, for a person; no_disk when that is the reason; is_not_ready when
                          * the slot has to be made ready again */

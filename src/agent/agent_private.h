@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define REASON_MAX 1024
+#define IMAGE_TEXT_MAX 400 /* of FINISHED */
 
 /* name, and what beats say of it. ENDED waits for its record to be durable; DROPPED runs are not told of:
  * they are killed, and only hold their slot until that is done. */
@@ -84,6 +85,7 @@ struct run {
     char *spec;            /* the encoded RUN_SPEC; NULL once started */
     size_t spec_len;
     char *reason;
+    char *image; /* NULL: on the machine itself, or not started yet */
     struct frame_finished finished;
     uint64_t record_seq;  /* of its FINISHED */
     uint64_t goals_count; /* the last goals that listed it */
@@ -189,6 +191,8 @@ struct slice run_spec_for_journal(const struct frame *f, struct agent_out *out);
 void run_take_spec(struct agent *a, struct run *r, const struct frame_run_spec *s, TAKES struct buf *raw);
 void run_forget_spec(struct agent *a, struct run *r);
 void run_reason(struct run *r, const char *head, struct slice tail); /* head may be NULL */
+/* Its FINISHED with the texts that live apart from it, copied into out. */
+struct frame_finished run_finished(const struct run *r, struct agent_out *out);
 /* Record how the run ended; FINISHED follows when that is durable. */
 void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how how, struct wall wall,
              struct agent_out *out);

@@ -17,6 +17,9 @@ static void restore_finished(struct agent *a, struct run *r, const struct agent_
         r->finished = f.finished;
         run_reason(r, NULL, f.finished.reason);
         r->finished.reason = (struct slice){"", 0};
+        if (f.finished.image.len > 0)
+            r->image = xstrndup(f.finished.image.ptr, f.finished.image.len);
+        r->finished.image = (struct slice){"", 0};
         /* What the disk lost is said, not made up. */
         if (r->finished.log_len > re->len[STREAM_LOG])
             r->finished.log_dropped += r->finished.log_len - re->len[STREAM_LOG];

@@ -181,6 +181,7 @@ void run_remove(struct agent *a, struct run *r, struct agent_out *out)
     out_add(out, AG_ACT_RELEASE)->run = r->id;
     run_forget_spec(a, r);
     free(r->reason);
+    free(r->image);
     free(r);
 }
 
@@ -274,6 +275,15 @@ void run_reason(struct run *r, const char *head, struct slice tail)
     r->reason = buf_take(&b, NULL);
 }
 
+struct frame_finished run_finished(const struct run *r, struct agent_out *out)
+{
+    struct frame_finished f = r->finished;
+
+    f.reason = out_text(out, slice_of(r->reason), REASON_MAX);
+    f.image = out_text(out, slice_of(r->image), IMAGE_TEXT_MAX);
+    return f;
+}
+
 /* Record how the run ended; FINISHED follows when that is durable. */
 void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how how, struct wall wall,
              struct agent_out *out)
@@ -295,8 +305,7 @@ void run_end(struct agent *a, struct run *r, enum run_why on, enum finish_how ho
     act->run = r->id;
     act->seq = r->record_seq;
     act->frame.type = FRAME_FINISHED;
-    act->frame.finished = r->finished;
-    act->frame.finished.reason = out_text(out, slice_of(r->reason), REASON_MAX);
+    act->frame.finished = run_finished(r, out);
 }
 
 /* Begin to end a running run: the first cause is the one that is told. */

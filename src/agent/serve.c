@@ -245,6 +245,7 @@ static void spawn_boxed(struct serve *s, struct mono now, const struct agent_act
 {
     struct exec_box box = {.ground = ground, .environment = environment};
     struct slice image = {"", 0};
+    const char *at;
     const char *line;
 
     for (uint32_t i = 0; i < spec->n_setup; i++)
@@ -254,6 +255,10 @@ static void spawn_boxed(struct serve *s, struct mono now, const struct agent_act
                                    spec->setup[i].s.len - strlen(SETUP_IMAGE_KEY)};
     if (spec->project > 0)
         box.git = arena_printf(&s->frames, "%s/cache/p%" PRIu64 ".git", s->dir, spec->project);
+    at = image.len > 0 ? memchr(image.ptr, '@', image.len) : NULL;
+    line = arena_printf(&s->frames, "%.*s@%s", (int)(at != NULL ? (size_t)(at - image.ptr) : image.len),
+                        image.ptr, ground->image.digest);
+    serve_post(s, now, &(struct agent_event){.kind = AG_EV_BOXED, .run = spec->run, .text = slice_of(line)});
     line = arena_printf(&s->frames, "[wrata: in a container of %.*s, %s, by %s %s]\n", (int)image.len,
                         image.ptr, ground->image.digest, engine_name(ground->engine), ground->version);
     on_say(s, now, spec->run, slice_of(line));

@@ -199,6 +199,23 @@ void render_test(struct render *r, const struct test_row *row)
     jo_obj_end(j);
 }
 
+/* "debian:12@sha256:...": what it was made of, and what that name stood for. */
+static void render_image(struct json_out *j, const char *image)
+{
+    size_t n = strcspn(image, "@");
+
+    jo_key(j, "image");
+    if (image[n] != '\0')
+        jo_textn(j, image, n);
+    else
+        jo_null(j);
+    jo_key(j, "image_digest");
+    if (image[n] != '\0')
+        jo_text(j, image + n + 1);
+    else
+        jo_null(j);
+}
+
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes)
 {
     struct json_out *j = &r->j;
@@ -231,6 +248,7 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     render_tally(j, &row->tally);
     jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
     jo_ktext(j, "commit", commit);
+    render_image(j, row->image);
     jo_obj_end(j);
 }
 

@@ -10,6 +10,7 @@
 #define LOG_TAIL_BYTES 2048
 #define LOG_TAIL_LINES 12
 #define TAILS_MAX 20      /* logs fetched for a report */
+#define IMAGES_MAX 5      /* different ones that are named: a tag moved, or machines have each their own */
 #define FAILURES_MAX 1000 /* nobody reads more, and the lists have them */
 
 int run_exit_code(enum outcome o)
@@ -79,6 +80,32 @@ static void put_failures(struct failures *f, const struct view_test *t, struct b
     free((void *)examples);
 }
 
+/* Each image that a run of a test was in, once: as a rule there is one. */
+static void put_images(const struct view *v, const struct view_test **tests, size_t n, struct buf *out)
+{
+    const char *seen[IMAGES_MAX];
+    size_t n_seen = 0;
+
+    for (size_t i = 0; i < n && n_seen < IMAGES_MAX; i++) {
+        const json_t *run = tests[i]->run > 0 ? view_run(v, tests[i]->run) : NULL;
+        const char *digest = js_text(run, "image_digest");
+        size_t k = 0;
+
+        if (digest[0] == '\0')
+            continue;
+        while (k < n_seen && strcmp(seen[k], digest) != 0)
+            k++;
+        if (k < n_seen)
+            continue;
+        seen[n_seen++] = digest;
+        buf_puts(out, "  in containers of ");
+        text_escape(out, js_text(run, "image"));
+        buf_puts(out, ", ");
+        text_escape(out, digest);
+        buf_putc(out, '\n');
+    }
+}
+
 int run_report(struct cli *cli, const struct view *v, const struct report_again *again, int64_t elapsed_ms)
 {
     struct failures f = {cli, v, again, 0, 0};
@@ -103,6 +130,7 @@ int run_report(struct cli *cli, const struct view *v, const struct report_again 
     if (f.number > FAILURES_MAX)
         buf_printf(&out, "\n  ... and %d more failures\n", f.number - FAILURES_MAX);
     report_summary(&out, &cli->out, view_launch(v), elapsed_ms);
+    put_images(v, tests, n, &out);
     (void)fwrite(buf_str(&out), 1, out.len, stdout);
     buf_done(&out);
     free((void *)tests);

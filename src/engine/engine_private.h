@@ -588,6 +588,7 @@ void tests_state_set(struct engine *e, struct test **tests, uint32_t n, enum tes
 struct run_end {
     enum outcome outcome;
     const char *reason; /* NULL: the edge's sentence */
+    const char *image;  /* NULL: none */
     const struct finish *finish;
     const struct tally *tally;
 };

@@ -261,6 +261,7 @@ struct event {
             struct finish finish;
             struct tally tally;
             const char *reason; /* the agent's sentence; "" none */
+            const char *image;  /* of its container, as in struct run_row; NULL or "": none */
         } run_finished;
     };
 };

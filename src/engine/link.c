@@ -338,7 +338,9 @@ void on_run_finished(struct engine *e, const struct event *ev)
     struct run *r = run_of(e, ev->run_finished.server, ev->run_finished.run);
     const char *said = ev->run_finished.reason;
     char reason[REASON_BYTES_MAX];
-    struct run_end end = {.finish = &ev->run_finished.finish, .tally = &ev->run_finished.tally};
+    struct run_end end = {.finish = &ev->run_finished.finish,
+                          .tally = &ev->run_finished.tally,
+                          .image = ev->run_finished.image};
 
     if (r == NULL)
         return;

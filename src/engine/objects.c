@@ -577,6 +577,7 @@ struct run_row run_row_of(const struct run *r)
                             .slot = r->slot,
                             .state = r->state,
                             .reason = r->step != NULL ? r->step : "",
+                            .image = "",
                             .created_at = r->created_at,
                             .started_at = r->started_at};
 }

@@ -175,6 +175,7 @@ static struct run_row run_copy(struct outbox *o, struct run_row r)
     r.server_name = text(o, r.server_name);
     r.path = text(o, r.path);
     r.reason = text(o, r.reason);
+    r.image = text(o, r.image);
     return r;
 }
 
@@ -242,6 +243,7 @@ void outbox_change(struct outbox *o, const struct change *from)
         c.run.server_name = "";
         c.run.path = "";
         c.run.reason = text(o, from->run.reason);
+        c.run.image = text(o, from->run.image);
         break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:

@@ -108,6 +108,8 @@ bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const 
         CHECK(end != NULL);
         row.outcome = end->outcome;
         row.reason = end->reason != NULL ? end->reason : edge->sentence;
+        if (end->image != NULL)
+            row.image = end->image;
         if (end->finish != NULL)
             row.finish = *end->finish;
         if (end->tally != NULL)

@@ -264,6 +264,7 @@ enum run_state {
     RUN_STATE_COUNT
 };
 #define RUN_STEP_BYTES_MAX 200u
+#define RUN_IMAGE_BYTES_MAX 400u
 const char *run_state_name(enum run_state s); /* "assigned" "preparing" "running" "stopping" "done" "lost" */
 
 struct run_row {
@@ -278,6 +279,8 @@ struct run_row {
     enum run_state state;
     enum outcome outcome;
     const char *reason; /* why it ended so; PREPARING: what is done */
+    const char
+        *image; /* what its container was made of, "debian:12@sha256:..."; "": it ran on the machine itself */
     struct finish finish;
     struct tally tally;
     struct wall created_at;

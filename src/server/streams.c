@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "server/results.h"
 #include "server/server.h"
+#include "wire/agent_image.h"
 
 #include <uthash.h>
 
@@ -29,6 +30,7 @@ struct run_stream {
     uint64_t finish_link;
     struct frame_finished finish;
     char finish_reason[REASON_BYTES_MAX];
+    char finish_image[RUN_IMAGE_BYTES_MAX + 1]; /* "": none */
     UT_hash_handle hh;
 };
 
@@ -237,6 +239,13 @@ static void keep_finish(struct run_stream *rs, uint64_t link, const struct frame
     memcpy(rs->finish_reason, f->reason.ptr, n);
     rs->finish_reason[n] = '\0';
     rs->finish.reason = (struct slice){rs->finish_reason, n};
+    n = f->image.len < sizeof(rs->finish_image) ? f->image.len : 0;
+    if (n > 0)
+        memcpy(rs->finish_image, f->image.ptr, n);
+    rs->finish_image[n] = '\0';
+    if (image_text_fault(rs->finish_image) != NULL)
+        rs->finish_image[0] = '\0';
+    rs->finish.image = (struct slice){"", 0};
 }
 
 static void post_finish(struct streams *st, struct run_stream *rs, struct server_id server)
@@ -264,7 +273,8 @@ static void post_finish(struct streams *st, struct run_stream *rs, struct server
                                                             .log_bytes = f->log_len,
                                                             .log_dropped_bytes = f->log_dropped},
                                                  .tally = rs->results.tally,
-                                                 .reason = rs->finish_reason}});
+                                                 .reason = rs->finish_reason,
+                                                 .image = rs->finish_image}});
 }
 
 static bool has_all(const struct run_stream *rs)

@@ -115,6 +115,20 @@ const char *image_name_fault(const char *name)
     return fault;
 }
 
+const char *image_text_fault(const char *text)
+{
+    char name[IMAGE_NAME_BYTES_MAX + 1];
+    const char *at = strchr(text, '@');
+
+    if (at == NULL)
+        return "has no digest";
+    if ((size_t)(at - text) >= sizeof(name))
+        return "is longer than 255 bytes";
+    memcpy(name, text, (size_t)(at - text));
+    name[at - text] = '\0';
+    return image_name_fault(name) != NULL ? image_name_fault(name) : digest_fault(at + 1);
+}
+
 bool image_name_is_pinned(const char *name)
 {
     return strchr(name, '@') != NULL;

@@ -10,6 +10,8 @@
 
 /* What is wrong with it, behind its quoted name: "has a capital letter ..."; NULL: nothing. */
 const char *image_name_fault(const char *name);
+/* The same of a name with the digest of what it stood for: "debian:12@sha256:...". */
+const char *image_text_fault(const char *text);
 /* It has a digest: whoever has such an image has the only one of that name. */
 bool image_name_is_pinned(const char *name);
 /* "localhost/...": made on the machine, no registry knows it. */

@@ -31,7 +31,7 @@ export interface Run {
   server: { id: number; name: string } | null; slot: number | null; state: RunState; outcome: Outcome | null; reason: string;
   exit_code: number | null; signal: number | null; created_at: Time; started_at: Time | null; ended_at: Time | null;
   duration_ms: number | null; cpu_ms: number | null; max_rss_kib: number | null;
-  examples: ExampleCounts; log_bytes: number; commit: string;
+  examples: ExampleCounts; log_bytes: number; commit: string; image: string | null; image_digest: string | null;
 }
 export interface Example {
   run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;
