@@ -5,7 +5,11 @@ this machine has installed, so nothing is fetched from anywhere.
     engine.env                      variables with which `podman`, and an agent, use it
     engine.image("localhost/t:1")
     engine.close()                  nothing is left: no container, no mount, no folder
+
+WRATA_TEST_IMAGE=debootstrap makes the image by debootstrap(8) instead, of packages that are fetched: minutes, once; the result is
+kept in WRATA_TEST_IMAGE_CACHE (default: ~/.cache/wrata-test). `python3 tests/lib/pod.py` does only that, and says how long it took.
 """
+import hashlib
 import io
 import json
 import os
@@ -13,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import tempfile
 import time
 import unittest
 
@@ -52,12 +57,29 @@ def needed(packages):
     return sorted(found)
 
 
+USERS = (("etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/bash\ntester:x:4711:4711:Tester:/home/tester:/bin/bash\n"),
+         ("etc/group", 0o644, "root:x:0:\ntester:x:4711:\nvideo:x:44:tester\n"))
+
+
+def put_texts(tar, texts):
+    for name, mode, text in texts:
+        info = tarfile.TarInfo(name)
+        data = text.encode()
+        info.mode, info.size = mode, len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+
+def put_folder(tar, name, mode, owner=0):
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, owner, owner
+    tar.addfile(info)
+
+
 def root_file_system(packages, out, more=()):
     """A tar of the files of packages, as on this machine. more: (path, mode, text)."""
     paths = subprocess.run(["dpkg", "-L"] + needed(packages), check=True, capture_output=True, text=True).stdout.splitlines()
     folders = ("root", "tmp", "home", "home/tester", "proc", "sys", "dev", "run", "var", "var/tmp")
-    texts = [("etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/bash\ntester:x:4711:4711:Tester:/home/tester:/bin/bash\n"),
-             ("etc/group", 0o644, "root:x:0:\ntester:x:4711:\nvideo:x:44:tester\n")] + list(more)
+    texts = list(USERS) + list(more)
     seen = {"/" + f for f in folders} | {"/" + t[0] for t in texts}
     with tarfile.open(fileobj=out, mode="w|") as tar:
         def put(path):
@@ -77,16 +99,44 @@ def root_file_system(packages, out, more=()):
             if path.startswith("/"):
                 put(path)
         for name in folders:
-            info = tarfile.TarInfo(name)
-            info.type = tarfile.DIRTYPE
-            info.mode = 0o1777 if name.endswith("tmp") else 0o700 if name in ("root", "home/tester") else 0o755
-            info.uid = info.gid = 4711 if name == "home/tester" else 0
-            tar.addfile(info)
-        for name, mode, text in texts:
-            info = tarfile.TarInfo(name)
-            data = text.encode()
-            info.mode, info.size = mode, len(data)
-            tar.addfile(info, io.BytesIO(data))
+            put_folder(tar, name, 0o1777 if name.endswith("tmp") else 0o700 if name in ("root", "home/tester") else 0o755,
+                       4711 if name == "home/tester" else 0)
+        put_texts(tar, texts)
+
+
+def debootstrap(packages, suite="bookworm"):
+    """The path of a tar of a Debian with these packages; made when there is none yet."""
+    name = "debootstrap-%s-%s.tar" % (suite, hashlib.sha256(" ".join(sorted(packages)).encode()).hexdigest()[:12])
+    cache = os.environ.get("WRATA_TEST_IMAGE_CACHE") or os.path.expanduser("~/.cache/wrata-test")
+    path = os.path.join(cache, name)
+    if os.path.exists(path):
+        return path
+    program = shutil.which("debootstrap", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if program is None:
+        raise unittest.SkipTest("debootstrap is not installed (scripts/install-deps.sh test)")
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("debootstrap needs root")
+    os.makedirs(cache, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="wrata-debootstrap-") as folder:
+        root = os.path.join(folder, "root")
+        with open(path + ".log", "w") as log:
+            subprocess.run([program, "--variant=minbase", "--include=" + ",".join(packages), suite, root], check=True,
+                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        subprocess.run(["tar", "-C", root, "--numeric-owner", "--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*",
+                        "--exclude=./dev/*", "-cf", path + ".part", "."], check=True)
+    os.rename(path + ".part", path)
+    return path
+
+
+def debootstrap_file_system(packages, out, more=()):
+    """As root_file_system(), but a real Debian."""
+    with tempfile.NamedTemporaryFile(prefix="wrata-image-", suffix=".tar") as copy:
+        shutil.copyfile(debootstrap(packages), copy.name)
+        with tarfile.open(copy.name, mode="a") as tar:
+            put_texts(tar, list(USERS) + list(more))
+            put_folder(tar, "home/tester", 0o700, 4711)
+        with open(copy.name, "rb") as f:
+            shutil.copyfileobj(f, out, 1 << 20)
 
 
 class Engine:
@@ -125,7 +175,8 @@ class Engine:
         words = ["podman", "import"] + [w for c in changes for w in ("--change", c)] + ["-", name]
         p = subprocess.Popen(words, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            root_file_system(packages, p.stdin, more)
+            make = debootstrap_file_system if os.environ.get("WRATA_TEST_IMAGE") == "debootstrap" else root_file_system
+            make(packages, p.stdin, more)
         except BrokenPipeError:
             pass
         try:
@@ -186,3 +237,9 @@ class Engine:
         shutil.rmtree(self.folder, ignore_errors=True)
         if os.path.exists(self.folder):
             raise AssertionError("%s is left behind" % self.folder)
+
+
+if __name__ == "__main__":
+    begun = time.monotonic()
+    made = debootstrap(RUNTIMES)
+    print("%s: %d MB, after %.0f s" % (made, os.path.getsize(made) >> 20, time.monotonic() - begun))
