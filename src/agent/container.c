@@ -120,7 +120,7 @@ void container_host(const char *server, uint32_t slot, char *ret)
 
 const char *container_path_fault(const char *path)
 {
-    /* Mounts are written as src=A,dst=B, and docker's API turns them into A:B for podman. */
+    /* As in setup_mount_fault(); here for the agent's own folders too. */
     return strpbrk(path, ",:\"\n") != NULL
                ? "holds a comma, a colon or a quote, with which podman and docker cannot mount it"
                : NULL;

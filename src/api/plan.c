@@ -95,6 +95,14 @@ void launch_plan_answer(struct req *rq, const struct plan *plan, const struct ap
     jo_kbool(&j, "has_file", plan->has_yml);
     jo_kint(&j, "lease_s", limits.lease_s);
     put_slots(&j, &limits);
+    if (plan->yml->image[0] != '\0') {
+        jo_ktext(&j, "image", plan->yml->image);
+        jo_key(&j, "container");
+        wrata_yml_container_json(&plan->yml->container, &j);
+    } else {
+        jo_knull(&j, "image");
+        jo_knull(&j, "container");
+    }
     put_words(&j, "env", plan->yml->env.at, plan->yml->env.n);
     jo_karr(&j, "prepare");
     for (uint32_t i = 0; i < plan->n_prepare; i++) {

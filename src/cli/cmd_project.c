@@ -136,8 +136,9 @@ static int check(struct cli *cli)
         else if (place.is_missing)
             (void)printf("%s: there is none; the built-in rules are used\n", place.file);
         else if (p.n == 0)
-            (void)printf("%s is fine: commands %u, steps of prepare %u, variables %u\n", place.file,
-                         f.commands.n, f.prepare.n, f.env.n);
+            (void)printf("%s is fine: commands %u, steps of prepare %u, variables %u%s%s\n", place.file,
+                         f.commands.n, f.prepare.n, f.env.n, f.image[0] != '\0' ? ", in containers of " : "",
+                         f.image);
         else
             say_problems(&p, place.file);
     }

@@ -52,6 +52,19 @@ static void put_file(struct buf *out, const json_t *file)
     buf_putc(out, '\n');
 }
 
+static void put_value(struct buf *out, const json_t *value, int depth);
+static void put_members(struct buf *out, const json_t *object, int depth);
+
+static void put_image(struct buf *out, const json_t *plan)
+{
+    if (js_text(plan, "image")[0] == '\0')
+        return;
+    buf_puts(out, "in containers of ");
+    text_escape(out, js_text(plan, "image"));
+    buf_putc(out, '\n');
+    put_members(out, js_obj(plan, "container"), 2);
+}
+
 void run_say_plan(const struct cli *cli, const json_t *plan)
 {
     const json_t *files = js_obj(plan, "files");
@@ -64,6 +77,7 @@ void run_say_plan(const struct cli *cli, const json_t *plan)
         return;
     }
     buf_init(&out, MIB(512));
+    put_image(&out, plan);
     json_array_foreach(js_obj(plan, "prepare"), i, item)
     {
         buf_puts(&out, "prepare: ");
@@ -87,8 +101,6 @@ void run_say_plan(const struct cli *cli, const json_t *plan)
 /* ---- wrata projects config ---- */
 
 /* As YAML, with what is not given left out. */
-static void put_value(struct buf *out, const json_t *value, int depth);
-
 static void put_members(struct buf *out, const json_t *object, int depth)
 {
     const char *key;

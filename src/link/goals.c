@@ -109,6 +109,14 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
     frame_encode(&f, out);
 }
 
+static bool has_image(const struct run_spec *s)
+{
+    for (uint32_t i = 0; i < s->n_setup; i++)
+        if (strncmp(s->setup[i], SETUP_IMAGE_KEY, strlen(SETUP_IMAGE_KEY)) == 0)
+            return true;
+    return false;
+}
+
 static void encode_with_secrets(const struct run_spec *s, const struct link_opener *o, struct arena *a,
                                 struct buf *out)
 {
@@ -118,8 +126,11 @@ static void encode_with_secrets(const struct run_spec *s, const struct link_open
     if (o != NULL && o->protocol < setup_protocol(s->setup, s->n_setup)) {
         o->refused(
             o->refused_ctx, s->run,
-            "the agent on this server is older than what the project asks for (submodules, or a key of "
-            "wrata.yml); end it, and a new one is brought along");
+            has_image(s)
+                ? "the agent on this server is older than runs in containers, and the project's image would "
+                  "be passed over; end it, and a new one is brought along"
+                : "the agent on this server is older than what the project asks for (submodules, or a key "
+                  "of wrata.yml); end it, and a new one is brought along");
         return;
     }
     buf_init(&plain, secrets_bytes(s) + 1);

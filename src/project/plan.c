@@ -360,18 +360,6 @@ enum err plan_tests(struct tree *t, struct why *reterr)
     return ERR_OK;
 }
 
-/* What a run would be wrong without is refused, rather than left aside. */
-static enum err can_do(const struct yml_file *yml, struct why *reterr)
-{
-    if (yml->image[0] != '\0')
-        return why_set(
-            reterr, ERR_INVALID, WRATA_YML,
-            "wrata.yml: image: '%.80s': this version runs no containers; without `image` files run on the "
-            "machine itself",
-            yml->image);
-    return ERR_OK;
-}
-
 enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n_patterns,
                    struct arena *arena, struct plan *ret, struct why *reterr)
 {
@@ -383,9 +371,6 @@ enum err plan_make(const struct tree *t, const char *const *patterns, uint32_t n
         return yml_refused(&t->yml_problems, reterr);
     if (n_patterns == 0)
         return why_set(reterr, ERR_INVALID, "files", "files: name at least one file, folder or glob");
-    err = can_do(&t->yml, reterr);
-    if (err != ERR_OK)
-        return err;
     p.seen = xcalloc(t->n_files, 1);
     for (uint32_t i = 0; i < n_patterns && err == ERR_OK; i++)
         err = add_pattern(&p, patterns[i]);

@@ -3,6 +3,9 @@
 
 #include "base/mem.h"
 #include "project/project.h"
+#include "wire/agent_setup.h"
+
+#define CONTAINER_LINES 11u /* besides its mounts */
 
 static bool has_key_files(const struct plan *plan)
 {
@@ -66,18 +69,48 @@ static void put_artifacts(struct lines *l, const struct plan *plan, const struct
     put(l, "artifact_files_max=%u", keep->files);
 }
 
+static void put_container(struct lines *l, const struct yml_file *yml)
+{
+    const struct yml_container *c = &yml->container;
+
+    put(l, SETUP_IMAGE_KEY "%s", yml->image);
+    if (c->pull >= 0)
+        put(l, "pull=%s", yml_pull_name(c->pull));
+    if (c->shm >= 0)
+        put(l, "container_shm=%lld", (long long)c->shm);
+    if (c->memory >= 0)
+        put(l, "container_memory=%lld", (long long)c->memory);
+    if (c->pids >= 0)
+        put(l, "container_pids=%lld", (long long)c->pids);
+    if (c->network[0] != '\0')
+        put(l, "container_network=%s", c->network);
+    if (c->user[0] != '\0')
+        put(l, "container_user=%s", c->user);
+    if (c->hostname[0] != '\0')
+        put(l, "container_host=%s", c->hostname);
+    for (uint32_t i = 0; i < c->mounts.n; i++)
+        put(l, "container_mount=%s", c->mounts.at[i]);
+    if (c->privileged == 1)
+        put(l, "container_privileged=1");
+    if (c->new_privileges == 1)
+        put(l, "container_new_privileges=1");
+}
+
 const char *const *plan_setup(const struct plan *plan, const struct plan_keep *keep, struct arena *arena,
                               uint32_t *retn)
 {
     uint32_t n_artifacts = plan->yml->artifacts.n + keep->n_globs;
     struct lines l = {.arena = arena};
-    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules + 2;
+    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules + 2 +
+                 CONTAINER_LINES + plan->yml->container.mounts.n;
 
     for (uint32_t i = 0; i < plan->n_prepare; i++)
         max += plan->prepare[i].n_argv + 2;
     l.at = arena_alloc(arena, max * sizeof(*l.at));
     for (uint32_t i = 0; i < plan->n_submodules; i++)
         put(&l, "submodule=%s %s", plan->submodules[i].commit, plan->submodules[i].path);
+    if (plan->yml->image[0] != '\0')
+        put_container(&l, plan->yml);
     put_steps(&l, plan);
     if (n_artifacts > 0)
         put_artifacts(&l, plan, keep);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "wire/agent_image.h"
+#include "wire/agent_setup.h"
 
 #define PATH_BYTES 160u /* of a key's path: "commands[2].reports[1]" */
 
@@ -28,30 +30,15 @@ static const char *check_path(const char *s)
     return NULL;
 }
 
-/* "/a" of n bytes. */
-static bool is_absolute(const char *s, size_t n)
-{
-    if (n < 1 || s[0] != '/')
-        return false;
-    for (size_t i = 0; i + 1 < n; i++) {
-        if (s[i] == '/' && s[i + 1] == '.' &&
-            (i + 2 == n || s[i + 2] == '/' || (s[i + 2] == '.' && (i + 3 == n || s[i + 3] == '/'))))
-            return false;
-    }
-    return true;
-}
-
 static const char *check_mount(const char *s)
 {
-    size_t source = strcspn(s, ":");
-    const char *target = s + source + (s[source] == ':');
-    size_t n = strcspn(target, ":");
-    const char *mode = target + n;
+    struct slice source;
+    struct slice target;
+    bool is_read_only;
 
-    if (!is_absolute(s, source) || !is_absolute(target, n) ||
-        (mode[0] != '\0' && strcmp(mode, ":ro") != 0 && strcmp(mode, ":rw") != 0))
+    if (!setup_mount_split(slice_of(s), &source, &target, &is_read_only))
         return "is not /source:/target or /source:/target:ro, both absolute";
-    return NULL;
+    return setup_mount_fault(source, target);
 }
 
 static bool is_of(const char *s, const char *letters)
@@ -71,7 +58,7 @@ static const char *text_fault(enum yml_check check, const char *s)
     case YML_CHECK_path:
         return check_path(s);
     case YML_CHECK_image:
-        return is_of(s, LETTERS DIGITS "._-/:@") ? NULL : "is not the name of an image like debian:12";
+        return image_name_fault(s);
     case YML_CHECK_network:
         return is_of(s, LETTERS DIGITS "._-") ? NULL : "is not the name of a network";
     case YML_CHECK_user:
@@ -529,6 +516,8 @@ static void check_file(const struct checking *c, const struct yml_node *node, co
 
         check_report(c, it, arena_printf(c->arena, "commands[%u]", i), command, report);
     }
+    if (f->container.line > 0 && f->image[0] == '\0')
+        FAULT(c, child(node, "container"), "container", "is of use with `image` alone");
     if (f->preload[0] != '\0' && f->warm == 0)
         FAULT(c, child(node, "preload"), "preload", "is of use with `warm: true` alone");
 }

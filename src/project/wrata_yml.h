@@ -15,6 +15,10 @@
 struct arena;
 struct json_out;
 
+/* The choices of `container.pull`, in the order of the table. */
+enum yml_pull { YML_PULL_ALWAYS, YML_PULL_MISSING, YML_PULL_NEVER };
+const char *yml_pull_name(int pull); /* "always" */
+
 struct yml_texts {
     const char *const *at;
     uint32_t n;
@@ -151,6 +155,8 @@ void wrata_yml_schema(struct buf *out);   /* a JSON schema */
 extern const char wrata_yml_example[];    /* a file that has every key */
 /* Every key in one object; null where nothing is given. Durations as KEY_s, sizes as KEY_bytes. */
 void wrata_yml_json(const struct yml_file *f, struct json_out *j);
+/* What `container` says, likewise. */
+void wrata_yml_container_json(const struct yml_container *c, struct json_out *j);
 /* "problems":[{"line","key","message"}] and "problems_more". */
 void yml_problems_json(const struct yml_problems *p, struct json_out *j);
 

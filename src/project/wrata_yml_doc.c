@@ -7,12 +7,14 @@
 const char wrata_yml_example[] =
     "image: registry.example.org/qa/ruby:3.2   # without it: on the machine itself\n"
     "container:\n"
+    "  pull: missing\n"
     "  shm: 2g\n"
     "  network: bridge\n"
     "  memory: 4g\n"
     "  pids: 2000\n"
     "  user: \"1000:1000\"\n"
     "  hostname: qa\n"
+    "  new_privileges: false\n"
     "  privileged: false\n"
     "  mounts:\n"
     "    - /srv/fonts:/usr/share/fonts:ro\n"
@@ -423,6 +425,11 @@ static void json_section(struct json_out *j, const struct yml_section *s, const 
 void wrata_yml_json(const struct yml_file *f, struct json_out *j)
 {
     json_section(j, &yml_file_section, f);
+}
+
+void wrata_yml_container_json(const struct yml_container *c, struct json_out *j)
+{
+    json_section(j, &yml_container_section, c);
 }
 
 void yml_problems_json(const struct yml_problems *p, struct json_out *j)

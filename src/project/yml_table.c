@@ -193,3 +193,12 @@ const char *yml_report_name(int report)
     CHECK(report >= 0 && report < (int)ARRAY_LEN(names));
     return names[report];
 }
+
+const char *yml_pull_name(int pull)
+{
+    static const char *const names[] = {
+        [YML_PULL_ALWAYS] = "always", [YML_PULL_MISSING] = "missing", [YML_PULL_NEVER] = "never"};
+
+    CHECK(pull >= 0 && pull < (int)ARRAY_LEN(names));
+    return names[pull];
+}

@@ -316,6 +316,8 @@ static enum err on_mount(struct reading *r, struct slice v)
 
     if (!setup_mount_split(v, &source, &target, &read_only))
         return refuse(r, ERR_INVALID, "it is not /source:/target or /source:/target:ro");
+    if (setup_mount_fault(source, target) != NULL)
+        return refuse(r, ERR_INVALID, setup_mount_fault(source, target));
     return add_text(r, &r->to->container.mounts, &r->to->container.n_mounts, SETUP_MOUNTS_MAX, v);
 }
 
@@ -436,6 +438,32 @@ static bool is_absolute(struct slice s)
             return false;
     }
     return s.len > 0 && s.ptr[0] == '/';
+}
+
+static bool holds(struct slice s, const char *letters)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (strchr(letters, s.ptr[i]) != NULL)
+            return true;
+    return false;
+}
+
+const char *setup_mount_fault(struct slice source, struct slice target)
+{
+    static const char box[] = "/.wrata";
+    size_t n = target.len;
+
+    /* They are written as src=A,dst=B, and docker's API turns them into A:B for podman. */
+    if (holds(source, ",:\"") || holds(target, ",:\""))
+        return "holds a comma, a colon or a quote, with which podman and docker cannot mount it";
+    while (n > 1 && target.ptr[n - 1] == '/')
+        n--;
+    if (n == 1)
+        return "would hide the whole image: its target is /";
+    if (n >= strlen(box) && memcmp(target.ptr, box, strlen(box)) == 0 &&
+        (n == strlen(box) || target.ptr[strlen(box)] == '/'))
+        return "has a target in /.wrata, where wrata's own part of the container is";
+    return NULL;
 }
 
 bool setup_mount_split(struct slice mount, struct slice *retsource, struct slice *rettarget,

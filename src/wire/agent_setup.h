@@ -12,7 +12,7 @@
  *     prepare_env=NAME=value    for the steps
  *     preload=PATH              a file of the project that is loaded before RSpec forks for each run
  *     warm=off                  RSpec is started for each run by itself; with any other value, and without: it forks
- *     image=NAME                run, and prepare, in containers of this image. Protocol 4: an older agent gets no run that has one
+ *     image=NAME                run, and prepare, in containers of this image. Protocol 5: an older agent gets no run that has one
  *     pull=always|missing|never when it is fetched; absent: always, but missing for one that has a digest or is localhost/...
  *     container_shm=N  container_memory=N  container_pids=N    bytes, bytes, processes; 0 or absent: the default
  *     container_network=NAME  container_user=USER[:GROUP]  container_host=NAME
@@ -114,5 +114,7 @@ const char *setup_submodule_fault(struct slice path);
 /* "/source:/target" or with ":ro" or ":rw" behind it. False: it is not that, or a path is not absolute or has . or .. in it. */
 bool setup_mount_split(struct slice mount, struct slice *retsource, struct slice *rettarget,
                        bool *retread_only);
+/* What keeps podman and docker from mounting it, or a run from working with it; NULL: nothing. */
+const char *setup_mount_fault(struct slice source, struct slice target);
 
 #endif

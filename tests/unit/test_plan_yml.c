@@ -126,11 +126,6 @@ static void test_plan_yml__with_a_fault_nothing_is_planned(void **state)
     assert_string_equal(plan_text(t, "spec/"),
                         "!wrata.yml: wrata.yml:2: retries: 'many' is not a number from 0 to 10; and 1 more");
     tree_free(t);
-    t = tree_of(files, BLOB_A, "image: debian:12\n");
-    assert_string_equal(plan_text(t, "spec/"),
-                        "!wrata.yml: wrata.yml: image: 'debian:12': this version runs no containers; "
-                        "without `image` files run on the machine itself");
-    tree_free(t);
     t = tree_of(files, BLOB_A, "prepare:\n- script: docs/notes.txt\n- script: no/such.sh\n");
     assert_string_equal(
         plan_text(t, "spec/"),
@@ -222,6 +217,29 @@ static const char *setup_text(const char *text, const char *const *globs, uint32
     return out;
 }
 
+static void test_plan_yml__a_launch_carries_its_image_and_how_containers_are_made(void **state)
+{
+    (void)state;
+    assert_string_equal(setup_text("image: debian:12\n", NULL, 0), "image=debian:12");
+    assert_string_equal(
+        setup_text("image: a/b@sha256:"
+                   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+                   "container:\n"
+                   "  {pull: never, shm: 1g, network: none, memory: 64m, pids: 100, user: \"1:2\",\n"
+                   "   mounts: [/a:/b:ro, /c:/d], privileged: true, new_privileges: true,\n"
+                   "   hostname: qa}\n"
+                   "warm: false\n",
+                   NULL, 0),
+        "image=a/b@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef|"
+        "pull=never|container_shm=1073741824|container_memory=67108864|container_pids=100|"
+        "container_network=none|container_user=1:2|container_host=qa|container_mount=/a:/b:ro|"
+        "container_mount=/c:/d|container_privileged=1|container_new_privileges=1|warm=off");
+    assert_string_equal(
+        setup_text("image: a\ncontainer: {pull: missing, privileged: false, new_privileges: false}\n", NULL,
+                   0),
+        "image=a|pull=missing");
+}
+
 static void test_plan_yml__a_launch_asks_for_artifacts_with_the_limits_of_the_server(void **state)
 {
     static const char *const globs[] = {"own/*"};
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_plan_yml__the_first_command_that_fits_is_taken),
         cmocka_unit_test(test_plan_yml__with_a_fault_nothing_is_planned),
         cmocka_unit_test(test_plan_yml__the_key_of_a_step_changes_with_what_it_depends_on),
+        cmocka_unit_test(test_plan_yml__a_launch_carries_its_image_and_how_containers_are_made),
         cmocka_unit_test(test_plan_yml__a_launch_asks_for_artifacts_with_the_limits_of_the_server),
         cmocka_unit_test(test_plan_yml__how_rspec_is_started_goes_with_the_launch),
     };

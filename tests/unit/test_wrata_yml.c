@@ -87,7 +87,8 @@ static const struct {
     {"lease: 9s\n", "f:1: lease: '9s' is not a duration like 90s, 15m or 2h, from 10s to 1h"},
     {"prepare_time_limit: 0\n",
      "f:1: prepare_time_limit: '0' is not a duration like 90s, 15m or 2h, from 1s to 1d"},
-    {"container: {shm: 2gb}\n", "f:1: container.shm: '2gb' is not a size like 512m or 2g, from 64k to 1t"},
+    {"image: a\ncontainer: {shm: 2gb}\n",
+     "f:2: container.shm: '2gb' is not a size like 512m or 2g, from 64k to 1t"},
     {"container: {shm: 2t}\n", "f:1: container.shm: '2t' is not a size like 512m or 2g, from 64k to 1t"},
     {"container: {pids: 3}\n", "f:1: container.pids: '3' is not a number from 16 to 4194304"},
     {"container: debian\n", "f:1: container: 'debian' is not a mapping; write one `key: value` a line"},
@@ -108,8 +109,21 @@ static const struct {
     {"artifacts: [a//b]\n", "f:1: artifacts[0]: 'a//b' has an empty name between or behind its slashes"},
     {"artifacts: [\"a\\nb\"]\n", "f:1: artifacts[0]: 'a\\x0ab' holds a control character"},
     {"artifacts:\n- max_size: 5m\n", "f:2: artifacts[0]: has no glob"},
-    {"image: -v\n", "f:1: image: '-v' is not the name of an image like debian:12"},
-    {"image: \"a b\"\n", "f:1: image: 'a b' is not the name of an image like debian:12"},
+    {"image: -v\n", "f:1: image: '-v' has a name that begins or ends with . _ or -"},
+    {"image: \"a b\"\n",
+     "f:1: image: 'a b' is not the name of an image like registry.example.org/qa/ruby:3.2"},
+    {"image: Debian\n", "f:1: image: 'Debian' has a capital letter where only small ones may be"},
+    {"container: {pull: missing}\n", "f:1: container: is of use with `image` alone"},
+    {"image: a\ncontainer:\n  pull: no\n", "f:3: container.pull: 'no' is not one of always, missing, never"},
+    {"image: a\ncontainer: {new_privileges: 1}\n", "f:2: container.new_privileges: '1' is not true or false"},
+    {"image: a\ncontainer: {mounts: [\"/a:/\"]}\n",
+     "f:2: container.mounts[0]: '/a:/' would hide the whole image: its target is /"},
+    {"image: a\ncontainer: {mounts: [\"/a:/.wrata/x:ro\"]}\n",
+     "f:2: container.mounts[0]: '/a:/.wrata/x:ro' has a target in /.wrata, where wrata's own part of the "
+     "container is"},
+    {"image: a\ncontainer: {mounts: [\"/a,ro:/b\"]}\n",
+     "f:2: container.mounts[0]: '/a,ro:/b' holds a comma, a colon or a quote, with which podman and docker "
+     "cannot mount it"},
     {"image: \"\"\n", "f:1: image: has 0 bytes, and may have 1 to 255"},
     {"container: {network: \"a b\"}\n", "f:1: container.network: 'a b' is not the name of a network"},
     {"container: {user: -x}\n", "f:1: container.user: '-x' is not a user like 1000, nobody or 1000:1000"},
@@ -160,7 +174,7 @@ static const struct {
     {"---\n...\n", ""},
     {"report: rspec\ncommands:\n- {glob: a, run: [bundle, exec, rspec, \"{file}\"]}\n", ""},
     {"commands:\n- {glob: a, run: [bash, -c, \"a\\nb {{x} {} {A} { file}\"]}\n", ""},
-    {"time_limit: 0\nlease: 1h\ncontainer: {shm: 1T, memory: 5242880}\n", ""},
+    {"time_limit: 0\nlease: 1h\nimage: a\ncontainer: {shm: 1T, memory: 5242880}\n", ""},
 };
 
 static void test_wrata_yml__every_fault_has_its_line_and_key(void **state)
