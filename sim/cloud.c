@@ -15,7 +15,9 @@
 #define LAG_US_MAX 20000000
 #define ANSWER_LOST_US 60000000
 #define PRICE_MICROUSD 8930
-/* How long a machine may live that nobody wants, while the engine is up: the grace, and a few calls that fail. */
+/* How long a machine may live that nobody wants, while one engine is up: until a call to destroy it is made, and then with
+ * some that fail. The first is stray_ms, the time between two lists, a call, and what lists lag, with some lists that fail. */
+#define UNHEEDED_MS_MAX (7 * 60 * 1000)
 #define UNWANTED_MS_MAX (20 * 60 * 1000)
 #define CHECK_EVERY_MS 5000
 
@@ -241,7 +243,7 @@ static void on_told(struct world *w, const struct job *j)
 
 static void on_create(struct world *w, const struct job *j)
 {
-    const struct cloud_machine *m;
+    struct cloud_machine *m;
 
     if (strikes(w, CLOUD_BUSY, 10)) {
         told(w, j, answer_us(w), EV_MACHINE_CREATE_FAILED, FLEET_FAULT_BUSY);
@@ -257,17 +259,27 @@ static void on_create(struct world *w, const struct job *j)
     }
     w->cloud.n_created++;
     m = machine_begin(w, j);
-    if (strikes(w, CLOUD_500_AFTER, 8))
+    m->is_untold = true;
+    if (strikes(w, CLOUD_500_AFTER, 8)) {
         told(w, j, answer_us(w), EV_MACHINE_CREATE_FAILED, FLEET_FAULT_UNKNOWN);
-    else if (strikes(w, CLOUD_LOST_ANSWER, 8))
+        return;
+    }
+    if (strikes(w, CLOUD_LOST_ANSWER, 8)) {
         told(w, j, ANSWER_LOST_US, EV_MACHINE_CREATE_FAILED, FLEET_FAULT_UNKNOWN);
-    else
-        told(w, j, answer_us(w), EV_MACHINE_CREATED, FLEET_FAULT_UNKNOWN)->machine =
-            (uint32_t)(m - w->cloud.machines);
+        return;
+    }
+    m->is_untold = j->id != w->epoch;
+    told(w, j, answer_us(w), EV_MACHINE_CREATED, FLEET_FAULT_UNKNOWN)->machine =
+        (uint32_t)(m - w->cloud.machines);
 }
 
 static void on_destroy(struct world *w, const struct job *j)
 {
+    w->cloud.machines[j->machine].n_ending--;
+    if (w->opts.broken == BROKEN_DESTROY) {
+        told(w, j, answer_us(w), EV_MACHINE_DESTROYED, FLEET_FAULT_UNKNOWN);
+        return;
+    }
     if (strikes(w, CLOUD_BUSY, 10)) {
         told(w, j, answer_us(w), EV_MACHINE_DESTROY_FAILED, FLEET_FAULT_BUSY);
         return;
@@ -300,6 +312,8 @@ static void on_list(struct world *w, const struct job *j)
 
         if (m->shown_us > w->now_us || (m->is_gone && m->shown_until_us <= w->now_us))
             continue;
+        if (m->is_untold && w->opts.broken == BROKEN_ADOPTION)
+            continue;
         shown[n] = (struct cloud_shown){i, m->state, m->has_address};
         if (m->is_gone && rng_chance(&w->rng, 1, 2))
             shown[n].state = MACHINE_GONE;
@@ -330,7 +344,7 @@ static void on_renew(struct world *w, const struct job *j)
 
 static void call_named(struct world *w, enum job_kind kind, const struct order *o)
 {
-    const struct cloud_machine *m = machine_of_id(w, o->machine);
+    struct cloud_machine *m = machine_of_id(w, o->machine);
     struct job *j;
 
     if (m == NULL) {
@@ -341,6 +355,7 @@ static void call_named(struct world *w, enum job_kind kind, const struct order *
     j->id = w->epoch;
     j->machine = (uint32_t)(m - w->cloud.machines);
     j->arg = (uint64_t)o->lease_until.ms;
+    m->n_ending += kind == JOB_CLOUD_DESTROY;
 }
 
 /* A link to a machine: to its node, if it has one that is reached. */
@@ -458,6 +473,7 @@ void cloud_check_begin(struct world *w, const struct cloud_machine *made)
     const struct stored_fleet *f;
     uint64_t id = w->cloud.fleet.v;
     uint32_t alive = 0;
+    uint32_t cap;
 
     for (uint32_t i = 0; i < w->cloud.n; i++) {
         const struct cloud_machine *m = &w->cloud.machines[i];
@@ -467,11 +483,40 @@ void cloud_check_begin(struct world *w, const struct cloud_machine *made)
             world_fail(w, "intent %llu made two machines", (unsigned long long)m->intent);
     }
     HASH_FIND(hh, w->store.fleets, &id, sizeof(id), f);
-    if (f != NULL && f->row.machines_max > 0 && alive > f->row.machines_max)
-        world_fail(w, "%u machines, %u are allowed", alive, f->row.machines_max);
+    if (f == NULL || f->row.machines_max == 0)
+        return;
+    cap = f->row.machines_max - (w->opts.broken == BROKEN_CAP ? 1 : 0);
+    if (alive > cap)
+        world_fail(w, "%u machines, %u are allowed", alive, cap);
 }
 
-/* S7: every machine is wanted, or goes, within the grace and some calls that fail. S8: no two for one server for longer. */
+/* Is its server, or a call, about to destroy it? */
+static bool is_ending(const struct world *w, const struct cloud_machine *m)
+{
+    const struct stored_server *s;
+
+    HASH_FIND(hh, w->store.servers, &m->server, sizeof(m->server), s);
+    if (m->n_ending > 0)
+        return true;
+    return s != NULL && s->row.status == SERVER_DESTROYING &&
+           (s->row.machine[0] != '\0' ? strcmp(s->row.machine, m->id) == 0 : s->row.intent == m->intent);
+}
+
+/* Counted for one engine: another one begins to wait anew. */
+static void count_unwanted(struct world *w, struct cloud_machine *m)
+{
+    if (w->engine == NULL || m->epoch != w->epoch || cloud_is_wanted(w, m)) {
+        m->epoch = w->epoch;
+        m->unwanted_ms = 0;
+        m->unheeded_ms = 0;
+        return;
+    }
+    m->unwanted_ms += CHECK_EVERY_MS;
+    m->unheeded_ms = is_ending(w, m) ? 0 : m->unheeded_ms + CHECK_EVERY_MS;
+}
+
+/* S7: every machine is wanted, or being destroyed, or younger than the grace; and being destroyed it goes, within some calls that
+ * fail. S8: no two for one server for longer. */
 void cloud_check(struct world *w)
 {
     for (uint32_t i = 0; i < w->cloud.n; i++) {
@@ -479,13 +524,11 @@ void cloud_check(struct world *w)
 
         if (m->is_gone)
             continue;
-        if (w->engine == NULL || cloud_is_wanted(w, m))
-            m->unwanted_ms = 0;
-        else
-            m->unwanted_ms += CHECK_EVERY_MS;
-        if (m->unwanted_ms > UNWANTED_MS_MAX)
-            world_fail(w, "machine %s of server %llu (intent %llu) is wanted by nobody, and stays", m->id,
-                       (unsigned long long)m->server, (unsigned long long)m->intent);
+        count_unwanted(w, m);
+        if (m->unwanted_ms > UNWANTED_MS_MAX || m->unheeded_ms > UNHEEDED_MS_MAX)
+            world_fail(w, "machine %s of server %llu (intent %llu) is wanted by nobody, and %s", m->id,
+                       (unsigned long long)m->server, (unsigned long long)m->intent,
+                       m->unheeded_ms > UNHEEDED_MS_MAX ? "nobody destroys it" : "stays");
         for (uint32_t k = 0; k < i; k++) {
             const struct cloud_machine *o = &w->cloud.machines[k];
 

@@ -2,7 +2,8 @@
  *
  *   wrata-sim --seed N [--steps N] [--verbose]      one world, with its story
  *   wrata-sim --runs FROM:TO                        many, one line at the end
- *   wrata-sim --break lease-grace ...               with a rule broken on purpose; the checks must catch it
+ *   wrata-sim --cloud ...                           all of them with a cloud and its faults
+ *   wrata-sim --break RULE ...                      with a rule broken on purpose; the checks must catch it
  *
  * A failure is a line that begins with FAIL and a command that plays it again. Exit 1 when a world failed. */
 #include "sim/world.h"
@@ -19,16 +20,31 @@
 static struct {
     uint64_t seed;
     uint64_t step;
-    const char *broken;
+    enum broken broken;
+    bool has_cloud;
     uint64_t steps;
 } current; /* for the line that a failed CHECK leaves behind */
+
+/* What each needs to show, beside what the seed draws. */
+static const struct {
+    const char *name;
+    uint32_t faults;
+} rules[BROKEN_COUNT] = {
+    [BROKEN_NONE] = {"none", 0},
+    [BROKEN_LEASE_GRACE] = {"lease-grace", 0},
+    [BROKEN_INTENT_UNSAVED] = {"intent-unsaved", FAULT_CLOUD | FAULT_ENGINE | FAULT_COMMIT},
+    [BROKEN_ADOPTION] = {"adoption", FAULT_CLOUD},
+    [BROKEN_DESTROY] = {"destroy", FAULT_CLOUD},
+    [BROKEN_CAP] = {"cap", FAULT_CLOUD},
+};
 
 /* NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c) */
 static void replay_line(FILE *out)
 {
-    (void)fprintf(out, "replay: wrata-sim --seed %llu --steps %llu%s%s --verbose\n",
+    (void)fprintf(out, "replay: wrata-sim --seed %llu --steps %llu%s%s%s --verbose\n",
                   (unsigned long long)current.seed, (unsigned long long)current.steps,
-                  current.broken != NULL ? " --break " : "", current.broken != NULL ? current.broken : "");
+                  current.has_cloud ? " --cloud" : "", current.broken != BROKEN_NONE ? " --break " : "",
+                  current.broken != BROKEN_NONE ? rules[current.broken].name : "");
 }
 
 /* The process is about to die of a failed CHECK on this very thread: printing is all that is left to do. */
@@ -95,16 +111,17 @@ static bool world_play(struct world *w, uint64_t steps)
     return !w->failed;
 }
 
-static bool seed_play(uint64_t seed, uint64_t steps, const char *broken, bool verbose, uint64_t *retsteps)
+static bool seed_play(uint64_t seed, uint64_t steps, bool verbose, uint64_t *retsteps)
 {
-    struct world_opts opts = {.seed = seed, .faults = faults_of(seed), .grace_ms = 1000, .trace = verbose};
+    struct world_opts opts = {.seed = seed,
+                              .faults = faults_of(seed) | rules[current.broken].faults |
+                                        (current.has_cloud ? FAULT_CLOUD : 0),
+                              .grace_ms = current.broken == BROKEN_LEASE_GRACE ? 0 : 1000,
+                              .broken = current.broken,
+                              .trace = verbose};
     struct world *w = xcalloc(1, sizeof(*w));
     bool ok;
 
-    if (broken != NULL) { /* agents keep runs for longer than the engine counts */
-        opts.grace_ms = 0;
-        opts.lease_extra_ms = 15000;
-    }
     if (verbose) {
         opts.on_trace = tell;
         (void)printf("seed %llu faults 0x%x\n", (unsigned long long)seed, opts.faults);
@@ -129,9 +146,21 @@ static bool seed_play(uint64_t seed, uint64_t steps, const char *broken, bool ve
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: wrata-sim [--seed N | --runs FROM:TO] [--steps N] [--break lease-grace] "
-                          "[--keep-going] [--verbose]\n");
+    (void)fprintf(stderr, "usage: wrata-sim [--seed N | --runs FROM:TO] [--steps N] [--cloud] [--break RULE] "
+                          "[--keep-going] [--verbose]\nrules:");
+    for (int i = 1; i < BROKEN_COUNT; i++)
+        (void)fprintf(stderr, " %s", rules[i].name);
+    (void)fprintf(stderr, "\n");
     return 2;
+}
+
+static bool rule_set(const char *name)
+{
+    for (int i = 1; i < BROKEN_COUNT; i++) {
+        if (strcmp(rules[i].name, name) == 0)
+            current.broken = (enum broken)i;
+    }
+    return current.broken != BROKEN_NONE;
 }
 
 int main(int argc, char **argv)
@@ -151,13 +180,14 @@ int main(int argc, char **argv)
             verbose = true;
         } else if (strcmp(argv[i], "--keep-going") == 0) {
             keep_going = true;
+        } else if (strcmp(argv[i], "--cloud") == 0) {
+            current.has_cloud = true;
         } else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
             from = to = strtoull(argv[++i], NULL, 0);
         } else if (i + 1 < argc && strcmp(argv[i], "--steps") == 0) {
             current.steps = strtoull(argv[++i], NULL, 0);
-        } else if (i + 1 < argc && strcmp(argv[i], "--break") == 0 &&
-                   strcmp(argv[i + 1], "lease-grace") == 0) {
-            current.broken = argv[++i];
+        } else if (i + 1 < argc && strcmp(argv[i], "--break") == 0 && rule_set(argv[i + 1])) {
+            i++;
         } else if (i + 1 < argc && strcmp(argv[i], "--runs") == 0 && strchr(argv[i + 1], ':') != NULL) {
             from = strtoull(argv[++i], NULL, 0);
             to = strtoull(strchr(argv[i], ':') + 1, NULL, 0);
@@ -168,7 +198,7 @@ int main(int argc, char **argv)
     (void)signal(SIGABRT, on_abort);
     (void)clock_gettime(CLOCK_MONOTONIC, &a);
     for (uint64_t seed = from; seed <= to && (failures == 0 || keep_going); seed++)
-        failures += !seed_play(seed, current.steps, current.broken, verbose, &steps);
+        failures += !seed_play(seed, current.steps, verbose, &steps);
     (void)clock_gettime(CLOCK_MONOTONIC, &b);
     seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
     to = to - from + 1;

@@ -1,10 +1,15 @@
-# Ten thousand short worlds in two halves, and one rule broken on purpose that the checks must catch.
+# Ten thousand short worlds in two halves, and rules broken on purpose that the checks must catch.
 foreach(half 1:5000 5001:10000)
     string(REPLACE ":" "_" name ${half})
     add_test(NAME sim/seeds_${name} COMMAND wrata-sim --runs ${half} --steps 1000)
     set_tests_properties(sim/seeds_${name} PROPERTIES LABELS sim TIMEOUT 900)
 endforeach()
-add_test(NAME sim/broken_lease_is_caught
-    COMMAND wrata-sim --runs 1:300 --break lease-grace)
-set_tests_properties(sim/broken_lease_is_caught PROPERTIES LABELS sim TIMEOUT 300
-    PASS_REGULAR_EXPRESSION "FAIL test [0-9]+ executes twice")
+function(broken_rule rule words)
+    add_test(NAME sim/broken_${rule}_is_caught COMMAND wrata-sim --runs 1:300 --break ${rule})
+    set_tests_properties(sim/broken_${rule}_is_caught PROPERTIES LABELS sim TIMEOUT 300 PASS_REGULAR_EXPRESSION "FAIL ${words}")
+endfunction()
+broken_rule(lease-grace "test [0-9]+ executes twice")
+broken_rule(intent-unsaved "intent [0-9]+ made two machines")
+broken_rule(adoption "machine m[0-9]+ of server [0-9]+ .* is wanted by nobody, and nobody destroys it")
+broken_rule(destroy "machine m[0-9]+ of server [0-9]+ .* is wanted by nobody, and nobody destroys it")
+broken_rule(cap "[0-9]+ machines, [0-9]+ are allowed")

@@ -12,6 +12,7 @@
 
 #define WINDOW_BYTES 4096
 #define BEAT_MS 1000
+#define LEASE_EXTRA_MS 15000 /* of the broken rule */
 #define INSTANCE "sim"
 
 /* ---- jobs: a heap by (time, sequence) ---- */
@@ -538,6 +539,15 @@ bool world_post(struct world *w, const struct event *ev)
     return true;
 }
 
+/* The broken rule: before they are saved. */
+static void calls_leave(struct world *w, const struct outbox *out)
+{
+    for (uint32_t i = 0; i < out->orders.n; i++) {
+        if (out->orders.at[i].kind == ORDER_MACHINE_CREATE)
+            cloud_order(w, &out->orders.at[i]);
+    }
+}
+
 void world_turn_close(struct world *w)
 {
     struct turn *t;
@@ -555,6 +565,8 @@ void world_turn_close(struct world *w)
         if (t->out->notes.at[i].kind == NOTE_TRACE && w->opts.on_trace != NULL)
             w->opts.on_trace(w->opts.ctx, w->now_us / 1000, t->out->notes.at[i].trace);
     }
+    if (w->opts.broken == BROKEN_INTENT_UNSAVED)
+        calls_leave(w, t->out);
     j = job_add(w, (w->opts.faults & FAULT_COMMIT) ? (int64_t)rng_below(&w->rng, 50000) : 0, JOB_COMMIT, 0);
     j->id = w->epoch;
 }
@@ -571,7 +583,7 @@ static void release_goal(struct world *w, const struct goal *g)
     entries = xcalloc(g->n_entries + 1, sizeof(*entries));
     for (uint32_t i = 0; i < g->n_entries; i++) {
         entries[i] = g->entries[i];
-        entries[i].lease_ms += w->opts.lease_extra_ms;
+        entries[i].lease_ms += w->opts.broken == BROKEN_LEASE_GRACE ? LEASE_EXTRA_MS : 0;
     }
     longer.entries = entries;
     buf_init(&b, MIB(64));
@@ -585,6 +597,8 @@ static void release_order(struct world *w, const struct order *o)
 {
     struct node *n;
 
+    if (o->kind == ORDER_MACHINE_CREATE && w->opts.broken == BROKEN_INTENT_UNSAVED)
+        return; /* it has left */
     if (o->kind >= ORDER_MACHINE_CREATE ||
         (o->kind == ORDER_CONNECT && fleet_kind_makes_machines(o->server.fleet))) {
         cloud_order(w, o);

@@ -52,11 +52,22 @@ enum cloud_fault {
     CLOUD_FAULT_COUNT
 };
 
+/* A rule that is broken on purpose: a check must catch it. */
+enum broken {
+    BROKEN_NONE,
+    BROKEN_LEASE_GRACE,    /* agents keep runs for longer than the engine counts */
+    BROKEN_INTENT_UNSAVED, /* a call to make a machine leaves before its intent is saved */
+    BROKEN_ADOPTION,       /* lists never show a machine whose making nobody was told of */
+    BROKEN_DESTROY,        /* the cloud says that a machine is destroyed, and it is not */
+    BROKEN_CAP,            /* the engine's cap is one more than the fleet's */
+    BROKEN_COUNT
+};
+
 struct world_opts {
     uint64_t seed;
-    uint32_t faults;         /* enum fault, ored */
-    uint32_t grace_ms;       /* told to agents */
-    uint32_t lease_extra_ms; /* a broken rule: added to every lease on its way to an agent */
+    uint32_t faults;   /* enum fault, ored */
+    uint32_t grace_ms; /* told to agents */
+    enum broken broken;
     bool trace;
     void (*on_trace)(void *ctx, int64_t ms, const char *text);
     void (*on_reply)(void *ctx, const struct reply *r); /* NULL: nobody listens */
@@ -195,13 +206,17 @@ struct cloud_machine {
     bool has_node;
     bool is_gone;
     bool has_vanished;
+    bool is_untold; /* nobody was told that it was made */
     uint32_t node;
     struct wall lease_until;
     int64_t created_us;
     int64_t gone_us;
     int64_t shown_us; /* lists lag */
     int64_t shown_until_us;
-    int64_t unwanted_ms;
+    uint64_t epoch;      /* of the engine that the next two count for */
+    int64_t unwanted_ms; /* nobody wants it */
+    int64_t unheeded_ms; /* and nobody destroys it */
+    uint32_t n_ending;   /* calls to destroy it that are under way */
 };
 
 struct cloud_shown {
