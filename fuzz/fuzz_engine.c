@@ -23,6 +23,12 @@ static uint8_t byte(struct input *in)
     return *in->at++;
 }
 
+#define FLEETS \
+    5u /* whose newest question is remembered: two that are always there, and some that people add */
+#define SERVERS 8u  /* that events name: the same */
+#define MACHINES 8u /* that the cloud shows */
+#define INTENTS 16u /* the newest calls to make a machine */
+
 struct fuzz {
     struct engine *e;
     struct outbox *out;
@@ -30,14 +36,40 @@ struct fuzz {
     struct now now;
     uint64_t link;
     uint64_t ticket;
+    uint64_t ask[FLEETS];
+    uint64_t intents[INTENTS]; /* a ring: who asked ... */
+    uint64_t askers[INTENTS];
+    uint32_t n_intents;
 };
 
 static void engine_begin(struct fuzz *f)
 {
-    struct engine_opts opts = {.trace = true};
+    struct engine_opts opts = {.trace = true,
+                               .creating_ms = 240000,
+                               .stray_ms = 30000,
+                               .missing_ms = 20000,
+                               .lease_machine_ms = 600000};
 
     f->e = engine_new(&opts);
     sim_store_boot(&f->store, f->e, f->now);
+}
+
+/* What the cloud is asked for, so that some answers fit. */
+static void orders_note(struct fuzz *f)
+{
+    for (uint32_t i = 0; i < f->out->orders.n; i++) {
+        const struct order *o = &f->out->orders.at[i];
+
+        if (o->kind == ORDER_FLEET_LIST && o->fleet.id.v < FLEETS)
+            f->ask[o->fleet.id.v] = o->ask;
+        if (o->kind != ORDER_MACHINE_CREATE)
+            continue;
+        CHECK(o->server.intent != 0);
+        for (uint32_t k = 0; k < INTENTS; k++)
+            CHECK(f->intents[k] != o->server.intent); /* never used again */
+        f->intents[f->n_intents % INTENTS] = o->server.intent;
+        f->askers[f->n_intents++ % INTENTS] = o->server.id.v;
+    }
 }
 
 static void turn(struct fuzz *f, const struct event *ev)
@@ -47,6 +79,7 @@ static void turn(struct fuzz *f, const struct event *ev)
     engine_turn_end(f->e, f->now, f->out);
     engine_check(f->e);
     CHECK(f->out->replies.n == (ev->ticket.v != 0 ? 1u : 0u));
+    orders_note(f);
     for (uint32_t i = 0; i < f->out->changes.n; i++)
         sim_store_apply(&f->store, &f->out->changes.at[i]);
     CHECK(f->store.fault[0] == '\0');
@@ -87,6 +120,218 @@ static void add_server(struct fuzz *f, struct input *in)
     ev.server_add.row = (struct server_row){
         .name = names[byte(in) % 6], .address = "", .user = "", .identity = "", .slots = byte(in) % 5u};
     turn(f, &ev);
+}
+
+/* ---- fleets that make machines ---- */
+
+static void add_record(struct fuzz *f, struct input *in)
+{
+    static const char *const names[] = {"v", "w", "x", "y", "z"};
+    struct event ev = {.kind = EV_SERVER_ADD, .ticket = {++f->ticket}};
+    uint8_t n = byte(in);
+
+    ev.server_add.row = (struct server_row){.fleet_id = {2 + n / 8 % 4},
+                                            .name = names[n % 5],
+                                            .address = "",
+                                            .user = "",
+                                            .identity = "",
+                                            .slots = 1 + n / 32 % 4u,
+                                            .idle_ms = n & 128 ? IDLE_AS_FLEET : 0};
+    ev.server_add.names = names;
+    ev.server_add.n_names = n % 8 > 4 ? n % 8 - 3 : 0;
+    turn(f, &ev);
+}
+
+static void change_fleet(struct fuzz *f, struct input *in)
+{
+    static const char *const names[] = {"cloud", "other", "cloud2", "local"};
+    struct event ev = {.kind = EV_FLEET_PUT, .ticket = {++f->ticket}};
+    uint8_t n = byte(in);
+    uint8_t more = byte(in);
+
+    if (n % 8 == 7) {
+        ev.kind = EV_FLEET_REMOVE;
+        ev.fleet_remove.v = more % FLEETS;
+    } else {
+        ev.fleet_put = (struct fleet_row){.id = {n & 8 ? more % FLEETS : 0},
+                                          .name = names[n % 4],
+                                          .kind = n & 16 ? FLEET_DIGITALOCEAN : FLEET_FAKE,
+                                          .options = "{}",
+                                          .error = "",
+                                          .booked_only = (n & 32) != 0,
+                                          .idle_ms = n & 64 ? 0 : 60000 + more * INT64_C(1000),
+                                          .machines_max = more % 4u,
+                                          .day_microusd_max = n & 128 ? more * INT64_C(100000) : 0};
+    }
+    turn(f, &ev);
+}
+
+static void change_servers(struct fuzz *f, struct input *in)
+{
+    static const char *const sizes[] = {"", "small", "large", "none"};
+    static const char *const addresses[] = {"", "10.0.0.1", "10.9.9.9", "-x"};
+    struct event ev = {.kind = EV_SERVERS_CHANGE, .ticket = {++f->ticket}};
+    struct server_id ids[4];
+    uint8_t op = byte(in);
+    uint8_t how = byte(in);
+
+    if (op % 16 > SERVER_OP_COUNT) {
+        ev.kind = EV_SERVERS_TAKE;
+        ev.servers_take = (struct servers_take){.fleet = {1 + op / 16 % 4},
+                                                .n = 1 + how % 5u,
+                                                .size = sizes[how / 8 % 4],
+                                                .user = {1 + how / 32 % 3},
+                                                .login = "x"};
+        turn(f, &ev);
+        return;
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        ids[i].v = 1 + byte(in) % SERVERS;
+    ev.servers_change = (struct servers_change){.op = (enum server_op)(op % 16 % SERVER_OP_COUNT),
+                                                .servers = ids,
+                                                .n = op / 16 % 5u,
+                                                .user = {1 + how % 3u},
+                                                .login = "x",
+                                                .may_any = (how & 4) != 0,
+                                                .force = (how & 8) != 0,
+                                                .size = sizes[how / 16 % 4],
+                                                .idle_ms = how & 64 ? IDLE_AS_FLEET : 60000,
+                                                .address = addresses[how / 64]};
+    turn(f, &ev);
+}
+
+static void remove_server(struct fuzz *f, struct input *in)
+{
+    struct event ev = {.kind = EV_SERVER_REMOVE, .ticket = {++f->ticket}};
+    uint8_t how = byte(in);
+
+    ev.server_remove.server.v = 1 + how % SERVERS;
+    ev.server_remove.force = (how & 8) != 0;
+    ev.server_remove.machine = (enum machine_fate)(how / 16 % FATE_COUNT);
+    turn(f, &ev);
+}
+
+/* A machine as the cloud may show it: with the mark of one of the newest calls, another one, or none. */
+static struct machine machine_of(const struct fuzz *f, struct input *in)
+{
+    static const char *const ids[MACHINES] = {"m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7"};
+    uint8_t n = byte(in);
+    uint8_t how = byte(in);
+    uint32_t k = (how & 4 ? n : how / 8) % INTENTS;
+
+    return (struct machine){.id = ids[n % MACHINES],
+                            .server = how % 4 == 3 ? n / 8 % SERVERS : f->askers[k],
+                            .intent = how % 4 == 2 ? 0 : f->intents[k],
+                            .name = "m",
+                            .state =
+                                n & 128 ? (enum machine_state)(n / 8 % MACHINE_STATE_COUNT) : MACHINE_ACTIVE,
+                            .address = how & 128 ? "10.0.0.1" : "",
+                            .size = "small",
+                            .region = "r",
+                            .created_at = {f->now.wall.ms - 1000},
+                            .lease_until = {f->now.wall.ms + n * INT64_C(6000)},
+                            .price_hour_microusd = n & 64 ? 5000 : -1};
+}
+
+static struct fleet_failure failure(struct input *in)
+{
+    uint8_t n = byte(in);
+
+    return (struct fleet_failure){(enum fleet_fault)(n % FLEET_FAULT_COUNT), n / 16 * INT64_C(5000),
+                                  "so it was"};
+}
+
+static void list_event(struct fuzz *f, struct input *in)
+{
+    static const struct fleet_size sizes[] = {{.name = "small", .price_hour_microusd = 5000},
+                                              {.name = "large", .price_hour_microusd = -1}};
+    struct machine all[MACHINES];
+    uint8_t what = byte(in);
+    struct event ev = {.kind = what % 8 == 7 ? EV_FLEET_LIST_FAILED : EV_FLEET_LISTED};
+    uint32_t fleet = 3 + what / 8 % 2;
+
+    if (what % 8 == 6) {
+        ev.kind = EV_FLEET_CATALOG;
+        ev.fleet_catalog.fleet.v = fleet;
+        ev.fleet_catalog.sizes = sizes;
+        ev.fleet_catalog.n = what / 16 % 3;
+        turn(f, &ev);
+        return;
+    }
+    ev.fleet_list.fleet.v = fleet;
+    ev.fleet_list.ask = what & 128 ? byte(in) : f->ask[fleet];
+    ev.fleet_list.n = what % 8 < 6 ? what % 8 : 0;
+    for (uint32_t i = 0; i < ev.fleet_list.n; i++)
+        all[i] = machine_of(f, in);
+    ev.fleet_list.all = all;
+    if (ev.kind == EV_FLEET_LIST_FAILED)
+        ev.fleet_list.failed = failure(in);
+    turn(f, &ev);
+}
+
+static void machine_event(struct fuzz *f, struct input *in)
+{
+    uint8_t what = byte(in);
+    struct machine m = machine_of(f, in);
+    struct event ev = {0};
+    uint32_t fleet = 3 + what / 8 % 2;
+
+    switch (what % 8) {
+    case 0:
+    case 1:
+    case 2:
+        ev.kind = what % 8 == 2 ? EV_MACHINE_CREATE_FAILED : EV_MACHINE_CREATED;
+        ev.machine_create.fleet.v = fleet;
+        ev.machine_create.server = m.server;
+        ev.machine_create.intent = m.intent;
+        if (ev.kind == EV_MACHINE_CREATED)
+            ev.machine_create.machine = m;
+        else
+            ev.machine_create.failed = failure(in);
+        break;
+    case 3:
+    case 4:
+        ev.kind = EV_MACHINE_DESTROYED;
+        ev.machine.fleet.v = fleet;
+        ev.machine.machine = m.id;
+        break;
+    default:
+        ev.kind = what % 8 == 5   ? EV_MACHINE_DESTROY_FAILED
+                  : what % 8 == 6 ? EV_MACHINE_RENEWED
+                                  : EV_MACHINE_RENEW_FAILED;
+        ev.machine.fleet.v = fleet;
+        ev.machine.machine = m.id;
+        ev.machine.lease_until = m.lease_until;
+        if (ev.kind != EV_MACHINE_RENEWED)
+            ev.machine.failed = failure(in);
+        break;
+    }
+    turn(f, &ev);
+}
+
+static void cloud_op(struct fuzz *f, struct input *in)
+{
+    switch (byte(in) % 8) {
+    case 0:
+        change_fleet(f, in);
+        break;
+    case 1:
+        add_record(f, in);
+        break;
+    case 2:
+    case 3:
+        change_servers(f, in);
+        break;
+    case 4:
+        remove_server(f, in);
+        break;
+    case 5:
+        machine_event(f, in);
+        break;
+    default:
+        list_event(f, in);
+        break;
+    }
 }
 
 static void create_launch(struct fuzz *f, struct input *in)
@@ -243,7 +488,10 @@ static void op(struct fuzz *f, struct input *in)
 
     switch (what % 16) {
     case 0:
-        add_server(f, in);
+        if (what & 128) /* the corpus was grown when there were no clouds: its bytes mean what they meant */
+            cloud_op(f, in);
+        else
+            add_server(f, in);
         break;
     case 1:
         create_launch(f, in);
