@@ -22,7 +22,8 @@ MUST_USE enum err name_check(const char *field, const char *value, struct why *r
 /* A path inside a project: relative, no "..", no control characters, not empty. */
 MUST_USE enum err path_check(const char *field, const char *value, struct why *reterr);
 
-#define IDLE_MS_MIN 60000 /* clouds bill a minute at least */
+#define IDLE_MS_MIN \
+    5000 /* a countdown is shown for a moment at least; clouds bill a minute, other machines cost nothing */
 #define IDLE_MS_MAX (INT64_C(30) * 24 * 3600 * 1000)
 #define DAY_MICROUSD_MAX INT64_C(1000000000000) /* a million dollars */
 
