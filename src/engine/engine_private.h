@@ -735,8 +735,10 @@ void server_power_on(struct engine *e, struct server *s, const char *size);
 void server_power_off(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
 void server_ended(struct engine *e, struct server *s, enum server_cause cause, const char *reason);
 void server_progress(struct engine *e, struct server *s, const char *text);
+const char *span_text(struct engine *e, int64_t ms); /* "15 min", "90 s"; lives as long as the turn */
 struct server *server_of_machine(const struct fleet *f, const char *machine); /* NULL: of none */
 void machine_found(struct engine *e, struct server *s, const struct machine *m);
+void creates_begin(struct engine *e, struct fleet *f);
 void machine_doubt(struct engine *e, struct server *s);
 void machine_absent(struct engine *e, struct server *s);
 void machine_destroy_soon(struct engine *e, struct server *s, int64_t in_ms);
@@ -753,6 +755,8 @@ void fleet_look_in(struct engine *e, struct fleet *f, int64_t ms); /* or sooner 
 void fleet_on_timer(struct engine *e, struct fleet *f);
 void stray_add(struct engine *e, struct fleet *f, const struct machine *m, bool is_certain);
 void strays_end(struct engine *e, struct fleet *f);
+/* A server may have it from now on: it is not another one's, and no call destroys it already. It belongs to nobody no more. */
+bool machine_may_be_of(const struct engine *e, const struct server *s, const char *machine);
 /* True when it was one. */
 bool stray_destroyed(struct engine *e, struct fleet *f, const char *machine);
 bool stray_not_destroyed(struct engine *e, struct fleet *f, const char *machine,

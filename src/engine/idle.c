@@ -136,9 +136,8 @@ void idle_on_timer(struct engine *e, struct server *s)
             s->row.active_at = e->now.wall;
         countdown_show(e, s, destroy_at(s));
     } else {
-        server_power_off(
-            e, s, SERVER_BY_IDLE,
-            arena_printf(&e->out->arena, "it did nothing for %lld min", (long long)(ms / 60000)));
+        server_power_off(e, s, SERVER_BY_IDLE,
+                         arena_printf(&e->out->arena, "it did nothing for %s", span_text(e, ms)));
         return;
     }
     life_arm(e, s);

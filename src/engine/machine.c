@@ -47,6 +47,13 @@ static int64_t backoff_ms(const struct engine *e, uint32_t failures, int64_t lea
     return ms > least_ms ? ms : least_ms;
 }
 
+const char *span_text(struct engine *e, int64_t ms)
+{
+    if (ms < 120000)
+        return arena_printf(&e->out->arena, "%lld s", (long long)ms / 1000);
+    return arena_printf(&e->out->arena, "%lld min", (long long)ms / 60000);
+}
+
 /* ---- when something is due ---- */
 
 static struct mono creating_ends(const struct engine *e, const struct server *s)
@@ -117,6 +124,18 @@ static void create_call(struct engine *e, struct server *s)
     o.server = s->row;
     outbox_order(e->out, &o);
     life_arm(e, s);
+}
+
+/* The list was seen for the first time: what waited for it waits no more. */
+void creates_begin(struct engine *e, struct fleet *f)
+{
+    struct server *s;
+
+    DL_FOREACH2(f->servers, s, fleet_next)
+    {
+        if (s->row.status == SERVER_CREATING && s->retry_at.us != MONO_NEVER.us)
+            call_in(e, s, 0);
+    }
 }
 
 /* Its machine is known from now on. */
@@ -190,6 +209,11 @@ void on_machine_created(struct engine *e, const struct event *ev)
     if (s == NULL || (s->row.machine[0] != '\0' && strcmp(s->row.machine, m.id) != 0)) {
         stray_add(e, f, &m, true);
         strays_end(e, f);
+        return;
+    }
+    if (!machine_may_be_of(e, s, m.id)) { /* the list decides */
+        TRACE(e, "server %s: machine %s is not its own", s->row.name, m.id);
+        machine_doubt(e, s);
         return;
     }
     machine_found(e, s, &m);
@@ -360,16 +384,15 @@ void on_machine_destroy_failed(struct engine *e, const struct event *ev)
 
 static void not_ready(struct engine *e, struct server *s)
 {
-    long long min = (long long)e->opts.creating_ms / 60000;
+    const char *span = span_text(e, e->opts.creating_ms);
     const char *reason;
 
     if (s->row.machine[0] == '\0')
-        reason =
-            arena_printf(&e->out->arena, "after %lld min there was no machine: %s", min, s->row.progress);
+        reason = arena_printf(&e->out->arena, "after %s there was no machine: %s", span, s->row.progress);
     else if (s->row.address[0] == '\0')
-        reason = arena_printf(&e->out->arena, "after %lld min its machine had no address", min);
+        reason = arena_printf(&e->out->arena, "after %s its machine had no address", span);
     else
-        reason = arena_printf(&e->out->arena, "after %lld min its agent had not answered: %s", min,
+        reason = arena_printf(&e->out->arena, "after %s its agent had not answered: %s", span,
                               s->row.link_reason[0] != '\0' ? s->row.link_reason : "it was not reached");
     if (s->row.machine[0] == '\0' && !s->is_asked && !s->is_doubtful) {
         server_ended(e, s, SERVER_BY_NEVER_MADE, reason);

@@ -90,6 +90,26 @@ void stray_add(struct engine *e, struct fleet *f, const struct machine *m, bool 
     x->list_mark = e->marks;
 }
 
+bool machine_may_be_of(const struct engine *e, const struct server *s, const char *machine)
+{
+    struct stray *x = stray_find(s->fleet, machine);
+    const struct fleet *f;
+    const struct server *other;
+
+    if (strcmp(s->row.machine, machine) == 0)
+        return true;
+    for (f = e->fleets; f != NULL; f = f->hh.next) {
+        other = f->row.kind == s->fleet->row.kind ? server_of_machine(f, machine) : NULL;
+        if (other != NULL && other != s)
+            return false;
+    }
+    if (x != NULL && x->is_ending)
+        return false;
+    if (x != NULL)
+        stray_delete(s->fleet, x);
+    return true;
+}
+
 bool stray_destroyed(struct engine *e, struct fleet *f, const char *machine)
 {
     struct stray *x = stray_find(f, machine);
@@ -198,6 +218,8 @@ static void machine_look(struct engine *e, struct fleet *f, const struct machine
             stray_add(e, f, m, false);
         return;
     }
+    if (!machine_may_be_of(e, s, m->id))
+        return;
     machine_found(e, s, m);
     if (m->state != MACHINE_OFF || s->row.status != SERVER_CREATED)
         s->list_mark = e->marks;
@@ -326,10 +348,12 @@ static struct fleet *asked_fleet(struct engine *e, const struct event *ev)
 void on_fleet_listed(struct engine *e, const struct event *ev)
 {
     struct fleet *f = asked_fleet(e, ev);
+    bool is_first;
     uint32_t i;
 
     if (f == NULL)
         return;
+    is_first = f->answered == 0;
     f->answered = ev->fleet_list.ask;
     f->list_fails = 0;
     fleet_error(e, f, "");
@@ -339,6 +363,8 @@ void on_fleet_listed(struct engine *e, const struct event *ev)
     servers_look(e, f, ev->fleet_list.ask);
     strays_forget(e, f, ev->fleet_list.ask);
     strays_end(e, f);
+    if (is_first)
+        creates_begin(e, f);
     if (++f->n_lists % LISTS_PER_CATALOG == 0)
         outbox_order(e->out, &(struct order){.kind = ORDER_FLEET_CATALOG, .fleet = {.id = f->id}});
     next_look(e, f);

@@ -180,6 +180,113 @@ static void test_machine__a_clock_that_is_set_back_buys_no_second_one(void **sta
     yard_end(&y);
 }
 
+static struct server *server_at(const struct yard *y, uint64_t id)
+{
+    return server_by_id(y->e, (struct server_id){id});
+}
+
+/* Its tags arrived later than it was listed, and its answer later still. */
+static void test_machine__one_that_seemed_to_be_nobodys_is_its_servers(void **state)
+{
+    struct machine m;
+    struct machine bare;
+    struct yard y;
+    uint64_t fleet;
+    uint64_t a;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "cloud");
+    a = server_on(&y, fleet, "a");
+    bare = m = machine_of(&y, "m-1", "10.0.0.1");
+    bare.server = 0;
+    bare.intent = 0;
+    listed(&y, fleet, &bare, 1);
+    assert_int_equal(fleet_by_id(y.e, (struct fleet_id){fleet})->n_strays, 1);
+    made(&y, fleet, &m);
+    assert_string_equal(server_at(&y, a)->row.machine, "m-1");
+    assert_int_equal(fleet_by_id(y.e, (struct fleet_id){fleet})->n_strays, 0);
+    shown(&y, &fleet, 1, &m);
+    assert_int_equal(y.destroys, 0);
+    assert_int_equal(y.creates, 1);
+    yard_end(&y);
+}
+
+/* It came so late that it is being destroyed: the server waits for another one, and buys it when this one is gone. */
+static void test_machine__one_that_is_being_destroyed_is_nobodys(void **state)
+{
+    struct event gone = {.kind = EV_MACHINE_DESTROYED};
+    struct machine m;
+    struct machine bare;
+    struct yard y;
+    uint64_t fleet;
+    uint64_t a;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "cloud");
+    a = server_on(&y, fleet, "a");
+    bare = m = machine_of(&y, "m-1", "10.0.0.1");
+    bare.server = 0;
+    bare.intent = 0;
+    for (int i = 0; i < 40 && y.destroys == 0; i++) {
+        listed(&y, fleet, &bare, 1);
+        tick(&y, 5000);
+    }
+    assert_int_equal(y.destroys, 1);
+    made(&y, fleet, &m);
+    listed(&y, fleet, &m, 1);
+    assert_string_equal(server_at(&y, a)->row.machine, "");
+    gone.machine.fleet.v = fleet;
+    gone.machine.machine = "m-1";
+    turn(&y, &gone);
+    for (int i = 0; i < 30; i++) {
+        listed(&y, fleet, NULL, 0);
+        tick(&y, 5000);
+    }
+    assert_int_equal(y.creates, 2);
+    assert_int_equal(y.destroys, 1);
+    yard_end(&y);
+}
+
+static void test_machine__the_same_one_is_not_believed_to_be_two_servers(void **state)
+{
+    struct machine m;
+    struct yard y;
+    uint64_t fleet;
+    uint64_t b;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "cloud");
+    (void)server_on(&y, fleet, "a");
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleet, &m);
+    b = server_on(&y, fleet, "b");
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleet, &m); /* a cloud that says the same of two calls */
+    listed(&y, fleet, &m, 1);
+    assert_string_equal(server_at(&y, b)->row.machine, "");
+    assert_int_equal(y.destroys, 0);
+    yard_end(&y);
+}
+
+/* ---- the first list ---- */
+
+static void test_machine__is_asked_for_as_soon_as_the_list_is_there(void **state)
+{
+    struct yard y;
+    uint64_t fleet;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "cloud");
+    (void)server_on(&y, fleet, "a");
+    assert_int_equal(y.now.mono.us,
+                     1000000 + 1000000); /* one look at the clock after the list, not five seconds */
+    yard_end(&y);
+}
+
 /* ---- two fleets of one account ---- */
 
 static void test_machine__what_another_fleet_of_the_account_uses_is_left_alone(void **state)
@@ -272,11 +379,6 @@ static void test_machine__one_of_nobody_goes_whichever_fleet_sees_it(void **stat
 }
 
 /* ---- caps, booking, idleness ---- */
-
-static struct server *server_at(const struct yard *y, uint64_t id)
-{
-    return server_by_id(y->e, (struct server_id){id});
-}
 
 static uint64_t record(struct yard *y, uint64_t fleet, const char *name)
 {
@@ -415,6 +517,10 @@ int main(void)
         cmocka_unit_test(test_machine__booking_has_one_winner),
         cmocka_unit_test(test_machine__one_that_does_nothing_goes_also_when_it_is_booked),
         cmocka_unit_test(test_machine__a_clock_that_is_set_back_buys_no_second_one),
+        cmocka_unit_test(test_machine__one_that_seemed_to_be_nobodys_is_its_servers),
+        cmocka_unit_test(test_machine__one_that_is_being_destroyed_is_nobodys),
+        cmocka_unit_test(test_machine__the_same_one_is_not_believed_to_be_two_servers),
+        cmocka_unit_test(test_machine__is_asked_for_as_soon_as_the_list_is_there),
         cmocka_unit_test(test_machine__what_another_fleet_of_the_account_uses_is_left_alone),
         cmocka_unit_test(test_machine__one_that_another_fleet_keeps_stays),
         cmocka_unit_test(test_machine__one_that_lost_its_mark_is_not_destroyed_under_its_server),
