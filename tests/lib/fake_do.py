@@ -36,6 +36,7 @@ Run as a program it serves until it is interrupted, and prints what was asked.
 import http.server
 import json
 import random
+import re
 import sys
 import threading
 import time
@@ -87,6 +88,16 @@ class Droplet:
         self.shown_from = 0.0  # lists show it from this moment on
         self.tagged_from = 0.0
         self.is_gone = False
+        self.began = time.monotonic()
+        self.ended = None
+
+    def mark(self):
+        """(server, intent) of the tag it was made with; None: it has none. What the tags became later does not count."""
+        for tag in self.body.get("tags") or []:
+            found = re.fullmatch(r"wrata:[A-Za-z0-9-]+:s(\d+):i(\d+)", tag)
+            if found:
+                return int(found.group(1)), int(found.group(2))
+        return None
 
     def user_data(self):
         """What cloud-init would read; {} when there is none."""
@@ -171,6 +182,20 @@ class FakeDO:
             d = self.make(dict({"name": name, "size": "s-1vcpu-1gb", "region": "fra1", "image": 9001, "tags": tags}, **body))
             d.status, d.address = "active", "192.0.2.%d" % (d.id % 250 + 1)
             return d
+
+    def doubles(self):
+        """What may never be: two droplets for one server at one time, or two that one call made. Sentences; [] when all is well."""
+        with self.lock:
+            lives = [(d, d.mark()) for d in self.made if d.mark() is not None]
+        wrong = []
+        for i, (a, (server, intent)) in enumerate(lives):
+            for b, (other, other_intent) in lives[:i]:
+                if intent == other_intent:
+                    wrong.append("droplets %d and %d are both of intent %d" % (b.id, a.id, intent))
+                if server == other and (b.ended is None or a.began < b.ended):
+                    wrong.append("server %d had droplet %d (intent %d) while %d (intent %d) was there"
+                                 % (server, a.id, intent, b.id, other_intent))
+        return wrong
 
     def total(self):
         with self.lock:
@@ -259,6 +284,8 @@ class FakeDO:
     def remove(self, d):
         with self.lock:
             self.droplets.pop(d.id, None)
+            if not d.is_gone:
+                d.ended = time.monotonic()
             d.is_gone = True
             host, d.host = d.host, None
         if host is not None:
