@@ -17,7 +17,7 @@ export interface LiveEvent { type: string; data: unknown }
 export interface Sub { topics: () => string[]; on: (batch: LiveEvent[]) => void; ready: () => void }
 interface Entry extends Sub { fresh: boolean }
 
-const TYPES = ['server', 'server-removed', 'launch', 'test', 'run', 'example', 'artifacts', 'log'];
+const TYPES = ['server', 'server-removed', 'launch', 'test', 'run', 'example', 'artifacts', 'log', 'queue'];
 const HIDDEN_MS = 30_000;
 const subs = new Set<Entry>();
 let es: EventSource | null = null, since = '', attempt = 0, retry = 0, hidden = 0, settle = 0;

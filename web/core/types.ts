@@ -77,6 +77,17 @@ export interface List {
   order: string; shared: boolean; version: number; created_at: Time; changed_at: Time; n_files: number; n_schedules: number; files?: string[];
 }
 
+/** A waiting test as the queue shows it. */
+export interface QueueItem {
+  id: number; path: string; launch: { id: number; name: string }; project: { id: number; name: string }; ref: string; commit: string;
+  location: string; language: string; browser: string; attempts: number; ahead: number; predicted_ms: number | null; starts_in_ms: number | null; why: string;
+}
+export interface Paused { by: string; at: Time }
+export interface Undo { id: number; by: string; at: Time; until: Time; tests: number }
+export interface Queue { version: number; waiting: number; paused: Paused | null; items: QueueItem[]; next: string | null; undos: Undo[] }
+export interface QueueChanged { version: number; waiting: number; paused: Paused | null; done: number; passed_over: number; undo: number | null }
+export interface QueueEvent { user: number; version: number; waiting: number; paused: Paused | null }
+
 /* Accounts. */
 export type Role = 'nobody' | 'unverified' | 'user' | 'admin';
 export type Scope = 'read' | 'run' | 'admin';

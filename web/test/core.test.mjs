@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose'];
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -182,4 +182,34 @@ test('a launch as it is composed: count, body, faults by control', () => {
   assert.equal(compose.control('location', { location: compose.CUSTOM }), 'url');
   assert.equal(compose.control('wrata.yml', p), null);
   assert.deepEqual(compose.known(['b', 'x', 'a', 'b'], [{ name: 'a' }, { name: 'b' }]), ['b', 'a']);
+});
+
+const q = (...ids) => ids.map((id) => ({ id, path: `p${id % 3}`, commit: 'c', location: '', language: '', browser: '', project: { id: 1 } }));
+const ids = (items) => items.map((x) => x.id).join();
+test('a queue: moved as a block, before what stays, one step at a time', () => {
+  const a = q(1, 2, 3, 4, 5, 6);
+  assert.equal(ids(queue.move(a, new Set([2, 5]), 4)), '1,3,2,5,4,6');
+  assert.equal(ids(queue.move(a, new Set([2, 5]), null)), '1,3,4,6,2,5');
+  assert.equal(ids(queue.move(a, new Set([2, 3]), 3)), '1,2,3,4,5,6', 'before one of themselves: where they are');
+  assert.equal(ids(queue.move(a, new Set([5, 6]), 6)), '1,2,3,4,5,6');
+  assert.equal(queue.step(a, new Set([3]), true), 2);
+  assert.equal(queue.step(a, new Set([3]), false), 5);
+  assert.equal(queue.step(a, new Set([5]), false), null, 'to the end');
+  assert.equal(queue.step(a, new Set([1, 2]), true), undefined, 'it is at the front');
+  assert.equal(queue.step(a, new Set([5, 6]), false), undefined, 'it is at the end');
+  assert.equal(ids(queue.move(a, new Set([1, 3]), queue.step(a, new Set([1, 3]), true))), '1,3,2,4,5,6', 'apart, they come together');
+  for (const set of [[1], [4], [2, 3], [6]]) for (const up of [true, false]) {
+    const s = new Set(set), to = queue.step(a, s, up);
+    if (to !== undefined) assert.notEqual(ids(queue.move(a, s, to)), ids(a), `${set} ${up}`);
+  }
+});
+test('a queue: the first page is newer than what was known', () => {
+  assert.equal(ids(queue.mergeFirst(q(1, 2, 3, 4, 5), q(2, 3), false)), '2,3,4,5');
+  assert.equal(ids(queue.mergeFirst(q(1, 2, 3, 4, 5), q(4, 1, 2), false)), '4,1,2,3,5');
+  assert.equal(ids(queue.mergeFirst(q(1, 2, 3), q(7, 8), false)), '7,8', 'nothing is guessed');
+  assert.equal(ids(queue.mergeFirst(q(1, 2, 3), q(2), true)), '2');
+  assert.equal(queue.duplicates(q(1, 2, 3, 4, 5)), 2);
+  assert.equal(queue.startsIn(840_000, 0), '~ 14 min');
+  assert.equal(queue.startsIn(9000, 8000), 'next');
+  assert.equal(queue.startsIn(null, 0), '');
 });

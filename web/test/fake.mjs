@@ -5,6 +5,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
+import { queue as makeQueue } from './fake_queue.mjs';
 import { work as makeWork } from './fake_work.mjs';
 
 const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), '../dist');
@@ -58,6 +59,8 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     sendLog(run, from, text, l.complete);
   }
 
+  const queue = makeQueue({ tests, launches, send, iso, commit });
+
   // ---- what happens ----
   const FAILS = [
     ['RSpec::Expectations::ExpectationNotMetError', 'expected: "thin"\n     got: nil\n\n(compared using ==)', 118],
@@ -83,6 +86,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     logs.set(id, { bytes: Buffer.alloc(0), complete: false });
     Object.assign(t, { state: 'running', run: id, attempts: 1, why: '' });
     l.tests.waiting--; l.tests.running++;
+    if (history.length) queue.taken();
     s.running.push({ run: id, path: t.path, launch: l.id, slot, started_at: r.started_at, examples: r.examples });
     write(id, `${E}1m$ bundle exec rspec --require wrata_rspec.rb ${t.path}${E}0m\nRun options: ${E}36mexclude {:slow=>true}${E}0m\n\nPivot table\n`);
     return r;
@@ -162,6 +166,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
       leave(r, 'tmp/screenshots/pivot_table.html', 'text/html', false, Buffer.from('<p>page</p>'), x);
       leave(r, 'tmp/browser.log', 'text/plain', true, Buffer.from('console: nothing\n'.repeat(900)));
     }
+    queue.add([...tests.values()].filter((t) => t.state === 'waiting'), 'end');
     history.length = 0;
   }
   let beat = 0;
@@ -170,7 +175,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     for (const r of runs.values()) if (r.state === 'running' && (r.id + beat) % 3 === 0) step(r);
     for (const s of servers.values()) {
       while (s.link === 'online' && s.id !== 9 && s.running.length < s.slots) {
-        const t = [...tests.values()].find((x) => x.state === 'waiting' && launches.get(x.launch).state === 'running');
+        const t = queue.next();
         if (!t) break;
         const r = begin(t, s, s.running.length, Date.now());
         sendTest(t); sendRun(clean(r)); sendServer(s);
@@ -182,7 +187,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const ping = setInterval(() => { for (const s of streams) s.res.write(': ping\n\n'); }, 15_000);
   if (!empty) for (const l of launches.values()) if (l.state === 'running') l.eta_ms = 840_000;
 
-  const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: () => {}, commit });
+  const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: queue.add, commit });
 
   // ---- HTTP ----
   const json = (res, status, body) => { res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }); res.end(JSON.stringify(body)); };
@@ -200,6 +205,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
     const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
     if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (queue.answer({ req, res, u, p, body, json, error })) return undefined;
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
     if (kept || zip) {
@@ -242,7 +248,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     return json(res, 200, l ?? clean(thing));
   }
   function stream(req, res, u) {
-    const names = (u.searchParams.get('topics') ?? '').split(','), s = { res, topics: new Set(names), logs: new Set() };
+    const names = (u.searchParams.get('topics') ?? '').split(',').map((x) => (x.startsWith('queue:') ? 'queue' : x)), s = { res, topics: new Set(names), logs: new Set() };
     const since = Number(u.searchParams.get('since') ?? req.headers['last-event-id'] ?? 0);
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     res.write(': hello\n\n');
@@ -278,7 +284,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

@@ -94,5 +94,30 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await page.waitForURL(/\/runs\/\d+#ex-\d+$/);
   await page.getByRole('tab', { name: 'Log' }).click();
   await page.locator('.lrow').first().waitFor();
+
+  // The queue beside the board: paused, filled, moved, removed and put back; the server has the order that is shown.
+  const order = async () => (await page.evaluate(async () => (await fetch('/api/v1/queue?limit=500')).json())).items.map((x) => x.path + x.language);
+  await page.getByRole('link', { name: 'Board' }).click();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByText('What runs goes on; nothing new starts.').waitFor();
+  await page.getByRole('navigation').getByRole('link', { name: 'Compose' }).click();
+  await page.getByRole('button', { name: `Run ${n} tests` }).click();
+  await page.getByText('at the end of your queue').waitFor();
+  await page.getByRole('link', { name: 'Board' }).click();
+  await page.locator('.qrow').nth(5).waitFor();
+  await look('queue');
+  const had = await order();
+  await page.locator('.queuelist').focus();
+  for (const k of ['ArrowDown', 'ArrowDown', 'Shift+ArrowDown', 'Alt+Home']) await page.keyboard.press(k);
+  await page.locator('.note.told').getByText('2 tests moved to place 1').waitFor();
+  assert.deepEqual((await order()).slice(0, 4), [had[2], had[3], had[0], had[1]]);
+  await page.keyboard.press('Delete');
+  await page.locator('.note.told').getByText('2 tests removed').waitFor();
+  assert.equal((await order()).length, had.length - 2);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.locator('.note.told').getByText('2 tests put back').waitFor();
+  assert.deepEqual((await order()).slice(0, 4), [had[2], had[3], had[0], had[1]]);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.waitForFunction((n) => !document.querySelector('.queue .n').textContent.startsWith(`${n} `), n, { timeout: 30_000 });
   assert.deepEqual(wrong, []);
 });

@@ -7,6 +7,8 @@ import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar 
 import { lazy } from '../parts/lazy';
 import { memo } from '../parts/memo';
 import { replace, say, url, useKey, useTitle } from '../nav';
+import { QueuePane } from '../parts/queue';
+import { QueueStore } from '../queuestore';
 import { BoardStore } from '../stores';
 
 /** The branch or tag that was asked for; nothing when it was the default branch, or the commit itself. */
@@ -60,7 +62,10 @@ const FirstSteps = lazy(() => import('../parts/firststeps').then((m) => m.FirstS
 export function Board() {
   useTitle('Board');
   const store = useMemo(() => new BoardStore(), []);
+  const queue = useMemo(() => new QueueStore(), []);
   useEffect(() => store.start(), [store]);
+  useEffect(() => queue.start(), [queue]);
+  void queue.rev.value;
   const filter = useRef<HTMLInputElement>(null);
   useKey('/', 'Filter servers', () => filter.current?.focus());
   void store.rev.value;
@@ -81,6 +86,8 @@ export function Board() {
   if (!launches.length) return <FirstSteps servers={servers.length} />;
   const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state', 'fleet']);
   const shown = servers.filter((s) => matches(f, `${s.name} ${s.running.map((r) => r.path).join(' ')}`, (k) => (k === 'state' ? serverFace(s).word : s.fleet)));
+  const pane = url.value.searchParams.get('pane') === 'queue' ? 'queue' : 'servers';
+  const show = (p: string): void => replace((u) => (p === 'queue' ? u.searchParams.set('pane', p) : u.searchParams.delete('pane')));
   const online = servers.filter((s) => s.link === 'online'), slots = online.reduce((n, s) => n + s.slots, 0), busy = servers.reduce((n, s) => n + s.running.length, 0);
   return (
     <div class="board">
@@ -96,15 +103,19 @@ export function Board() {
         <p class="left">{running.length ? <><b>{plural(running.length, 'launch', 'launches')} running</b>, {eta(total.eta)}</> : <b>Nothing is running</b>}</p>
         {running.length > 0 && <TestBar t={total.tests} big />}
       </section>
-      <div class="two">
-        <section class="pane" aria-labelledby="launches-h">
+      <div class="seg panes" role="group" aria-label="Beside what runs">
+        <button type="button" class="btn" aria-pressed={pane === 'servers'} onClick={() => show('servers')}>Servers <span class="num">{num(servers.length)}</span></button>
+        <button type="button" class="btn" aria-pressed={pane === 'queue'} onClick={() => show('queue')}>Your queue <span class="num">{num(queue.waiting)}</span></button>
+      </div>
+      <div class="two" data-pane={pane}>
+        <section class="pane going" aria-labelledby="launches-h">
           <header><h2 id="launches-h">Running <span class="n">{num(running.length)}</span></h2></header>
           {running.length
             ? <ul class="launches">{running.map((l) => <LaunchRow key={l.id} l={l} />)}</ul>
             : <Empty title="Nothing is running"><a href="/compose">Compose</a> a launch: tick files and press Run. Or start it from a shell: <code>wrata run spec/</code>.</Empty>}
           {old.length > 0 && <><header><h2>Newest <span class="n">{num(old.length)}</span></h2></header><ul class="launches">{old.map((l) => <LaunchRow key={l.id} l={l} />)}</ul></>}
         </section>
-        <section class="pane" aria-labelledby="servers-h">
+        <section class="pane fleet" aria-labelledby="servers-h">
           <header>
             <h2 id="servers-h">Servers <span class="n">{num(online.length)} of {num(servers.length)} online</span></h2><span class="grow" />
             {servers.length > 0 && <input ref={filter} class="flt" type="search" placeholder="Filter, state:idle" aria-label="Filter servers" value={q}
@@ -116,6 +127,7 @@ export function Board() {
             : !shown.length ? <Empty title="No server fits the filter" />
               : <ul class="tiles">{shown.map((s) => <Tile key={s.id} s={s} />)}</ul>}
         </section>
+        <QueuePane store={queue} />
       </div>
     </div>
   );
