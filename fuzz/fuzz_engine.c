@@ -430,6 +430,7 @@ static void link_event(struct fuzz *f, struct input *in, uint8_t what)
 
 static void run_event(struct fuzz *f, struct input *in, bool finished)
 {
+    struct disk_room disk = {.where = "/work", .total_bytes = UINT64_C(1) << 40};
     struct event ev = {0};
 
     if (finished) {
@@ -455,6 +456,14 @@ static void run_event(struct fuzz *f, struct input *in, bool finished)
             ev.run_preparing.run = ev.run_started.run;
             ev.run_preparing.slot = ev.run_started.slot - 128;
             ev.run_preparing.step = ev.run_started.slot % 2 == 0 ? "gems" : "browser";
+        }
+        if (ev.kind == EV_RUN_PREPARING && ev.run_preparing.slot >= 112) { /* or how full a disk is */
+            ev.kind = EV_HEALTH;
+            ev.health.server = (struct server_id){1 + (uint64_t)ev.run_preparing.slot % 4};
+            ev.health.link = f->link;
+            ev.health.disks = &disk;
+            ev.health.n_disks = 1;
+            disk.free_bytes = (uint64_t)byte(in) << 22;
         }
     }
     turn(f, &ev);

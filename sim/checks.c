@@ -1,6 +1,8 @@
 /* checks.c - what must be true of the whole, after every step. */
 #include "sim/world.h"
 
+#include <stdlib.h>
+
 #include <utlist.h>
 
 void checks_step(struct world *w)
@@ -84,6 +86,18 @@ static void check_pause(struct world *w, const struct run_row *row)
     if (l != NULL && sim_store_is_paused(&w->store, l->row.user.v))
         world_fail(w, "run %llu was made while the queue of user %llu is paused",
                    (unsigned long long)row->id.v, (unsigned long long)l->row.user.v);
+}
+
+/* S8: what an agent says about its clock is true within what it says about its error; a clock that runs wrong by 1 % measures
+ * the round trip wrong by as much. */
+void checks_skew(struct world *w, const struct node *n, const struct frame_health *f)
+{
+    int64_t off_ms = f->skew_ms - n->wall_offset_ms;
+    int64_t error_ms = (int64_t)f->skew_error_ms;
+
+    if (error_ms > 0 && llabs(off_ms) > error_ms + error_ms / 25 + 1)
+        world_fail(w, "the clock of %s is %lld ms ahead, and it says %lld, give or take %lld", n->name,
+                   (long long)n->wall_offset_ms, (long long)f->skew_ms, (long long)error_ms);
 }
 
 /* S7: where nothing else can go wrong, only a machine that is sick is taken out for its failures; and one that only failed

@@ -8,6 +8,8 @@
 #include <utlist.h>
 
 #define ROOM_BYTES UINT64_C(65536)
+#define HEALTH_FIRST_US 1000000
+#define HEALTH_EVERY_US 15000000
 #define KILL_US_MAX 100000 /* a process is gone so long after its KILL, at most; the grace pays for it */
 
 uint8_t stream_byte(uint64_t run, uint32_t stream, uint64_t offset)
@@ -21,6 +23,12 @@ struct mono node_clock(const struct world *w, const struct node *n)
 {
     return (struct mono){n->clock_offset_us + w->now_us + w->now_us / 1000000 * n->clock_ppm +
                          w->now_us % 1000000 * n->clock_ppm / 1000000};
+}
+
+/* Of its other clock, which nobody sets. */
+struct wall node_wall(const struct world *w, const struct node *n)
+{
+    return (struct wall){world_wall(w).ms + n->wall_offset_ms};
 }
 
 /* The first true time at which the agent's clock shows at least t. */
@@ -268,7 +276,7 @@ static void act_do(struct world *w, struct node *n, const struct agent_action *a
 
 static void actions_do(struct world *w, struct node *n)
 {
-    struct agent_event lost = {.kind = AG_EV_LOST, .wall = world_wall(w)};
+    struct agent_event lost = {.kind = AG_EV_LOST, .wall = node_wall(w, n)};
 
     for (uint32_t i = 0; i < n->out.count; i++)
         act_do(w, n, &n->out.actions[i]);
@@ -285,7 +293,7 @@ static void actions_do(struct world *w, struct node *n)
 /* A turn of the agent: the event, then what may be sent, then the journal is made durable. */
 void node_agent_event(struct world *w, struct node *n, const struct agent_event *ev)
 {
-    struct agent_event pump = {.kind = AG_EV_PUMP, .room = ROOM_BYTES, .wall = world_wall(w)};
+    struct agent_event pump = {.kind = AG_EV_PUMP, .room = ROOM_BYTES, .wall = node_wall(w, n)};
     struct job *j;
 
     if (n->agent == NULL)
@@ -318,7 +326,7 @@ static void grow_later(struct world *w, struct node *n, struct node_run *r)
 
 static void on_spawned(struct world *w, struct node *n, struct node_run *r)
 {
-    struct agent_event ev = {.kind = AG_EV_SPAWNED, .run = r->run, .wall = world_wall(w)};
+    struct agent_event ev = {.kind = AG_EV_SPAWNED, .run = r->run, .wall = node_wall(w, n)};
     struct job *j;
     int64_t in_us = r->ends_us - w->now_us;
 
@@ -330,7 +338,7 @@ static void on_spawned(struct world *w, struct node *n, struct node_run *r)
 
 static void on_grew(struct world *w, struct node *n, struct node_run *r)
 {
-    struct agent_event ev = {.kind = AG_EV_GREW, .run = r->run, .wall = world_wall(w)};
+    struct agent_event ev = {.kind = AG_EV_GREW, .run = r->run, .wall = node_wall(w, n)};
 
     if (!r->alive)
         return;
@@ -346,7 +354,7 @@ static void on_grew(struct world *w, struct node *n, struct node_run *r)
 
 static void on_exit_job(struct world *w, struct node *n, struct node_run *r)
 {
-    struct agent_exit x = {.at = node_clock(w, n), .wall = world_wall(w)};
+    struct agent_exit x = {.at = node_clock(w, n), .wall = node_wall(w, n)};
     struct agent_event ev = {.kind = AG_EV_EXITED, .run = r->run, .exit = &x, .wall = x.wall};
 
     if (!r->alive || w->now_us < r->ends_us)
@@ -363,7 +371,7 @@ static void on_exit_job(struct world *w, struct node *n, struct node_run *r)
 
 static void on_synced(struct world *w, struct node *n, const struct job *j)
 {
-    struct agent_event ev = {.kind = AG_EV_SYNCED, .seq = j->arg, .wall = world_wall(w)};
+    struct agent_event ev = {.kind = AG_EV_SYNCED, .seq = j->arg, .wall = node_wall(w, n)};
     bool is_durable = n->agent_conn == 0 || (w->opts.faults & FAULT_MACHINE) == 0 ||
                       rng_chance(&w->rng, 1, 8); /* with a link only now and then */
     struct node_run *r;
@@ -380,17 +388,29 @@ static void on_synced(struct world *w, struct node *n, const struct job *j)
     node_agent_event(w, n, &ev);
 }
 
+void node_health(struct world *w, struct node *n)
+{
+    struct frame f = {.type = FRAME_HEALTH};
+    struct agent_event ev = {.kind = AG_EV_HEALTH, .wall = node_wall(w, n), .frame = &f};
+
+    f.health = (struct frame_health){.disk_path = SLICE("/work"),
+                                     .disk_free_bytes = n->is_disk_full ? 0 : n->disk_free_bytes,
+                                     .disk_total_bytes = n->disk_total_bytes};
+    node_agent_event(w, n, &ev);
+}
+
 void node_disk(struct world *w, struct node *n, bool is_full)
 {
-    struct agent_event ev = {.kind = is_full ? AG_EV_NO_DISK : AG_EV_DISK_OK, .wall = world_wall(w)};
+    struct agent_event ev = {.kind = is_full ? AG_EV_NO_DISK : AG_EV_DISK_OK, .wall = node_wall(w, n)};
 
     n->is_disk_full = is_full;
     node_agent_event(w, n, &ev);
+    node_health(w, n);
 }
 
 void node_job(struct world *w, struct node *n, const struct job *j)
 {
-    struct agent_event ev = {.run = j->run, .wall = world_wall(w)};
+    struct agent_event ev = {.run = j->run, .wall = node_wall(w, n)};
     struct node_run *r;
 
     if (j->kind == JOB_POWER_ON) {
@@ -442,6 +462,10 @@ void node_job(struct world *w, struct node *n, const struct job *j)
     case JOB_SYNCED:
         on_synced(w, n, j);
         break;
+    case JOB_HEALTH:
+        node_health(w, n);
+        agent_job(w, n, HEALTH_EVERY_US, JOB_HEALTH, 0);
+        break;
     default:
         CHECK(!"not a job of a machine");
         break;
@@ -472,7 +496,7 @@ static void agent_begin(struct world *w, struct node *n)
         back = (struct agent_restored){.run = r->run,
                                        .was_started = r->started,
                                        .finished = buf_slice(&r->finished),
-                                       .wall = world_wall(w)};
+                                       .wall = node_wall(w, n)};
         if (!r->started)
             back.spec = buf_slice(&r->spec);
         for (uint32_t i = 0; i < STREAM_COUNT; i++) {
@@ -482,13 +506,14 @@ static void agent_begin(struct world *w, struct node *n)
         node_agent_event(w, n, &ev);
     }
     n->lost_power = false;
+    agent_job(w, n, HEALTH_FIRST_US, JOB_HEALTH, 0);
     if (n->is_disk_full)
         node_disk(w, n, true);
 }
 
 void node_link_up(struct world *w, struct node *n)
 {
-    struct agent_event ev = {.kind = AG_EV_LINK_UP, .wall = world_wall(w)};
+    struct agent_event ev = {.kind = AG_EV_LINK_UP, .wall = node_wall(w, n)};
 
     if (n->agent == NULL)
         agent_begin(w, n);
@@ -558,6 +583,9 @@ static struct node *node_begin(struct world *w, const char *name, uint32_t slots
     n->is_up = true;
     n->gen = 1;
     agent_out_init(&n->out);
+    n->wall_offset_ms = (int64_t)n->index * 7321 - 20000;
+    n->disk_total_bytes = UINT64_C(20) << 30;
+    n->disk_free_bytes = n->disk_total_bytes / 2;
     n->clock_offset_us = 1000000 + (int64_t)n->index * 77777777;
     if (w->opts.faults & FAULT_DRIFT)
         n->clock_ppm = (int64_t)rng_below(&w->rng, 20001) - 10000;

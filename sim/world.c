@@ -412,6 +412,19 @@ static void on_finished(struct world *w, struct node *n, const struct frame_fini
     edge_settle(w, x);
 }
 
+static void on_health(struct world *w, struct node *n, const struct frame_health *f)
+{
+    struct disk_room disk = {"/work", f->disk_free_bytes, f->disk_total_bytes};
+    struct event ev = {.kind = EV_HEALTH};
+
+    checks_skew(w, n, f);
+    ev.health.server = n->server;
+    ev.health.link = n->link;
+    ev.health.disks = &disk;
+    ev.health.n_disks = 1;
+    (void)world_post(w, &ev);
+}
+
 static void on_frame(struct world *w, struct node *n, const struct frame *f)
 {
     struct event ev = {.kind = EV_RUN_STARTED};
@@ -453,6 +466,9 @@ static void on_frame(struct world *w, struct node *n, const struct frame *f)
         (void)world_post(w, &ev);
         break;
     }
+    case FRAME_HEALTH:
+        on_health(w, n, &f->health);
+        break;
     case FRAME_AGENT_LOG:
         break;
     default:
@@ -484,7 +500,7 @@ static void deliver(struct world *w, struct node *n, const struct job *j)
             on_frame(w, n, &f);
         } else {
             aev.frame = &f;
-            aev.wall = world_wall(w);
+            aev.wall = node_wall(w, n);
             node_agent_event(w, n, &aev);
         }
     }
@@ -586,6 +602,7 @@ static void release_goal(struct world *w, const struct goal *g)
         entries[i].lease_ms += w->opts.broken == BROKEN_LEASE_GRACE ? LEASE_EXTRA_MS : 0;
     }
     longer.entries = entries;
+    longer.at = world_wall(w);
     buf_init(&b, MIB(64));
     link_encode_goal(&longer, NULL, &b);
     frame_to_agent(w, n, &b);
@@ -812,6 +829,7 @@ static void job_do(struct world *w, struct job *j)
     case JOB_STEP:
     case JOB_PREPARED:
     case JOB_SYNCED:
+    case JOB_HEALTH:
     case JOB_POWER_ON:
     case JOB_DISK_OK:
         node_job(w, n, j);
@@ -831,7 +849,7 @@ void world_step(struct world *w)
     w->step++;
     for (uint32_t i = 0; i < w->n_nodes; i++) {
         if (node_deadline_us(w, &w->nodes[i]) <= at) {
-            atick.wall = world_wall(w);
+            atick.wall = node_wall(w, &w->nodes[i]);
             node_agent_event(w, &w->nodes[i], &atick);
             checks_step(w);
             return;

@@ -114,6 +114,9 @@ struct node {
     uint64_t n_agents;
     int64_t clock_offset_us;
     int64_t clock_ppm;
+    int64_t wall_offset_ms;
+    uint64_t disk_free_bytes; /* unless is_disk_full */
+    uint64_t disk_total_bytes;
     struct node_run *runs;
     uint64_t unsynced; /* newest record number written and not synced */
     bool sync_due;
@@ -153,6 +156,7 @@ enum job_kind {
     JOB_STEP,
     JOB_PREPARED,
     JOB_SYNCED,
+    JOB_HEALTH,
     JOB_POWER_ON,
     JOB_DISK_OK,
     JOB_BOOT,
@@ -305,6 +309,8 @@ void node_link_up(struct world *w, struct node *n); /* starts the agent when it 
 void node_agent_kill(struct world *w, struct node *n);
 void node_power_off(struct world *w, struct node *n, int64_t back_in_us);
 void node_disk(struct world *w, struct node *n, bool is_full);
+struct wall node_wall(const struct world *w, const struct node *n);
+void node_health(struct world *w, struct node *n); /* its agent says how it is */
 struct mono node_clock(const struct world *w, const struct node *n);
 int64_t node_deadline_us(const struct world *w, const struct node *n); /* in true time */
 void node_done(struct node *n);
@@ -335,6 +341,7 @@ uint64_t world_launch(struct world *w, struct event *ev); /* a ticket */
 
 /* checks.c */
 void checks_step(struct world *w);
+void checks_skew(struct world *w, const struct node *n, const struct frame_health *f);
 void checks_spawn(struct world *w, const struct node *n, const struct node_run *r);
 void checks_committed(struct world *w, const struct outbox *out);
 bool checks_at_rest(const struct world *w);

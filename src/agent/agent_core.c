@@ -372,6 +372,20 @@ static void no_disk_for_waiting(struct agent *a, struct mono now, struct wall wa
     }
 }
 
+/* The controller read its clock between the sending of that beat and now: in the middle, as far as anybody can tell. The quickest
+ * answer of a while tells best. */
+static void clock_look(struct agent *a, struct mono now, struct mono sent, uint64_t wall_ms)
+{
+    int64_t trip_ms = mono_ms_between(sent, now) + 1; /* clocks are read in whole ms */
+
+    if (a->clock_trip_ms >= 0 && a->clock_trip_ms <= trip_ms &&
+        mono_ms_between(a->clock_at, now) < AGENT_CLOCK_KEPT_MS)
+        return;
+    a->clock_at = now;
+    a->clock_trip_ms = trip_ms;
+    a->skew_ms = a->wall.ms - trip_ms / 2 - (int64_t)wall_ms;
+}
+
 static void on_goals(struct agent *a, struct mono now, const struct frame_goals *g, struct agent_out *out)
 {
     struct mono base = {0};
@@ -383,6 +397,8 @@ static void on_goals(struct agent *a, struct mono now, const struct frame_goals 
         return;
     }
     is_known = beat_sent_at(a, g->beat_seq, &base);
+    if (is_known && g->wall_ms > 0 && g->wall_ms < INT64_MAX && a->wall.ms > 0)
+        clock_look(a, now, base, g->wall_ms);
     a->goals_seq = g->seq;
     a->goals_count++;
     a->queue_head = a->queue_len = 0;
@@ -475,6 +491,7 @@ static void on_frame(struct agent *a, struct mono now, const struct frame *f, st
     case FRAME_STREAM:
     case FRAME_FINISHED:
     case FRAME_PREPARING:
+    case FRAME_HEALTH:
     case FRAME_CHAN_OPEN:
     case FRAME_AGENT_LOG:
         link_close(a, now, "a frame that only an agent may send", out);
@@ -505,6 +522,28 @@ static void on_link_up(struct agent *a, struct mono now, struct agent_out *out)
     a->link_count++;
     a->last_heard = now;
     send_hello(a, now, out);
+}
+
+static void on_health(const struct agent *a, const struct agent_event *ev, struct agent_out *out)
+{
+    const struct frame_health *h = &ev->frame->health;
+    struct wire_text *tools = arena_alloc(&out->arena, (h->n_tools + 1) * sizeof(*tools));
+    struct frame *f;
+
+    if (!a->is_up || !a->is_welcome)
+        return;
+    f = out_frame(out, FRAME_HEALTH);
+    f->health = *h;
+    f->health.disk_path = out_text(out, h->disk_path, 4096);
+    f->health.os = out_text(out, h->os, 256);
+    f->health.kernel = out_text(out, h->kernel, 256);
+    f->health.tools = tools;
+    for (uint32_t i = 0; i < h->n_tools; i++)
+        tools[i].s = out_text(out, h->tools[i].s, 256);
+    if (a->clock_trip_ms < 0)
+        return;
+    f->health.skew_ms = a->skew_ms;
+    f->health.skew_error_ms = (uint64_t)(a->clock_trip_ms + 1) / 2;
 }
 
 static void on_step(struct agent *a, const struct agent_event *ev, struct agent_out *out)
@@ -746,6 +785,7 @@ struct agent *agent_new(const struct agent_opts *opts, struct mono now)
     a->hash = xstrdup(opts->hash);
     a->hostname = xstrdup(opts->hostname);
     a->facts = xstrdup(opts->facts);
+    a->clock_trip_ms = -1;
     a->idle_exit_ms = opts->idle_exit_ms;
     a->link_lost_at = now;
     a->window_bytes = AGENT_STREAM_CHUNK_BYTES;
@@ -822,6 +862,9 @@ void agent_step(struct agent *a, struct mono now, const struct agent_event *ev, 
         a->is_disk_full = false;
         runs_start(a, now, out);
         break;
+    case AG_EV_HEALTH:
+        on_health(a, ev, out);
+        break;
     case AG_EV_LOST:
         on_lost(a, now, ev, out);
         break;
@@ -889,6 +932,11 @@ bool agent_run_state(const struct agent *a, uint64_t run, enum held_state *ret)
 bool agent_has_link(const struct agent *a)
 {
     return a->is_up;
+}
+
+uint32_t agent_link(const struct agent *a)
+{
+    return a->is_up && a->is_welcome ? a->link_count : 0;
 }
 
 bool agent_has_backlog(const struct agent *a)

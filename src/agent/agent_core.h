@@ -40,6 +40,8 @@
 #define AGENT_BEATS_KEPT 512u /* whose sending times are known: minutes, more than a lease is long */
 #define AGENT_STREAM_CHUNK_BYTES KIB(64)
 #define AGENT_NO_SLOT UINT32_MAX
+#define AGENT_CLOCK_KEPT_MS \
+    60000 /* a comparison of clocks is better than any later one that took longer, for so long */
 #define AGENT_PREPARING_TOLD_MS 200     /* a preparation that takes longer is told; most are over before */
 #define AGENT_WELCOME_TIMEOUT_MS 30000  /* a link that says nothing after HELLO is dropped */
 #define AGENT_SILENCE_TIMEOUT_MS 300000 /* one that says nothing for so long, too */
@@ -76,6 +78,7 @@ enum agent_event_kind {
     AG_EV_GREW,         /* run, stream, len: so much is spooled in all */
     AG_EV_NO_DISK,      /* run: its output can no longer be recorded; run 0: nothing can */
     AG_EV_DISK_OK,      /* there is room again */
+    AG_EV_HEALTH,       /* frame: a HEALTH but for what the core knows, the clock */
     AG_EV_LOST, /* run, stream, len, wall: bytes from len on, asked for by AG_ACT_STREAM, cannot be read back */
     AG_EV_EXITED,    /* run, exit: the process, its streams and all it left behind are gone */
     AG_EV_KEEPING,   /* run: its process and all that it left behind are gone, its artifacts are being sent */
@@ -202,6 +205,7 @@ bool agent_has_next(const struct agent *a);                                     
 uint32_t agent_run_count(const struct agent *a);                                 /* held, finished ones too */
 bool agent_run_state(const struct agent *a, uint64_t run, enum held_state *ret); /* false: not held */
 bool agent_has_link(const struct agent *a);
+uint32_t agent_link(const struct agent *a); /* number of the link that is open and welcomed; 0 none */
 bool agent_has_backlog(
     const struct agent *a); /* streams have bytes that window and link would let go: pump again */
 

@@ -139,7 +139,10 @@ struct agent {
     int64_t beat_ms;
     int64_t grace_ms;
     uint64_t window_bytes;
-    struct wall wall; /* the last one an event told */
+    struct wall wall;      /* the last one an event told */
+    struct mono clock_at;  /* when the two clocks were compared, which took... */
+    int64_t clock_trip_ms; /* ...so long; -1 never */
+    int64_t skew_ms;
 
     uint64_t beat_seq;
     struct mono beats[AGENT_BEATS_KEPT]; /* sending times, at seq % AGENT_BEATS_KEPT */

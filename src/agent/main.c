@@ -7,6 +7,7 @@
 #include "agent/agent_core.h"
 #include "agent/artifacts.h"
 #include "agent/container_tidy.h"
+#include "agent/health.h"
 #include "agent/inside.h"
 #include "agent/report_files.h"
 #include "agent/serve.h"
@@ -27,6 +28,7 @@ static const char usage[] =
     "wrata-agent reports START whole|cut GLOB...      a run's report files, for the agent\n"
     "wrata-agent artifacts DIR RUN START ...          what a run leaves to be kept, for the agent\n"
     "wrata-agent container VERB ...                   runs in containers, for the agent\n"
+    "wrata-agent tools                                the versions of what is installed, for the agent\n"
     "wrata-agent inside                               the first process of such a container\n"
     "wrata-agent version\n"
     "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
@@ -112,6 +114,8 @@ int main(int argc, char **argv)
         return report_files_main(argc - 2, argv + 2);
     if (strcmp(command, "container") == 0)
         return container_main(argc - 2, argv + 2);
+    if (strcmp(command, "tools") == 0)
+        return health_tools_main();
     if (strcmp(command, "inside") == 0)
         return inside_main();
     if (strcmp(command, "channel") == 0 && argc == 4)

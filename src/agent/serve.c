@@ -36,6 +36,7 @@
 #include "agent/containers.h"
 #include "agent/crc32.h"
 #include "agent/exec.h"
+#include "agent/health.h"
 #include "agent/launch.h"
 #include "agent/prepare.h"
 #include "agent/procs.h"
@@ -84,7 +85,7 @@ static bool is_known_pid(void *ctx, pid_t pid)
     const struct serve *s = ctx;
 
     return prepare_is_known_pid(s->prepare, pid) || ready_is_known_pid(s->ready, pid) ||
-           containers_is_known_pid(s->containers, pid);
+           containers_is_known_pid(s->containers, pid) || health_is_known_pid(s->health, pid);
 }
 
 /* What `prepare` asks for comes behind the code. */
@@ -375,7 +376,7 @@ static void reap(struct serve *s)
         /* A pid that nobody knows is an orphan that we adopted. */
         if (!exec_reaped(s->exec, now, pid, status, &ru) && !prepare_reaped(s->prepare, now, pid, status))
             (void)(ready_reaped(s->ready, now, pid, status) ||
-                   containers_reaped(s->containers, now, pid, status));
+                   containers_reaped(s->containers, now, pid, status) || health_reaped(s->health, pid));
         serve_step(s, now, NULL);
     }
 }
@@ -415,6 +416,14 @@ static size_t poll_fill(struct serve *s, struct mono now, struct pollfd *fds, si
     return n;
 }
 
+static void look_at_health(struct serve *s, struct mono now)
+{
+    struct frame f = {.type = FRAME_HEALTH};
+
+    if (health_look(s->health, now, agent_link(s->agent), &f.health))
+        serve_step(s, now, &(struct agent_event){.kind = AG_EV_HEALTH, .frame = &f});
+}
+
 static void tidy(struct serve *s, struct mono now)
 {
     double load[1];
@@ -432,6 +441,7 @@ static void tidy(struct serve *s, struct mono now)
     }
     s->disk_free = spool_disk_free(s->spool);
     s->load_percent = getloadavg(load, 1) == 1 ? (uint32_t)(load[0] * 100.0) : 0;
+    look_at_health(s, now);
     if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > (off_t)LOG_FILE_MAX_BYTES &&
         ftruncate(STDERR_FILENO, 0) != 0)
         LOG_WARN("log.cut", "errno=%d", errno);
@@ -703,6 +713,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
                                      .is_known_pid = is_known_pid,
                                      .leave = on_leave,
                                      .ctx = s});
+    s->health = health_new(&(struct health_opts){.dir = s->dir, .self = self});
     s->disk_free = spool_disk_free(s->spool);
     restore(s);
     LOG_INFO("agent.up", "version=%s incarnation=%" PRIx64 " facts=\"%s\"", WRATA_VERSION, incarnation,
@@ -718,6 +729,7 @@ static void serve_done(struct serve *s)
     prepare_free(s->prepare);
     ready_free(s->ready);
     containers_free(s->containers);
+    health_free(s->health);
     agent_free(s->agent);
     spool_close(s->spool);
     cgroup_close(s->cgroup);

@@ -129,7 +129,7 @@ static bool link_frames(struct serve *s, struct mono now, struct conn *c)
         }
         if (used == 0)
             break;
-        serve_step(s, now, &(struct agent_event){.kind = AG_EV_FRAME, .frame = &f});
+        serve_step(s, now, &(struct agent_event){.kind = AG_EV_FRAME, .wall = wall_now(), .frame = &f});
         if (f.type == FRAME_RUN_SPEC && f.run_spec.n_secrets > 0)
             has_secrets = true;
         if (has_secrets && c == s->link)

@@ -48,6 +48,7 @@ struct serve {
     struct ready *ready;
     struct containers *containers;
     struct cgroup *cgroup;
+    struct health *health;
     char dir[3072]; /* DIR/ID, absolute: also the process's own folder */
     int listen_fd;
     struct conn *conns[SERVE_CONNS_MAX];

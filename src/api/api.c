@@ -384,6 +384,7 @@ void api_unhold(struct api *a)
     if (--a->holds > 0)
         return;
     CHECK(a->is_closed);
+    healths_done(a);
     hub_free(a->hub);
     eta_clear(a);
     projects_clear(a);

@@ -149,6 +149,10 @@ void api_set_mail(struct api *a, void (*mail)(void *ctx, const struct api_mail *
 /* After the commit: answer the request that waits with this ticket; one that died is passed over. */
 void api_reply(struct api *a, const struct reply *r);
 
+/* How a server's machine is; copied. NULL: it is gone. */
+struct server_health;
+void api_health(struct api *a, struct server_id id, const struct server_health *h);
+
 /* A row of the audit log about what the server did by itself: "server.sick", "server qa-1", why. */
 void api_audit(struct api *a, const char *action, const char *object, const char *detail);
 

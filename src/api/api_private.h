@@ -137,7 +137,7 @@ const char *route_method_name(enum route_method m);
 
 /* Some members are known on the loop only (why a test waits, when a launch will be done, a login), while rows are
  * rendered on a reader thread: their places are kept and filled at the end. */
-enum gap_kind { GAP_WHY, GAP_ETA, GAP_LOGIN };
+enum gap_kind { GAP_WHY, GAP_ETA, GAP_LOGIN, GAP_HEALTH };
 
 struct render {
     struct buf out;
@@ -244,7 +244,8 @@ struct api {
     struct hub *hub;
     struct req *tickets;
     struct eta *etas;
-    struct auth *auth; /* auth.c */
+    struct health_entry *healths; /* server_health.c */
+    struct auth *auth;            /* auth.c */
     struct accounts *accounts;
     struct hasher *hasher;
     struct throttle *throttle;
@@ -255,6 +256,10 @@ struct api {
     bool is_stopping;
     bool is_closed;
 };
+
+/* ---- server_health.c; loop thread ---- */
+void health_render(struct api *a, struct json_out *j, struct server_id id); /* an object, or null */
+void healths_done(struct api *a);
 
 void api_hold(struct api *a);
 void api_unhold(struct api *a);

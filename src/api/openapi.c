@@ -50,7 +50,7 @@ struct shape {
         {"idle_ms", "int?"}, {"destroys_at", "time?"}, {"booked_by", "who?"}, {"booked_at", "time?"},       \
         {"maintenance", "bool"}, {"sick", "text?"}, {"sick_cause", "sick_cause?"}, {"sick_since", "time?"}, \
         {"removing", "bool"}, {"link", "link_state"}, {"reason", "text"}, {"since", "time?"},               \
-        {"agent", "text?"}, {"facts", "text?"},                                                             \
+        {"agent", "text?"}, {"facts", "text?"}, {"health", "health?"},                                      \
     {                                                                                                       \
         "running", "[running]"                                                                              \
     }
@@ -131,6 +131,13 @@ static const struct shape shapes[] = {
              {"modified_at", "time?"}, {"type", "text"}, {"inline", "bool"}, {"example", "int?"})},
     {"artifact_sums", "What all artifacts take.",
      MEMBERS({"runs", "int"}, {"files", "int"}, {"bytes", "int"})},
+    {"disk", "A disk that runs need.",
+     MEMBERS({"path", "text"}, {"free_bytes", "int"}, {"total_bytes", "int"})},
+    {"health", "How a server's machine is, as its agent said last.",
+     MEMBERS({"at", "time"}, {"skew_ms", "int?"}, {"skew_error_ms", "int?"}, {"disk", "disk?"},
+             {"tmp", "disk?"}, {"load", "number"}, {"cores", "int?"}, {"memory_available_bytes", "int?"},
+             {"memory_total_bytes", "int?"}, {"protocol", "int"}, {"os", "text"}, {"kernel", "text"},
+             {"tools", "[text]"})},
     {"running", "A run at work on a server, or being prepared there.",
      MEMBERS({"run", "int"}, {"path", "text"}, {"launch", "int"}, {"slot", "int?"}, {"state", "run_state"},
              {"reason", "text"}, {"started_at", "time?"})},

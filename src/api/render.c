@@ -57,6 +57,9 @@ static void fill_gap(struct api *a, const struct gap *g, struct buf *out)
         else
             jo_int(&j, eta);
         break;
+    case GAP_HEALTH:
+        health_render(a, &j, (struct server_id){g->id});
+        break;
     case GAP_LOGIN:
         user = accounts_user(a->accounts, (struct user_id){g->id});
         jo_text(&j, user == NULL ? "" : user->login);
@@ -347,6 +350,8 @@ void render_server(struct render *r, const struct server_row *row, const struct 
     jo_ktime(j, "since", row->link_since.ms != 0 ? row->link_since : row->created_at);
     jo_ktext_or_null(j, "agent", row->agent_version);
     jo_ktext_or_null(j, "facts", row->facts);
+    jo_key(j, "health");
+    add_gap(r, GAP_HEALTH, row->id.v);
     jo_karr(j, "running");
     for (uint32_t i = 0; i < busy->n; i++) {
         const struct busy_run *b = &busy->at[i];

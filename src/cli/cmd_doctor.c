@@ -21,6 +21,7 @@
 #include "cli/discover.h"
 #include "cli/doctor_private.h"
 #include "cli/doctor_probe.h"
+#include "cli/server_ops.h"
 #include "net/tls.h"
 
 #define DISK_WRONG_BYTES ((uint64_t)MIB(100))
@@ -29,6 +30,7 @@
 #define SSH_MS 15000
 #define PROGRAM_MS 5000
 #define CLOCK_SLACK_S 120
+#define SKEW_SLACK_MS 5000
 
 static const char *const level_names[] = {"ok", "warn", "wrong"};
 
@@ -352,6 +354,40 @@ static void check_database(struct doctor *d)
         say_artifacts(d, &look);
 }
 
+/* What its agent says: a clock that goes wrong, a disk that is nearly full; and whether it was taken out. */
+static void check_health(struct doctor *d, const json_t *row)
+{
+    static const char *const disks[] = {"disk", "tmp"};
+    const json_t *health = js_obj(row, "health");
+    const char *name = js_text(row, "name");
+    int64_t skew_ms = js_int(health, "skew_ms");
+    struct buf b;
+
+    if (d->n > FINDINGS_MAX / 2)
+        return;
+    if (js_text(row, "sick")[0] != '\0')
+        doctor_mend(doctor_find(d, "servers", LEVEL_WRONG, "%s is taken out: %s", name, js_text(row, "sick")),
+                    "wrata servers resume %s --data '%s'", name, d->cli->data);
+    if ((skew_ms < 0 ? -skew_ms : skew_ms) > js_int(health, "skew_error_ms") + SKEW_SLACK_MS) {
+        buf_init(&b, KIB(1));
+        server_clock_text(health, &b);
+        doctor_mend(doctor_find(d, "servers", LEVEL_WARN, "the clock of %s is %s", name, buf_str(&b)),
+                    "sudo timedatectl set-ntp true    # on %s", name);
+        buf_done(&b);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(disks); i++) {
+        const json_t *disk = js_obj(health, disks[i]);
+
+        if (!json_is_object(disk) || js_int(disk, "free_bytes") >= (int64_t)DISK_WARN_BYTES ||
+            js_int(disk, "free_bytes") >= js_int(disk, "total_bytes") / 10)
+            continue;
+        doctor_mend(doctor_find(d, "servers", LEVEL_WARN, "%s has %lld MiB free in %s", name,
+                                (long long)(js_int(disk, "free_bytes") / (int64_t)MIB(1)),
+                                js_text(disk, "path")),
+                    "df -h '%s'    # on %s", js_text(disk, "path"), name);
+    }
+}
+
 /* What the running server says of its machines. */
 static void check_links(struct doctor *d)
 {
@@ -371,6 +407,9 @@ static void check_links(struct doctor *d)
     {
         const char *name = js_text(row, "name");
 
+        check_health(d, row);
+        if (strcmp(js_text(row, "status"), "destroyed") == 0)
+            continue; /* switched off, as it should be */
         if (strcmp(js_text(row, "link"), "online") == 0)
             online++;
         else if (d->n < FINDINGS_MAX / 2)

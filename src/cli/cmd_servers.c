@@ -263,11 +263,19 @@ static int projects_remove(struct cli *cli)
 
 /* ---- which ---- */
 
-static const struct verb server_verbs[] = {
-    {"list", 0, 0, servers_list},    {"add", 1, 1, servers_add},        {"on", 1, -1, servers_on},
-    {"off", 1, -1, servers_off},     {"book", 1, -1, servers_book},     {"unbook", 0, -1, servers_unbook},
-    {"drain", 1, -1, servers_drain}, {"resume", 1, -1, servers_resume}, {"idle", 2, -1, servers_idle},
-    {"set", 2, -1, servers_set},     {"remove", 1, 1, servers_remove},  {NULL, 0, 0, NULL}};
+static const struct verb server_verbs[] = {{"list", 0, 0, servers_list},
+                                           {"show", 1, 1, servers_show},
+                                           {"add", 1, 1, servers_add},
+                                           {"on", 1, -1, servers_on},
+                                           {"off", 1, -1, servers_off},
+                                           {"book", 1, -1, servers_book},
+                                           {"unbook", 0, -1, servers_unbook},
+                                           {"drain", 1, -1, servers_drain},
+                                           {"resume", 1, -1, servers_resume},
+                                           {"idle", 2, -1, servers_idle},
+                                           {"set", 2, -1, servers_set},
+                                           {"remove", 1, 1, servers_remove},
+                                           {NULL, 0, 0, NULL}};
 
 static const struct verb project_verbs[] = {{"list", 0, 0, projects_list},
                                             {"add", 2, 2, projects_add},

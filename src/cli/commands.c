@@ -298,7 +298,7 @@ static const char *const retest_synopsis[] = {"LAUNCH [--all] [--fresh] [--no-fo
 static const char *const show_synopsis[] = {"LAUNCH [--all]"};
 static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
 static const char *const servers_synopsis[] = {
-    "[list]", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
+    "[list]", "show NAME", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
     "add NAME --fleet FLEET [--slots N]", "on NAME... [--size SIZE] [--wait]", "off NAME... [--force]", "book NAME...",
     "unbook [NAME...]", "drain NAME...", "resume NAME...", "idle DURATION|never|fleet NAME...",
     "set created|destroyed NAME... [--address HOST]", "remove NAME [--force] [--machine destroy|keep]",
@@ -406,7 +406,8 @@ const struct command commands[] = {
      "\n"
      "NAME may stand for many: 'web-{0..19}' are twenty, also to `add`. What is done is done to all of them, or to none. A"
      " server that you booked runs your files alone; `unbook` without a name gives all of yours back. `drain` lets a server"
-     " finish what it runs and gives it nothing more, until `resume`. `set` says by hand what a server really is, when wrata"
+     " finish what it runs and gives it nothing more, until `resume`; that also puts back one that was taken out because it does not"
+     " work. `show` says how its machine is: clock, disks, load, memory, tools. `set` says by hand what a server really is, when wrata"
      " has it wrong.\n"
      "\n"
      "    wrata servers add 'web-{0..19}' --fleet cloud\n"

@@ -12,6 +12,9 @@ int servers_drain(struct cli *cli);
 int servers_resume(struct cli *cli);
 int servers_idle(struct cli *cli);
 int servers_set(struct cli *cli);
+int servers_show(struct cli *cli); /* server_show.c */
+/* Append how its clock goes: "3.2 s behind that of wrata, give or take 8 ms". `health` as the API says it. */
+void server_clock_text(const json_t *health, struct buf *out);
 
 /* Print those of an answer {"servers":[...]}; with --wait, until none is being created: EXIT_INFRA when one is not
  * created then. */

@@ -401,6 +401,7 @@ void on_health(struct engine *e, const struct event *ev)
     const struct disk_room *low = NULL;
     bool has_room = false;
     bool is_tight = false;
+    bool was_low;
     uint32_t i;
 
     if (s == NULL || s->link == 0 || s->link != ev->health.link) {
@@ -414,11 +415,13 @@ void on_health(struct engine *e, const struct event *ev)
         has_room = has_room || ev->health.disks[i].total_bytes > 0;
     }
     has_room = has_room && !is_tight;
+    was_low = s->is_disk_low;
     if (low != NULL)
         s->is_disk_low = true;
     else if (has_room)
         s->is_disk_low = false;
-    if (low != NULL && server_is_usable(s))
+    if (low != NULL && server_is_usable(s) &&
+        (!was_low || has_stand_in(e, s))) /* the last one is told once */
         (void)take_out(e, s, SICK_DISK,
                        arena_printf(&e->out->arena, "its disk is full: %s of %s are free in %s",
                                     size_text(e, low->free_bytes), size_text(e, low->total_bytes),

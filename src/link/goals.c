@@ -152,6 +152,7 @@ void link_encode_goal(const struct goal *g, const struct link_opener *opener, st
         .beat_seq = g->beat_seq,
         .goals = arena_alloc(&a, (g->n_entries + 1) * sizeof(*f.goals.goals)),
         .n_goals = g->n_entries,
+        .wall_ms = (uint64_t)g->at.ms,
     };
     for (uint32_t i = 0; i < g->n_entries; i++) {
         const struct goal_entry *e = &g->entries[i];

@@ -25,6 +25,7 @@ struct link_ops {
     void (*down)(void *ctx, struct server_id server, uint64_t link, const char *reason);
     void (*beat)(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat);
     void (*started)(void *ctx, struct server_id server, uint64_t link, const struct frame_started *started);
+    void (*health)(void *ctx, struct server_id server, uint64_t link, const struct frame_health *f);
     void (*preparing)(void *ctx, struct server_id server, uint64_t link, const struct frame_preparing *f);
     void (*stream)(void *ctx, struct server_id server, uint64_t link, const struct frame_stream *stream);
     void (*finished)(void *ctx, struct server_id server, uint64_t link,

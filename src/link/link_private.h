@@ -90,7 +90,9 @@ struct link {
     struct git_chan *chans;
     struct artifact_chan *artifact_chans;
     struct refusal *refused; /* to be told at the next turn */
-    char *doomed;            /* to be ended with this reason at the next turn; NULL: well */
+    struct mono health_from; /* since then this many HEALTH frames came: bounded */
+    uint32_t n_health;
+    char *doomed; /* to be ended with this reason at the next turn; NULL: well */
 };
 
 /* A run that this link did not get. */

@@ -441,6 +441,7 @@ void link_goal(struct links *ls, const struct goal *g)
     struct link *l = link_find(ls, g->server);
     struct link_opener opener = {
         .open_secret = ls->open_secret, .ctx = ls->ctx, .refused = link_refuse, .refused_ctx = l};
+    struct goal stamped = *g;
 
     if (l == NULL || l->phase != PHASE_OPEN || l->number != g->link || l->doomed != NULL)
         return;
@@ -454,7 +455,8 @@ void link_goal(struct links *ls, const struct goal *g)
         return;
     }
     opener.protocol = l->protocol;
-    link_encode_goal(g, &opener, &l->out);
+    stamped.at = wall_now();
+    link_encode_goal(&stamped, &opener, &l->out);
     link_is_dirty(l);
 }
 

@@ -17,6 +17,8 @@
 #define PROTOCOL_MIN 1u /* the oldest agent we still speak with */
 #define HELD_MAX 4096u
 #define HELD_LIST_BYTES ((size_t)HELD_MAX * 72) /* twice the size of its parts today */
+#define HEALTH_WINDOW_MS 10000
+#define HEALTH_WINDOW_MAX 20u /* frames of this kind in a window: an agent sends one each 2 s at most */
 #define OFFSET_MAX \
     (UINT64_C(1) << 60) /* no stream is an exabyte: what comes above is an overflow in the making */
 
@@ -24,6 +26,7 @@ static void on_hello(struct link *l, const struct frame *f);
 static void on_beat(struct link *l, const struct frame *f);
 static void on_started(struct link *l, const struct frame *f);
 static void on_preparing(struct link *l, const struct frame *f);
+static void on_health(struct link *l, const struct frame *f);
 static void on_stream(struct link *l, const struct frame *f);
 static void on_finished(struct link *l, const struct frame *f);
 static void on_agent_log(struct link *l, const struct frame *f);
@@ -41,6 +44,7 @@ static const struct rule {
     {{FRAME_BEAT, IN_OPEN | IN_LEAVING, KIB(4) + HELD_LIST_BYTES}, on_beat},
     {{FRAME_STARTED, IN_OPEN | IN_LEAVING, KIB(4)}, on_started},
     {{FRAME_PREPARING, IN_OPEN | IN_LEAVING, KIB(4)}, on_preparing},
+    {{FRAME_HEALTH, IN_OPEN | IN_LEAVING, KIB(16)}, on_health},
     {{FRAME_STREAM, IN_OPEN | IN_LEAVING, KIB(68)}, on_stream},
     {{FRAME_FINISHED, IN_OPEN | IN_LEAVING, KIB(8)}, on_finished},
     {{FRAME_AGENT_LOG, IN_OPEN | IN_LEAVING, KIB(8)}, on_agent_log},
@@ -149,6 +153,20 @@ static void on_beat(struct link *l, const struct frame *f)
 static void on_preparing(struct link *l, const struct frame *f)
 {
     l->ls->ops.preparing(l->ls->ctx, l->server, l->number, &f->preparing);
+}
+
+/* More often than agents do it nobody needs it: what is over is dropped. */
+static void on_health(struct link *l, const struct frame *f)
+{
+    struct mono now = mono_now();
+
+    if (l->n_health == 0 || mono_ms_between(l->health_from, now) >= HEALTH_WINDOW_MS) {
+        l->health_from = now;
+        l->n_health = 0;
+    }
+    if (++l->n_health > HEALTH_WINDOW_MAX)
+        return;
+    l->ls->ops.health(l->ls->ctx, l->server, l->number, &f->health);
 }
 
 static void on_started(struct link *l, const struct frame *f)

@@ -45,6 +45,7 @@ struct goal {
     uint64_t link; /* which link of this server (event EV_LINK_UP); another one drops it */
     uint64_t seq;
     uint64_t beat_seq;
+    struct wall at; /* when it is sent: whoever sends it says so */
     const struct goal_entry *entries;
     uint32_t n_entries;
 };

@@ -126,6 +126,8 @@ static void release_note(struct server *s, const struct note *n)
         release_trace(n->trace);
         return;
     }
+    if (n->kind == NOTE_SERVER_GONE)
+        healths_gone(s, n->server.id);
     if (n->kind == NOTE_SERVER_SICK)
         release_sick(s, &n->server);
     api_note(s->api, n);
@@ -532,6 +534,7 @@ void server_close(struct server *s)
     schedules_free(s);
     listen_close(s);
     streams_free(s->streams);
+    healths_free(s);
     sealer_free(s->sealer);
     engine_free(s->engine);
     credentials_done(&s->credentials);

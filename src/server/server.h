@@ -71,6 +71,7 @@ struct server {
     struct streams *streams;
     struct api *api;
     struct mails *mails;
+    struct healths *healths;        /* health.c */
     struct keeper *keeper;          /* of artifacts */
     struct schedules *schedules;    /* NULL: a private server */
     struct clouds *clouds;          /* NULL: closed */
@@ -158,6 +159,13 @@ void schedules_free(struct server *s); /* after the projects, before the loop's 
 
 /* ---- translate.c: frames of agents -> events ---- */
 extern const struct link_ops server_link_ops; /* ctx: struct server */
+
+/* ---- health.c: how machines are ---- */
+void healths_begin(struct server *s, struct server_id id,
+                   uint32_t protocol); /* a new link: nothing is known */
+void healths_frame(struct server *s, struct server_id id, uint64_t link, const struct frame_health *f);
+void healths_gone(struct server *s, struct server_id id);
+void healths_free(struct server *s);
 
 /* ---- streams.c: logs and results of living runs, between the links, the store and the watchers ---- */
 OWNED struct streams *streams_new(struct server *s);

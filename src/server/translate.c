@@ -41,6 +41,7 @@ static void on_up(void *ctx, struct server_id server, uint64_t link, const struc
     char facts[1024];
 
     streams_hello(s->streams, server, hello);
+    healths_begin(s, server, hello->protocol);
     server_post(s,
                 &(struct event){.kind = EV_LINK_UP,
                                 .link_up = {.server = server,
@@ -70,6 +71,11 @@ static void on_beat(void *ctx, struct server_id server, uint64_t link, const str
                                               .goals_seq = beat->goals_seq,
                                               .held = held_runs(beat->held, beat->n_held),
                                               .n_held = beat->n_held}});
+}
+
+static void on_health(void *ctx, struct server_id server, uint64_t link, const struct frame_health *f)
+{
+    healths_frame(ctx, server, link, f);
 }
 
 static void on_started(void *ctx, struct server_id server, uint64_t link, const struct frame_started *f)
@@ -111,6 +117,7 @@ const struct link_ops server_link_ops = {
     .beat = on_beat,
     .started = on_started,
     .preparing = on_preparing,
+    .health = on_health,
     .stream = on_stream,
     .finished = on_finished,
     .artifacts_begin = keeper_begin,

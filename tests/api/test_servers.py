@@ -171,7 +171,7 @@ class ServersTest(wrata.Case):
         gate = os.path.join(self.folder, "gate")
         project = self.project({"a.sh": "while [ ! -e %s ]; do sleep 0.1; done\n" % gate, "b.sh": "true\n"})
         launch = self.server.launch(project, ["a.sh", "b.sh"], order="as-given")
-        wait_for("a run", lambda: self.server.server("here")["running"])
+        wait_for("a run that has begun", lambda: [r for r in self.server.server("here")["running"] if r["state"] == "running"])
         self.assertTrue(self.op("drain", [here])[0]["maintenance"])
         open(gate, "w").close()
         wait_for("its end", lambda: not self.server.server("here")["running"])

@@ -302,15 +302,12 @@ static void cmd_show_server(struct story *s, const char *name)
 
 static void cmd_room(struct story *s, char **word)
 {
-    const struct node *n = node_behind(s, word[1]);
-    struct disk_room disk = {"/work", strtoull(word[2], NULL, 10) << 20, strtoull(word[3], NULL, 10) << 20};
-    struct event ev = {.kind = EV_HEALTH};
+    struct node *n = node_behind(s, word[1]);
 
-    ev.health.server = n->server;
-    ev.health.link = n->link;
-    ev.health.disks = &disk;
-    ev.health.n_disks = 1;
-    post(s, &ev);
+    n->disk_free_bytes = strtoull(word[2], NULL, 10) << 20;
+    n->disk_total_bytes = strtoull(word[3], NULL, 10) << 20;
+    node_health(&s->w, n);
+    advance(s, 2000);
 }
 
 static void cmd_stop(struct story *s, char **word)

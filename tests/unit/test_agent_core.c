@@ -378,6 +378,49 @@ STORY(test_agent__tries_again_when_the_link_broke_the_fetch)
     assert_true(told(w, "prepare slot 0 for 1"));
 }
 
+static void clock_in(struct world *w, int64_t trip_ms, int64_t here_ms, uint64_t there_ms)
+{
+    struct frame f = {.type = FRAME_GOALS};
+
+    event(w, &(struct agent_event){.kind = AG_EV_LINK_UP}); /* HELLO leaves now */
+    welcome(w, 1);
+    w->now = mono_add_ms(w->now, trip_ms);
+    f.goals.seq = ++w->goals_seq;
+    f.goals.wall_ms = there_ms;
+    event(w, &(struct agent_event){.kind = AG_EV_FRAME, .wall = {here_ms}, .frame = &f});
+}
+
+/* The controller's clock was read at some moment of the round trip, so the difference is known to half of it; the quickest answer
+ * is kept, for a while. */
+STORY(test_agent__says_how_wrong_its_clock_may_be)
+{
+    struct wire_text tool = {slice_of("git 2.39.5")};
+    struct frame f = {.type = FRAME_HEALTH, .health = {.disk_free_bytes = 7, .tools = &tool, .n_tools = 1}};
+    struct agent_event ev = {.kind = AG_EV_HEALTH, .frame = &f};
+
+    event(w, &ev);
+    assert_false(told(w, "send HEALTH")); /* nobody is there */
+    link_up(w, 1);
+    event(w, &ev);
+    assert_true(told(w, "send HEALTH skew 0 error 0 disk 7 git 2.39.5")); /* not known yet */
+    clock_in(w, 39, 9020, 5000);
+    event(w, &ev);
+    assert_true(told(w, "send HEALTH skew 4000 error 20 disk 7"));
+    clock_in(w, 399, 19999, 15000);
+    event(w, &ev);
+    assert_false(told(w, "skew 4799"));
+    clock_in(w, 9, 20000, 16000);
+    event(w, &ev);
+    assert_true(told(w, "send HEALTH skew 3995 error 5 disk 7"));
+    advance(w, AGENT_CLOCK_KEPT_MS);
+    clock_in(w, 399, 90000, 86000); /* clocks drift: what was true a minute ago is not taken for ever */
+    event(w, &ev);
+    assert_true(told(w, "send HEALTH skew 3800 error 200 disk 7"));
+    assert_int_not_equal(agent_link(w->agent), 0);
+    event(w, &(struct agent_event){.kind = AG_EV_LINK_DOWN});
+    assert_int_equal(agent_link(w->agent), 0);
+}
+
 STORY(test_agent__tells_what_it_prepares_when_that_takes_long)
 {
     link_up(w, 1);
@@ -772,6 +815,7 @@ int main(void)
         cmocka_unit_test(test_agent__tells_when_the_code_cannot_come),
         cmocka_unit_test(test_agent__tries_again_when_the_link_broke_the_fetch),
         cmocka_unit_test(test_agent__tells_what_it_prepares_when_that_takes_long),
+        cmocka_unit_test(test_agent__says_how_wrong_its_clock_may_be),
         cmocka_unit_test(test_agent__drops_a_run_whose_slot_is_preparing),
         cmocka_unit_test(test_agent__stops_and_drops_between_spawn_and_its_answer),
         cmocka_unit_test(test_agent__gives_up_a_slow_start_that_is_stopped_or_whose_lease_ends),

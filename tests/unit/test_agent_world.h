@@ -87,6 +87,12 @@ static void note_frame(struct world *w, const struct frame *f)
         note(w, "send PREPARING %" PRIu64 " slot %u %.*s", f->preparing.run, f->preparing.slot,
              (int)f->preparing.step.len, f->preparing.step.ptr);
         break;
+    case FRAME_HEALTH:
+        note(w, "send HEALTH skew %" PRId64 " error %" PRIu64 " disk %" PRIu64 "%s%.*s", f->health.skew_ms,
+             f->health.skew_error_ms, f->health.disk_free_bytes, f->health.n_tools > 0 ? " " : "",
+             f->health.n_tools > 0 ? (int)f->health.tools[0].s.len : 0,
+             f->health.n_tools > 0 ? f->health.tools[0].s.ptr : "");
+        break;
     default:
         note(w, "send %s", frame_name((uint32_t)f->type));
     }

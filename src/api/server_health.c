@@ -1,0 +1,112 @@
+/* server_health.c - the `health` of a server: what its agent said last, from memory. Watchers of servers see it move, but not
+ * more often than each SHOWN_EVERY_MS per server. */
+#include <stdlib.h>
+
+#include "api/api_private.h"
+#include "api/live/hub.h"
+#include "model/health.h"
+
+#define SHOWN_EVERY_MS 10000
+
+struct health_entry {
+    uint64_t server;
+    struct server_health h;
+    struct mono shown_at;
+    UT_hash_handle hh;
+};
+
+void api_health(struct api *a, struct server_id id, const struct server_health *h)
+{
+    struct mono now = mono_now();
+    struct health_entry *x;
+
+    if (a->is_closed)
+        return;
+    HASH_FIND(hh, a->healths, &id.v, sizeof(id.v), x);
+    if (h == NULL) {
+        if (x == NULL)
+            return;
+        HASH_DEL(a->healths, x);
+        free(x);
+        return;
+    }
+    if (x == NULL) {
+        x = xcalloc(1, sizeof(*x));
+        x->server = id.v;
+        HASH_ADD(hh, a->healths, server, sizeof(x->server), x);
+    }
+    if ((x->h.at.ms == 0) != (h->at.ms == 0) || x->h.n_tools != h->n_tools ||
+        mono_ms_between(x->shown_at, now) >= SHOWN_EVERY_MS) {
+        x->shown_at = now;
+        hub_note(a->hub, &(struct note){.kind = NOTE_SERVER, .server = {.id = id}});
+    }
+    x->h = *h;
+}
+
+void healths_done(struct api *a)
+{
+    struct health_entry *x;
+    struct health_entry *next;
+
+    HASH_ITER(hh, a->healths, x, next) {
+        HASH_DEL(a->healths, x);
+        free(x);
+    }
+}
+
+static void render_disk(struct json_out *j, const char *key, const char *path, uint64_t free_bytes,
+                        uint64_t total_bytes)
+{
+    jo_key(j, key);
+    if (total_bytes == 0) {
+        jo_null(j);
+        return;
+    }
+    jo_obj(j);
+    jo_ktext(j, "path", path);
+    jo_kuint(j, "free_bytes", free_bytes);
+    jo_kuint(j, "total_bytes", total_bytes);
+    jo_obj_end(j);
+}
+
+static void uint_or_null(struct json_out *j, const char *key, bool is_known, uint64_t v)
+{
+    if (is_known)
+        jo_kuint(j, key, v);
+    else
+        jo_knull(j, key);
+}
+
+void health_render(struct api *a, struct json_out *j, struct server_id id)
+{
+    const struct server_health *h;
+    const struct health_entry *x;
+
+    HASH_FIND(hh, a->healths, &id.v, sizeof(id.v), x);
+    if (x == NULL || x->h.at.ms == 0) {
+        jo_null(j);
+        return;
+    }
+    h = &x->h;
+    jo_obj(j);
+    jo_ktime(j, "at", h->at);
+    if (h->skew_error_ms > 0)
+        jo_kint(j, "skew_ms", h->skew_ms);
+    else
+        jo_knull(j, "skew_ms");
+    uint_or_null(j, "skew_error_ms", h->skew_error_ms > 0, h->skew_error_ms);
+    render_disk(j, "disk", h->disk_path, h->disk_free_bytes, h->disk_total_bytes);
+    render_disk(j, "tmp", "/tmp", h->tmp_free_bytes, h->tmp_total_bytes);
+    jo_kdouble(j, "load", h->load_percent / 100.0);
+    uint_or_null(j, "cores", h->cores > 0, h->cores);
+    uint_or_null(j, "memory_available_bytes", h->memory_total_bytes > 0, h->memory_available_bytes);
+    uint_or_null(j, "memory_total_bytes", h->memory_total_bytes > 0, h->memory_total_bytes);
+    jo_kuint(j, "protocol", h->protocol);
+    jo_ktext(j, "os", h->os);
+    jo_ktext(j, "kernel", h->kernel);
+    jo_karr(j, "tools");
+    for (uint32_t i = 0; i < h->n_tools; i++)
+        jo_text(j, h->tools[i]);
+    jo_arr_end(j);
+    jo_obj_end(j);
+}
