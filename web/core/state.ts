@@ -1,4 +1,4 @@
-import type { ExampleCounts, Launch, Outcome, Run, Server, Test, TestCounts } from './types';
+import type { ExampleCounts, Health, Launch, Outcome, Run, Server, Test, TestCounts } from './types';
 
 /** A state as it is shown: the shape carries it, the word names it, the tone only repeats it. */
 export interface Face { shape: string; word: string; tone: Tone }
@@ -57,11 +57,23 @@ export function runFace(r: Pick<Run, 'state' | 'outcome'>): Face {
   if (r.state === 'lost') return face('lost', 'lost', 'fail');
   return RUNNING;
 }
-export function serverFace(s: Pick<Server, 'link' | 'running'>): Face {
+export function serverFace(s: Pick<Server, 'link' | 'running' | 'sick' | 'maintenance'>): Face {
+  if (s.sick) return face('lost', 'taken out', 'fail');
   if (s.link === 'lost') return face('lost', 'lost', 'fail');
   if (s.link === 'offline') return face('offline', 'offline', 'off');
   if (s.link === 'connecting') return face('preparing', 'connecting', 'boot');
+  if (s.maintenance) return face('idle', 'maintenance', 'off');
   return s.running.length ? RUNNING : face('idle', 'idle', 'off');
+}
+const LOW_BYTES = 1024 ** 3, SKEW_MS = 5000;
+/** What of its machine somebody should look at; empty when nothing is. */
+export function healthNotes(h: Health | null | undefined): string[] {
+  const notes: string[] = [];
+  for (const d of h ? [h.disk, h.tmp] : [])
+    if (d && d.free_bytes < LOW_BYTES && d.free_bytes < d.total_bytes / 10) notes.push(`${Math.floor(d.free_bytes / 1024 ** 2)} MiB free in ${d.path}`);
+  if (h && h.skew_ms !== null && Math.abs(h.skew_ms) > SKEW_MS + (h.skew_error_ms ?? 0))
+    notes.push(`its clock is ${(Math.abs(h.skew_ms) / 1000).toFixed(1)} s ${h.skew_ms < 0 ? 'behind' : 'ahead'}`);
+  return notes;
 }
 export function exampleFace(status: string): Face {
   if (status === 'pending') return face('pending', 'pending', 'pend');

@@ -52,7 +52,14 @@ export interface Slot {
 export interface Server {
   id: number; name: string; fleet: 'local' | 'ssh'; address: string; port: number; user: string; slots: number;
   status: string; link: LinkWord; reason: string; since: Time; agent: string | null; facts: string | null; running: Slot[];
+  /** Why it was taken out; null: it is well. */
+  sick?: string | null; sick_since?: Time | null; maintenance?: boolean;
+  /** When its machine is destroyed, unless something happens before. */
+  destroys_at?: Time | null; health?: Health | null;
 }
+export interface Disk { path: string; free_bytes: number; total_bytes: number }
+/** How a server's machine is, as its agent said last. */
+export interface Health { at: Time; skew_ms: number | null; skew_error_ms: number | null; disk: Disk | null; tmp: Disk | null; load: number }
 export interface Status {
   version: string; instance: string; started_at: Time; data: string;
   servers: { total: number; online: number; slots: number; busy: number };

@@ -83,6 +83,12 @@ test('every state has its own shape and every word its face', () => {
   assert.equal(new Set(Object.values(state.SHAPES)).size, Object.keys(state.SHAPES).length);
   for (const o of ['passed', 'failed', 'error', 'no_tests', 'timed_out', 'stopped', 'infrastructure']) assert.ok(state.outcomeFace(o).shape);
   assert.equal(state.serverFace({ link: 'online', running: [] }).word, 'idle');
+  assert.equal(state.serverFace({ link: 'online', running: [], maintenance: true }).word, 'maintenance');
+  assert.equal(state.serverFace({ link: 'online', running: [], sick: 'its disk is full' }).word, 'taken out');
+  const disk = (free) => ({ path: '/w', free_bytes: free * 2 ** 20, total_bytes: 20 * 2 ** 30 });
+  assert.deepEqual(state.healthNotes(null), []);
+  assert.deepEqual(state.healthNotes({ disk: disk(9000), tmp: null, skew_ms: 4000, skew_error_ms: 3 }), []);
+  assert.deepEqual(state.healthNotes({ disk: disk(300), tmp: disk(9000), skew_ms: -6500, skew_error_ms: 20 }), ['300 MiB free in /w', 'its clock is 6.5 s behind']);
   assert.equal(state.outcomeFace('something new').word, 'something new');
 });
 test('a failure is never thinner than four pixels in a bar', () => {

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { base, dur, eta, num, plural, visible } from '../../core/fmt';
 import { parseFilter, matches } from '../../core/filter';
-import { bad, byName, doneExamples, ended, launchFace, live, serverFace, sum } from '../../core/state';
+import { bad, byName, doneExamples, ended, healthNotes, launchFace, live, serverFace, sum } from '../../core/state';
 import type { Launch, Server } from '../../core/types';
 import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar } from '../parts/basics';
 import { lazy } from '../parts/lazy';
@@ -31,8 +31,10 @@ const Tile = memo(({ s }: { s: Server }) => {
           {r.examples && <span class="sr">{`${r.examples.passed} passed, ${r.examples.failed} failed of ${r.examples.discovered}`}</span>}
         </a>
       ))}
+      {s.sick && <p class="why t-fail">{visible(s.sick)}{s.sick_since ? <>, <Ago at={s.sick_since} /></> : null}{s.destroys_at ? <>; it goes at <time dateTime={s.destroys_at}>{s.destroys_at.slice(11, 16)} UTC</time></> : null}</p>}
+      {healthNotes(s.health).map((n) => <p class="why" key={n}>{visible(n)}</p>)}
       {s.link !== 'online' && <p class="why">{visible(s.reason || (s.link === 'connecting' ? 'Waiting for its agent' : 'Not connected'))}, <Ago at={s.since} /></p>}
-      {s.link === 'online' && !s.running.length && <p class="why">{free > 1 ? `${free} slots free` : 'Free'}, <Ago at={s.since} /></p>}
+      {s.link === 'online' && !s.running.length && !s.sick && <p class="why">{free > 1 ? `${free} slots free` : 'Free'}, <Ago at={s.since} /></p>}
     </li>
   );
 });
