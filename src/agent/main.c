@@ -9,6 +9,7 @@
 #include "agent/container_tidy.h"
 #include "agent/health.h"
 #include "agent/inside.h"
+#include "agent/lfs.h"
 #include "agent/report_files.h"
 #include "agent/serve.h"
 #include "agent/sha256.h"
@@ -29,6 +30,7 @@ static const char usage[] =
     "wrata-agent artifacts DIR RUN START ...          what a run leaves to be kept, for the agent\n"
     "wrata-agent container VERB ...                   runs in containers, for the agent\n"
     "wrata-agent tools                                the versions of what is installed, for the agent\n"
+    "wrata-agent lfs DIR/ID PROJECT                   git's filter for files of Git LFS\n"
     "wrata-agent inside                               the first process of such a container\n"
     "wrata-agent version\n"
     "DIR is ~/.wrata unless given. --idle-exit-s N: end after so long without a link and without runs.\n"
@@ -116,6 +118,8 @@ int main(int argc, char **argv)
         return container_main(argc - 2, argv + 2);
     if (strcmp(command, "tools") == 0)
         return health_tools_main();
+    if (strcmp(command, "lfs") == 0)
+        return lfs_main(argc - 2, argv + 2);
     if (strcmp(command, "inside") == 0)
         return inside_main();
     if (strcmp(command, "channel") == 0 && argc == 4)

@@ -1,6 +1,7 @@
 /* prepare.c - see prepare.h. A job is a list of steps, one child process each:
  *
  *     init                   make the cache                      (skipped when it is there)   | one job at a
+ *     lfs                    git's filter for Git LFS            (once, when a launch has such)
  *     look                   are the commits in the cache?                                    | time for each
  *     fetch                  bring them                          (only when one is not)       | project
  *     remove, prune, tree    a work tree for the slot            (skipped when it is there)   |
@@ -25,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/lfs.h"
 #include "agent/worktrees.h"
 
 struct prepare *prepare_new(const struct prepare_opts *opts)
@@ -162,7 +164,7 @@ static void next_for_cache(struct prepare *p, uint64_t project, struct mono now)
     worktrees_mend(arena_printf(&p->arena, "cache/p%" PRIu64 ".git", project));
     job_go(p, oldest, now,
            oldest->waiting != STEP_NEW ? oldest->waiting
-           : has_cache(project)        ? STEP_LOOK
+           : has_cache(project)        ? STEP_LFS
                                        : STEP_INIT);
 }
 
@@ -266,6 +268,8 @@ static enum step step_after(struct prepare *p, struct job *j)
 {
     switch (j->step) {
     case STEP_INIT:
+        return STEP_LFS;
+    case STEP_LFS:
         return STEP_LOOK;
     case STEP_FETCH:
         return has_tree(p, j) ? after_tree(p, j) : STEP_REMOVE;
@@ -329,7 +333,9 @@ static void job_next(struct prepare *p, struct job *j, struct mono now, bool ok)
 {
     arena_reset(&p->arena);
     if (j->is_late) {
-        job_fail(p, j, now, "bringing the code took longer than 10 minutes");
+        job_fail(p, j, now,
+                 j->lfs[0] != '\0' ? "bringing the code and its files of Git LFS took longer than an hour"
+                                   : "bringing the code took longer than 10 minutes");
     } else if (j->step == STEP_EMPTY) {
         if (ok && mkdir(prepare_folder(p, j->slot, 0), 0755) == 0)
             job_go(p, j, now, STEP_DONE);
@@ -360,7 +366,7 @@ static bool is_commit(struct slice s)
 }
 
 /* Lines that cannot be read are a fault of the preparation, which begins with them (ready.c). */
-static void take_submodules(struct job *j, const struct frame_run_spec *spec)
+static void take_setup(struct job *j, const struct frame_run_spec *spec)
 {
     struct slice *lines = arena_alloc(&j->arena, ((size_t)spec->n_setup + 1) * sizeof(*lines));
     struct setup setup;
@@ -369,6 +375,7 @@ static void take_submodules(struct job *j, const struct frame_run_spec *spec)
         lines[i] = spec->setup[i].s;
     if (setup_read(lines, spec->n_setup, &j->arena, &setup, NULL) != ERR_OK)
         return;
+    j->lfs = arena_strndup(&j->arena, setup.lfs.ptr, setup.lfs.len);
     j->subs = arena_alloc(&j->arena, ((size_t)setup.n_submodules + 1) * sizeof(*j->subs));
     for (uint32_t i = 0; i < setup.n_submodules; i++) {
         const struct setup_submodule *m = &setup.submodules[i];
@@ -388,6 +395,7 @@ void prepare_start(struct prepare *p, struct mono now, uint32_t slot, const stru
     j->project = project;
     j->fd = -1;
     arena_init(&j->arena);
+    j->lfs = "";
     j->deadline = mono_add_ms(now, PREPARE_TIME_LIMIT_MS);
     j->next = p->jobs;
     p->jobs = j;
@@ -405,7 +413,9 @@ void prepare_start(struct prepare *p, struct mono now, uint32_t slot, const stru
         job_fail(p, j, now, "the commit is not a full commit id");
         return;
     }
-    take_submodules(j, spec);
+    take_setup(j, spec);
+    if (j->lfs[0] != '\0')
+        j->deadline = mono_add_ms(now, PREPARE_LFS_TIME_LIMIT_MS);
     memcpy(j->commit, spec->commit.ptr, spec->commit.len);
     next_for_cache(p, project, now);
 }
@@ -458,7 +468,7 @@ static void trees_bound(struct prepare *p, uint32_t slot)
 
 /* ---- old commits ---- */
 
-/* What was fetched long ago goes from the cache: names beyond the newest CACHE_REFS, and, when git thinks that it is worth
+/* What was fetched long ago goes from the cache: files of Git LFS that no checkout wrote for two weeks; names beyond the newest CACHE_REFS, and, when git thinks that it is worth
  * it, what only they held. A tree's own commit stays, and so does what is younger than two weeks; so this may run beside
  * jobs. A commit that is wanted again is fetched again. */
 static void cache_tidy(struct prepare *p, uint64_t project)
@@ -467,6 +477,7 @@ static void cache_tidy(struct prepare *p, uint64_t project)
         "nice git --git-dir \"$1\" for-each-ref --sort=-committerdate --format=\"delete %(refname)\" "
         "refs/wrata/ | "
         "tail -n +\"$2\" | nice git --git-dir \"$1\" update-ref --stdin; "
+        "test ! -d \"$3\" || nice find \"$3\" -type f -mtime +14 -exec rm -f -- {} +; "
         "exec nice git -c core.hooksPath=/dev/null -c gc.autoDetach=false --git-dir \"$1\" gc --auto --quiet";
     int fd = -1;
 
@@ -476,7 +487,8 @@ static void cache_tidy(struct prepare *p, uint64_t project)
     p->tidying = prepare_child(p,
                                (char *[]){"sh", "-c", arena_strdup(&p->arena, script), "tidy",
                                           arena_printf(&p->arena, "cache/p%" PRIu64 ".git", project),
-                                          arena_printf(&p->arena, "%u", CACHE_REFS + 1), NULL},
+                                          arena_printf(&p->arena, "%u", CACHE_REFS + 1),
+                                          arena_printf(&p->arena, LFS_CACHE "%" PRIu64, project), NULL},
                                &fd);
     if (p->tidying < 0)
         p->tidying = 0;

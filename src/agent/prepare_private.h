@@ -5,7 +5,8 @@
 #include "agent/prepare.h"
 #include "wire/agent_setup.h"
 
-#define ERRORS_KEPT 800u /* of what git said last */
+#define PREPARE_LFS_TIME_LIMIT_MS 3600000 /* with files of Git LFS */
+#define ERRORS_KEPT 800u                  /* of what git said last */
 #define TREE_GONE "work/gone"
 #define CACHE_REFS 200u        /* commits kept by name in a cache */
 #define CACHE_TIDY_FETCHES 50u /* and after so many fetches it is looked after */
@@ -14,6 +15,7 @@ enum step {
     STEP_NEW,
     STEP_EMPTY,
     STEP_INIT,
+    STEP_LFS,
     STEP_LOOK,
     STEP_FETCH,
     STEP_REMOVE,
@@ -40,6 +42,7 @@ struct job {
     uint32_t slot;
     uint64_t project;
     char commit[65];
+    const char *lfs; /* the key of its files of Git LFS; "": it has none */
     struct submodule *subs;
     uint32_t n_subs;
     uint32_t sub;      /* whose turn it is */
@@ -79,6 +82,16 @@ bool prepare_is_of_sub(const struct job *j); /* is this a step of the submodule 
 
 void job_fail(struct prepare *p, struct job *j, struct mono now, const char *what);
 void job_go(struct prepare *p, struct job *j, struct mono now, enum step step);
+
+/* ---- prepare_lfs.c ---- */
+
+/* Write what the cache's configuration includes for files of Git LFS. False with errno: it cannot be. *ret_is_included: the
+ * configuration does so already. */
+bool prepare_lfs_config(struct prepare *p, const struct job *j, bool *ret_is_included);
+/* A work tree's files are those of `key` from now on: when they were those of another one, git shall look at each anew. */
+void prepare_lfs_settle(struct prepare *p, const char *git_dir, const char *key);
+/* Our own program, as others can start it. In p->arena. */
+const char *prepare_self(struct prepare *p);
 
 /* ---- prepare_steps.c ---- */
 

@@ -123,11 +123,9 @@ static void start_fetch(struct prepare *p, struct job *j, struct mono now, char 
 {
     struct arena *a = &p->arena;
     char **argv = arena_alloc(a, (24 + (size_t)j->n_subs) * sizeof(*argv));
-    const char *self = p->self;
+    const char *self = prepare_self(p);
     size_t n;
 
-    if (access(self, X_OK) != 0) /* removed or replaced by an upgrade: this name still leads to what we are */
-        self = arena_printf(a, "/proc/%d/exe", (int)getpid());
     n = add_words(argv, 0,
                   (char *[]){GIT, "-c", "protocol.ext.allow=always", "--git-dir", cache, "fetch", "--no-tags",
                              "--quiet",
@@ -157,9 +155,13 @@ static void start_in_tree(struct prepare *p, struct job *j, struct mono now, cha
         job_fail(p, j, now, "the work tree has gone");
         return;
     }
-    n = add_words(
-        argv, 0,
-        (char *[]){GIT, "-C", tree, "--git-dir", arena_strdup(a, git_dir), "--work-tree", tree, NULL});
+    prepare_lfs_settle(p, git_dir, j->lfs);
+    n = add_words(argv, 0, (char *[]){GIT, NULL});
+    if (j->lfs[0] == '\0') /* the configuration of the cache may be from a launch that wanted them */
+        n = add_words(argv, n,
+                      (char *[]){"-c", "filter.lfs.process=", "-c", "filter.lfs.required=false", NULL});
+    n = add_words(argv, n,
+                  (char *[]){"-C", tree, "--git-dir", arena_strdup(a, git_dir), "--work-tree", tree, NULL});
     (void)add_words(argv, n, words);
     job_child(p, j, now, argv);
 }
@@ -186,6 +188,21 @@ static void start_stale(struct prepare *p, struct job *j, struct mono now)
     job_child(p, j, now, argv);
 }
 
+static void start_lfs(struct prepare *p, struct job *j, struct mono now, char *cache)
+{
+    bool is_included = true;
+
+    if (j->lfs[0] != '\0' && !prepare_lfs_config(p, j, &is_included)) {
+        j->errors_len = (size_t)snprintf(j->errors, sizeof(j->errors), "%s", strerror(errno));
+        job_fail(p, j, now, "the configuration for Git LFS cannot be written");
+    } else if (is_included) {
+        job_go(p, j, now, STEP_LOOK);
+    } else {
+        job_child(p, j, now,
+                  (char *[]){GIT, "--git-dir", cache, "config", "include.path", "lfs.config", NULL});
+    }
+}
+
 void job_run_step(struct prepare *p, struct job *j, struct mono now)
 {
     struct arena *a = &p->arena;
@@ -205,6 +222,9 @@ void job_run_step(struct prepare *p, struct job *j, struct mono now)
         break;
     case STEP_INIT:
         job_child(p, j, now, (char *[]){GIT, "init", "--quiet", "--bare", cache, NULL});
+        break;
+    case STEP_LFS:
+        start_lfs(p, j, now, cache);
         break;
     case STEP_LOOK:
         start_look(p, j, now, cache);
@@ -234,6 +254,12 @@ void job_run_step(struct prepare *p, struct job *j, struct mono now)
         break;
     case STEP_CHECKOUT:
     case STEP_SUB_CHECKOUT:
+        if (j->lfs[0] != '\0')
+            p->opts.post(p->opts.ctx, now,
+                         &(struct agent_event){.kind = AG_EV_STEP,
+                                               .slot = j->slot,
+                                               .wall = wall_now(),
+                                               .text = SLICE("brings the files of Git LFS")});
         start_in_tree(p, j, now, tree,
                       (char *[]){"checkout", "--quiet", "--force", "--detach", commit, NULL});
         break;

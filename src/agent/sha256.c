@@ -50,39 +50,71 @@ static void block(uint32_t h[8], const unsigned char *p)
         h[i] += v[i];
 }
 
+void sha256_begin(struct sha256 *s)
+{
+    static const uint32_t begin[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+    memcpy(s->h, begin, sizeof(begin));
+    s->n_rest = 0;
+    s->total = 0;
+}
+
+void sha256_add(struct sha256 *s, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+
+    s->total += n;
+    while (n > 0) {
+        size_t take = sizeof(s->rest) - s->n_rest;
+
+        if (s->n_rest == 0 && n >= sizeof(s->rest)) {
+            block(s->h, p);
+            p += sizeof(s->rest);
+            n -= sizeof(s->rest);
+            continue;
+        }
+        take = take < n ? take : n;
+        memcpy(s->rest + s->n_rest, p, take);
+        s->n_rest += take;
+        p += take;
+        n -= take;
+        if (s->n_rest == sizeof(s->rest)) {
+            block(s->h, s->rest);
+            s->n_rest = 0;
+        }
+    }
+}
+
+void sha256_end(struct sha256 *s, char ret[65])
+{
+    static const unsigned char pad[64] = {0x80};
+    uint64_t bits = s->total * 8;
+    unsigned char len[8];
+
+    sha256_add(s, pad, s->n_rest < 56 ? 56 - s->n_rest : 120 - s->n_rest);
+    for (int i = 0; i < 8; i++)
+        len[i] = (unsigned char)(bits >> (8 * (7 - i)));
+    sha256_add(s, len, sizeof(len));
+    for (int i = 0; i < 8; i++)
+        (void)snprintf(ret + 8 * i, 9, "%08x", s->h[i]);
+}
+
 enum err sha256_file(const char *path, char ret[65])
 {
-    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    unsigned char data[8192 + 128];
-    uint64_t total = 0;
-    size_t have = 0;
+    unsigned char data[8192];
+    struct sha256 s;
     ssize_t n;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return ERR_IO;
-    while ((n = read(fd, data + have, 8192 - have)) > 0) {
-        size_t at = 0;
-
-        have += (size_t)n;
-        total += (uint64_t)n;
-        for (; have - at >= 64; at += 64)
-            block(h, data + at);
-        memmove(data, data + at, have - at);
-        have -= at;
-    }
+    sha256_begin(&s);
+    while ((n = read(fd, data, sizeof(data))) > 0)
+        sha256_add(&s, data, (size_t)n);
     (void)close(fd);
     if (n < 0)
         return ERR_IO;
-    data[have++] = 0x80;
-    while (have % 64 != 56)
-        data[have++] = 0;
-    for (int i = 7; i >= 0; i--)
-        data[have++] = (unsigned char)(total * 8 >> (8 * i));
-    for (size_t at = 0; at < have; at += 64)
-        block(h, data + at);
-    for (int i = 0; i < 8; i++)
-        (void)snprintf(ret + 8 * i, 9, "%08x", h[i]);
+    sha256_end(&s, ret);
     return ERR_OK;
 }

@@ -121,6 +121,10 @@ void launch_plan_answer(struct req *rq, const struct plan *plan, const struct ap
         jo_obj_end(&j);
     }
     jo_arr_end(&j);
+    jo_kobj(&j, "lfs");
+    jo_kuint(&j, "files", plan->n_lfs_files);
+    jo_kuint(&j, "bytes", plan->lfs_bytes);
+    jo_obj_end(&j);
     jo_karr(&j, "files");
     for (uint32_t i = 0; i < plan->n_files; i++)
         put_file(&j, &plan->files[i], said, &limits);

@@ -443,6 +443,8 @@ static void check_program(struct doctor *d, const char *program, const char *ver
 static void check_programs(struct doctor *d)
 {
     check_program(d, "git", "--version", "git", LEVEL_WRONG, "no code can be fetched without it");
+    check_program(d, "git-lfs", "version", "git-lfs", LEVEL_WARN,
+                  "projects with files of Git LFS cannot be launched");
     check_program(d, "ssh", "-V", "openssh-client", LEVEL_WRONG, "no machine can be reached without it");
     check_program(d, "tar", "--version", "tar", LEVEL_WARN, "backups and your tests may want it");
     if (!d->has_local)

@@ -1,4 +1,5 @@
-/* git_channel.c - git upload-pack behind a channel: how code gets from the mirror to a server.
+/* git_channel.c - a program behind a channel: how code gets from the mirror to a server. For the kind `git` it is git upload-pack, for
+ * `lfs` this program itself, which gives files of Git LFS (project/lfs_send.c).
  *
  *   agent --CHAN_OPEN--> [waits for a process] --> git upload-pack MIRROR
  *         --CHAN_DATA--> its input, credit given back when git has taken it
@@ -13,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "wire/agent_lfs.h"
 
 #define CHUNK_BYTES KIB(64) /* most in one CHAN_DATA */
 #define CREDIT_MAX MIB(64)
@@ -188,8 +192,8 @@ static void on_git_exit(void *ctx, const struct child_exit *e)
         return;
     }
     (void)link_clean_text(e->err, said, sizeof(said));
-    (void)snprintf(text, sizeof(text), "git upload-pack: %s%s%s", child_exit_text(e, how, sizeof(how)),
-                   said[0] != '\0' ? ": " : "", said);
+    (void)snprintf(text, sizeof(text), "%s: %s%s%s", c->is_lfs ? "files of Git LFS" : "git upload-pack",
+                   child_exit_text(e, how, sizeof(how)), said[0] != '\0' ? ": " : "", said);
     chan_close(c, text);
 }
 
@@ -200,6 +204,10 @@ static enum err chan_start(struct git_chan *c, struct why *reterr)
     struct links *ls = c->link->ls;
     char mirror[PATH_BYTES_MAX];
     char safe[PATH_BYTES_MAX + 32];
+    char store[PATH_BYTES_MAX + 32];
+    char self[64];
+    const char *const lfs_argv[] = {self, NULL};
+    const char *const lfs_env[] = {store, "LC_ALL=C", NULL};
     const char *argv[] = {"git",
                           "-c",
                           "uploadpack.allowAnySHA1InWant=true",
@@ -211,8 +219,8 @@ static enum err chan_start(struct git_chan *c, struct why *reterr)
                           mirror,
                           NULL};
     static const char *const env[] = {"GIT_PROTOCOL=version=2", "GIT_DIR", "GIT_NAMESPACE", "LC_ALL=C", NULL};
-    struct child_opts opts = {.argv = argv,
-                              .env = env,
+    struct child_opts opts = {.argv = c->is_lfs ? lfs_argv : argv,
+                              .env = c->is_lfs ? lfs_env : env,
                               .in = CHILD_PIPE,
                               .out = CHILD_PIPE,
                               .err = CHILD_PIPE,
@@ -231,6 +239,9 @@ static enum err chan_start(struct git_chan *c, struct why *reterr)
         return why_set(reterr, ERR_NOTFOUND, NULL, "project %llu has no mirror",
                        (unsigned long long)c->project);
     (void)snprintf(safe, sizeof(safe), "safe.directory=%s", mirror);
+    (void)snprintf(store, sizeof(store), LFS_STORE_ENV "=%s/lfs/objects", mirror);
+    /* Our own program, even when its file was replaced by a newer one meanwhile. */
+    (void)snprintf(self, sizeof(self), "/proc/%ld/exe", (long)getpid());
     err = child_start(ls->children, &opts, &c->child, reterr);
     if (err != ERR_OK)
         return err;
@@ -285,6 +296,7 @@ void git_chan_on_open(struct link *l, const struct frame_chan_open *f)
     c->link = l;
     c->number = f->chan;
     c->project = f->project;
+    c->is_lfs = slice_eq(f->kind, SLICE("lfs"));
     c->send_credit = ls->window_bytes;
     c->receive_credit = ls->window_bytes;
     buf_init(&c->from_git, CHUNK_BYTES);

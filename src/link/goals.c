@@ -129,8 +129,9 @@ static void encode_with_secrets(const struct run_spec *s, const struct link_open
             has_image(s)
                 ? "the agent on this server is older than runs in containers, and the project's image would "
                   "be passed over; end it, and a new one is brought along"
-                : "the agent on this server is older than what the project asks for (submodules, or a key "
-                  "of wrata.yml); end it, and a new one is brought along");
+                : "the agent on this server is older than what the project asks for (submodules, Git LFS, or "
+                  "a "
+                  "key of wrata.yml); end it, and a new one is brought along");
         return;
     }
     buf_init(&plain, secrets_bytes(s) + 1);

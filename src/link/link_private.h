@@ -3,7 +3,7 @@
  *   links.c        the registry: connect queue, goals, acknowledgements, writing
  *   session.c      one link's frames: which may come in which phase, how big, and what they do
  *   bootstrap.c    the way to an agent: ssh's arguments, putting the binary there, the local one
- *   git_channel.c  git upload-pack behind a channel, with credit both ways
+ *   git_channel.c  git upload-pack behind a channel, or what gives files of Git LFS, with credit both ways
  *   artifact_channel.c  what runs leave to be kept, to a sink of the wiring's
  *   goals.c        goals as frames */
 #ifndef WRATA_LINK_LINK_PRIVATE_H
@@ -47,6 +47,7 @@ struct git_chan {
     struct link *link;
     uint32_t number;
     uint64_t project;
+    bool is_lfs;         /* files of Git LFS */
     struct child *child; /* NULL while it waits, and after its end */
     bool is_waiting;
     bool input_ended;        /* the agent said so */

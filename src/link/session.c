@@ -224,7 +224,7 @@ static void on_chan_open(struct link *l, const struct frame *f)
         link_fail(l, "the agent on %s broke the protocol: channel %u is open already", l->name, open->chan);
     else if (n >= CHANS_MAX)
         refuse_chan(l, open->chan, "too many channels are open on this link");
-    else if (slice_eq(open->kind, SLICE("git")))
+    else if (slice_eq(open->kind, SLICE("git")) || slice_eq(open->kind, SLICE("lfs")))
         git_chan_on_open(l, open);
     else if (slice_eq(open->kind, SLICE("artifacts")))
         artifact_chan_on_open(l, open);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
+
 #define QUESTION_BYTES 1024
 
 /* As a git of 2.48 or later shows a name. */
@@ -20,22 +22,32 @@ static void percent(const char *s, char *out, size_t size)
     out[at] = '\0';
 }
 
+/* How git asks, and git-lfs; of a name some show what is not a letter as %XX. */
+static const struct {
+    bool is_git;
+    bool is_shown;
+} forms[] = {{true, false}, {true, true}, {false, false}, {false, true}};
+
 const char *askpass_answer(const char *question, const char *host, const char *user, const char *token)
 {
     char expect[QUESTION_BYTES];
     char shown[QUESTION_BYTES];
     int n;
 
-    n = snprintf(expect, sizeof(expect), "Username for 'https://%s': ", host);
-    if (n < (int)sizeof(expect) && strcmp(question, expect) == 0)
-        return user;
-    n = snprintf(expect, sizeof(expect), "Password for 'https://%s@%s': ", user, host);
-    if (n < (int)sizeof(expect) && strcmp(question, expect) == 0)
-        return token;
     percent(user, shown, sizeof(shown));
-    n = snprintf(expect, sizeof(expect), "Password for 'https://%s@%s': ", shown, host);
-    if (n < (int)sizeof(expect) && strcmp(question, expect) == 0)
-        return token;
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        const char *name = forms[i].is_shown ? shown : user;
+
+        n = snprintf(expect, sizeof(expect),
+                     forms[i].is_git ? "Password for 'https://%s@%s': " : "Password for \"https://%s@%s\"",
+                     name, host);
+        if (n < (int)sizeof(expect) && strcmp(question, expect) == 0)
+            return token;
+        n = snprintf(expect, sizeof(expect),
+                     forms[i].is_git ? "Username for 'https://%s': " : "Username for \"https://%s\"", host);
+        if (n < (int)sizeof(expect) && strcmp(question, expect) == 0)
+            return user;
+    }
     return NULL;
 }
 

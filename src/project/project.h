@@ -85,6 +85,7 @@ struct plan_step {
 struct plan_submodule {
     const char *path;
     const char *commit;
+    const char *url; /* "" not known */
 };
 struct plan {
     const char *commit;
@@ -98,6 +99,10 @@ struct plan {
     uint32_t n_files;
     const struct plan_submodule *submodules; /* parents before what is inside of them */
     uint32_t n_submodules;
+    const char *
+        lfs_key; /* "" no file of it is in Git LFS; else another one when git may take other files for such */
+    uint32_t n_lfs_files;
+    uint64_t lfs_bytes;
 };
 /* What is kept after each run, beside what wrata.yml says: globs of the launch's own, and how much at the most. */
 struct plan_keep {
@@ -114,8 +119,8 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
 /* Resolve ref ("" = default branch; branch, tag or commit, also an abbreviated one) and choose files of its tree by
  * patterns: a path, a folder ("spec/": everything runnable below it), or a glob with * ? [..] and **. Errors name the pattern:
  * no such path, a glob without a match, a file that is not runnable, more than LAUNCH_TESTS_MAX; or wrata.yml and a line of it. When the
- * ref is not known in the mirror it is refreshed once from url. Submodules that the mirror lacks are fetched; one that cannot
- * be is an error with its path. */
+ * ref is not known in the mirror it is refreshed once from url. Submodules and files of Git LFS that the mirror lacks are fetched; one that
+ * cannot be is an error with its path. */
 void projects_plan(struct projects *ps, struct project_id id, const char *url, const char *ref,
                    const char *const *patterns, uint32_t n_patterns,
                    void (*done)(void *ctx, enum err err, const struct why *why, const struct plan *plan),

@@ -1,9 +1,12 @@
 /* project_private.h - what the files of project/ share.
  *
  *   projects.c   mirrors, their queues of jobs, the children that do them
+ *   waits.c      jobs that need another one first
  *   login.c      name and token for https, and what git says of them; askpass.c gives them to git
  *   mirror.c     the jobs that change a mirror: refresh, bundle, remove
  *   subs.c       the job that brings the submodules of a commit into the mirror
+ *   lfs.c        the job that brings the files of Git LFS of a commit into the mirror   lfs_read.c which they are (pure)
+ *   lfs_send.c   a program of its own: gives them to agents
  *   gitmodules.c what .gitmodules says, and which places a submodule may have (pure)    url.c  urls (pure)
  *   prune.c      commits of bundles and of launches that nobody needs any more
  *   refs.c       branches and tags; a ref to a commit
@@ -22,6 +25,7 @@
 #include "base/mem.h"
 #include "net/child.h"
 #include "project/project.h"
+#include "wire/agent_lfs.h"
 #include "wire/agent_setup.h"
 
 #define COMMIT_CHARS_MAX 64u
@@ -74,6 +78,34 @@ MUST_USE enum err submodule_path_check(const char *path, struct why *reterr);
 /* Are the submodules of the tree where they may be, none inside of another or of a file? */
 struct tree;
 MUST_USE enum err submodule_places_check(const struct tree *t, struct why *reterr);
+
+/* ---- lfs_read.c ---- */
+
+struct lfs_file {
+    const char *path;
+    const char *blob; /* hex; of the pointer */
+    struct lfs_pointer pointer;
+    bool is_broken; /* it has no pointer */
+};
+struct lfs_files {
+    struct lfs_file *at;
+    uint32_t n;
+};
+bool lfs_is_attributes(const char *path); /* a file named .gitattributes */
+/* Of `git ls-tree -r -l -z`: the files that are as short as pointers. All of ret lives in the arena. */
+MUST_USE enum err lfs_candidates(struct slice out, struct arena *arena, struct lfs_files *ret,
+                                 struct why *reterr);
+/* Of `git cat-file --batch` for their blobs: those that are pointers, or should be, stay. */
+MUST_USE enum err lfs_pointers(struct slice out, struct lfs_files *files, struct why *reterr);
+/* Of `git check-attr -z --stdin filter` for their paths: those of the filter lfs stay. */
+MUST_USE enum err lfs_filtered(struct slice out, struct lfs_files *files, struct why *reterr);
+/* Of `git config -z --list` of a .lfsconfig: where the files come from; "" it does not say. */
+const char *lfs_config_url(struct slice out, struct arena *arena);
+/* The url of the LFS server of a repository fetched from `source`, whose .lfsconfig says `said` ("" nothing); `project` is the kind of
+ * the project's own url. */
+struct git_login;
+MUST_USE enum err lfs_endpoint(const struct git_login *login, enum url_kind project, const char *source,
+                               const char *said, char *out, size_t size, struct why *reterr);
 
 /* ---- login.c ---- */
 
@@ -148,6 +180,8 @@ struct tree {
     struct tree_link *links; /* in the order of bytes */
     uint32_t n_links;
     bool has_gemfile_lock;
+    struct lfs_files lfs; /* of Git LFS */
+    bool lfs_is_read;
     /* wrata.yml: read when it is asked for, once. `yml` is to be used when there are no problems. */
     bool yml_is_read;
     bool has_yml;
@@ -209,6 +243,7 @@ enum job_kind {
     JOB_BUNDLE,
     JOB_PRUNE,
     JOB_SUBS,
+    JOB_LFS,
     JOB_REFS,
     JOB_TREE,
     JOB_PLAN,
@@ -232,6 +267,10 @@ struct mirror {
 typedef void subs_done_fn(void *ctx, enum err err, const struct why *why, const struct plan_submodule *all,
                           uint32_t n);
 
+/* The files of Git LFS of a commit and of its submodules are in the mirror. key: of what git makes them LFS by; "" there are none. */
+typedef void lfs_done_fn(void *ctx, enum err err, const struct why *why, const char *key, uint32_t n_files,
+                         uint64_t bytes);
+
 struct job {
     struct job *next;
     struct mirror *mirror;
@@ -248,6 +287,8 @@ struct job {
     bool is_new;            /* a refresh makes the mirror */
     bool is_told;           /* its callback was called */
     bool waits_for_prune;
+    bool waits_for_lfs;
+    bool fetches_lfs;    /* its child is git-lfs */
     uint64_t generation; /* of the mirror when it asked */
     char head[256];      /* of the remote, by a refresh */
     char commit[COMMIT_CHARS_MAX + 1];
@@ -256,17 +297,28 @@ struct job {
     const struct plan_submodule *submodules; /* of a plan, once they are in the mirror */
     uint32_t n_submodules;
     bool has_submodules;
-    const char **commits; /* of a bundle */
+    struct lfs *lfs;     /* of JOB_LFS */
+    const char *lfs_key; /* of a plan, once they are in the mirror */
+    uint32_t n_lfs_files;
+    uint64_t lfs_bytes;
+    bool has_lfs;
+    const char *project_url; /* as git is given it */
+    const char **commits;    /* of a bundle */
     uint32_t n_commits;
     struct child *child;
-    char *input;     /* for the child of this step */
-    bool is_remote;  /* this step asks the remote at `url` */
-    bool is_foreign; /* and it is not to be a folder of this computer */
-    size_t out_max;  /* most bytes that this step's child may print; 0: GIT_OUT_MAX */
+    char *input;             /* for the child of this step */
+    size_t input_bytes;      /* of it; 0: a text */
+    const char *index;       /* the file that git takes for its index; NULL: its own */
+    const char *lfs_url;     /* "lfs.url=…" for git-lfs */
+    uint64_t file_bytes_max; /* no file that the child of this step writes may be larger; 0: any */
+    bool is_remote;          /* this step asks the remote at `url` */
+    bool is_foreign;         /* and it is not to be a folder of this computer */
+    size_t out_max;          /* most bytes that this step's child may print; 0: GIT_OUT_MAX */
     void *ctx;
     union {
         project_done_fn *done;
         subs_done_fn *on_subs;
+        lfs_done_fn *on_lfs;
         void (*on_refs)(void *ctx, enum err err, const struct why *why, const struct git_refs *refs);
         void (*on_plan)(void *ctx, enum err err, const struct why *why, const struct plan *plan);
         void (*on_config)(void *ctx, enum err err, const struct why *why,
@@ -281,7 +333,7 @@ struct job {
 /* The next step of a job: e is how the child of the last one ended, NULL at the first. A step ends with job_git()
  * or job_end(). */
 typedef void job_step_fn(struct job *j, const struct child_exit *e);
-job_step_fn refresh_step, remove_step, bundle_step, prune_step, subs_step, refs_step, tree_step;
+job_step_fn refresh_step, remove_step, bundle_step, prune_step, subs_step, lfs_step, refs_step, tree_step;
 
 /* Start `git --git-dir=DIR words…` (NULL-ended) with input (taken; NULL: none). Its end is the next step. */
 void job_git(struct job *j, const char *git_dir, const char *const *words, TAKES char *input,
@@ -305,14 +357,26 @@ struct tree *projects_tree_find(struct projects *ps, struct project_id id,
 void projects_tree_keep(struct projects *ps, TAKES struct tree *t);
 void projects_trees_drop(struct projects *ps, struct project_id id);
 
+/* At the end of its mirror's queue. */
+struct job *job_new(struct projects *ps, struct project_id id, enum job_kind kind, void *ctx);
+void job_unlist(struct job *j);  /* it does not run, and belongs to somebody else */
+void job_requeue(struct job *j); /* to the front of the queue; it begins with its step */
+
+/* ---- waits.c ---- */
+
 /* A job's plan needs a ref that the mirror lacks: refresh, then its first step again. */
 void job_refresh_first(struct job *j);
 
 /* A plan needs the submodules of its commit: bring them, then its step `step`. */
 void job_subs_first(struct job *j, unsigned step);
 void subs_free(struct subs *s); /* NULL is fine */
+/* The same for its files of Git LFS. */
+void job_lfs_first(struct job *j, unsigned step);
+void lfs_free(struct lfs *l); /* NULL is fine */
 /* A plan is to change what a prune looks at: does one run? Then the job begins again with `step` when that is over. */
 bool job_waits_for_prune(struct job *j, unsigned step);
+/* The same for a job that is to fetch files of Git LFS, while another one does. */
+bool job_waits_for_lfs(struct job *j, unsigned step);
 /* The files of a commit that git has listed, kept; NULL: job_end() was called. */
 struct tree *tree_take_list(struct job *j, const char *commit, const struct child_exit *e);
 

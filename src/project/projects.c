@@ -42,9 +42,9 @@ static const struct {
 } kinds[] = {
     [JOB_REFRESH] = {"refresh", true, refresh_step}, [JOB_REMOVE] = {"remove", true, remove_step},
     [JOB_BUNDLE] = {"bundle", true, bundle_step},    [JOB_PRUNE] = {"prune", true, prune_step},
-    [JOB_SUBS] = {"submodules", true, subs_step},    [JOB_REFS] = {"refs", false, refs_step},
-    [JOB_TREE] = {"tree", false, tree_step},         [JOB_PLAN] = {"plan", false, tree_step},
-    [JOB_CONFIG] = {"config", false, tree_step},
+    [JOB_SUBS] = {"submodules", true, subs_step},    [JOB_LFS] = {"lfs", false, lfs_step},
+    [JOB_REFS] = {"refs", false, refs_step},         [JOB_TREE] = {"tree", false, tree_step},
+    [JOB_PLAN] = {"plan", false, tree_step},         [JOB_CONFIG] = {"config", false, tree_step},
 };
 _Static_assert(ARRAY_LEN(kinds) == JOB_KIND_COUNT, "a row for each");
 
@@ -94,7 +94,7 @@ static struct mirror *mirror_get(struct projects *ps, struct project_id id)
 
 /* ---- jobs ---- */
 
-static struct job *job_new(struct projects *ps, struct project_id id, enum job_kind kind, void *ctx)
+struct job *job_new(struct projects *ps, struct project_id id, enum job_kind kind, void *ctx)
 {
     struct job *j = xcalloc(1, sizeof(*j));
 
@@ -127,6 +127,9 @@ static void job_tell(struct job *j, enum err err, const struct why *why)
     case JOB_SUBS:
         j->on_subs(j->ctx, err, why, NULL, 0);
         break;
+    case JOB_LFS:
+        j->on_lfs(j->ctx, err, why, NULL, 0, 0);
+        break;
     case JOB_REFS:
         j->on_refs(j->ctx, err, why, NULL);
         break;
@@ -155,6 +158,7 @@ static void job_free(struct job *j)
     free(j->bundle);
     free(j->input);
     subs_free(j->subs);
+    lfs_free(j->lfs);
     arena_done(&j->arena);
     free(j);
 }
@@ -241,10 +245,10 @@ static const char *const git_env[] = {
     "GIT_TRACE2_PERF",
 };
 
-#define LOGIN_ENV_MAX 7
+#define LOGIN_ENV_MAX 8
 
 /* Into all (NULL-ended). Nobody answers for what is not for this login. */
-static void job_env(const struct job *j, struct login_env *login, const char **all)
+static void job_env(struct job *j, struct login_env *login, const char **all)
 {
     size_t n = ARRAY_LEN(git_env);
 
@@ -260,6 +264,8 @@ static void job_env(const struct job *j, struct login_env *login, const char **a
     } else {
         all[n++] = "GIT_ASKPASS=";
     }
+    if (j->index != NULL)
+        all[n++] = arena_printf(&j->arena, "GIT_INDEX_FILE=%s", j->index);
     all[n++] = j->is_foreign ? foreign_protocols : protocols;
     all[n] = NULL;
 }
@@ -280,10 +286,12 @@ void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
     struct login_env login;
     struct why why;
     char *input = j->input;
+    size_t n_input = j->input_bytes;
     enum err err;
 
     CHECK(j->child == NULL);
     j->input = NULL;
+    j->input_bytes = 0;
     job_env(j, &login, env);
     err = child_start(j->mirror->ps->children, &opts, &j->child, &why);
     login_env_done(&login);
@@ -294,19 +302,39 @@ void job_run(struct job *j, const char *const *argv, int64_t deadline_ms)
     }
     if (input == NULL)
         return;
-    child_write(j->child, input, strlen(input));
+    child_write(j->child, input, n_input != 0 ? n_input : strlen(input));
     child_close_in(j->child);
 }
 
 static const char *const login_config[] = {"credential.helper=", "http.sslVerify=true",
                                            "http.followRedirects=initial", "credential.useHttpPath=false"};
 
+/* git-lfs wants a remote, and takes the url from lfs.url. */
+static const char *const lfs_config[] = {
+    "remote.wrata.url=wrata:", "remote.wrata.lfsurl=", "lfs.pushurl=", "lfs.transfer.maxretries=2"};
+
 static void start_git(struct job *j, const char *git_dir, const char *const *words, int64_t deadline_ms)
 {
-    const char *argv[ARGV_MAX] = {"git",       "-c", "core.hooksPath=/dev/null",    "-c",
-                                  "gc.auto=0", "-c", "fetch.writeCommitGraph=false"};
-    unsigned n = 7;
+    static const char *const begin[] = {"git",       "-c", "core.hooksPath=/dev/null",    "-c",
+                                        "gc.auto=0", "-c", "fetch.writeCommitGraph=false"};
+    const char *argv[ARGV_MAX];
+    unsigned n = 0;
 
+    if (j->file_bytes_max > 0) {
+        argv[n++] = "prlimit";
+        argv[n++] = arena_printf(&j->arena, "--fsize=%llu", (unsigned long long)j->file_bytes_max);
+        argv[n++] = "--";
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(begin); i++)
+        argv[n++] = begin[i];
+    for (unsigned i = 0; j->lfs_url != NULL && i < ARRAY_LEN(lfs_config); i++) {
+        argv[n++] = "-c";
+        argv[n++] = lfs_config[i];
+    }
+    if (j->lfs_url != NULL) {
+        argv[n++] = "-c";
+        argv[n++] = j->lfs_url;
+    }
     argv[n++] = "-c";
     argv[n++] = arena_printf(&j->arena, "safe.directory=%s", git_dir);
     if (j->is_remote && login_fits(&j->mirror->ps->login, j->url)) {
@@ -346,6 +374,8 @@ static bool may_start(const struct mirror *m, const struct job *j, bool write_be
     bool remove_runs = false;
     bool prune_runs = false;
     bool plan_runs = false;
+    bool lfs_runs = false;
+    bool lfs_fetches = false;
     uint32_t n_running = 0;
 
     for (const struct job *r = m->running; r != NULL; r = r->next) {
@@ -353,13 +383,17 @@ static bool may_start(const struct mirror *m, const struct job *j, bool write_be
         remove_runs |= r->kind == JOB_REMOVE;
         prune_runs |= r->kind == JOB_PRUNE;
         plan_runs |= r->kind == JOB_PLAN;
+        lfs_runs |= r->kind == JOB_LFS;
+        lfs_fetches |= r->fetches_lfs;
         n_running++;
     }
     if (j->kind == JOB_REMOVE)
         return n_running == 0 && !write_before;
-    if (j->kind == JOB_PRUNE && plan_runs) /* it is about to pin its commit */
+    if (j->kind == JOB_PRUNE && (plan_runs || lfs_runs)) /* about to say that something is needed */
         return false;
-    if (j->waits_for_prune && prune_runs)
+    if ((j->waits_for_prune || j->kind == JOB_LFS) && prune_runs)
+        return false;
+    if (j->waits_for_lfs && lfs_fetches) /* what that one brings this one need not */
         return false;
     if (kinds[j->kind].is_write)
         return !write_runs && !write_before &&
@@ -409,82 +443,16 @@ static void kick(struct projects *ps)
         (void)uv_timer_start(ps->kick, on_kick, 0, 0);
 }
 
-/* ---- a plan whose ref is not known here ---- */
-
-static void on_refreshed_for_plan(void *ctx, enum err err, const struct why *why)
+void job_unlist(struct job *j)
 {
-    struct job *j = ctx;
-    struct why more;
-
-    if (err == ERR_OK) {
-        j->step = 0;
-        j->next = j->mirror->queue;
-        j->mirror->queue = j;
-        kick(j->mirror->ps);
-        return;
-    }
-    (void)why_set(&more, err, "ref", "ref: '%.60s' is not known here, and: %s", j->ref, why->text);
-    job_end(j, err, &more);
+    list_remove(&j->mirror->running, j);
 }
 
-void job_refresh_first(struct job *j)
+void job_requeue(struct job *j)
 {
-    j->has_refreshed = true;
-    list_remove(&j->mirror->running, j); /* it belongs to the refresh until that has ended */
-    projects_refresh(j->mirror->ps, j->mirror->id, j->url, on_refreshed_for_plan, j);
-}
-
-bool job_waits_for_prune(struct job *j, unsigned step)
-{
-    struct mirror *m = j->mirror;
-    const struct job *r = m->running;
-
-    while (r != NULL && r->kind != JOB_PRUNE)
-        r = r->next;
-    j->waits_for_prune = r != NULL;
-    if (r == NULL)
-        return false;
-    list_remove(&m->running, j);
-    j->step = step;
-    j->next = m->queue;
-    m->queue = j;
-    return true;
-}
-
-/* ---- a plan of a commit with submodules ---- */
-
-static void on_subs_for_plan(void *ctx, enum err err, const struct why *why, const struct plan_submodule *all,
-                             uint32_t n)
-{
-    struct job *j = ctx;
-    struct plan_submodule *own;
-
-    if (err != ERR_OK) {
-        job_end(j, err, why);
-        return;
-    }
-    j->submodules = own = arena_alloc(&j->arena, ((size_t)n + 1) * sizeof(*own));
-    for (uint32_t i = 0; i < n; i++)
-        own[i] = (struct plan_submodule){.path = arena_strdup(&j->arena, all[i].path),
-                                         .commit = arena_strdup(&j->arena, all[i].commit)};
-    j->n_submodules = n;
-    j->has_submodules = true;
     j->next = j->mirror->queue;
     j->mirror->queue = j;
     kick(j->mirror->ps);
-}
-
-void job_subs_first(struct job *j, unsigned step)
-{
-    struct job *subs;
-
-    list_remove(&j->mirror->running, j); /* it belongs to the other one until that has ended */
-    j->step = step;
-    subs = job_new(j->mirror->ps, j->mirror->id, JOB_SUBS, j);
-    free(subs->url);
-    subs->url = xstrdup(j->url);
-    memcpy(subs->commit, j->commit, sizeof(subs->commit));
-    subs->on_subs = on_subs_for_plan;
 }
 
 /* ---- trees that are kept ---- */

@@ -14,7 +14,7 @@
 
 #define DROPPED_MAX 10000u /* of a folder in one go; the rest the next time */
 
-enum { PRUNE_LOOK, PRUNE_DROPPED, PRUNE_REPACKED, PRUNE_SWEPT };
+enum { PRUNE_LOOK, PRUNE_LFS, PRUNE_DROPPED, PRUNE_REPACKED, PRUNE_SWEPT };
 
 static bool is_kept(const struct job *j, const char *commit)
 {
@@ -56,6 +56,18 @@ static uint32_t find_old(const struct job *j, const char *folder, struct buf *or
     return n;
 }
 
+/* Files of Git LFS that no launch had for so long, and what git-lfs left of its work. */
+static void prune_lfs(struct job *j)
+{
+    const char *folder = arena_printf(&j->arena, "%s/lfs", j->mirror->path);
+    const char *then = arena_printf(&j->arena, "@%lld", (long long)(j->older_than.ms / 1000));
+    const char *const words[] = {"find", folder, "-type",    "f",  "!",       "-newerat",
+                                 then,   "!",    "-newermt", then, "-delete", NULL};
+
+    j->step = PRUNE_LFS;
+    job_run(j, words, GIT_FETCH_MS);
+}
+
 static void prune_look(struct job *j)
 {
     const char *const words[] = {"update-ref", "--stdin", NULL};
@@ -80,12 +92,15 @@ void prune_step(struct job *j, const struct child_exit *e)
     const char *const repack[] = {"repack", "-a", "-d", "-q", NULL};
     const char *const sweep[] = {"prune", "--expire=now", NULL};
 
-    if (e != NULL && job_failed(e)) {
+    if (e != NULL && j->step != PRUNE_LFS && job_failed(e)) { /* there may be none */
         job_end_git(j, e, ERR_IO, "drop old commits");
         return;
     }
     switch (j->step) {
     case PRUNE_LOOK:
+        prune_lfs(j);
+        break;
+    case PRUNE_LFS:
         prune_look(j);
         break;
     case PRUNE_DROPPED:

@@ -101,7 +101,7 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
 {
     uint32_t n_artifacts = plan->yml->artifacts.n + keep->n_globs;
     struct lines l = {.arena = arena};
-    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules + 2 +
+    size_t max = (size_t)n_artifacts * 2 + 3 + plan->yml->env.n + 1 + plan->n_submodules + 3 +
                  CONTAINER_LINES + plan->yml->container.mounts.n;
 
     for (uint32_t i = 0; i < plan->n_prepare; i++)
@@ -109,6 +109,8 @@ const char *const *plan_setup(const struct plan *plan, const struct plan_keep *k
     l.at = arena_alloc(arena, max * sizeof(*l.at));
     for (uint32_t i = 0; i < plan->n_submodules; i++)
         put(&l, "submodule=%s %s", plan->submodules[i].commit, plan->submodules[i].path);
+    if (plan->lfs_key != NULL && plan->lfs_key[0] != '\0')
+        put(&l, "lfs=%s", plan->lfs_key);
     if (plan->yml->image[0] != '\0')
         put_container(&l, plan->yml);
     put_steps(&l, plan);

@@ -157,7 +157,7 @@ static void subs_deliver(struct job *j)
     struct plan_submodule *all = arena_alloc(&j->arena, s->n * sizeof(*all));
 
     for (uint32_t i = 1; i < s->n; i++)
-        all[i - 1] = (struct plan_submodule){.path = s->at[i].path, .commit = s->at[i].commit};
+        all[i - 1] = (struct plan_submodule){s->at[i].path, s->at[i].commit, s->at[i].url};
     LOG_DEBUG("project.submodules", "project=%llu commit=%s n=%u fetched=%u",
               (unsigned long long)j->mirror->id.v, j->commit, s->n - 1, s->n_fetched);
     j->is_told = true;

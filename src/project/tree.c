@@ -256,6 +256,15 @@ static void config_deliver(struct job *j, const struct tree *t)
     job_end(j, ERR_OK, NULL);
 }
 
+static bool may_have_lfs(const struct tree *t)
+{
+    for (uint32_t i = 0; i < t->n_files; i++) {
+        if (lfs_is_attributes(t->files[i].path))
+            return true;
+    }
+    return false;
+}
+
 static void plan_deliver(struct job *j, const struct tree *t)
 {
     struct plan plan;
@@ -266,16 +275,23 @@ static void plan_deliver(struct job *j, const struct tree *t)
         job_end(j, err, &why);
         return;
     }
-    if (t->n_links > 0 && t->yml.submodules != 0 && !j->has_submodules) {
-        job_subs_first(j, TREE_AGAIN);
-        return;
-    }
     if (!is_pinned(j)) {
         tree_pin(j);
         return;
     }
+    if (t->n_links > 0 && t->yml.submodules != 0 && !j->has_submodules) {
+        job_subs_first(j, TREE_AGAIN);
+        return;
+    }
+    if (t->yml.lfs != 0 && !j->has_lfs && (t->n_links > 0 || may_have_lfs(t))) {
+        job_lfs_first(j, TREE_AGAIN);
+        return;
+    }
     plan.submodules = j->submodules;
     plan.n_submodules = j->n_submodules;
+    plan.lfs_key = j->has_lfs ? j->lfs_key : "";
+    plan.n_lfs_files = j->n_lfs_files;
+    plan.lfs_bytes = j->lfs_bytes;
     j->is_told = true;
     j->on_plan(j->ctx, ERR_OK, NULL, &plan);
     job_end(j, ERR_OK, NULL);

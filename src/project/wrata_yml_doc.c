@@ -56,6 +56,7 @@ const char wrata_yml_example[] =
     "  RAILS_ENV: test\n"
     "  PORT: 8080                # a text, as it stands here\n"
     "submodules: true            # false: their folders stay empty\n"
+    "lfs: true                   # false: files of Git LFS are their pointers\n"
     "slots: 4\n"
     "warm: true                  # RSpec is forked for each file\n"
     "preload: spec/spec_helper.rb\n";

@@ -176,6 +176,17 @@ static enum err on_env(struct reading *r, struct slice v)
     return add_text(r, &r->to->env, &r->to->n_env, SETUP_ENV_MAX, v);
 }
 
+static enum err on_lfs(struct reading *r, struct slice v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (!((v.ptr[i] >= '0' && v.ptr[i] <= '9') || (v.ptr[i] >= 'a' && v.ptr[i] <= 'f')))
+            return refuse(r, ERR_INVALID, "it is not a key");
+    if (v.len == 0 || v.len > SETUP_LFS_KEY_MAX)
+        return refuse(r, ERR_INVALID, "it is not a key");
+    r->to->lfs = v;
+    return ERR_OK;
+}
+
 static enum err on_preload(struct reading *r, struct slice v)
 {
     r->to->preload = v;
@@ -345,6 +356,7 @@ static const struct {
     enum err (*take)(struct reading *r, struct slice v);
 } keys[] = {
     {"submodule", PROTOCOL_WITH_SUBMODULES, on_submodule},
+    {"lfs", PROTOCOL_WITH_LFS, on_lfs},
     {"step", PROTOCOL_WITH_SETUP, on_step},
     {"arg", PROTOCOL_WITH_SETUP, on_arg},
     {"limit_ms", PROTOCOL_WITH_SETUP, on_limit},

@@ -5,6 +5,7 @@
  * passed over, so what must not be passed over has a protocol in the table (agent_setup.c), and older agents get no such run.
  *
  *     submodule=COMMIT PATH     a commit that lies in the project's mirror too, and its folder; parents before what is inside
+ *     lfs=KEY                   files of Git LFS are brought; git may take other files for such when KEY is another. Protocol 6
  *     step=NAME                 a step of the preparation begins: a name for people
  *     arg=WORD                  of the step's command: a vector, no shell looks at it
  *     limit_ms=N                of the step; 0 or absent: SETUP_STEP_LIMIT_MS
@@ -34,6 +35,7 @@
 
 #define SETUP_SUBMODULES_MAX 500u
 #define SETUP_SUBMODULE_PATH_MAX 1000u
+#define SETUP_LFS_KEY_MAX 64u
 #define SETUP_STEPS_MAX 20u
 #define SETUP_ARGS_MAX 256u
 #define SETUP_ENV_MAX 200u
@@ -87,6 +89,7 @@ struct setup {
     uint32_t n_submodules;
     struct setup_step *steps;
     uint32_t n_steps;
+    struct slice lfs; /* hex; empty: none */
     struct slice key;
     struct slice *env; /* NAME=value */
     uint32_t n_env;

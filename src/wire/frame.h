@@ -12,11 +12,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define WRATA_PROTOCOL 5
+#define WRATA_PROTOCOL 6
 #define PROTOCOL_WITH_SECRETS 2 /* below it, RUN_SPEC.secrets would be passed over in silence */
 #define PROTOCOL_WITH_SETUP 3   /* below it, RUN_SPEC.setup would be */
 #define PROTOCOL_WITH_SUBMODULES 4
 #define PROTOCOL_WITH_IMAGE 5 /* below it, `image=` of a setup would be */
+#define PROTOCOL_WITH_LFS 6   /* below it, files of Git LFS would be their pointers */
 #define FRAME_HEADER_BYTES 8
 #define FRAME_BODY_MAX MIB(4)
 

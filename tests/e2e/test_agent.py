@@ -353,7 +353,7 @@ class AgentTest(AgentCase):
 
     def test_hello_says_who_and_what(self):
         link = self.attach()
-        self.assertEqual(link.hello["protocol"], 5)
+        self.assertEqual(link.hello["protocol"], 6)
         self.assertRegex(link.hello["hash"], "^[0-9a-f]{64}$")
         self.assertRegex(link.hello["facts"], r"cores, .*cgroup.*git")
         self.assertGreater(link.hello["disk_free_bytes"], 1 << 20)

@@ -159,6 +159,29 @@ static void test_agent_setup__submodules(void **state)
     arena_done(&a);
 }
 
+static void test_agent_setup__files_of_git_lfs(void **state)
+{
+    static const char *const lines[] = {"lfs=0123456789abcdef", NULL};
+    static const char *const bad[] = {
+        "lfs=", "lfs=../x", "lfs=ABC",
+        "lfs=00000000000000000000000000000000000000000000000000000000000000000"};
+    struct why why = {0};
+    struct setup s;
+    struct arena a;
+
+    (void)state;
+    arena_init(&a);
+    assert_int_equal(read_lines(lines, &a, &s, &why), ERR_OK);
+    assert_true(slice_eq(s.lfs, SLICE("0123456789abcdef")));
+    assert_int_equal(setup_protocol(lines, 1), PROTOCOL_WITH_LFS);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const char *const one[] = {bad[i], NULL};
+
+        assert_int_equal(read_lines(one, &a, &s, &why), ERR_INVALID);
+    }
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_agent_setup__lists_have_an_end),
         cmocka_unit_test(test_agent_setup__lines_know_the_agents_they_are_for),
         cmocka_unit_test(test_agent_setup__submodules),
+        cmocka_unit_test(test_agent_setup__files_of_git_lfs),
     };
 
     return cmocka_run_group_tests_name("agent_setup", tests, NULL, NULL);

@@ -104,6 +104,9 @@ static void test_askpass__answers_two_questions(void **state)
     assert_string_equal(askpass_answer("Username for 'https://h:1': ", "h:1", "a@b", "t"), "a@b");
     assert_string_equal(askpass_answer("Password for 'https://a@b@h:1': ", "h:1", "a@b", "t"), "t");
     assert_string_equal(askpass_answer("Password for 'https://a%40b@h:1': ", "h:1", "a@b", "t"), "t");
+    /* git-lfs */
+    assert_string_equal(askpass_answer("Username for \"https://h:1\"", "h:1", "a@b", "t"), "a@b");
+    assert_string_equal(askpass_answer("Password for \"https://a%40b@h:1\"", "h:1", "a@b", "t"), "t");
     for (size_t i = 0; i < ARRAY_LEN(none); i++)
         assert_null(askpass_answer(none[i], "h:1", "a@b", "t"));
 }

@@ -304,7 +304,7 @@ static void test_submodules__their_files_are_not_run_and_their_commits_are_keys(
 static void test_submodules__a_plan_has_a_line_for_each(void **state)
 {
     static const char *const files[] = {"spec/"};
-    static const struct plan_submodule all[] = {{"lib", ID}, {"lib/a b", ID}};
+    static const struct plan_submodule all[] = {{"lib", ID, ""}, {"lib/a b", ID, ""}};
     struct tree *t = tree_of("100644 spec/b_spec.rb\n160000 lib\n");
     const struct plan_keep keep = {0};
     const char *const *lines;

@@ -61,7 +61,7 @@ static const struct {
     {"imag: debian\n", "f:1: imag: there is no such key; did you mean image?"},
     {"zzz: 1\n", "f:1: zzz: there is no such key; there are image, container, prepare, prepare_time_limit, "
                  "commands, report, artifacts, time_limit, silence_limit, retries, lease, env, submodules, "
-                 "slots, warm, preload"},
+                 "lfs, slots, warm, preload"},
     {COMMAND "  globb: b\n", "f:4: commands[0].globb: there is no such key; did you mean glob?"},
     {"commands:\n- run: [x]\n", "f:2: commands[0]: has no glob"},
     {"commands:\n- glob: a\n", "f:2: commands[0]: has no run"},
