@@ -742,7 +742,9 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
     r->finished.exit_code = x->is_signal ? 0 : x->code;
     r->finished.signal = x->is_signal ? x->code : 0;
     r->finished.log_dropped = x->log_dropped + (x->len[STREAM_LOG] - r->stream[STREAM_LOG].len);
-    r->finished.duration_us = x->at.us > r->started_at.us ? (uint64_t)(x->at.us - r->started_at.us) : 1;
+    r->finished.duration_us = x->ran_us > 0                 ? x->ran_us
+                              : x->at.us > r->started_at.us ? (uint64_t)(x->at.us - r->started_at.us)
+                                                            : 1;
     r->finished.user_us = x->user_us;
     r->finished.system_us = x->system_us;
     r->finished.max_rss_kib = x->max_rss_kib;

@@ -58,6 +58,7 @@ struct agent_exit {
     uint64_t user_us;
     uint64_t system_us;
     uint64_t max_rss_kib;
+    uint64_t ran_us;            /* as who was nearer to it measured; 0: from its start to `at` */
     uint64_t len[STREAM_COUNT]; /* final lengths */
     uint64_t log_dropped;
     struct slice text; /* what AG_ACT_SIGNAL asked to describe; may be empty */

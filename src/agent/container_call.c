@@ -104,7 +104,6 @@ struct calling {
     pid_t pid;
     int fd[2]; /* of out and err; -1: closed */
     size_t n[2];
-    bool has_watched;
 };
 
 /* Of out the beginning is kept, of err the end. */
@@ -181,24 +180,21 @@ static bool start(struct calling *k)
 static void await(struct calling *k, struct mono end)
 {
     for (;;) {
-        struct pollfd fds[4] = {
-            {.fd = k->h->signal_fd, .events = POLLIN},
-            {.fd = k->fd[0], .events = POLLIN},
-            {.fd = k->fd[1], .events = POLLIN},
-            {.fd = k->c->watch > 0 && !k->has_watched ? k->c->watch : -1, .events = POLLIN}};
+        int watch = -1;
+        bool goes_on = k->c->on_round != NULL ? k->c->on_round(k->c->ctx, &watch) : k->c->is_stubborn;
+        struct pollfd fds[4] = {{.fd = k->h->signal_fd, .events = POLLIN},
+                                {.fd = k->fd[0], .events = POLLIN},
+                                {.fd = k->fd[1], .events = POLLIN},
+                                {.fd = watch, .events = POLLIN}};
         int64_t left_ms = (end.us - mono_now().us) / 1000;
 
         k->a->is_late = left_ms <= 0;
-        k->a->is_cut = !k->c->is_stubborn && (k->h->wants_kill || k->h->wants_end);
+        k->a->is_cut = !goes_on && (k->h->wants_kill || k->h->wants_end);
         if (k->a->is_late || k->a->is_cut)
             return;
         (void)poll(fds, 4, left_ms > 1000 ? 1000 : (int)left_ms + 1);
         drain(k, 0);
         drain(k, 1);
-        if (fds[3].revents != 0) {
-            k->has_watched = true;
-            k->c->on_watch(k->c->ctx);
-        }
         if (helper_signals(k->h, k->pid, &k->a->status)) {
             k->pid = 0;
             return;

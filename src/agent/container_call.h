@@ -31,10 +31,11 @@ struct call {
     char **argv;
     int64_t limit_ms; /* 0: the helper's patience */
     int out;          /* where its output goes, both streams; 0: it is kept for the answer */
-    int watch;        /* when this can be read, on_watch is called, once; 0: nothing is watched */
-    void (*on_watch)(void *ctx);
-    void *ctx;
     bool is_stubborn; /* goes on when the helper is told to end */
+    /* Called in each round while it runs, to see to something else meanwhile: sets what is to be watched (-1: nothing). Does the
+     * call go on when the helper is told to end? NULL: nothing else. */
+    bool (*on_round)(void *ctx, int *watch);
+    void *ctx;
 };
 
 struct answer {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GIT_LINES_MAX 1000u /* of GIT_CONFIG_COUNT, that somebody else set */
+
 /* ---- writing ---- */
 
 static void put(struct buf *out, const char *key, const char *value)
@@ -43,6 +45,7 @@ void inside_order_write(const struct inside_order *o, struct buf *out)
     put_list(out, "default", &o->defaults);
     put_list(out, "prepend", &o->prepends);
     put_list(out, "secret", &o->secrets);
+    put_list(out, "safe", &o->safe);
     put_text(out, "user", o->user);
     put_number(out, "has_home", o->has_home);
     put_number(out, "has_results", o->has_results);
@@ -128,6 +131,7 @@ static const struct {
     {"default", KIND_LIST, AT(inside.defaults)},
     {"prepend", KIND_LIST, AT(inside.prepends)},
     {"secret", KIND_LIST, AT(inside.secrets)},
+    {"safe", KIND_LIST, AT(inside.safe)},
     {"user", KIND_TEXT, AT(inside.user)},
     {"has_home", KIND_FLAG, AT(inside.has_home)},
     {"has_results", KIND_FLAG, AT(inside.has_results)},
@@ -252,10 +256,26 @@ static void env_put(char **env, size_t *n, const char *line)
     *n += at == *n;
 }
 
+/* Git refuses what belongs to somebody else. What others said this way before goes on to count. */
+static void put_safe(struct arena *a, const struct order_list *folders, char **env, size_t *n)
+{
+    size_t at = place_of(env, *n, "GIT_CONFIG_COUNT=");
+    const char *text = at < *n ? strchr(env[at], '=') + 1 : "";
+    unsigned long count = strtoul(text, NULL, 10);
+
+    if (folders->n == 0 || strspn(text, "0123456789") != strlen(text) || count > GIT_LINES_MAX)
+        return;
+    for (uint32_t i = 0; i < folders->n; i++, count++) {
+        env_put(env, n, arena_printf(a, "GIT_CONFIG_KEY_%lu=safe.directory", count));
+        env_put(env, n, arena_printf(a, "GIT_CONFIG_VALUE_%lu=%s", count, folders->at[i]));
+    }
+    env_put(env, n, arena_printf(a, "GIT_CONFIG_COUNT=%lu", count));
+}
+
 char **inside_env(struct arena *a, const struct inside_order *o, char *const *image, bool with_secrets)
 {
     size_t n = 0;
-    size_t max = (size_t)o->env.n + o->defaults.n + o->prepends.n + o->secrets.n + 1;
+    size_t max = (size_t)o->env.n + o->defaults.n + o->prepends.n + o->secrets.n + 2 * o->safe.n + 2;
     char **env;
 
     while (image[n] != NULL)
@@ -278,6 +298,7 @@ char **inside_env(struct arena *a, const struct inside_order *o, char *const *im
 
         env_put(env, &n, old[0] != '\0' ? arena_printf(a, "%s:%s", line, old) : line);
     }
+    put_safe(a, &o->safe, env, &n);
     env[n] = NULL;
     return env;
 }

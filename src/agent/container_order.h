@@ -32,6 +32,7 @@ struct inside_order {
     bool has_results;           /* a second descriptor comes along, to be descriptor 3 */
     bool has_hook;              /* CONTAINER_HOOK runs first, where the image has one */
     bool is_limited;            /* in its memory: whether that ended something is told */
+    struct order_list safe;     /* folders that git works in, whoever they belong to */
     struct order_list ways;  /* paths that must be reached by the user, whatever is above them in the image */
     struct order_list lent;  /* folders that become the user's, and the agent's again at the end */
     struct order_list given; /* folders that become the user\'s and stay so */

@@ -111,6 +111,8 @@ const char *container_plan(struct arena *a, const struct container_place *place,
     for (uint32_t i = 0; i < first; i++)
         if (!is_below_asked(&p, first, p.mounts[i].target))
             order_add(a, &ret->inside.ways, p.mounts[i].target);
+    if (what->git != NULL)
+        order_add(a, &ret->inside.safe, what->tree);
     order_add(a, &ret->inside.lent, what->tree);
     if (what->environment != NULL)
         order_add(a, what->step > 0 ? &ret->inside.lent : &ret->inside.given, what->environment);

@@ -40,6 +40,10 @@ struct box {
     bool is_made;
     bool is_cleared;
     bool has_begun;
+    bool has_hung_up; /* `inside` was there and is gone */
+    bool told_end;
+    bool told_kill;
+    struct mono patience; /* until then it may take what it was told to do; MONO_NEVER: it was told nothing */
     bool is_gone;
     bool has_settled; /* it said its last word itself */
     bool has_kept;    /* and could not give back what was lent */
@@ -47,7 +51,7 @@ struct box {
     int how;
     int code;
     int oom;
-    uint64_t used[3]; /* microseconds of user and system, KiB */
+    uint64_t used[4]; /* microseconds of user and system, KiB, microseconds from its begin to its end */
     const char *failure;
 };
 
@@ -80,8 +84,8 @@ static void tell(struct box *b, const char *word, const char *text)
 static void tell_exit(struct box *b)
 {
     tell(b, "exited",
-         arena_printf(&b->h.arena, "%d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %d", b->how, b->code,
-                      b->used[0], b->used[1], b->used[2], b->oom));
+         arena_printf(&b->h.arena, "%d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64, b->how, b->code,
+                      b->used[0], b->used[1], b->used[2], b->oom, b->used[3]));
 }
 
 static void fail(struct box *b, const char *text)
@@ -260,6 +264,13 @@ static bool send_order(struct box *b)
     return ok;
 }
 
+static void hang_up(struct box *b)
+{
+    (void)close(b->conn);
+    b->conn = -1;
+    b->has_hung_up = true;
+}
+
 /* Nobody else may hold the ends of the run's pipes: their closing is the end of its output. */
 static void let_pipes_go(struct box *b)
 {
@@ -272,15 +283,12 @@ static void let_pipes_go(struct box *b)
     b->results = -1;
 }
 
-static void on_connect(void *ctx)
+static void accept_inside(struct box *b)
 {
-    struct box *b = ctx;
     struct timeval limit = {.tv_sec = 10};
     struct ucred peer = {0};
     socklen_t n = sizeof(peer);
 
-    if (b->conn >= 0)
-        return;
     b->conn = accept4(b->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (b->conn < 0)
         return;
@@ -289,8 +297,7 @@ static void on_connect(void *ctx)
     (void)setsockopt(b->conn, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (!send_order(b)) {
         fail(b, "the container does not take its order");
-        (void)close(b->conn);
-        b->conn = -1;
+        hang_up(b);
     }
     wipe_secrets(b);
     let_pipes_go(b);
@@ -309,8 +316,8 @@ static void take_line(struct box *b, const char *line)
     } else if (strncmp(line, "kept ", 5) == 0) {
         b->has_kept = true;
         tell(b, "say", line + 5);
-    } else if (sscanf(line, "exited %d %d %" SCNu64 " %" SCNu64 " %" SCNu64 " %d", &b->how, &b->code,
-                      &b->used[0], &b->used[1], &b->used[2], &b->oom) == 6) {
+    } else if (sscanf(line, "exited %d %d %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64, &b->how, &b->code,
+                      &b->used[0], &b->used[1], &b->used[2], &b->oom, &b->used[3]) == 7) {
         b->has_settled = b->has_exited = true;
         if (b->oom != OOM_UNKNOWN)
             tell_exit(b);
@@ -338,36 +345,50 @@ static bool hear(struct box *b)
     return n > 0;
 }
 
-/* Pass on what it says and what we are told, until it is gone. */
+/* What we are told goes to it, what it says comes to us. */
+static void talk(struct box *b)
+{
+    bool was_gone = b->is_gone;
+
+    if (b->h.wants_end && !b->told_end && !b->told_kill)
+        b->told_end = send(b->conn, "T", 1, MSG_NOSIGNAL) == 1;
+    if (b->h.wants_kill && !b->told_kill) {
+        b->told_kill = true;
+        (void)send(b->conn, "K", 1, MSG_NOSIGNAL);
+        b->patience = mono_add_ms(mono_now(), GONE_MS);
+    }
+    if (!hear(b))
+        hang_up(b);
+    else if (b->is_gone && !was_gone)
+        b->patience = mono_add_ms(mono_now(), BACK_MS);
+}
+
+/* While the engine starts the container: `inside` may be at work, even done, before that has an answer. */
+static bool on_round(void *ctx, int *watch)
+{
+    struct box *b = ctx;
+
+    if (b->conn < 0 && !b->has_hung_up)
+        accept_inside(b);
+    if (b->conn >= 0)
+        talk(b);
+    *watch = b->conn >= 0 ? b->conn : b->has_hung_up ? -1 : b->listen_fd;
+    return b->conn >= 0 || b->has_hung_up;
+}
+
+/* Until it is gone. */
 static void converse(struct box *b)
 {
-    struct mono end = MONO_NEVER;
-    bool told_end = false;
-    bool told_kill = false;
     int none;
 
-    for (;;) {
+    while (b->conn >= 0 && mono_before(mono_now(), b->patience)) { /* later: the engine will end it */
         struct pollfd fds[2] = {{.fd = b->h.signal_fd, .events = POLLIN}, {.fd = b->conn, .events = POLLIN}};
 
-        (void)poll(fds, 2, told_kill ? 1000 : -1);
+        talk(b);
+        if (b->conn < 0)
+            return;
+        (void)poll(fds, 2, b->patience.us != MONO_NEVER.us ? 1000 : -1);
         (void)helper_signals(&b->h, -1, &none);
-        if (b->h.wants_end && !told_end && !told_kill)
-            told_end = send(b->conn, "T", 1, MSG_NOSIGNAL) == 1;
-        if (b->h.wants_kill && !told_kill) {
-            told_kill = true;
-            (void)send(b->conn, "K", 1, MSG_NOSIGNAL);
-            end = mono_add_ms(mono_now(), GONE_MS);
-        }
-        if (fds[1].revents != 0) {
-            bool was_gone = b->is_gone;
-
-            if (!hear(b))
-                return;
-            if (b->is_gone && !was_gone)
-                end = mono_add_ms(mono_now(), BACK_MS);
-        }
-        if (!mono_before(mono_now(), end))
-            return; /* the engine will end it */
     }
 }
 
@@ -398,36 +419,35 @@ static bool make_and_start(struct box *b)
 {
     const struct container_spec *s = &b->order.spec;
     struct call c = {.argv = container_argv(&b->h.arena, s->engine, (const char *[]){"start", s->name, NULL}),
-                     .watch = b->listen_fd,
-                     .on_watch = on_connect,
+                     .on_round = on_round,
                      .ctx = b};
     struct mono end;
+    int none;
 
     b->is_made = true; /* also when the answer does not come */
     if (!call(b, container_create_argv(&b->h.arena, s), false))
         return false;
-    if (!call_engine(&b->h, &c, &b->answer)) {
+    if (!call_engine(&b->h, &c, &b->answer) && !b->has_begun) {
         fail(b, call_error(&b->h, &c, &b->answer));
         return false;
     }
     end = mono_add_ms(mono_now(), HELLO_MS);
-    while (b->conn < 0 && b->failure == NULL && mono_before(mono_now(), end) && !b->h.wants_kill &&
+    while (b->conn < 0 && !b->has_hung_up && mono_before(mono_now(), end) && !b->h.wants_kill &&
            !b->h.wants_end) {
         struct pollfd fds[2] = {{.fd = b->listen_fd, .events = POLLIN},
                                 {.fd = b->h.signal_fd, .events = POLLIN}};
-        int none;
 
         (void)poll(fds, 2, 1000);
         (void)helper_signals(&b->h, -1, &none);
         if (fds[0].revents != 0)
-            on_connect(b);
+            accept_inside(b);
     }
-    if (b->conn < 0)
+    if (b->conn < 0 && !b->has_hung_up)
         fail(b, b->h.wants_kill || b->h.wants_end
                     ? "it was given up while its container was started"
                     : "the container does not reach its agent: it cannot connect to a "
                       "socket in a mounted folder (docs/containers.md)");
-    return b->conn >= 0;
+    return b->conn >= 0 || b->has_hung_up;
 }
 
 static bool ask_state(struct box *b, struct container_state *ret)
@@ -482,7 +502,7 @@ static void finish(struct box *b)
         why = container_clear(&b->h, b->order.spec.engine, b->order.spec.name);
     if (b->folder[0] != '\0' && why == NULL)
         container_folder_remove(b->folder);
-    if (why == NULL && !b->has_kept && (b->has_settled || b->conn < 0))
+    if (why == NULL && !b->has_kept && (b->has_settled || (b->conn < 0 && !b->has_hung_up)))
         remove_notes(b);
     if (b->failure != NULL && !b->has_begun)
         tell(b, "failed", b->failure);
@@ -512,7 +532,8 @@ static int exit_status(const struct box *b)
 
 int container_run_main(int argc, char **argv)
 {
-    static struct box b = {.listen_fd = -1, .conn = -1, .out = STDOUT_FILENO, .results = -1};
+    static struct box b = {
+        .listen_fd = -1, .conn = -1, .out = STDOUT_FILENO, .results = -1, .patience = {INT64_MAX}};
 
     (void)argv;
     if (argc != 0 || !helper_init(&b.h) || prctl(PR_SET_PDEATHSIG, SIGQUIT) != 0 || !read_order(&b)) {
@@ -541,7 +562,7 @@ int container_run_main(int argc, char **argv)
 
             b.oom = ask_state(&b, &state) && state.oom;
             tell_exit(&b);
-        } else if (b.conn >= 0 && !b.has_exited && b.failure == NULL) {
+        } else if ((b.conn >= 0 || b.has_hung_up) && !b.has_exited && b.failure == NULL) {
             ask_how_it_ended(&b);
         }
     }

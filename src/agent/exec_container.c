@@ -140,8 +140,8 @@ static void on_exited(struct exec *x, struct process *p, struct mono now, const 
     int oom = 0;
 
     e->code = SIGKILL;
-    if (sscanf(text, "%d %" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %d", &how, &e->code, &e->user_us,
-               &e->system_us, &e->max_rss_kib, &oom) != 6)
+    if (sscanf(text, "%d %" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %" SCNu64, &how, &e->code,
+               &e->user_us, &e->system_us, &e->max_rss_kib, &oom, &e->ran_us) != 7)
         how = 1;
     e->at = now;
     e->wall = wall_now();

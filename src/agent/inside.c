@@ -51,6 +51,8 @@ struct inside {
     bool has_ended;
     int status;
     struct rusage ru;
+    struct mono begun; /* of the child */
+    struct mono ended;
 };
 
 /* ---- the order ---- */
@@ -270,6 +272,7 @@ static bool reap(struct inside *in)
     while ((pid = wait4(-1, &status, WNOHANG, &ru)) > 0)
         if (pid == in->child) {
             in->has_ended = true;
+            in->ended = mono_now();
             in->status = status;
             in->ru = ru;
         }
@@ -353,6 +356,7 @@ static bool start(struct inside *in, char **argv, bool is_script, const char **r
     const char *step = "";
 
     in->has_ended = false;
+    in->begun = mono_now();
     in->child = launch_child(&l, &in->arena, &step);
     if (in->child < 0)
         *reterror = launch_error(&in->arena, &l, step, errno, "in this image");
@@ -409,12 +413,13 @@ static void say_end(struct inside *in)
 {
     const struct rusage *ru = &in->ru;
     int status = in->has_ended ? in->status : SIGKILL;
+    struct mono ended = in->has_ended ? in->ended : mono_now();
 
-    say(in, arena_printf(&in->arena, "exited %d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %d\n",
+    say(in, arena_printf(&in->arena, "exited %d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRId64 "\n",
                          WIFSIGNALED(status), WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                          (uint64_t)ru->ru_utime.tv_sec * 1000000u + (uint64_t)ru->ru_utime.tv_usec,
                          (uint64_t)ru->ru_stime.tv_sec * 1000000u + (uint64_t)ru->ru_stime.tv_usec,
-                         (uint64_t)ru->ru_maxrss, oom_digit(in)));
+                         (uint64_t)ru->ru_maxrss, oom_digit(in), ended.us - in->begun.us));
 }
 
 static int script(struct inside *in)

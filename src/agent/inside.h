@@ -7,8 +7,8 @@
  *     failed TEXT                           the script could not be started; why, for people
  *     began                                 it was
  *     gone                                  it has ended, and so has everything else in here
- *     exited HOW CODE USER SYSTEM RSS OOM   how it ended: 0 and an exit status, 1 and a signal; microseconds, KiB; did the memory
- *                                           limit end something (0, 1, or 2: nobody knows)
+ *     exited HOW CODE USER SYSTEM RSS OOM TIME   how it ended: 0 and an exit status, 1 and a signal; microseconds, KiB; did the
+ *                                           memory limit end something (0, 1, or 2: nobody knows); microseconds since its begin
  *     kept TEXT                             before that: lent folders could not be given back
  *
  * and what it is told, a byte each: 'T' end gracefully, 'K' at once. */

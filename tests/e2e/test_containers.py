@@ -54,7 +54,7 @@ class Containers(Base):
         cls.addClassCleanup(os.rmdir, cls.folder)
         cls.engine = pod.Engine(os.path.join(cls.folder, "engine"))
         cls.addClassCleanup(cls.engine.close)
-        cls.engine.image(IMAGE, changes=["ENV FROM_IMAGE=yes"])
+        cls.engine.image(IMAGE, packages=pod.SMALL + ["git"], changes=["ENV FROM_IMAGE=yes"])
         for key in ("CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF"):
             os.environ[key] = cls.engine.env[key]
             cls.addClassCleanup(os.environ.pop, key)
@@ -101,6 +101,19 @@ class Containers(Base):
         link.want(1, STOP)
         self.assertEqual(link.end(1, 30)["how"], STOPPED)
         self.assertIn(b"\n***\nwaiting\n", link.log(1))
+        self.nothing_left()
+
+    def test_a_script_is_timed_from_its_begin_and_git_takes_the_work_tree_for_safe(self):
+        repo, commit = self.one_commit()
+        link = self.serve_git(self.attach(), repo)
+        self.run_in(link, 1, "git rev-parse HEAD; git status --short; sleep 1", "container_user=4711", project=7, commit=commit)
+        f = link.end(1, 60)
+        self.assertEqual((f["how"], f["exit_code"]), (EXITED, 0), link.log(1))
+        self.assertTrue(link.log(1).endswith(b"]\n%s\n" % commit.encode()), link.log(1))
+        self.assertGreater(f["duration_us"], 1000000)
+        self.assertRegex(f["image"], "^%s@sha256:[0-9a-f]{64}$" % IMAGE)
+        self.run_in(link, 2, "exit 4")
+        self.assertGreater(link.end(2, 60)["duration_us"], 100)  # not a guess, however short it is
         self.nothing_left()
 
     def test_limits(self):

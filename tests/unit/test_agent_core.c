@@ -586,8 +586,10 @@ STORY(test_agent__comes_back_from_its_journal)
         goal(w, run, WANT_RUN);
     }
     goals(w);
+    event(w, &(struct agent_event){.kind = AG_EV_BOXED, .run = 1, .text = SLICE("debian:12@sha256:00")});
     grew(w, 1, STREAM_LOG, 10);
     exited(w, 1, 12);
+    assert_true(told(w, "send FINISHED 1 how 0 log 12 in debian:12@sha256:00\n"));
     agent_free(w->agent);
     buf_clear(&w->story);
     w->now = (struct mono){5000000};
@@ -609,7 +611,7 @@ STORY(test_agent__comes_back_from_its_journal)
     link_up(w, 2);
     expect(w,
            "[  5000] send HELLO 1:4:12 2:4:50 3:0:0\n"
-           "[  5000] send FINISHED 1 how 0 log 12\n"
+           "[  5000] send FINISHED 1 how 0 log 12 in debian:12@sha256:00\n"
            "[  5000] send FINISHED 2 how 8 log 50 the agent on the server was killed while the script ran\n"
            "[  5000] stream 1.0 0+12\n"
            "[  5000] stream 2.0 30+20\n");

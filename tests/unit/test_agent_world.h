@@ -76,9 +76,10 @@ static void note_frame(struct world *w, const struct frame *f)
         note(w, "send HELLO%s", list);
         break;
     case FRAME_FINISHED:
-        note(w, "send FINISHED %" PRIu64 " how %u log %" PRIu64 "%s%.*s", f->finished.run, f->finished.how,
-             f->finished.log_len, f->finished.reason.len > 0 ? " " : "", (int)f->finished.reason.len,
-             f->finished.reason.ptr);
+        note(w, "send FINISHED %" PRIu64 " how %u log %" PRIu64 "%s%.*s%s%.*s", f->finished.run,
+             f->finished.how, f->finished.log_len, f->finished.reason.len > 0 ? " " : "",
+             (int)f->finished.reason.len, f->finished.reason.ptr, f->finished.image.len > 0 ? " in " : "",
+             (int)f->finished.image.len, f->finished.image.ptr);
         break;
     case FRAME_STARTED:
         note(w, "send STARTED %" PRIu64 " slot %u", f->started.run, f->started.slot);

@@ -162,6 +162,7 @@ static void test_container__an_order_arrives_as_it_was_written(void **state)
     order_add(&a, &o.inside.defaults, "LANG=C");
     order_add(&a, &o.inside.defaults, "DISPLAY=:0.0");
     order_add(&a, &o.inside.prepends, "PATH=/ours");
+    order_add(&a, &o.inside.safe, "/w");
     container_order_write(&o, &b);
     assert_int_equal(container_order_read(b.data, b.len, &a, &r), ERR_OK);
     assert_int_equal(r.inside.argv.n, 40);
@@ -170,7 +171,14 @@ static void test_container__an_order_arrives_as_it_was_written(void **state)
     assert_true(r.spec.mounts[0].is_read_only && strcmp(r.spec.mounts[0].target, "/b") == 0);
     assert_true(r.spec.engine == ENGINE_DOCKER && r.has_notes && r.patience_ms == 5);
     assert_string_equal(joined(&a, inside_env(&a, &r.inside, image_env, true)),
-                        "PATH=/ours:/image LANG=de X=1 S=2 DISPLAY=:0.0");
+                        "PATH=/ours:/image LANG=de X=1 S=2 DISPLAY=:0.0 GIT_CONFIG_KEY_0=safe.directory "
+                        "GIT_CONFIG_VALUE_0=/w GIT_CONFIG_COUNT=1");
+    order_add(&a, &r.inside.env, "GIT_CONFIG_COUNT=2"); /* what a project says so itself goes on to count */
+    assert_string_equal(joined(&a, inside_env(&a, &r.inside, image_env, true)),
+                        "PATH=/ours:/image LANG=de X=1 GIT_CONFIG_COUNT=3 S=2 DISPLAY=:0.0 "
+                        "GIT_CONFIG_KEY_2=safe.directory GIT_CONFIG_VALUE_2=/w");
+    order_add(&a, &r.inside.env, "GIT_CONFIG_COUNT=many"); /* git itself says what is wrong with it */
+    assert_null(strstr(joined(&a, inside_env(&a, &r.inside, image_env, true)), "GIT_CONFIG_KEY"));
     assert_null(strstr(joined(&a, inside_env(&a, &r.inside, image_env, false)), "S=2"));
     buf_clear(&b);
     buf_puts(&b, "of=the future");

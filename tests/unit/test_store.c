@@ -219,6 +219,37 @@ static void test_store__boot_gives_what_sets_left(void **state)
     free(text);
 }
 
+static void look_at_image(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
+{
+    (void)commit;
+    (void)log_bytes;
+    buf_printf(ctx, "[%llu %s]", (unsigned long long)row->id.v, row->image);
+}
+
+static void read_images(struct reader *r, void *arg)
+{
+    struct why why = {0};
+
+    assert_int_equal(read_run(r, (struct run_id){1}, look_at_image, arg, &why), ERR_OK);
+}
+
+static void test_store__a_run_knows_what_its_container_was_made_of(void **state)
+{
+    struct world *w = *state;
+    struct change c = {.kind = CHANGE_RUN_SET,
+                       .run = {.id = {1}, .state = RUN_DONE, .outcome = OUTCOME_PASSED, .reason = ""}};
+    struct buf shown;
+
+    put_launch_of(w, 1);
+    buf_init(&shown, KIB(1));
+    read_now(w, read_images, &shown);
+    c.run.image = "debian:12@sha256:00";
+    put(w, &c, 1);
+    read_now(w, read_images, &shown);
+    assert_string_equal(buf_str(&shown), "[1 ][1 debian:12@sha256:00]");
+    buf_done(&shown);
+}
+
 static void look_at_pause(void *ctx, const struct launch_row *row, const struct launch_sums *sums)
 {
     buf_printf(ctx, "[%llu %s %lld]", (unsigned long long)row->id.v, sums->paused_by,
@@ -564,6 +595,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_store__##name, setup, teardown)
         TEST(boot_of_an_empty_store_gives_ids_from_one),
         TEST(boot_equals_what_was_written),
+        TEST(a_run_knows_what_its_container_was_made_of),
         TEST(a_pause_is_there_until_it_is_over),
         TEST(boot_gives_what_sets_left),
         TEST(boot_leaves_out_what_is_over),
