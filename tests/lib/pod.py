@@ -129,11 +129,15 @@ def debootstrap(packages, suite="bookworm"):
 
 
 def debootstrap_file_system(packages, out, more=()):
-    """As root_file_system(), but a real Debian."""
+    """As root_file_system(), but a real Debian: it has the same user besides its own."""
     with tempfile.NamedTemporaryFile(prefix="wrata-image-", suffix=".tar") as copy:
         shutil.copyfile(debootstrap(packages), copy.name)
+        with tarfile.open(copy.name) as tar:
+            users = [(name, mode, tar.extractfile("./" + name).read().decode() + "".join(
+                line for line in text.splitlines(True) if "tester" in line)) for name, mode, text in USERS]
+        subprocess.run(["tar", "--delete", "-f", copy.name] + ["./" + name for name, _, _ in users], check=True)
         with tarfile.open(copy.name, mode="a") as tar:
-            put_texts(tar, list(USERS) + list(more))
+            put_texts(tar, users + list(more))
             put_folder(tar, "home/tester", 0o700, 4711)
         with open(copy.name, "rb") as f:
             shutil.copyfileobj(f, out, 1 << 20)
