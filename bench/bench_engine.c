@@ -167,6 +167,56 @@ static void bench(const struct shape *s, uint32_t n_tests)
     free(b.seen);
 }
 
+/* What a page of a long queue costs: at its front, in the middle and at its end, when nobody else waits and when others do. */
+static void bench_look(uint32_t n_tests, uint32_t users)
+{
+    static const struct shape fleet = {200, 4, 64, 0, 0};
+    static const char *const argv[] = {"true"};
+    const struct shape *s = &fleet;
+    struct bench b = {.out = outbox_new(), .e = engine_new(NULL), .now = {{1000000}, {1700000000000}}};
+    struct new_test *tests = calloc(n_tests, sizeof(*tests));
+    struct event ev = {.kind = EV_LAUNCH_CREATE};
+    uint64_t places[] = {0, n_tests / 2, n_tests - 501};
+    double took_ms[3];
+
+    b.queue = malloc((2 * (size_t)n_tests * users + 16) * sizeof(*b.queue));
+    b.seen = calloc(s->servers + 1, sizeof(*b.seen));
+    if (b.queue == NULL || b.seen == NULL || tests == NULL)
+        abort();
+    fleet_up(&b, s);
+    for (uint32_t i = 0; i < n_tests; i++)
+        tests[i] = (struct new_test){
+            .path = "t", .argv = argv, .n_argv = 1, .predicted_ms = 1000 + (int64_t)(i * 7919 % 60000)};
+    ev.launch_create.launch =
+        (struct launch_row){.name = "", .project_name = "", .ref = "", .commit = "", .location = ""};
+    ev.launch_create.tests = tests;
+    ev.launch_create.n_tests = n_tests;
+    for (uint32_t i = 0; i < users; i++) {
+        ev.launch_create.launch.user.v = 1 + i;
+        turn(&b, &ev, 1);
+    }
+    ev = (struct event){.kind = EV_QUEUE_LOOK, .ticket = {1}};
+    ev.queue_look.user.v = 1;
+    ev.queue_look.limit = 500;
+    for (size_t i = 0; i < 3; i++) {
+        double a = cpu_s();
+
+        ev.queue_look.after.v = places[i] == 0 ? 0 : n_tests < 501 ? 0 : places[i];
+        for (int round = 0; round < 20; round++)
+            turn(&b, &ev, 1);
+        took_ms[i] = (cpu_s() - a) * 1000 / 20;
+    }
+    printf(
+        "a page of 500 of %u waiting tests, %u users, 200 servers x 4 slots: front %.2f ms, middle %.2f ms, "
+        "end %.2f ms\n",
+        n_tests, users, took_ms[0], took_ms[1], took_ms[2]);
+    engine_free(b.e);
+    outbox_free(b.out);
+    free(tests);
+    free(b.queue);
+    free(b.seen);
+}
+
 int main(int argc, char **argv)
 {
     static const struct shape shapes[] = {
@@ -177,5 +227,8 @@ int main(int argc, char **argv)
 
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         bench(&shapes[i], n);
+    bench_look(10000, 1);
+    bench_look(10000, 4);
+    bench_look(100000, 1);
     return 0;
 }

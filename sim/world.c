@@ -684,6 +684,7 @@ void world_boot(struct world *w)
                                .creating_ms = 240000,
                                .stray_ms = 60000,
                                .missing_ms = 45000,
+                               .forecast_starts = w->opts.forecast_starts,
                                .lease_machine_ms = (int64_t)w->cloud.lease_ms};
     struct event ev = {.kind = EV_BOOTED};
     struct buf dump;

@@ -68,6 +68,7 @@ struct world_opts {
     uint32_t faults;   /* enum fault, ored */
     uint32_t grace_ms; /* told to agents */
     enum broken broken;
+    uint32_t forecast_starts; /* as engine_opts; 0 preset */
     bool trace;
     void (*on_trace)(void *ctx, int64_t ms, const char *text);
     void (*on_reply)(void *ctx, const struct reply *r); /* NULL: nobody listens */

@@ -22,6 +22,8 @@ struct engine *engine_new(const struct engine_opts *opts)
         e->opts.reconnect_max_ms = 30000;
     if (e->opts.ahead_ms == 0)
         e->opts.ahead_ms = 20;
+    if (e->opts.forecast_starts == 0)
+        e->opts.forecast_starts = 6000;
     if (e->opts.creating_ms == 0)
         e->opts.creating_ms = 900000;
     if (e->opts.stray_ms == 0)

@@ -29,7 +29,8 @@ struct engine_opts {
     uint64_t sick_disk_bytes;   /* less than this is free, and less than... [256 MiB]; UINT64_MAX never */
     uint32_t sick_disk_percent; /* ...this part of a disk [2] */
     int64_t sick_keep_ms; /* a machine that was taken out is destroyed after so long [3600000]; -1 never */
-    bool trace;           /* write NOTE_TRACE sentences */
+    uint32_t forecast_starts; /* a look at a queue plays so many starts, and reckons the rest [6000] */
+    bool trace;               /* write NOTE_TRACE sentences */
 };
 
 OWNED struct engine *engine_new(const struct engine_opts *opts); /* NULL: all defaults */

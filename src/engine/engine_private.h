@@ -623,6 +623,11 @@ void undo_drop(struct engine *e,
                struct test *t); /* a test that is no longer removed; an undo without tests goes */
 void on_queue_look(struct engine *e, const struct event *ev);
 
+/* ---- forecast.c: when it should start ---- */
+/* Of the n tests of a user's queue from `first` on, which has `skip` before it: in so many ms from now; -1 unknown. */
+void queue_forecast(const struct engine *e, const struct user *u, const struct test *first, uint32_t skip,
+                    uint32_t n, int64_t *start_ms);
+
 /* ---- pause.c: queues that start no new test ---- */
 bool user_is_paused(const struct user *u);
 void pause_load(struct engine *e, const struct pause_row *row); /* boot: only what is said of it... */
@@ -645,7 +650,8 @@ struct look {
     uint32_t avoided; /* open, but they lost it before */
     uint32_t full;    /* open, but its project may not have more of them */
     uint32_t busy;    /* all their slots are taken */
-    uint32_t slots;
+    uint32_t shared;  /* online, and not booked: they serve all */
+    uint32_t slots;   /* of those online that do not rest */
 };
 struct look look_at(const struct engine *e, const struct test *t); /* walks all servers */
 void engine_why_in(const struct engine *e, const struct test *t, const struct look *look, uint32_t ahead,

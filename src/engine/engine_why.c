@@ -27,8 +27,9 @@ struct look look_at(const struct engine *e, const struct test *t)
         if (s->row.link != LINK_ONLINE)
             continue;
         k.online++;
-        k.slots += s->row.slots;
+        k.slots += s->resting ? 0 : s->row.slots;
         k.resting += s->resting;
+        k.shared += s->booker == NULL;
         k.avoided += server_is_open(e, s) && test_avoids(e, t, s);
         k.full += server_is_open(e, s) && !server_has_room(s, t->launch->project);
         k.busy += !s->resting && s->n_runs >= s->row.slots;
@@ -171,6 +172,24 @@ static void put_full(const struct engine *e, const struct test *t, const struct 
                k->busy > 0 ? "; all slots of other servers are taken" : "");
 }
 
+/* "all slots of 2 servers are taken, and 1 rests after a failure; 4 tests of its queue are ahead of it, and 1 other user
+ * waits for them, too" */
+static void put_taken(const struct engine *e, const struct look *k, uint32_t ahead, struct buf *b)
+{
+    uint32_t servers = k->online - k->resting;
+    uint32_t others = k->shared > 0 && e->ready.n > 1 ? e->ready.n - 1 : 0;
+
+    buf_printf(b, "%s slot%s of %u server%s %s taken", k->slots == 1 ? "the one" : "all",
+               k->slots == 1 ? "" : "s", servers, servers == 1 ? "" : "s", k->slots == 1 ? "is" : "are");
+    if (k->resting > 0)
+        buf_printf(b, ", and %u rest%s after a failure", k->resting, k->resting == 1 ? "s" : "");
+    buf_printf(b, "; %u test%s of its queue %s ahead of it", ahead, ahead == 1 ? "" : "s",
+               ahead == 1 ? "is" : "are");
+    if (others > 0)
+        buf_printf(b, ", and %u other user%s wait%s for them, too", others, others == 1 ? "" : "s",
+                   others == 1 ? "s" : "");
+}
+
 static void put_paused(const struct user *u, struct buf *b)
 {
     char since[WALL_MINUTE_BYTES];
@@ -203,10 +222,7 @@ static void put_cause(const struct engine *e, const struct test *t, struct look 
     } else if (k.full > 0) {
         put_full(e, t, &k, b);
     } else {
-        buf_printf(b, "%s slot%s of %u server%s %s taken; %u test%s of its queue %s ahead of it",
-                   k.slots == 1 ? "the one" : "all", k.slots == 1 ? "" : "s", k.online,
-                   k.online == 1 ? "" : "s", k.slots == 1 ? "is" : "are", ahead, ahead == 1 ? "" : "s",
-                   ahead == 1 ? "is" : "are");
+        put_taken(e, &k, ahead, b);
     }
 }
 

@@ -200,6 +200,62 @@ struct order_sums order_ahead(const struct test *root, const struct test *t)
     return sums;
 }
 
+struct order_sums order_upto(const struct test *root, uint32_t n)
+{
+    struct order_sums sums = {0};
+    struct order_sums one;
+    uint32_t left;
+
+    while (root != NULL && n > 0) {
+        left = root->order.left != NULL ? root->order.left->order.sums.n : 0;
+        if (n <= left) {
+            root = root->order.left;
+            continue;
+        }
+        one = sums_of_one(root);
+        sums_add(&sums, &one);
+        if (root->order.left != NULL)
+            sums_add(&sums, &root->order.left->order.sums);
+        n -= left + 1;
+        root = root->order.right;
+    }
+    return sums;
+}
+
+static void walk_down(struct order_walk *w, const struct test *t)
+{
+    for (; t != NULL; t = t->order.left) {
+        if (w->n == w->cap) {
+            w->cap = w->cap == 0 ? 64 : w->cap * 2;
+            w->path = xrealloc(w->path, w->cap * sizeof(*w->path));
+        }
+        w->path[w->n++] = t;
+    }
+}
+
+void order_walk_begin(struct order_walk *w, const struct test *root)
+{
+    *w = (struct order_walk){0};
+    walk_down(w, root);
+}
+
+const struct test *order_walk_next(struct order_walk *w)
+{
+    const struct test *t;
+
+    if (w->n == 0)
+        return NULL;
+    t = w->path[--w->n];
+    walk_down(w, t->order.right);
+    return t;
+}
+
+void order_walk_end(struct order_walk *w)
+{
+    free(w->path);
+    *w = (struct order_walk){0};
+}
+
 uint32_t order_list(struct test *root, struct test **out)
 {
     uint32_t n;

@@ -35,6 +35,17 @@ struct test *order_before(const struct test *root, int64_t rank,
                           uint64_t id);                                       /* the one before; NULL: none */
 struct order_sums order_ahead(const struct test *root, const struct test *t); /* of those before t */
 uint32_t order_list(struct test *root, struct test **out);                    /* all, in order; how many */
+struct order_sums order_upto(const struct test *root, uint32_t n);            /* of the first n */
+
+/* From the first to the last, without looking for each anew; the tree must not change meanwhile. */
+struct order_walk {
+    const struct test **path; /* those still to come, with all that is right of them */
+    uint32_t n;
+    uint32_t cap;
+};
+void order_walk_begin(struct order_walk *w, const struct test *root);
+const struct test *order_walk_next(struct order_walk *w); /* NULL: there are no more */
+void order_walk_end(struct order_walk *w);
 void order_check(const struct test *root);
 
 bool test_before(const struct test *a, const struct test *b);
