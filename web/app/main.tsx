@@ -22,6 +22,9 @@ const SignIn = lazy(() => gate().then((m) => m.SignIn)), SignUp = lazy(() => gat
 const Account = lazy(() => import('./screens/account').then((m) => m.Account)), Audit = lazy(() => import('./screens/audit').then((m) => m.Audit));
 const Users = lazy(() => import('./screens/users').then((m) => m.Users)), UserScreen = lazy(() => import('./screens/users').then((m) => m.UserScreen));
 const Compose = lazy(() => import('./screens/compose').then((m) => m.default));
+const lists = (): Promise<typeof import('./screens/lists')> => import('./screens/lists'), schedules = (): Promise<typeof import('./screens/schedules')> => import('./screens/schedules');
+const Lists = lazy(() => lists().then((m) => m.Lists)), ListScreen = lazy(() => lists().then((m) => m.ListScreen));
+const Schedules = lazy(() => schedules().then((m) => m.Schedules)), ScheduleScreen = lazy(() => schedules().then((m) => m.ScheduleScreen));
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;
@@ -60,6 +63,10 @@ function Screen({ r }: { r: Route }) {
   switch (r.at) {
     case 'board': return <Board />;
     case 'compose': return <Compose />;
+    case 'lists': return <Lists />;
+    case 'list': return <ListScreen key={`i${r.id}`} id={r.id} />;
+    case 'schedules': return <Schedules />;
+    case 'schedule': return <ScheduleScreen key={`s${r.id}`} id={r.id} />;
     case 'launch': return <Launch key={`l${r.id}`} id={r.id} />;
     case 'run': return <Run key={`r${r.id}`} id={r.id} />;
     case 'signin': return <SignIn />;
@@ -84,7 +91,7 @@ function Known({ r }: { r: Route }) {
 }
 /** An admin who comes back to the tab sees how many wait now. */
 addEventListener('visibilitychange', () => { if (!document.hidden && me.peek()?.role === 'admin') loadMe().catch(() => { /* the link's words say it */ }); });
-const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board', 'launch', 'run']]];
+const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board', 'launch', 'run']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']]];
 function App() {
   const [help, setHelp] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
   const inside = !!m && (!m.accounts || m.role === 'user' || m.role === 'admin');
@@ -92,6 +99,8 @@ function App() {
   useKey('t', 'Theme: system, light, dark', nextTheme);
   useKey('g c', 'Go to compose', () => go('/compose'));
   useKey('g b', 'Go to the board', () => go('/'));
+  useKey('g l', 'Go to the lists', () => go('/lists'));
+  useKey('g s', 'Go to the schedules', () => go('/schedules'));
   useEffect(() => { const s = document.getElementById('app')!; s.dataset.at = at; }, [at]);
   return (
     <>

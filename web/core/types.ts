@@ -84,6 +84,14 @@ export interface List {
   order: string; shared: boolean; version: number; created_at: Time; changed_at: Time; n_files: number; n_schedules: number; files?: string[];
 }
 
+export type StartResult = 'started' | 'skipped' | 'missed' | 'failed';
+export interface Start { due_at: Time; due_local: string; at: Time; late_ms: number; result: StartResult; launch: number | null; text: string }
+export interface Due { at: Time; local: string }
+export interface Schedule {
+  id: number; name: string; user: Who; list: { id: number; name: string } | null; kind: 'once' | 'every' | 'daily' | 'weekly' | 'cron'; at: string; hours: number | null; minutes: number | null;
+  days: string; cron: string; zone: string; until: string; enabled: boolean; reason: string; overlap: 'skip' | 'queue'; give_up_h: number; version: number;
+  created_at: Time; changed_at: Time; next_at: Time | null; next_local: string | null; last: Start | null;
+}
 /** A waiting test as the queue shows it. */
 export interface QueueItem {
   id: number; path: string; launch: { id: number; name: string }; project: { id: number; name: string }; ref: string; commit: string;

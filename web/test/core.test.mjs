@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue'];
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -218,4 +218,21 @@ test('a queue: the first page is newer than what was known', () => {
   assert.equal(queue.startsIn(840_000, 0), '~ 14 min');
   assert.equal(queue.startsIn(9000, 8000), 'next');
   assert.equal(queue.startsIn(null, 0), '');
+});
+
+test('rules of schedules: as said, as sent, and when they are complete', () => {
+  const r = { kind: 'weekly', at: '02:30', hours: 1, minutes: 30, days: 'mon,tue,wed,thu,fri', cron: '', zone: 'Europe/Berlin', until: '' };
+  assert.equal(schedule.ruleText(r), 'weekdays at 02:30 (Europe/Berlin)');
+  assert.equal(schedule.ruleText({ ...r, days: 'mon,fri' }), 'Monday and Friday at 02:30 (Europe/Berlin)');
+  assert.equal(schedule.ruleText({ ...r, kind: 'every', zone: '' }), 'every 1 h 30 min');
+  assert.equal(schedule.ruleText({ ...r, kind: 'once', at: '2026-11-24T02:30', until: '2027-01-01T00:00' }), 'once, 2026-11-24 02:30 (Europe/Berlin) until 2027-01-01 00:00');
+  assert.deepEqual(schedule.ruleBody({ ...r, kind: 'daily' }), { kind: 'daily', zone: 'Europe/Berlin', at: '02:30' }, 'what the kind has no use for is left out');
+  assert.deepEqual(schedule.ruleBody({ ...r, kind: 'every', at: '' }), { kind: 'every', zone: 'Europe/Berlin', hours: 1, minutes: 30 });
+  assert.deepEqual(schedule.ruleBody({ ...r, kind: 'cron', cron: ' 0 2 * * * ' }), { kind: 'cron', zone: 'Europe/Berlin', cron: '0 2 * * *' });
+  assert.equal(schedule.isWhole({ ...r, days: '' }), false);
+  assert.equal(schedule.isWhole({ ...r, kind: 'every', hours: 0, minutes: 0 }), false);
+  assert.equal(schedule.isWhole({ ...r, kind: 'cron', cron: '0 2 * *' }), false);
+  assert.equal(schedule.localText('2026-03-29T03:00:00+02:00'), 'Sun, 29 Mar 2026, 03:00 +02:00');
+  assert.equal(schedule.localText('2026-03-29T03:00:00Z'), 'Sun, 29 Mar 2026, 03:00 UTC');
+  assert.equal(schedule.until('2026-01-02T00:00:00Z', Date.parse('2026-01-01T13:00:00Z')), 'in 11 h');
 });

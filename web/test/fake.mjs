@@ -5,6 +5,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
+import { lists as makeLists } from './fake_lists.mjs';
 import { queue as makeQueue } from './fake_queue.mjs';
 import { work as makeWork } from './fake_work.mjs';
 
@@ -188,6 +189,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   if (!empty) for (const l of launches.values()) if (l.state === 'running') l.eta_ms = 840_000;
 
   const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: queue.add, commit });
+  const lists = makeLists({ iso, t0, work, acc, bare: empty });
 
   // ---- HTTP ----
   const json = (res, status, body) => { res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }); res.end(JSON.stringify(body)); };
@@ -205,6 +207,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
     const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
     if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (lists.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (queue.answer({ req, res, u, p, body, json, error })) return undefined;
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
@@ -284,7 +287,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

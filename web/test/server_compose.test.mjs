@@ -119,5 +119,35 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   assert.deepEqual((await order()).slice(0, 4), [had[2], had[3], had[0], had[1]]);
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.waitForFunction((n) => !document.querySelector('.queue .n').textContent.startsWith(`${n} `), n, { timeout: 30_000 });
+
+  // A list of what is ticked, run by one press, and by itself from now on.
+  await page.getByRole('navigation').getByRole('link', { name: 'Compose' }).click();
+  await page.getByRole('button', { name: 'Save as list' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('whole <b>shop</b>');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('dialog').getByRole('link', { name: 'Open it' }).click();
+  await page.getByRole('heading', { name: 'whole <b>shop</b>' }).waitFor();
+  await look('list');
+  await page.getByRole('button', { name: 'Run whole <b>shop</b>' }).click();
+  await page.getByText(`${n} tests started.`).waitFor();
+  await page.getByRole('link', { name: 'Add a schedule' }).click();
+  await page.getByLabel('Time zone').fill('Nowhere/At_All');
+  await page.locator('.field[data-wrong] .wrong').getByText('Nowhere/At_All').waitFor();
+  await page.getByLabel('Time zone').fill('Europe/Berlin');
+  await page.locator('.preview li').nth(4).waitFor();
+  for (const [kind, label, value] of [['Cron expression', 'Expression', '30 2 * * mon-fri'], ['Every so many hours', 'Hours', '6'], ['Once', 'Date and time', '2031-05-01T10:00']]) {
+    await page.getByRole('button', { name: kind }).click();
+    await page.getByLabel(label, { exact: true }).fill(value);
+    await page.locator('.preview li').first().waitFor();
+  }
+  await page.getByRole('button', { name: 'On days of the week' }).click();
+  await page.locator('.preview li').nth(4).waitFor();
+  await look('schedule');
+  await page.getByRole('button', { name: 'Add the schedule' }).click();
+  await page.getByText('It has not been due yet.').waitFor();
+  await page.getByRole('switch').click();
+  await page.waitForFunction(() => document.querySelector('[role=switch]').getAttribute('aria-checked') === 'false');
+  await page.getByRole('link', { name: 'Schedules' }).last().click();
+  await look('schedules');
   assert.deepEqual(wrong, []);
 });

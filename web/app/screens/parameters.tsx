@@ -41,7 +41,7 @@ export function Parameters({ project, gitRef, b }: { project: Project; gitRef: s
   void b.rev.value;
   return (
     <section class="pane params" aria-labelledby="params-h">
-      <header><h2 id="params-h">Parameters</h2>{b.list && <span class="faint">from the list {visible(b.list.name)}</span>}</header>
+      <header><h2 id="params-h">Parameters</h2>{b.list && <span class="faint">from the list <a href={`/lists/${b.list.id}`}>{visible(b.list.name)}</a></span>}</header>
       {choices.data ? <Controls c={choices.data} env={env.data} status={status.data} project={project} gitRef={gitRef} b={b} />
         : choices.error ? <p class="note bad" role="alert">Locations, browsers and languages could not be loaded: {visible(choices.error.message)} <button type="button" class="btn small" onClick={choices.retry}>Try again</button></p>
           : <div class="skeleton"><i /><i /></div>}
@@ -173,7 +173,7 @@ function Save({ base, files, b, close }: { base: () => Record<string, unknown>; 
       throw e;
     }
   });
-  if (saved) return <><p role="status"><b>{visible(saved.name)}</b> is saved, with {plural(saved.n_files, 'file')} and these parameters.</p><p class="acts"><button type="button" class="btn primary" autoFocus onClick={close}>Close</button></p></>;
+  if (saved) return <><p role="status"><b>{visible(saved.name)}</b> is saved, with {plural(saved.n_files, 'file')} and these parameters. <a href={`/lists/${saved.id}`}>Open it</a></p><p class="acts"><button type="button" class="btn primary" autoFocus onClick={close}>Close</button></p></>;
   return (
     <Form f={f} label="Save as list" submit={taken ? 'Replace it' : 'Save'} danger={!!taken} extra={<button type="button" class="btn" onClick={close}>Cancel</button>}
       onInput={(e) => { if (taken && (e.target as HTMLInputElement).name === 'name') setTaken(''); }}>

@@ -1,0 +1,117 @@
+/** Saved lists: run one, open it in compose, share it, see what starts it. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { num, plural, visible } from '../../core/fmt';
+import { matches, parseFilter } from '../../core/filter';
+import { sentence } from '../../core/compose';
+import { ruleText } from '../../core/schedule';
+import type { Launch, List, Schedule } from '../../core/types';
+import { asError, del, post, type ApiError } from '../api';
+import { go, replace, say, url, useKey, useTitle } from '../nav';
+import { Ago, Dialog, Empty, Failed, Skeleton } from '../parts/basics';
+import { Act, Check, Field, Form, useForm } from '../parts/form';
+import { useLoad, usePages } from '../parts/useload';
+import { VList } from '../parts/vlist';
+import { me } from '../who';
+
+export const isMine = (l: { user: { id: number } }): boolean => !me.value?.accounts || l.user.id === me.value.user?.id;
+const params = (l: List): string => [l.location, l.languages.join(', '), l.browsers.join(', '), l.env.length ? plural(l.env.length, 'variable') : '', l.order === 'finish-soonest' ? 'finish soonest' : ''].filter(Boolean).map(visible).join(' · ') || 'the presets';
+
+/** One press, one launch; with Shift at the front. What came of it stands beside the button. */
+export function RunList({ l, primary = false, small = false }: { l: List; primary?: boolean; small?: boolean }) {
+  const [busy, setBusy] = useState(false), [error, setError] = useState<ApiError | null>(null), [made, setMade] = useState<Launch | null>(null), link = useRef<HTMLAnchorElement>(null);
+  useEffect(() => { if (made) link.current?.focus(); }, [made]);
+  const run = async (front: boolean): Promise<void> => {
+    setBusy(true); setError(null); setMade(null);
+    try { const x = await post<Launch>(`/lists/${l.id}/launch`, { at: front ? 'front' : 'end' }); setMade(x); say(`Launch ${x.id} started, ${plural(x.tests.total, 'test')}`); }
+    catch (e) { setError(asError(e)); }
+    setBusy(false);
+  };
+  return (
+    <>
+      <button type="button" class={`btn ${primary ? 'primary' : ''} ${small ? 'small' : ''}`} disabled={busy} aria-label={busy ? undefined : `Run ${visible(l.name)}`} title="With Shift: at the front of the queue" onClick={(e) => void run(e.shiftKey)}>{busy ? 'Starting…' : 'Run'}</button>
+      {made && <span class="said" role="status">{plural(made.tests.total, 'test')} started. <a ref={link} href={`/launches/${made.id}`}>Watch #{made.id}</a></span>}
+      {error && <span class="said t-fail" role="alert">{visible(error.message)}</span>}
+    </>
+  );
+}
+
+export function Lists() {
+  useTitle('Lists');
+  const l = usePages<List>('/lists'), q = url.value.searchParams.get('q') ?? '', input = useRef<HTMLInputElement>(null), f = parseFilter(q, ['project', 'owner']);
+  useKey('/', 'Filter lists', () => input.current?.focus());
+  if (l.error && !l.items) return <Failed error={l.error} what="The lists" retry={() => void l.load()} />;
+  if (!l.items) return <><h1 class="sr">Lists</h1><Skeleton rows={6} /></>;
+  const rows = l.items.filter((x) => matches(f, x.name, (k) => (k === 'project' ? x.project.name : x.user.login)));
+  return (
+    <div class="screen narrow">
+      <header class="titlebar"><h1>Lists</h1><span class="grow" /><a class="btn" href="/compose">Compose a new one</a></header>
+      {l.items.length > 0 && <div class="bar-of"><input ref={input} class="flt" type="search" placeholder="Filter, project:docs" aria-label="Filter lists" value={q} maxLength={200}
+        onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }} /><span class="faint num">{num(rows.length)}{l.more ? ' and more' : ''}</span></div>}
+      {!l.items.length ? <Empty title="No lists yet">A list keeps files with their branch and parameters. Tick files in <a href="/compose">Compose</a>, then press “Save as list”. Schedules run lists.</Empty>
+        : !rows.length ? <Empty title="No list fits the filter" />
+          : <ul class="rows entries">{rows.map((x) => (
+              <li key={x.id}>
+                <div class="what"><p class="lead"><a href={`/lists/${x.id}`}>{visible(x.name)}</a>{x.shared && <span class="tag">shared{isMine(x) ? '' : ` by ${visible(x.user.login)}`}</span>}</p>
+                  <p class="faint">{visible(x.project.name)}{x.ref ? ` ${visible(x.ref)}` : ''} · {plural(x.n_files, 'entry', 'entries')} · {params(x)}{x.n_schedules ? ` · ${plural(x.n_schedules, 'schedule')}` : ''} · changed <Ago at={x.changed_at} /></p></div>
+                <RunList l={x} small />
+                <a class="btn small" href={`/compose?list=${x.id}`} aria-label={`Open in Compose: ${visible(x.name)}`}>Open in Compose</a>
+              </li>))}</ul>}
+      {l.more && <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p>}
+    </div>
+  );
+}
+
+export function ListScreen({ id }: { id: number }) {
+  const l = useLoad<List>(`/lists/${id}`), s = useLoad<{ items: Schedule[] }>(`/schedules?list=${id}`);
+  useTitle(l.data?.name ?? 'List');
+  if (l.error && !l.data) return <Failed error={l.error} what="The list" retry={() => void l.load()} />;
+  if (!l.data) return <Skeleton rows={6} />;
+  const x = l.data, mine = isMine(x), files = x.files ?? [];
+  return (
+    <div class="screen narrow cards">
+      <header class="headline">
+        <div class="titles"><p class="crumb"><a href="/lists">Lists</a></p><h1>{visible(x.name)}{x.shared && <span class="tag">shared{mine ? '' : ` by ${visible(x.user.login)}`}</span>}</h1>
+          <p class="sub"><span>{visible(x.project.name)} {x.ref ? visible(x.ref) : 'default branch'}</span><span>{x.files && !/[*?]|\/$/.test(files.join('')) ? sentence(files.length, x) : plural(x.n_files, 'entry', 'entries')}</span><span>{params(x)}</span></p></div>
+        <p class="acts"><RunList l={x} primary /><a class="btn" href={`/compose?list=${x.id}`}>{mine ? 'Edit in Compose' : 'Open in Compose'}</a>{mine && <Delete l={x} />}</p>
+      </header>
+      <section class="card" aria-labelledby="files-h"><h2 id="files-h">{plural(files.length, 'entry', 'entries')}</h2>
+        {files.length ? <VList class="plainlist" count={files.length} row={24} label="Entries of the list" rowsRole="list" item={(i, slot) => <div key={slot} class="prow" role="listitem" aria-setsize={files.length} aria-posinset={i + 1} title={files[i]}>{visible(files[i])}</div>} /> : <p class="faint">None.</p>}
+      </section>
+      <section class="card" aria-labelledby="sched-h"><h2 id="sched-h">Schedules</h2>
+        {s.error && !s.data ? <p class="note bad" role="alert">{visible(s.error.message)} <button type="button" class="btn small" onClick={() => void s.load()}>Try again</button></p>
+          : !s.data ? <p class="faint">…</p>
+            : s.data.items.length ? <ul class="rows">{s.data.items.map((y) => <li key={y.id}><span class="what"><a href={`/schedules/${y.id}`}>{visible(y.name)}</a> <span class="faint">{visible(ruleText(y))}{y.enabled ? '' : ', off'}</span></span></li>)}</ul> : <p class="faint">Nothing starts it by itself.</p>}
+        <p class="acts"><a class="btn" href={`/schedules?add=${x.id}`}>Add a schedule</a></p>
+      </section>
+      {mine && <Edit l={x} changed={l.set} />}
+    </div>
+  );
+}
+function Edit({ l, changed }: { l: List; changed: (l: List) => void }) {
+  const f = useForm(async (v) => { changed(await post<List>(`/lists/${l.id}`, { name: v.name, shared: v.shared === 'yes', version: l.version })); return 'Saved.'; });
+  return (
+    <section class="card" aria-labelledby="name-h"><h2 id="name-h">Name and sharing</h2>
+      <Form f={f} label="Name and sharing" submit="Save" primary={false}>
+        <Field f={f} name="name" label="Name" value={l.name} required max={80} />
+        <Check name="shared" label="Everybody may read and run it" on={l.shared} />
+      </Form>
+    </section>
+  );
+}
+function Delete({ l }: { l: List }) {
+  const [open, setOpen] = useState(false), [refused, setRefused] = useState('');
+  const remove = async (): Promise<void> => {
+    try { await del(`/lists/${l.id}${refused ? '?force=1' : ''}`); go('/lists'); }
+    catch (e) { const x = asError(e); if (x.status !== 409) throw x; setRefused(x.message); }
+  };
+  return (
+    <>
+      <button type="button" class="btn danger" onClick={() => setOpen(true)}>Delete</button>
+      <Dialog title={`Delete the list ${visible(l.name)}?`} open={open} close={() => { setOpen(false); setRefused(''); }}>
+        <p>It cannot be brought back. Launches that it started stay.</p>
+        {refused && <p class="note">{visible(refused)}</p>}
+        <p class="acts"><button type="button" class="btn" autoFocus onClick={() => { setOpen(false); setRefused(''); }}>Keep it</button><Act danger run={remove}>{refused ? 'Delete it, and turn its schedules off' : 'Delete'}</Act></p>
+      </Dialog>
+    </>
+  );
+}
