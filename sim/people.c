@@ -212,6 +212,20 @@ static void resume_some(struct world *w)
     (void)world_post(w, &ev);
 }
 
+/* An admin says what hosts of their own cost, and says something else later. */
+static void own_price(struct world *w)
+{
+    struct event ev = {.kind = EV_FLEET_PUT, .ticket = {++w->tickets}};
+
+    ev.fleet_put = (struct fleet_row){.id = {FLEET_ID_LOCAL},
+                                      .name = "local",
+                                      .kind = FLEET_LOCAL,
+                                      .options = "{}",
+                                      .error = "",
+                                      .hour_microusd = (int64_t)rng_below(&w->rng, 3) * 9999991};
+    (void)world_post(w, &ev);
+}
+
 static const struct stored_server *some_cloud_server(struct world *w)
 {
     const struct stored_server *s;
@@ -386,6 +400,8 @@ static void person_acts(struct world *w)
 
     if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 2))
         queue_op(w);
+    if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 6))
+        own_price(w);
     removed_look(w);
     if (!is_poisoned(w) && rng_chance(&w->rng, 1, 6))
         resume_some(w);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/cost.h"
+
 #define FAULT(st, ...) \
     ((void)((st)->fault[0] == '\0' && snprintf((st)->fault, sizeof((st)->fault), __VA_ARGS__)))
 
@@ -127,6 +129,19 @@ static const char *const *row_texts(struct arena *a, const char *const *from, ui
 
 /* ---- servers ---- */
 
+/* Of a machine whose price never changed, the entries come to what its whole life costs, as its provider rounds it. */
+static void row_meter_ends(struct sim_store *st, struct stored_server *s)
+{
+    const struct server_row *r = &s->row;
+    int64_t ms = billed_ms(fleet_kind_billing(r->fleet), r->charged_at.ms - r->billed_at.ms);
+
+    if (r->metered_at.ms == r->billed_at.ms && s->machine_nanousd != cost_nanousd(r->price_hour_microusd, ms))
+        FAULT(st, "the machine of server %llu cost %lld in the ledger, and %lld by its life", ID(r->id),
+              (long long)s->machine_nanousd, (long long)cost_nanousd(r->price_hour_microusd, ms));
+    s->machine_nanousd = 0;
+    s->runs_nanousd = 0;
+}
+
 static void row_server_put(struct sim_store *st, const struct server_row *row)
 {
     struct stored_server *s;
@@ -146,6 +161,8 @@ static void row_server_put(struct sim_store *st, const struct server_row *row)
         FAULT(st, "intent %llu of server %llu was used before", (unsigned long long)row->intent, ID(row->id));
     if (row->intent >= st->next_intent)
         st->next_intent = row->intent + 1;
+    if (s->row.metered_at.ms != 0 && row->metered_at.ms == 0)
+        row_meter_ends(st, s);
     arena_reset(&s->arena);
     s->row = *row;
     s->row.name = arena_strdup(&s->arena, row->name);
@@ -172,6 +189,8 @@ static void row_server_delete(struct sim_store *st, struct server_id id)
         FAULT(st, "server %llu was deleted and does not exist", ID(id));
         return;
     }
+    if (s->row.metered_at.ms != 0)
+        row_meter_ends(st, s);
     HASH_DEL(st->servers, s);
     row_server_free(s);
 }
@@ -463,11 +482,72 @@ static void row_run_set(struct sim_store *st, const struct run_row *row)
     r->row.tally = row->tally;
     r->row.started_at = row->started_at;
     r->row.ended_at = row->ended_at;
+    r->row.slot_at = row->slot_at;
+    st->runs_nanousd += row->cost_nanousd - r->row.cost_nanousd;
+    r->row.cost_nanousd = row->cost_nanousd;
     if (row->state != RUN_DONE || row->outcome == OUTCOME_INFRASTRUCTURE)
         return;
     t = sim_store_test(st, r->row.test.v);
     if (t != NULL && ++t->runs_counted > 1)
         FAULT(st, "test %llu was counted by two runs", ID(t->row.id));
+}
+
+/* ---- the ledger ---- */
+
+static void row_cost_machine(struct sim_store *st, struct stored_server *s, const struct cost_row *row)
+{
+    struct stored_fleet *f;
+
+    if (row->charged_at.ms < s->row.charged_at.ms || row->server_nanousd < s->row.cost_nanousd)
+        FAULT(st, "the meter of server %llu runs backwards", ID(row->server));
+    s->row.charged_at = row->charged_at;
+    s->row.cost_nanousd = row->server_nanousd;
+    s->machine_nanousd += row->nanousd;
+    if (s->machine_nanousd != row->server_nanousd)
+        FAULT(st, "the machine of server %llu cost %lld by its row, and %lld in the ledger", ID(row->server),
+              (long long)row->server_nanousd, (long long)s->machine_nanousd);
+    HASH_FIND(hh, st->fleets, &row->fleet.v, sizeof(row->fleet.v), f);
+    if (f == NULL)
+        return;
+    if (row->day > f->row.spent_day) {
+        f->row.spent_day = row->day;
+        f->row.spent_nanousd = 0;
+    }
+    f->row.spent_nanousd += row->day == f->row.spent_day ? row->nanousd : 0;
+}
+
+static void row_cost(struct sim_store *st, const struct cost_row *row)
+{
+    struct stored_launch *l = sim_store_launch(st, row->launch.v);
+    struct stored_server *s;
+
+    HASH_FIND(hh, st->servers, &row->server.v, sizeof(row->server.v), s);
+    if (s == NULL || row->nanousd < 0 || row->ms < 0 || (row->launch.v != 0 && l == NULL)) {
+        FAULT(st, "an entry of the ledger for server %llu and launch %llu makes no sense", ID(row->server),
+              ID(row->launch));
+        return;
+    }
+    if (row->launch.v == 0) {
+        row_cost_machine(st, s, row);
+        return;
+    }
+    s->runs_nanousd += row->nanousd;
+    st->ledger_runs_nanousd += row->nanousd;
+    l->row.cost_nanousd += row->nanousd;
+}
+
+void sim_store_check_costs(struct sim_store *st)
+{
+    const struct stored_server *s;
+
+    for (s = st->servers; s != NULL; s = s->hh.next) {
+        if (s->runs_nanousd > s->machine_nanousd)
+            FAULT(st, "runs on server %llu cost %lld, and the machine %lld", ID(s->row.id),
+                  (long long)s->runs_nanousd, (long long)s->machine_nanousd);
+    }
+    if (st->ledger_runs_nanousd != st->runs_nanousd)
+        FAULT(st, "runs cost %lld in the ledger, and %lld by themselves", (long long)st->ledger_runs_nanousd,
+              (long long)st->runs_nanousd);
 }
 
 void sim_store_apply(struct sim_store *st, const struct change *c)
@@ -520,6 +600,9 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
         break;
     case CHANGE_PAUSE_DELETE:
         row_pause_delete(st, c->pause.user);
+        break;
+    case CHANGE_COST:
+        row_cost(st, &c->cost);
         break;
     case CHANGE_LAUNCH_NAME: {
         struct stored_launch *l = sim_store_launch(st, c->launch.id.v);

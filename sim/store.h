@@ -8,7 +8,9 @@
 
 struct stored_server {
     struct server_row row;
-    struct arena arena; /* its texts */
+    int64_t machine_nanousd; /* what the ledger says of its machine, since its meter began */
+    int64_t runs_nanousd;    /* of that for runs */
+    struct arena arena;      /* its texts */
     UT_hash_handle hh;
 };
 struct stored_fleet {
@@ -53,6 +55,8 @@ struct sim_store {
     struct stored_run *runs;
     struct stored_undo *undos;
     struct stored_pause *pauses;
+    int64_t ledger_runs_nanousd; /* all entries of runs */
+    int64_t runs_nanousd;        /* what all runs say that they cost */
     uint64_t next_server, next_launch, next_test, next_run, next_undo, next_fleet, next_intent;
     char fault[256]; /* what a change broke; "" nothing */
 };
@@ -60,6 +64,7 @@ struct sim_store {
 void sim_store_init(struct sim_store *st);
 void sim_store_done(struct sim_store *st);
 void sim_store_apply(struct sim_store *st, const struct change *c); /* sets fault when it makes no sense */
+void sim_store_check_costs(struct sim_store *st); /* after a commit: the sums of the ledger; sets fault */
 void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now);
 
 struct stored_launch *sim_store_launch(const struct sim_store *st, uint64_t id); /* NULL: none */

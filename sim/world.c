@@ -648,6 +648,7 @@ static void on_commit(struct world *w)
     DL_DELETE(w->turns, t);
     for (uint32_t i = 0; i < o->changes.n; i++)
         sim_store_apply(&w->store, &o->changes.at[i]);
+    sim_store_check_costs(&w->store);
     if (w->store.fault[0] != '\0')
         world_fail(w, "%s", w->store.fault);
     checks_committed(w, o);

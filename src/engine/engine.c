@@ -161,6 +161,7 @@ struct server *server_add_one(struct engine *e, const struct server_row *from)
     row.price_hour_microusd = -1;
     s = server_new(e, &row);
     TRACE(e, "server %s: added with %u slot%s", s->row.name, row.slots, row.slots == 1 ? "" : "s");
+    cost_own_price(e, s);
     server_changed(e, s);
     server_refresh(e, s);
     if (server_is_reachable(s))
@@ -231,6 +232,7 @@ void server_forget(struct engine *e, struct server *s)
     struct note n = {.kind = NOTE_SERVER_GONE, .server = {.id = s->id}};
 
     TRACE(e, "server %s: removed", s->row.name);
+    cost_meter_end(e, s);
     s->removed = true;
     e->stats.servers--;
     e->n_removed++;
@@ -579,6 +581,9 @@ static void timers_run(struct engine *e)
             break;
         case TIMER_LIST:
             fleet_on_timer(e, t->owner);
+            break;
+        case TIMER_CHARGE:
+            cost_on_timer(e, t->owner);
             break;
         }
     }

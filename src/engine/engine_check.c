@@ -34,8 +34,46 @@
  *   E27  a user whose queue is paused is not ready for placement; it says by whom and since when
  *   E28  a server is out exactly when it has a cause and a time; then it does not rest, and of a machine it is set when it
  *        goes
- *   E29  suspects are the servers with faults; a fault of a launch or project that is blamed is sure, or a loss */
+ *   E29  suspects are the servers with faults; a fault of a launch or project that is blamed is sure, or a loss
+ *   E30  a meter runs of a server that is paid for, has a price and is not removed; it was charged since its price began,
+ *        and is read sooner or later
+ *   E31  a run that holds a slot is at work in a slot that its server has, and it alone; no slot is charged beyond its
+ *        machine */
 #include "engine/engine_private.h"
+
+static void check_meter(const struct engine *e, const struct server *s)
+{
+    bool runs = s->row.metered_at.ms != 0;
+    const struct run *other;
+    const struct run *r;
+    uint32_t i;
+
+    CHECK(runs == (s->slot_paid != NULL)); /* E30 */
+    CHECK(!runs || !s->removed);           /* E30 */
+    if (runs) {
+        CHECK(s->row.price_hour_microusd > 0);               /* E30 */
+        CHECK(s->row.billed_at.ms != 0);                     /* E30 */
+        CHECK(s->row.billed_at.ms <= s->row.metered_at.ms);  /* E30 */
+        CHECK(s->row.metered_at.ms <= s->row.charged_at.ms); /* E30 */
+        CHECK(s->row.cost_nanousd >= 0);                     /* E30 */
+        CHECK(!e->booted || timer_is_set(&s->charge));       /* E30 */
+        for (i = 0; i < s->row.slots; i++)
+            CHECK(s->slot_paid[i] <= s->row.charged_at.ms); /* E31 */
+    } else {
+        CHECK(s->row.charged_at.ms == 0); /* E30 */
+        CHECK(!timer_is_set(&s->charge)); /* E30 */
+    }
+    DL_FOREACH(s->runs, r) {
+        CHECK(r->cost_nanousd >= 0); /* E31 */
+        if (r->slot_at.ms == 0)
+            continue;
+        CHECK(r->state != RUN_ASSIGNED); /* E31 */
+        CHECK(r->slot < s->row.slots);   /* E31 */
+        CHECK(r->has_held);              /* E31 */
+        for (other = r->next; other != NULL; other = other->next)
+            CHECK(other->slot_at.ms == 0 || other->slot != r->slot); /* E31 */
+    }
+}
 
 /* Of one server: what its runs are, and what its launches allow. */
 static void check_shares(const struct server *s)
@@ -308,6 +346,7 @@ static void check_servers(const struct engine *e)
             CHECK(!r->back || run_is_early(r)); /* E17 */
         }
         check_shares(s);
+        check_meter(e, s);
         CHECK(s->n_runs == n);    /* E7 */
         CHECK(s->n_back == back); /* E7 */
         if (s->link != 0) {

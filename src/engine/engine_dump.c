@@ -29,6 +29,9 @@ static void server_dump(const struct server *s, struct buf *out)
         "server %llu \"%s\" %s address=\"%s\" user=\"%s\" identity=\"%s\" port=%u slots=%u created=%lld\n",
         (unsigned long long)r->id.v, r->name, fleet_kind_name(r->fleet), r->address, r->user, r->identity,
         r->port, r->slots, (long long)r->created_at.ms);
+    if (r->metered_at.ms != 0)
+        buf_printf(out, "  metered=%lld charged=%lld cost=%lld\n", (long long)r->metered_at.ms,
+                   (long long)r->charged_at.ms, (long long)r->cost_nanousd);
     if (!fleet_kind_makes_machines(r->fleet) && r->booked_by.v == 0 && !r->maintenance &&
         r->sick[0] == '\0' && r->lost_at.ms == 0)
         return; /* nothing of what follows is said of most of them */
@@ -58,6 +61,9 @@ static void fleet_dump(const struct fleet *f, struct buf *out)
                (unsigned long long)r->id.v, r->name, fleet_kind_name(r->kind), r->options, r->booked_only,
                (long long)r->idle_ms, r->machines_max, (long long)r->day_microusd_max, r->error);
     texts_dump(out, "kept", r->kept, r->n_kept);
+    if (r->hour_microusd != 0 || r->spent_day != 0)
+        buf_printf(out, " hour=%lld spent=%lld,%lld", (long long)r->hour_microusd, (long long)r->spent_day,
+                   (long long)r->spent_nanousd);
     buf_printf(out, " created=%lld\n", (long long)r->created_at.ms);
 }
 
@@ -94,6 +100,8 @@ static void launch_dump(const struct launch *l, struct buf *out)
         buf_printf(out, " note=\"%s\"", r->note);
     if (r->slots > 0)
         buf_printf(out, " slots=%u", r->slots);
+    if (r->cost_nanousd > 0)
+        buf_printf(out, " cost=%lld", (long long)r->cost_nanousd);
     for (i = 0; i < r->n_servers; i++)
         buf_printf(out, " server=%llu", (unsigned long long)r->servers[i]);
     texts_dump(out, "env", r->env, r->n_env);
@@ -107,10 +115,12 @@ static void launch_dump(const struct launch *l, struct buf *out)
 static void run_dump(const struct run *r, struct buf *out)
 {
     buf_printf(out,
-               "run %llu test=%llu server=%llu attempt=%u slot=%d %s created=%lld started=%lld step=\"%s\"\n",
+               "run %llu test=%llu server=%llu attempt=%u slot=%d %s created=%lld started=%lld step=\"%s\" "
+               "slot-at=%lld cost=%lld\n",
                (unsigned long long)r->id.v, (unsigned long long)r->test->id.v,
                (unsigned long long)r->server->id.v, r->attempt, (int)r->slot, run_state_name(r->state),
-               (long long)r->created_at.ms, (long long)r->started_at.ms, r->step != NULL ? r->step : "");
+               (long long)r->created_at.ms, (long long)r->started_at.ms, r->step != NULL ? r->step : "",
+               (long long)r->slot_at.ms, (long long)r->cost_nanousd);
 }
 
 static void undo_dump(const struct undo *u, struct buf *out)

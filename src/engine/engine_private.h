@@ -44,6 +44,7 @@
 #define FLEET_RETRY_MIN_MS 2000    /* between calls that fail, doubling... */
 #define FLEET_RETRY_MAX_MS 60000   /* ...up to so long */
 #define CREATING_CONNECT_MS 3000   /* between tries to reach a machine that is just starting, at most */
+#define CHARGE_MS 60000            /* a meter that runs is read so often */
 #define IDLE_NOTE_MS 5000          /* after so long without a run a countdown is shown, and stored */
 #define BLAMED_MAX 64u             /* projects that are blamed for failures; more are forgotten */
 #define SILENT_CLOSE_FACTOR 4      /* silence_shown_ms times this: the link is closed and made anew */
@@ -101,6 +102,11 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool is_missing;                        /* the last list lacked its machine, or showed it switched off */
     struct mono retry_at;                   /* of the next call; MONO_NEVER none */
     struct timer life;                      /* the next of: a call, the end of a patience, of idleness */
+
+    /* its meter: cost.c */
+    struct timer charge;
+    int64_t *
+        slot_paid; /* row.slots times on the wall clock: up to there a slot was charged. NULL: it does not run */
 
     /* the link */
     uint64_t link;        /* 0: none is open */
@@ -202,6 +208,9 @@ struct run {
     const char *step; /* PREPARING: what is done, owned; else NULL */
     struct wall created_at;
     struct wall started_at;
+    struct wall slot_at; /* as run_row's */
+    int64_t cost_nanousd;
+    bool has_held;       /* a slot, at any time */
     struct mono started; /* when it was seen running; for the ETA */
     struct mono lease_end;
     struct timer lease;
@@ -756,6 +765,19 @@ void on_machine_create_failed(struct engine *e, const struct event *ev);
 void on_machine_destroyed(struct engine *e, const struct event *ev);
 void on_machine_destroy_failed(struct engine *e, const struct event *ev);
 
+/* ---- cost.c: what machines cost, and whom it was for ---- */
+void cost_price_set(struct engine *e, struct server *s,
+                    int64_t price_hour_microusd);        /* of a machine that is paid for */
+void cost_own_price(struct engine *e, struct server *s); /* of a server whose machine nobody makes */
+void cost_meter_end(struct engine *e,
+                    struct server *s); /* it is not paid for any more; harmless when none runs */
+void cost_slot_set(struct engine *e, struct run *r,
+                   uint32_t slot); /* its server says so; UINT32_MAX: in none */
+void cost_run_ends(struct engine *e, struct run *r, const struct finish *f); /* f may be NULL */
+void cost_load(struct server *s);                                            /* boot: the row says it all */
+void cost_boot(struct engine *e, struct server *s);
+void cost_on_timer(struct engine *e, struct server *s);
+
 /* ---- reconcile.c: a fleet's list against our records ---- */
 void fleet_look_in(struct engine *e, struct fleet *f, int64_t ms); /* or sooner */
 void fleet_on_timer(struct engine *e, struct fleet *f);
@@ -777,6 +799,7 @@ void fleets_preset(struct engine *e); /* those that are always there */
 void fleet_boot(struct engine *e, struct fleet *f);
 MUST_USE enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_t n,
                                    const char *size, struct why *reterr);
+int64_t fleet_price_now(const struct fleet *f, const char *size); /* microusd an hour; -1 not known */
 void on_fleet_put(struct engine *e, const struct event *ev);
 void on_fleet_remove(struct engine *e, const struct event *ev);
 void on_fleet_catalog(struct engine *e, const struct event *ev);

@@ -4,6 +4,7 @@
  * asked of a cloud: so many machines at once, those that belong to nobody counted in; so much money a day. */
 #include "engine/engine_private.h"
 
+#include "model/cost.h"
 #include "model/rules.h"
 
 void fleets_preset(struct engine *e)
@@ -70,6 +71,16 @@ static enum err fleet_check(const struct engine *e, const struct fleet *old, con
     return ERR_OK;
 }
 
+static void own_price_changed(struct engine *e, struct server *s)
+{
+    struct wall metered_at = s->row.metered_at;
+    int64_t price = s->row.price_hour_microusd;
+
+    cost_own_price(e, s);
+    if (s->row.metered_at.ms != metered_at.ms || s->row.price_hour_microusd != price)
+        server_changed(e, s);
+}
+
 void on_fleet_put(struct engine *e, const struct event *ev)
 {
     struct fleet_row row = ev->fleet_put;
@@ -89,6 +100,8 @@ void on_fleet_put(struct engine *e, const struct event *ev)
         row.kept = NULL;
         row.n_kept = 0;
         row.error = "";
+        row.spent_day = 0;
+        row.spent_nanousd = 0;
         f = fleet_new(e, &row);
         TRACE(e, "fleet %s: added, of kind %s", row.name, fleet_kind_name(row.kind));
     } else {
@@ -96,12 +109,17 @@ void on_fleet_put(struct engine *e, const struct event *ev)
         row.kept = f->row.kept;
         row.n_kept = f->row.n_kept;
         row.error = f->row.error;
+        row.spent_day = f->row.spent_day;
+        row.spent_nanousd = f->row.spent_nanousd;
         fleet_row_set(e, f, &row);
         TRACE(e, "fleet %s: changed", f->row.name);
     }
     fleet_changed(e, f);
     DL_FOREACH2(f->servers, s, fleet_next)
-    idle_rule_changed(e, s);
+    {
+        idle_rule_changed(e, s);
+        own_price_changed(e, s);
+    }
     fleet_boot(e, f);
     outbox_reply(e->out, ev->ticket, f->id.v);
 }
@@ -172,6 +190,15 @@ static const struct fleet_price *price_of(const struct fleet *f, const char *siz
     return NULL;
 }
 
+int64_t fleet_price_now(const struct fleet *f, const char *size)
+{
+    const struct fleet_price *price = price_of(f, size);
+
+    if (price != NULL && price->hour_microusd >= 0 && price->hour_microusd <= PRICE_HOUR_MICROUSD_MAX)
+        return price->hour_microusd;
+    return f->row.hour_microusd > 0 ? f->row.hour_microusd : -1;
+}
+
 static enum err size_check(const struct fleet *f, const char *size, struct why *reterr)
 {
     enum err err = text_check("size", size, NAME_BYTES_MAX, reterr);
@@ -193,35 +220,75 @@ static int64_t day_cost(const struct fleet *f, uint32_t n, int64_t hour_microusd
         if (s->row.status != SERVER_DESTROYED)
             sum += s->row.price_hour_microusd >= 0 ? s->row.price_hour_microusd : hour_microusd;
     }
-    return sum * 24;
+    return sum * 24 * NANOUSD_PER_MICROUSD;
 }
 
-/* Looked at before anything is asked for, as if all would run the whole day: so the day can never cost more. */
-static enum err money_check(const struct fleet *f, uint32_t n, const char *size, struct why *reterr)
+/* The same from now on until midnight, with what lies behind the last entry of the ledger. */
+static int64_t rest_of_day_cost(const struct engine *e, const struct fleet *f, uint32_t n,
+                                int64_t hour_microusd)
 {
-    const struct fleet_price *price = price_of(f, size);
-    int64_t cost;
+    int64_t end = cost_day_begin(cost_day(e->now.wall) + 1).ms;
+    int64_t least_ms = fleet_kind_billing(f->row.kind).least_ms;
+    int64_t ms = end - e->now.wall.ms > least_ms ? end - e->now.wall.ms : least_ms;
+    int64_t sum = (int64_t)(n + f->n_strays) * cost_nanousd(hour_microusd, ms);
+    const struct server *s;
+    int64_t from;
+
+    DL_FOREACH2(f->servers, s, fleet_next)
+    {
+        if (s->row.status == SERVER_DESTROYED)
+            continue;
+        from = s->row.charged_at.ms != 0 ? s->row.charged_at.ms : e->now.wall.ms;
+        sum += cost_nanousd(s->row.price_hour_microusd >= 0 ? s->row.price_hour_microusd : hour_microusd,
+                            end > from ? end - from : 0);
+    }
+    return sum;
+}
+
+#define USD(nanousd) \
+    (long long)((nanousd) / NANOUSD_PER_USD), (long long)((nanousd) / (NANOUSD_PER_USD / 100) % 100)
+
+/* So that no day can cost more, neither this one nor, if all of them run on, one that comes. */
+static enum err spend_check(const struct engine *e, const struct fleet *f, uint32_t n, const char *size,
+                            int64_t hour_microusd, struct why *reterr)
+{
+    int64_t max = f->row.day_microusd_max * NANOUSD_PER_MICROUSD;
+    int64_t spent = f->row.spent_day == cost_day(e->now.wall) ? f->row.spent_nanousd : 0;
+    int64_t cost = day_cost(f, n, hour_microusd);
+
+    if (cost > max)
+        return why_set(reterr, ERR_LIMIT, "servers",
+                       "%s may cost $%lld.%02lld a day: with %u more of \"%s\" it could cost $%lld.%02lld",
+                       f->row.name, USD(max), n, size, USD(cost));
+    cost = rest_of_day_cost(e, f, n, hour_microusd);
+    if (spent + cost > max)
+        return why_set(
+            reterr, ERR_LIMIT, "servers",
+            "%s may cost $%lld.%02lld a day: $%lld.%02lld are spent since 00:00 UTC, and with %u more "
+            "of \"%s\" it could be $%lld.%02lld more until midnight",
+            f->row.name, USD(max), USD(spent), n, size, USD(cost));
+    return ERR_OK;
+}
+
+/* Looked at before anything is asked for. */
+static enum err money_check(const struct engine *e, const struct fleet *f, uint32_t n, const char *size,
+                            struct why *reterr)
+{
+    int64_t max = f->row.day_microusd_max * NANOUSD_PER_MICROUSD;
+    int64_t price = fleet_price_now(f, size);
 
     if (f->row.day_microusd_max == 0)
         return ERR_OK;
-    if (size[0] == '\0')
+    if (size[0] == '\0' && price < 0)
         return why_set(reterr, ERR_INVALID, "size",
                        "say which size: %s may cost $%lld.%02lld a day, and only the price of "
                        "a size tells whether there is room",
-                       f->row.name, (long long)f->row.day_microusd_max / 1000000,
-                       (long long)f->row.day_microusd_max / 10000 % 100);
-    if (price == NULL || price->hour_microusd < 0)
+                       f->row.name, USD(max));
+    if (price < 0)
         return why_set(reterr, ERR_BUSY, "size",
                        "the price of \"%s\" at %s is not known yet: try again in a moment", size,
                        f->row.name);
-    cost = day_cost(f, n, price->hour_microusd);
-    if (cost > f->row.day_microusd_max)
-        return why_set(reterr, ERR_LIMIT, "servers",
-                       "%s may cost $%lld.%02lld a day: with %u more of \"%s\" it could cost $%lld.%02lld",
-                       f->row.name, (long long)f->row.day_microusd_max / 1000000,
-                       (long long)f->row.day_microusd_max / 10000 % 100, n, size, (long long)cost / 1000000,
-                       (long long)cost / 10000 % 100);
-    return ERR_OK;
+    return spend_check(e, f, n, size, price, reterr);
 }
 
 enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_t n, const char *size,
@@ -230,12 +297,11 @@ enum err fleet_room_check(const struct engine *e, const struct fleet *f, uint32_
     uint32_t there = f->n_machines + f->n_strays;
     enum err err = size_check(f, size, reterr);
 
-    (void)e;
     if (err != ERR_OK)
         return err;
     if (f->row.machines_max > 0 && there + n > f->row.machines_max)
         return why_set(reterr, ERR_LIMIT, "servers",
                        "%s may have %u machines: there are %u, %u more would be too many", f->row.name,
                        f->row.machines_max, there, n);
-    return money_check(f, n, size, reterr);
+    return money_check(e, f, n, size, reterr);
 }

@@ -90,7 +90,7 @@ static void run_started(struct engine *e, struct run *r, uint32_t slot)
     if (!run_is_early(r))
         return;
     run_unask_back(e, r);
-    r->slot = slot;
+    cost_slot_set(e, r, slot);
     r->started_at = e->now.wall;
     r->started = e->now.mono;
     r->launch->active_started++;
@@ -103,7 +103,7 @@ static void run_waits(struct engine *e, struct run *r)
 {
     if (r->state != RUN_PREPARING)
         return;
-    r->slot = UINT32_MAX;
+    cost_slot_set(e, r, UINT32_MAX);
     CHECK(run_state_set(e, r, RUN_BY_WAITS, NULL));
 }
 
@@ -304,7 +304,7 @@ void on_run_preparing(struct engine *e, const struct event *ev)
     r->seen = true;
     if (!run_is_early(r) || (r->state == RUN_PREPARING && strcmp(r->step, what.reason) == 0))
         return; /* it is being stopped; or a new link says it again */
-    r->slot = ev->run_preparing.slot;
+    cost_slot_set(e, r, ev->run_preparing.slot);
     CHECK(run_state_set(e, r, RUN_BY_PREPARING, &what));
 }
 
@@ -329,7 +329,10 @@ static void note_start(struct engine *e, struct run *r, uint32_t slot, const str
 {
     if (r->started_at.ms != 0 || f->duration_us <= 0)
         return;
-    r->slot = slot;
+    if (r->slot_at.ms != 0)
+        cost_slot_set(e, r, slot);
+    else
+        r->slot = slot;
     r->started_at.ms = e->now.wall.ms - f->duration_us / 1000;
 }
 

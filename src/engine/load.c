@@ -74,6 +74,9 @@ static void load_run(struct engine *e, const struct run_row *row)
     r->slot = row->slot;
     r->created_at = row->created_at;
     r->started_at = row->started_at;
+    r->slot_at = row->slot_at;
+    r->cost_nanousd = row->cost_nanousd;
+    r->has_held = row->started_at.ms != 0 || row->slot_at.ms != 0;
     r->loaded = true;
     r->seen = row->state == RUN_RUNNING || row->state == RUN_PREPARING || row->started_at.ms != 0;
     if (row->state == RUN_PREPARING)
@@ -130,6 +133,7 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
     case CHANGE_UNDO_DELETE:
     case CHANGE_PAUSE_DELETE:
     case CHANGE_RUN_SET:
+    case CHANGE_COST:
     case CHANGE_KIND_COUNT:
         break;
     }
@@ -203,6 +207,7 @@ void on_booted(struct engine *e)
         (void)link_state_set(e, s, LINK_BY_BOOT, NULL); /* no edge: it was offline */
         server_refresh(e, s);
         life_boot(e, s);
+        cost_boot(e, s);
         if (!server_is_reachable(s))
             continue;
         /* Sixteen at once, then sixteen more each tenth of a second: a boot is no stampede. */

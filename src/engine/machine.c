@@ -116,6 +116,7 @@ static void create_call(struct engine *e, struct server *s)
     s->row.intent = e->next_intent++;
     s->row.creates++;
     s->row.lease_until.ms = e->now.wall.ms + e->opts.lease_machine_ms;
+    s->row.price_hour_microusd = fleet_price_now(s->fleet, s->row.size);
     s->row.progress = text_keep(s->row.progress, "the cloud was asked for a machine");
     s->is_asked = true;
     TRACE(e, "server %s: intent %llu: a machine is asked for", s->row.name,
@@ -138,6 +139,16 @@ void creates_begin(struct engine *e, struct fleet *f)
     }
 }
 
+/* What the cloud says it costs; else what was known when it was asked for. */
+static bool price_found(struct engine *e, struct server *s, const struct machine *m)
+{
+    struct wall metered_at = s->row.metered_at;
+    int64_t price = s->row.price_hour_microusd;
+
+    cost_price_set(e, s, m->price_hour_microusd >= 0 ? m->price_hour_microusd : price);
+    return s->row.metered_at.ms != metered_at.ms || s->row.price_hour_microusd != price;
+}
+
 /* Its machine is known from now on. */
 void machine_found(struct engine *e, struct server *s, const struct machine *m)
 {
@@ -158,10 +169,7 @@ void machine_found(struct engine *e, struct server *s, const struct machine *m)
         s->row.region = text_keep(s->row.region, m->region);
         has_news = true;
     }
-    if (m->price_hour_microusd >= 0 && s->row.price_hour_microusd != m->price_hour_microusd) {
-        s->row.price_hour_microusd = m->price_hour_microusd;
-        has_news = true;
-    }
+    has_news = price_found(e, s, m) || has_news;
     if (m->address[0] != '\0' && strcmp(s->row.address, m->address) != 0) {
         s->row.address = text_keep(s->row.address, m->address);
         has_news = true;

@@ -38,6 +38,7 @@ struct server *server_new(struct engine *e, const struct server_row *row)
     s->row.sick = text_keep(NULL, row->sick);
     s->rest_reason = text_keep(NULL, "");
     s->retry_at = MONO_NEVER;
+    cost_load(s);
     if (row->fleet_id.v == 0)
         s->row.fleet_id.v = row->fleet == FLEET_SSH ? FLEET_ID_SSH : FLEET_ID_LOCAL;
     s->fleet = fleet_by_id(e, s->row.fleet_id);
@@ -111,6 +112,7 @@ void server_delete(struct engine *e, struct server *s)
     timer_stop(&e->timers, &s->silence);
     timer_stop(&e->timers, &s->connect);
     timer_stop(&e->timers, &s->rest);
+    CHECK(s->slot_paid == NULL); /* server_forget() has read its meter */
     SET_REMOVE(e->dirty, s, dirty);
     SET_REMOVE(e->refill, s, refill);
     SET_REMOVE(e->stocked, s, stocked);
@@ -579,7 +581,9 @@ struct run_row run_row_of(const struct run *r)
                             .reason = r->step != NULL ? r->step : "",
                             .image = "",
                             .created_at = r->created_at,
-                            .started_at = r->started_at};
+                            .started_at = r->started_at,
+                            .slot_at = r->slot_at,
+                            .cost_nanousd = r->cost_nanousd};
 }
 
 /* ---- the end of everything ---- */
@@ -637,6 +641,7 @@ void engine_release(struct engine *e)
     for (; s != NULL; s = s_next) {
         s_next = s->hh.next;
         server_texts_free(s);
+        free(s->slot_paid);
         free(s);
     }
     f = e->fleets;

@@ -245,6 +245,10 @@ void outbox_change(struct outbox *o, const struct change *from)
         c.run.reason = text(o, from->run.reason);
         c.run.image = text(o, from->run.image);
         break;
+    case CHANGE_COST:
+        c.cost.server_name = text(o, from->cost.server_name);
+        c.cost.fleet_name = text(o, from->cost.fleet_name);
+        break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:
         break;

@@ -243,6 +243,7 @@ static void server_vanished(struct engine *e, struct server *s)
     stray_add(e, s->fleet, &m, true); /* if it is there all the same, it will not stay */
     s->row.machine = text_keep(s->row.machine, "");
     s->row.address = text_keep(s->row.address, "");
+    cost_meter_end(e, s);
     s->row.billed_at.ms = 0;
     s->is_missing = false;
     server_progress(e, s, "its machine vanished before it was ready");

@@ -103,9 +103,12 @@ bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const 
         return false;
     r->state = (enum run_state)edge->to;
     step_set(r, r->state == RUN_PREPARING ? end->reason : NULL);
-    row = run_row_of(r);
     if (r->state == RUN_DONE || r->state == RUN_LOST) {
         CHECK(end != NULL);
+        cost_run_ends(e, r, end->finish);
+    }
+    row = run_row_of(r);
+    if (r->state == RUN_DONE || r->state == RUN_LOST) {
         row.outcome = end->outcome;
         row.reason = end->reason != NULL ? end->reason : edge->sentence;
         if (end->image != NULL)

@@ -110,6 +110,7 @@ static void enter(struct engine *e, struct server *s, enum server_status from)
         sick_forget(e, s);
         s->row.active_at.ms = 0;
         machine_gone(e, s);
+        cost_meter_end(e, s);
         forget_machine(e, s);
         break;
     case SERVER_STATUS_COUNT:

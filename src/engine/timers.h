@@ -13,6 +13,7 @@ enum timer_kind {
     TIMER_UNDO,    /* owner: undo */
     TIMER_LIFE,    /* owner: server */
     TIMER_LIST,    /* owner: fleet */
+    TIMER_CHARGE,  /* owner: server */
 };
 
 struct timer {

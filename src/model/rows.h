@@ -47,7 +47,8 @@ bool fleet_kind_makes_machines(enum fleet_kind k);
 #define FLEETS_MAX 64u
 #define FLEET_OPTIONS_BYTES_MAX KIB(16)
 #define FLEET_IDLE_MS_PRESET (INT64_C(3600) * 1000)
-#define FLEET_KEPT_MAX 100u /* machines of removed servers that stay */
+#define PRICE_HOUR_MICROUSD_MAX INT64_C(10000000000) /* $10,000: more is a mistake */
+#define FLEET_KEPT_MAX 100u                          /* machines of removed servers that stay */
 
 /* Where servers come from. */
 struct fleet_row {
@@ -58,11 +59,15 @@ struct fleet_row {
     bool booked_only;         /* its servers run tests of who booked them alone; else free ones serve all */
     int64_t idle_ms;          /* a machine that does nothing for so long is destroyed; 0 never */
     uint32_t machines_max;    /* that there may be at once; 0: no matter */
-    int64_t day_microusd_max; /* that they could cost, if all ran for a day; 0: no matter */
+    int64_t day_microusd_max; /* that they may cost in a day of UTC; 0: no matter */
+    int64_t hour_microusd;    /* what a machine costs an hour, where no cloud says; 0 nothing */
     const char *const *kept;  /* n_kept ids of machines that a removed record left to themselves */
     uint32_t n_kept;
     const char *error; /* why its cloud cannot be asked; "" it can */
     struct wall created_at;
+    /* The newest day with costs, and what they were; not in the row, but read with it at boot. */
+    int64_t spent_day; /* since 1970 */
+    int64_t spent_nanousd;
 };
 
 /* A machine's life as we want it and know it; beside it stands the connection. */
@@ -122,11 +127,15 @@ struct server_row {
     const char *region;          /* "" not known */
     int64_t price_hour_microusd; /* -1 not known */
     struct wall billed_at;       /* since when it is paid for; 0 not */
-    struct wall lease_until;     /* after this anybody with the token may destroy it; 0 none */
-    int64_t idle_ms;             /* as fleet_row's, or IDLE_AS_FLEET */
-    struct wall active_at;       /* when it last did something; 0 not known */
-    struct wall destroy_at;      /* when it will have done nothing for too long; 0: it is not due */
-    bool leaving;                /* the record goes when the machine is gone */
+    /* its meter, which runs while it is paid for and has a price (engine/cost.c) */
+    struct wall metered_at;  /* since when it is paid for at this price; 0: it does not run */
+    struct wall charged_at;  /* up to here its cost is in the ledger */
+    int64_t cost_nanousd;    /* of this machine, up to there */
+    struct wall lease_until; /* after this anybody with the token may destroy it; 0 none */
+    int64_t idle_ms;         /* as fleet_row's, or IDLE_AS_FLEET */
+    struct wall active_at;   /* when it last did something; 0 not known */
+    struct wall destroy_at;  /* when it will have done nothing for too long; 0: it is not due */
+    bool leaving;            /* the record goes when the machine is gone */
     /* who uses it */
     struct user_id booked_by; /* 0: free */
     struct wall booked_at;
@@ -193,6 +202,7 @@ struct launch_row {
     enum outcome outcome;
     struct wall started_at; /* first run assigned; 0 not yet */
     struct wall ended_at;
+    int64_t cost_nanousd; /* of its runs, as far as they are in the ledger */
 };
 
 /* REMOVED: taken out of the queue, and may be put back for a while. */
@@ -286,6 +296,23 @@ struct run_row {
     struct wall created_at;
     struct wall started_at;
     struct wall ended_at;
+    struct wall slot_at;  /* it holds its slot, and has been charged for it up to here; 0: it holds none */
+    int64_t cost_nanousd; /* charged so far */
+};
+
+/* What a piece of time of a machine cost: an entry of the ledger. */
+struct cost_row {
+    int64_t day; /* since 1970, UTC */
+    struct server_id server;
+    const char *server_name;
+    struct fleet_id fleet;
+    const char *fleet_name;
+    struct launch_id launch; /* 0: the whole machine; else the part of it that runs of this launch had */
+    int64_t nanousd;
+    int64_t ms; /* of the machine, or of a slot */
+    /* of the whole machine: what its server's row says from now on */
+    struct wall charged_at;
+    int64_t server_nanousd;
 };
 
 /* Projects live beside the engine: their rows are written by the API and read by it. */

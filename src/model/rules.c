@@ -217,6 +217,11 @@ enum err fleet_row_check(const struct fleet_row *f, struct why *reterr)
                       "day_usd_max %lld.%06lld is not one of 0 (no matter)..%lld",
                       (long long)(f->day_microusd_max / 1000000), (long long)(f->day_microusd_max % 1000000),
                       (long long)(DAY_MICROUSD_MAX / 1000000));
+    if (err == ERR_OK && (f->hour_microusd < 0 || f->hour_microusd > PRICE_HOUR_MICROUSD_MAX))
+        err = why_set(reterr, ERR_INVALID, "usd_per_hour",
+                      "usd_per_hour %lld.%06lld is not one of 0 (nothing)..%lld",
+                      (long long)(f->hour_microusd / 1000000), (long long)(f->hour_microusd % 1000000),
+                      (long long)(PRICE_HOUR_MICROUSD_MAX / 1000000));
     return err;
 }
 

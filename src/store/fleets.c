@@ -1,8 +1,10 @@
 /* fleets.c - fleets: put, delete, read. */
 #include "store/store_private.h"
 
-#define COLUMNS \
-    "id, name, kind, options, booked_only, idle_ms, machines_max, day_microusd_max, kept, error, created_at"
+#define COLUMNS                                                                                    \
+    "id, name, kind, options, booked_only, idle_ms, machines_max, day_microusd_max, kept, error, " \
+    "created_at, "                                                                                 \
+    "hour_microusd"
 
 void fleet_row_put(struct writer *w, const struct fleet_row *row)
 {
@@ -11,11 +13,12 @@ void fleet_row_put(struct writer *w, const struct fleet_row *row)
 
     ids_used(w, ID_FLEET, row->id.v);
     s = db_sql(w->db,
-               "INSERT INTO fleets (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?) "
+               "INSERT INTO fleets (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
                "ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, "
                "options = excluded.options, booked_only = excluded.booked_only, idle_ms = excluded.idle_ms, "
                "machines_max = excluded.machines_max, day_microusd_max = excluded.day_microusd_max, "
-               "kept = excluded.kept, error = excluded.error, created_at = excluded.created_at");
+               "kept = excluded.kept, error = excluded.error, created_at = excluded.created_at, "
+               "hour_microusd = excluded.hour_microusd");
     db_uint(s, row->id.v);
     db_text(s, row->name);
     db_text(s, fleet_kind_name(row->kind));
@@ -27,6 +30,7 @@ void fleet_row_put(struct writer *w, const struct fleet_row *row)
     db_bytes(s, kept.ptr, kept.len);
     db_text(s, row->error);
     db_int(s, row->created_at.ms);
+    db_int(s, row->hour_microusd);
     (void)db_run(s);
 }
 
@@ -52,6 +56,20 @@ static void get_fleet(struct reader *r, struct db_stmt *s, struct fleet_row *row
     row->kept = words_decode(&r->row, db_get_bytes(s), &row->n_kept);
     row->error = db_get_text(s);
     row->created_at.ms = db_get_int(s);
+    row->hour_microusd = db_get_int(s);
+}
+
+/* What it cost on the newest day on which it cost anything. */
+static void get_spent(struct reader *r, struct fleet_row *row)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT day, SUM(cost_nanousd) FROM cost_machines WHERE fleet_id = ? "
+                                      "GROUP BY day ORDER BY day DESC LIMIT 1");
+
+    db_uint(s, row->id.v);
+    while (db_row(s)) {
+        row->spent_day = db_get_int(s);
+        row->spent_nanousd = db_get_int(s);
+    }
 }
 
 enum err read_fleets(struct reader *r, fleet_fn *each, void *ctx, struct why *reterr)
@@ -62,6 +80,7 @@ enum err read_fleets(struct reader *r, fleet_fn *each, void *ctx, struct why *re
     while (db_row(s)) {
         arena_reset(&r->row);
         get_fleet(r, s, &row);
+        get_spent(r, &row);
         each(ctx, &row);
     }
     return db_error(r->db, reterr);
@@ -78,6 +97,7 @@ enum err read_fleet(struct reader *r, struct fleet_id id, fleet_fn *each, void *
     while (db_row(s)) {
         found = true;
         get_fleet(r, s, &row);
+        get_spent(r, &row);
         each(ctx, &row);
     }
     if (!found && !db_failed(r->db))
@@ -94,6 +114,7 @@ void fleets_boot(struct reader *r, change_fn *each, void *ctx)
 
         arena_reset(&r->row);
         get_fleet(r, s, &c.fleet);
+        get_spent(r, &c.fleet);
         each(ctx, &c);
     }
 }

@@ -72,8 +72,8 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     ids_used(w, ID_LAUNCH, row->id.v);
     s = db_sql(w->db, "INSERT INTO launches (id, user_id, project, project_name, name, ref, commit_hash, "
                       "test_order, retries, time_limit_ms, silence_limit_ms, lease_ms, n_tests, created_at, "
-                      "state, outcome, started_at, ended_at, servers, env, location, slots, note) "
-                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                      "state, outcome, started_at, ended_at, servers, env, location, slots, note, schedule) "
+                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->user.v);
     db_uint(s, row->project.v);
@@ -97,6 +97,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     db_text(s, row->location);
     db_int(s, row->slots);
     db_text(s, row->note);
+    db_uint(s, row->schedule.id);
     (void)db_run(s);
     secrets_add(w, row);
     setup_add(w, row);
@@ -154,6 +155,7 @@ struct sums_delta {
     int64_t failed;
     int64_t pending;
     int64_t errors;
+    int64_t cost_nanousd;
     UT_hash_handle hh;
 };
 
@@ -205,6 +207,11 @@ void sums_tally(struct writer *w, uint64_t launch, const struct tally *t, int32_
     d->errors += (int64_t)t->errors * by;
 }
 
+void sums_cost(struct writer *w, uint64_t launch, int64_t nanousd)
+{
+    sums_of(w, launch)->cost_nanousd += nanousd;
+}
+
 /* The order of the tests_ columns wherever they are named. */
 static const enum outcome sum_columns[] = {OUTCOME_PASSED,        OUTCOME_STOPPED,   OUTCOME_NO_TESTS,
                                            OUTCOME_FAILED,        OUTCOME_TIMED_OUT, OUTCOME_ERROR,
@@ -227,8 +234,8 @@ void sums_flush(struct writer *w)
             "tests_no_tests = tests_no_tests + ?, tests_failed = tests_failed + ?, "
             "tests_timed_out = tests_timed_out + ?, tests_error = tests_error + ?, "
             "tests_infrastructure = tests_infrastructure + ?, discovered = discovered + ?, "
-            "passed = passed + ?, failed = failed + ?, pending = pending + ?, errors = errors + ? "
-            "WHERE launch = ?");
+            "passed = passed + ?, failed = failed + ?, pending = pending + ?, errors = errors + ?, "
+            "cost_nanousd = cost_nanousd + ? WHERE launch = ?");
         db_int(s, d->waiting);
         db_int(s, d->active);
         db_int(s, d->removed);
@@ -239,6 +246,7 @@ void sums_flush(struct writer *w)
         db_int(s, d->failed);
         db_int(s, d->pending);
         db_int(s, d->errors);
+        db_int(s, d->cost_nanousd);
         db_uint(s, d->launch);
         (void)db_run(s);
     }
@@ -267,7 +275,7 @@ void sums_drop(struct writer *w)
 #define SUM_COLUMNS                                                                                         \
     ", s.waiting, s.active, s.removed, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, " \
     "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, "          \
-    "s.pending, s.errors, COALESCE(p.login, ''), COALESCE(p.created_at, 0)"
+    "s.pending, s.errors, COALESCE(p.login, ''), COALESCE(p.created_at, 0), COALESCE(s.cost_nanousd, 0)"
 #define FROM                                                       \
     " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id " \
     "LEFT JOIN queue_pauses p ON p.user_id = l.user_id "
@@ -321,7 +329,8 @@ static void get_launch(struct arena *a, struct db_stmt *s, struct launch_row *ro
     row->note = db_get_text(s);
 }
 
-static void get_sums(struct db_stmt *s, struct launch_sums *sums)
+/* With what it cost so far, which stands beside them. */
+static void get_sums(struct db_stmt *s, struct launch_row *row, struct launch_sums *sums)
 {
     size_t i;
 
@@ -338,6 +347,7 @@ static void get_sums(struct db_stmt *s, struct launch_sums *sums)
     sums->tally.errors = (uint32_t)db_get_uint(s);
     sums->paused_by = db_get_text(s);
     sums->paused_at.ms = db_get_int(s);
+    row->cost_nanousd = db_get_int(s);
 }
 
 enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx, struct why *reterr)
@@ -354,7 +364,7 @@ enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, voi
             continue;
         arena_reset(&r->row);
         get_launch(&r->row, s, &row);
-        get_sums(s, &sums);
+        get_sums(s, &row, &sums);
         each(ctx, &row, &sums);
     }
     if (!found && !db_failed(r->db))
@@ -405,7 +415,7 @@ enum err read_launches(struct reader *r, const struct launch_filter *f, struct p
         }
         arena_reset(&r->row);
         get_launch(&r->row, s, &row);
-        get_sums(s, &sums);
+        get_sums(s, &row, &sums);
         last = row.id.v;
         each(ctx, &row, &sums);
     }
@@ -415,9 +425,10 @@ enum err read_launches(struct reader *r, const struct launch_filter *f, struct p
 void launches_boot(struct reader *r, change_fn *each, void *ctx)
 {
     struct db_stmt *s =
-        db_sql(r->db, "SELECT " COLUMNS
-                      ", x.secrets, y.setup FROM launches l LEFT JOIN launch_secrets x ON x.launch = l.id "
-                      "LEFT JOIN launch_setup y ON y.launch = l.id WHERE l.state <> 'done' ORDER BY l.id");
+        db_sql(r->db, "SELECT " COLUMNS ", x.secrets, y.setup, COALESCE(s.cost_nanousd, 0) FROM launches l "
+                      "LEFT JOIN launch_secrets x ON x.launch = l.id "
+                      "LEFT JOIN launch_sums s ON s.launch = l.id LEFT JOIN launch_setup y ON y.launch = "
+                      "l.id WHERE l.state <> 'done' ORDER BY l.id");
 
     while (db_row(s)) {
         struct change c = {.kind = CHANGE_LAUNCH_ADD};
@@ -426,6 +437,7 @@ void launches_boot(struct reader *r, change_fn *each, void *ctx)
         get_launch(&r->row, s, &c.launch);
         c.launch.secrets = words_decode(&r->row, db_get_bytes(s), &c.launch.n_secrets);
         c.launch.setup = words_decode(&r->row, db_get_bytes(s), &c.launch.n_setup);
+        c.launch.cost_nanousd = db_get_int(s);
         each(ctx, &c);
     }
 }

@@ -56,8 +56,8 @@ void run_row_add(struct writer *w, const struct run_row *row)
                "INSERT INTO runs (id, test, launch, server, server_name, path, attempt, slot, state, "
                "outcome, reason, created_at, started_at, ended_at, how, exit_code, signal, duration_us, "
                "user_us, system_us, max_rss_kib, gap_us, log_bytes, log_dropped_bytes, discovered, passed, "
-               "failed, pending, errors, flags, bad_lines, image) "
-               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               "failed, pending, errors, flags, bad_lines, image, slot_at, cost_nanousd) "
+               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->test.v);
     db_uint(s, row->launch.v);
@@ -75,6 +75,8 @@ void run_row_add(struct writer *w, const struct run_row *row)
     bind_finish(s, &row->finish);
     bind_tally(s, &row->tally);
     db_text(s, row->image);
+    db_int(s, row->slot_at.ms);
+    db_int(s, row->cost_nanousd);
     (void)db_run(s);
     if (run_counts(row->state, row->outcome))
         sums_tally(w, row->launch.v, &row->tally, 1);
@@ -118,8 +120,8 @@ void run_row_set(struct writer *w, const struct run_row *row)
                "UPDATE runs SET slot = ?, state = ?, outcome = ?, reason = ?, started_at = ?, ended_at = ?, "
                "how = ?, exit_code = ?, signal = ?, duration_us = ?, user_us = ?, system_us = ?, "
                "max_rss_kib = ?, gap_us = ?, log_bytes = ?, log_dropped_bytes = ?, discovered = ?, "
-               "passed = ?, failed = ?, pending = ?, errors = ?, flags = ?, bad_lines = ?, image = ? "
-               "WHERE id = ?");
+               "passed = ?, failed = ?, pending = ?, errors = ?, flags = ?, bad_lines = ?, image = ?, "
+               "slot_at = ?, cost_nanousd = ? WHERE id = ?");
     db_int(s, row->slot);
     db_text(s, run_state_name(row->state));
     db_text(s, outcome_name(row->outcome));
@@ -129,6 +131,8 @@ void run_row_set(struct writer *w, const struct run_row *row)
     bind_finish(s, &row->finish);
     bind_tally(s, &row->tally);
     db_text(s, row->image);
+    db_int(s, row->slot_at.ms);
+    db_int(s, row->cost_nanousd);
     db_uint(s, row->id.v);
     (void)db_run(s);
 }
@@ -141,7 +145,7 @@ void run_row_set(struct writer *w, const struct run_row *row)
     "r.created_at, r.started_at, r.ended_at, r.how, r.exit_code, r.signal, r.duration_us, r.user_us, " \
     "r.system_us, r.max_rss_kib, r.gap_us, r.log_bytes, r.log_dropped_bytes, r.discovered, r.passed, " \
     "r.failed, "                                                                                       \
-    "r.pending, r.errors, r.flags, r.bad_lines, r.image"
+    "r.pending, r.errors, r.flags, r.bad_lines, r.image, r.slot_at, r.cost_nanousd"
 #define MORE_COLUMNS                                                                                   \
     ", r.seen_discovered, r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, " \
     "r.seen_bad_lines, COALESCE(l.commit_hash, ''), COALESCE(g.size_bytes, r.log_bytes)"
@@ -182,6 +186,8 @@ static void get_run(struct db_stmt *s, struct run_row *row)
     get_finish(s, &row->finish);
     row->tally = get_tally(s);
     row->image = db_get_text(s);
+    row->slot_at.ms = db_get_int(s);
+    row->cost_nanousd = db_get_int(s);
 }
 
 static void each_run(struct db_stmt *s, struct run_row *row, run_fn *each, void *ctx)

@@ -275,6 +275,9 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_RUN_SET:
         run_row_set(w, &c->run);
         break;
+    case CHANGE_COST:
+        cost_add(w, &c->cost);
+        break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:
         CHECK(!"a change that only boot makes");
@@ -355,6 +358,7 @@ static bool write_batch(struct writer *w, struct item_list *batch, struct why *r
     err = log_flush(w, &why);
     if (err != ERR_OK)
         db_fail(w->db, "%s", why.text);
+    costs_flush(w);
     sums_flush(w);
     ids_flush(w);
     live_trim(w);
@@ -579,6 +583,7 @@ void store_close(struct store *st)
     if (w->db != NULL) {
         log_forget(w);
         live_done(w);
+        costs_drop(w);
         sums_drop(w);
         blob_writer_free(w->blobs);
         arena_done(&w->batch);

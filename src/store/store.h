@@ -413,6 +413,57 @@ MUST_USE enum err read_artifact_packs_orphaned(struct reader *r, struct run_id *
 MUST_USE enum err read_artifact_pack_is_known(struct reader *r, struct run_id run, const char *name,
                                               bool *ret, struct why *reterr);
 
+/* The ledger (docs/cost.md), by what it is added up. Sums of days from_day..to_day, both included, as days since 1970. */
+enum cost_by {
+    COST_BY_DAY,
+    COST_BY_SERVER,
+    COST_BY_FLEET,
+    COST_BY_LAUNCH,
+    COST_BY_USER,
+    COST_BY_SCHEDULE,
+    COST_BY_COUNT
+};
+struct cost_filter {
+    enum cost_by by;
+    struct user_id
+        user; /* only launches of this one: then not by server or fleet. 0: all, and what was for nobody */
+    int64_t from_day;
+    int64_t to_day;
+};
+struct cost_sums {
+    int64_t nanousd;      /* with what was for nobody, where machines are added up */
+    int64_t runs_nanousd; /* of that for runs */
+    int64_t ms;           /* of machines; 0 where launches are added up */
+    int64_t slot_ms;      /* that runs held slots */
+    uint32_t n_days;      /* with any cost; read_cost_sums() alone */
+};
+struct cost_item {
+    int64_t key;      /* a day, or an id; user 1 is the operator */
+    const char *name; /* of what has that id, "" when it is gone; of days "" */
+    const char *also; /* of a server its fleet, of a launch its user's login; else "" */
+    struct cost_sums sums;
+};
+struct cost_page {
+    uint32_t limit; /* 1..PAGE_LIMIT_MAX */
+    bool has_after;
+    int64_t after_nanousd; /* of the last item of the page before; of days not looked at */
+    int64_t after_key;
+    bool has_next; /* written, and so what follows */
+    int64_t next_nanousd;
+    int64_t next_key;
+};
+struct cost_rate {
+    uint32_t n_machines; /* that are paid for */
+    int64_t hour_microusd;
+    struct wall charged_at; /* so old is what the ledger says of one of them; 0: there is none */
+};
+typedef void cost_fn(void *ctx, const struct cost_item *item);
+MUST_USE enum err read_cost_sums(struct reader *r, const struct cost_filter *f, struct cost_sums *ret,
+                                 struct why *reterr); /* `by` is not looked at */
+MUST_USE enum err read_costs(struct reader *r, const struct cost_filter *f, struct cost_page *p,
+                             cost_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_cost_rate(struct reader *r, struct cost_rate *ret, struct why *reterr);
+
 /* The median duration of the last (up to 10) passed or failed runs of each path of a project. */
 MUST_USE enum err read_predictions(struct reader *r, struct project_id project,
                                    void (*each)(void *ctx, const char *path, int64_t ms), void *ctx,

@@ -38,7 +38,9 @@ enum id_kind {
 };
 
 struct sums_delta; /* launches.c: counters changed in this batch */
-struct live_test;  /* live.c: what is known of tests and runs at work */
+struct cost_delta; /* cost.c: what a batch adds to the ledger */
+struct cost_meter;
+struct live_test; /* live.c: what is known of tests and runs at work */
 struct live_run;
 struct log_state;   /* logs.c: where a log stands */
 struct blob_writer; /* blob.h */
@@ -55,6 +57,11 @@ struct writer {
 
     /* launches.c */
     struct sums_delta *sums;
+
+    /* cost.c */
+    struct cost_delta *costs;
+    struct cost_meter *meters;
+    int64_t cost_day; /* the newest day of the last batch with costs */
 
     /* tests.c: the launch that tests were added to last */
     uint64_t tests_launch;
@@ -111,6 +118,12 @@ void pause_row_add(struct writer *w, const struct pause_row *row);
 void pause_row_delete(struct writer *w, struct user_id user);
 void run_row_add(struct writer *w, const struct run_row *row);
 void run_row_set(struct writer *w, const struct run_row *row);
+
+/* ---- cost.c ---- */
+void cost_add(struct writer *w, const struct cost_row *row);
+void cost_meter_forget(struct writer *w, struct server_id server); /* its whole row is written, or goes */
+void costs_flush(struct writer *w); /* at the end of a batch, before sums_flush() */
+void costs_drop(struct writer *w);  /* after a failed batch */
 
 /* Refused alone, before anything is written: ERR_NOTFOUND (no such run), ERR_CONFLICT. */
 MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct example_row *rows,
@@ -175,6 +188,7 @@ void live_done(struct writer *w);
 /* ---- launch counters: collected over a batch, written once ---- */
 void sums_tests(struct writer *w, uint64_t launch, enum test_state state, enum outcome outcome, int32_t by);
 void sums_tally(struct writer *w, uint64_t launch, const struct tally *t, int32_t by);
+void sums_cost(struct writer *w, uint64_t launch, int64_t nanousd);
 void sums_flush(struct writer *w);
 void sums_drop(struct writer *w); /* after a failed batch */
 

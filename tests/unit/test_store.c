@@ -24,6 +24,8 @@ static void put_server(struct buf *b, const struct server_row *s)
                s->progress, (unsigned long long)s->intent, s->creates, s->machine, s->size, s->region,
                (long long)s->price_hour_microusd, (long long)s->billed_at.ms, (long long)s->lease_until.ms,
                (long long)s->idle_ms);
+    buf_printf(b, " metered %lld %lld %lld", (long long)s->metered_at.ms, (long long)s->charged_at.ms,
+               (long long)s->cost_nanousd);
     buf_printf(b, " %lld %lld %d %llu %lld %d %s %lld", (long long)s->active_at.ms,
                (long long)s->destroy_at.ms, s->leaving, (unsigned long long)s->booked_by.v,
                (long long)s->booked_at.ms, s->maintenance, s->sick, (long long)s->sick_since.ms);
@@ -36,6 +38,7 @@ static void put_fleet(struct buf *b, const struct fleet_row *f)
     buf_printf(b, "fleet %llu %s %d %s %d %lld %u %lld %s %lld", (unsigned long long)f->id.v, f->name,
                f->kind, f->options, f->booked_only, (long long)f->idle_ms, f->machines_max,
                (long long)f->day_microusd_max, f->error, (long long)f->created_at.ms);
+    buf_printf(b, " %lld", (long long)f->hour_microusd);
     put_words(b, f->kept, f->n_kept);
     buf_puts(b, "\n");
 }
@@ -82,6 +85,7 @@ static void put_run(struct buf *b, const struct run_row *r)
                (long long)f->duration_us, (long long)f->user_us, (long long)f->system_us,
                (long long)f->max_rss_kib, (long long)f->gap_us, (unsigned long long)f->log_bytes,
                (unsigned long long)f->log_dropped_bytes);
+    buf_printf(b, " slot %lld %lld", (long long)r->slot_at.ms, (long long)r->cost_nanousd);
     buf_printf(b, " %u %u %u %u %u %d %d %d %u %lld %lld %lld\n", t->discovered, t->passed, t->failed,
                t->pending, t->errors, t->started, t->ended, t->aborted, t->bad_lines,
                (long long)r->created_at.ms, (long long)r->started_at.ms, (long long)r->ended_at.ms);
@@ -200,6 +204,8 @@ static void test_store__boot_gives_what_sets_left(void **state)
                                 .state = RUN_STOPPING,
                                 .reason = NASTY,
                                 .started_at = {77},
+                                .slot_at = {78},
+                                .cost_nanousd = 9,
                                 .tally = {5, 4, 3, 2, 1, true, true, true, 1},
                                 .finish = {.exit_code = -1, .how = 2}};
     c[3].kind = CHANGE_SERVER_DELETE;
@@ -209,8 +215,8 @@ static void test_store__boot_gives_what_sets_left(void **state)
     assert_non_null(strstr(before, "ids 3 2 2 2\n"));
     assert_non_null(strstr(before, " 1700000001000 1 0 55 0 ["));
     assert_non_null(strstr(before, "] 1234 1 0 3 2 1\n"));
-    assert_non_null(
-        strstr(before, " 1 2 3 0 " NASTY " 2 -1 0 0 0 0 0 0 0 0 5 4 3 2 1 1 1 1 1 1700000002000 77 0\n"));
+    assert_non_null(strstr(before, " 1 2 3 0 " NASTY
+                                   " 2 -1 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 1 1 1 1 1 1700000002000 77 0\n"));
     assert_null(strstr(before, "local-2"));
     world_reopen(w);
     text = boot_text(w);

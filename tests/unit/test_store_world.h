@@ -232,7 +232,10 @@ static inline struct change a_server(uint64_t id, const char *name)
                                    .sick_since = {1700000000006},
                                    .losses = 2,
                                    .losses_since = {1700000000007},
-                                   .lost_at = {1700000000008}};
+                                   .lost_at = {1700000000008},
+                                   .metered_at = {1700000000007},
+                                   .charged_at = {1700000000008},
+                                   .cost_nanousd = 12345678901};
     return c;
 }
 
@@ -253,7 +256,8 @@ static inline struct change a_fleet(uint64_t id, const char *name)
                                  .kept = kept,
                                  .n_kept = 2,
                                  .error = NASTY,
-                                 .created_at = {1700000000123}};
+                                 .created_at = {1700000000123},
+                                 .hour_microusd = 77000};
     return c;
 }
 
@@ -320,7 +324,9 @@ static inline struct change a_run(uint64_t id, uint64_t test, uint64_t launch, c
                              .slot = UINT32_MAX,
                              .state = RUN_ASSIGNED,
                              .reason = "",
-                             .created_at = {1700000002000}};
+                             .created_at = {1700000002000},
+                             .slot_at = {1700000002001},
+                             .cost_nanousd = 7654321};
     return c;
 }
 
