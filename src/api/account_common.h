@@ -92,8 +92,6 @@ void deletion_do(struct req *rq, struct user_id user, void (*then)(struct req *r
 
 /* "2026-11-23" or "2026-11-23T02:49[:53[.120]]Z", in UTC. ERR_INVALID names the field. Pure. */
 MUST_USE enum err time_read(const char *field, const char *text, struct wall *ret, struct why *reterr);
-/* A cell of a CSV file, quoted, and no formula. Pure. */
-void csv_text(struct buf *out, const char *s);
 
 /* ---- the fields of a person ---- */
 

@@ -105,6 +105,7 @@ extern const struct route artifact_routes[];
 extern const struct route server_routes[];
 extern const struct route server_op_routes[];
 extern const struct route fleet_routes[];
+extern const struct route cost_routes[];
 extern const struct route project_routes[];
 extern const struct route project_code_routes[]; /* refs, tree, bundle */
 extern const struct route board_routes[];
@@ -186,6 +187,7 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
 void render_example(struct json_out *j, const struct example_row *row);
 void render_artifact(struct json_out *j, const struct artifact_row *row);
 void render_server(struct render *r, const struct server_row *row, const struct busy_runs *busy);
+void render_usd(struct json_out *j, const char *key, int64_t nanousd); /* an exact number of dollars */
 void render_project(struct json_out *j, const struct project_row *row);
 void render_status(struct api *a, struct json_out *j); /* loop thread */
 void render_error(struct buf *out, const char *code, const char *message, const char *field,

@@ -7,6 +7,7 @@
 
 #include "api/account_common.h"
 #include "base/log.h"
+#include "wire/csv.h"
 
 #define EXPORT_ROWS_MAX 100000u
 #define CHUNK_BYTES_MAX MIB(4) /* PAGE_LIMIT_MAX rows: some hundred bytes each, a few KiB at most */
@@ -233,20 +234,6 @@ struct export
     bool has_started;
     bool is_done; /* the last chunk is here */
 };
-
-/* RFC 4180; and a spreadsheet takes a cell that begins so for a formula, which is not ours to send it. */
-void csv_text(struct buf *out, const char *s)
-{
-    buf_putc(out, '"');
-    if (s[0] != '\0' && strchr("=+-@\t\r", s[0]) != NULL)
-        buf_putc(out, '\'');
-    for (; *s != '\0'; s++) {
-        if (*s == '"')
-            buf_putc(out, '"');
-        buf_putc(out, *s);
-    }
-    buf_putc(out, '"');
-}
 
 static void csv_row(struct buf *out, const struct audit_row *row)
 {

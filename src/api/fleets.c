@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/api_private.h"
+#include "model/cost.h"
 #include "model/rules.h"
 
 /* ---- reading ---- */
@@ -18,7 +19,9 @@ static void render_fleet(struct json_out *j, const struct fleet_row *row)
     jo_kbool(j, "booked_only", row->booked_only);
     jo_kint(j, "idle_ms", row->idle_ms);
     jo_kuint(j, "machines_max", row->machines_max);
-    jo_kdouble(j, "day_usd_max", (double)row->day_microusd_max / 1e6);
+    render_usd(j, "day_usd_max", row->day_microusd_max * NANOUSD_PER_MICROUSD);
+    render_usd(j, "usd_per_hour", row->hour_microusd * NANOUSD_PER_MICROUSD);
+    render_usd(j, "today_usd", row->spent_day == cost_day(wall_now()) ? row->spent_nanousd : 0);
     jo_karr(j, "kept");
     for (uint32_t i = 0; i < row->n_kept; i++)
         jo_text(j, row->kept[i]);
@@ -76,6 +79,8 @@ static void fleets_catalog(struct req *rq)
 
 /* ---- changing ---- */
 
+#define NOT_GIVEN INT64_MIN /* of a sum: all others can be said */
+
 struct fleet_body {
     const char *name; /* NULL: not given */
     int kind;         /* -1 */
@@ -84,39 +89,47 @@ struct fleet_body {
     int64_t idle_ms; /* -1 */
     int64_t machines_max;
     struct field_int_or_text day_usd_max;
+    struct field_int_or_text usd_per_hour;
 };
 
 static const char *const kinds[] = {"local", "ssh", "digitalocean", "command", "fake", NULL};
 _Static_assert(ARRAY_LEN(kinds) == FLEET_COUNT + 1, "a word for each, in their order");
 
-#define COMMON_FIELDS                                                                               \
-    {.name = "options",                                                                             \
-     .type = FIELD_OBJECT,                                                                          \
-     .offset = offsetof(struct fleet_body, options),                                                \
-     .max = FLEET_OPTIONS_BYTES_MAX,                                                                \
-     .help = "of its kind; given, they replace all there were"},                                    \
-        {.name = "booked_only",                                                                     \
-         .type = FIELD_MAYBE,                                                                       \
-         .offset = offsetof(struct fleet_body, booked_only),                                        \
-         .help = "its servers run tests of who booked them alone; else free ones serve all"},       \
-        {.name = "idle_ms",                                                                         \
-         .type = FIELD_INT,                                                                         \
-         .offset = offsetof(struct fleet_body, idle_ms),                                            \
-         .max = INT64_MAX,                                                                          \
-         .help = "a machine that has done nothing for so long is destroyed; 0 never",               \
-         .preset = "3600000"},                                                                      \
-        {.name = "machines_max",                                                                    \
-         .type = FIELD_INT,                                                                         \
-         .offset = offsetof(struct fleet_body, machines_max),                                       \
-         .max = SERVERS_MAX,                                                                        \
-         .help = "how many machines there may be at once; 0 no matter",                             \
-         .preset = "0"},                                                                            \
-    {                                                                                               \
-        .name = "day_usd_max", .type = FIELD_INT_OR_TEXT,                                           \
-        .offset = offsetof(struct fleet_body, day_usd_max), .max = 32,                              \
-        .help = "dollars that they could cost at most, if all ran for a whole day, as a number or " \
-                "\"12.50\"; 0 no matter",                                                           \
-        .preset = "0"                                                                               \
+#define COMMON_FIELDS                                                                             \
+    {.name = "options",                                                                           \
+     .type = FIELD_OBJECT,                                                                        \
+     .offset = offsetof(struct fleet_body, options),                                              \
+     .max = FLEET_OPTIONS_BYTES_MAX,                                                              \
+     .help = "of its kind; given, they replace all there were"},                                  \
+        {.name = "booked_only",                                                                   \
+         .type = FIELD_MAYBE,                                                                     \
+         .offset = offsetof(struct fleet_body, booked_only),                                      \
+         .help = "its servers run tests of who booked them alone; else free ones serve all"},     \
+        {.name = "idle_ms",                                                                       \
+         .type = FIELD_INT,                                                                       \
+         .offset = offsetof(struct fleet_body, idle_ms),                                          \
+         .max = INT64_MAX,                                                                        \
+         .help = "a machine that has done nothing for so long is destroyed; 0 never",             \
+         .preset = "3600000"},                                                                    \
+        {.name = "machines_max",                                                                  \
+         .type = FIELD_INT,                                                                       \
+         .offset = offsetof(struct fleet_body, machines_max),                                     \
+         .max = SERVERS_MAX,                                                                      \
+         .help = "how many machines there may be at once; 0 no matter",                           \
+         .preset = "0"},                                                                          \
+        {.name = "day_usd_max",                                                                   \
+         .type = FIELD_INT_OR_TEXT,                                                               \
+         .offset = offsetof(struct fleet_body, day_usd_max),                                      \
+         .max = 32,                                                                               \
+         .help = "dollars that they may cost at most in a day of UTC, as a number or \"12.50\"; " \
+                 "0 no matter",                                                                   \
+         .preset = "0"},                                                                          \
+    {                                                                                             \
+        .name = "usd_per_hour", .type = FIELD_INT_OR_TEXT,                                        \
+        .offset = offsetof(struct fleet_body, usd_per_hour), .max = 32,                           \
+        .help = "dollars that one of its machines costs an hour, where no cloud says it, as for " \
+                "hosts of your own; 0 nothing",                                                   \
+        .preset = "0"                                                                             \
     }
 
 static const struct field add_fields[] = {
@@ -146,26 +159,29 @@ static const struct field edit_fields[] = {
     COMMON_FIELDS,
     {.type = FIELD_END},
 };
-static const struct fleet_body body_preset = {
-    .kind = -1, .booked_only = -1, .idle_ms = -1, .machines_max = -1, .day_usd_max = {.number = -1}};
+static const struct fleet_body body_preset = {.kind = -1,
+                                              .booked_only = -1,
+                                              .idle_ms = -1,
+                                              .machines_max = -1,
+                                              .day_usd_max = {.number = NOT_GIVEN},
+                                              .usd_per_hour = {.number = NOT_GIVEN}};
 
 /* "12.5" -> 12500000; false: no such amount. */
-static bool read_usd(const struct field_int_or_text *in, int64_t *ret)
+static bool read_usd(const struct field_int_or_text *in, int64_t max_microusd, int64_t *ret)
 {
     const char *p = in->text;
     int64_t micro = 1000000;
 
     if (p == NULL) {
         *ret = in->number;
-        return in->number >= 0 && in->number <= DAY_MICROUSD_MAX / 1000000 &&
-               (*ret = in->number * 1000000, true);
+        return in->number >= 0 && in->number <= max_microusd / 1000000 && (*ret = in->number * 1000000, true);
     }
     *ret = 0;
     if (*p < '0' || *p > '9')
         return false;
     for (; *p >= '0' && *p <= '9'; p++) {
         *ret = *ret * 10 + (*p - '0');
-        if (*ret > DAY_MICROUSD_MAX / 1000000)
+        if (*ret > max_microusd / 1000000)
             return false;
     }
     *ret *= 1000000;
@@ -206,6 +222,16 @@ static void on_put(struct req *rq, uint64_t id)
     req_read(rq, fleet_job, NULL);
 }
 
+static bool take_usd(const char *field, const struct field_int_or_text *in, int64_t max_microusd,
+                     int64_t *ret, struct why *reterr)
+{
+    if ((in->text == NULL && in->number == NOT_GIVEN) || read_usd(in, max_microusd, ret))
+        return true;
+    (void)why_set(reterr, ERR_INVALID, field, "%s: it is no amount of dollars like 12.50, of at most %lld",
+                  field, (long long)(max_microusd / 1000000));
+    return false;
+}
+
 /* What the body says, over what there is. */
 static bool merge(struct req *rq, struct fleet_row *row, struct why *reterr)
 {
@@ -221,12 +247,8 @@ static bool merge(struct req *rq, struct fleet_row *row, struct why *reterr)
         row->idle_ms = in->idle_ms;
     if (in->machines_max >= 0)
         row->machines_max = (uint32_t)in->machines_max;
-    if ((in->day_usd_max.text != NULL || in->day_usd_max.number != -1) &&
-        !read_usd(&in->day_usd_max, &row->day_microusd_max))
-        return why_set(reterr, ERR_INVALID, "day_usd_max",
-                       "day_usd_max: it is no amount of dollars like 12.50, of at most %lld",
-                       (long long)(DAY_MICROUSD_MAX / 1000000)) == ERR_OK;
-    return true;
+    return take_usd("day_usd_max", &in->day_usd_max, DAY_MICROUSD_MAX, &row->day_microusd_max, reterr) &&
+           take_usd("usd_per_hour", &in->usd_per_hour, PRICE_HOUR_MICROUSD_MAX, &row->hour_microusd, reterr);
 }
 
 static void put(struct req *rq, struct fleet_row *row)

@@ -42,17 +42,17 @@ struct shape {
     {                                                                                                   \
         "seen_at", "time?"                                                                              \
     }
-#define SERVER_MEMBERS                                                                                      \
-    {"id", "int"}, {"name", "text"}, {"fleet", "text"}, {"kind", "fleet_kind"}, {"address", "text"},        \
-        {"port", "int"}, {"user", "text"}, {"slots", "int"}, {"status", "server_status"},                   \
-        {"status_since", "time?"}, {"status_reason", "text"}, {"progress", "text"}, {"machine", "text?"},   \
-        {"size", "text?"}, {"region", "text?"}, {"usd_per_hour", "number?"}, {"billed_at", "time?"},        \
-        {"idle_ms", "int?"}, {"destroys_at", "time?"}, {"booked_by", "who?"}, {"booked_at", "time?"},       \
-        {"maintenance", "bool"}, {"sick", "text?"}, {"sick_cause", "sick_cause?"}, {"sick_since", "time?"}, \
-        {"removing", "bool"}, {"link", "link_state"}, {"reason", "text"}, {"since", "time?"},               \
-        {"agent", "text?"}, {"facts", "text?"}, {"health", "health?"},                                      \
-    {                                                                                                       \
-        "running", "[running]"                                                                              \
+#define SERVER_MEMBERS                                                                                     \
+    {"id", "int"}, {"name", "text"}, {"fleet", "text"}, {"kind", "fleet_kind"}, {"address", "text"},       \
+        {"port", "int"}, {"user", "text"}, {"slots", "int"}, {"status", "server_status"},                  \
+        {"status_since", "time?"}, {"status_reason", "text"}, {"progress", "text"}, {"machine", "text?"},  \
+        {"size", "text?"}, {"region", "text?"}, {"usd_per_hour", "number?"}, {"billed_at", "time?"},       \
+        {"cost_usd", "number"}, {"idle_ms", "int?"}, {"destroys_at", "time?"}, {"booked_by", "who?"},      \
+        {"booked_at", "time?"}, {"maintenance", "bool"}, {"sick", "text?"}, {"sick_cause", "sick_cause?"}, \
+        {"sick_since", "time?"}, {"removing", "bool"}, {"link", "link_state"}, {"reason", "text"},         \
+        {"since", "time?"}, {"agent", "text?"}, {"facts", "text?"}, {"health", "health?"},                 \
+    {                                                                                                      \
+        "running", "[running]"                                                                             \
     }
 #define TOKEN_MEMBERS                                                                                     \
     {"id", "int"}, {"name", "text"}, {"scope", "scope"}, {"created_at", "time"}, {"expires_at", "time?"}, \
@@ -95,8 +95,9 @@ static const struct shape shapes[] = {
      MEMBERS({"id", "int"}, {"name", "text"}, {"state", "launch_state"}, {"outcome", "outcome?"},
              {"reason", "text"}, {"project", "named"}, {"user", "who"}, {"ref", "text"}, {"commit", "text"},
              {"location", "text"}, {"note", "text"}, {"order", "order"}, {"slots", "int?"},
-             {"created_at", "time"}, {"started_at", "time?"}, {"ended_at", "time?"}, {"tests", "test_counts"},
-             {"examples", "example_counts"}, {"paused", "queue_pause?"}, {"eta_ms", "int?"})},
+             {"created_at", "time"}, {"started_at", "time?"}, {"ended_at", "time?"}, {"cost_usd", "number"},
+             {"tests", "test_counts"}, {"examples", "example_counts"}, {"paused", "queue_pause?"},
+             {"eta_ms", "int?"})},
     {"test", "One file of a launch.",
      MEMBERS({"id", "int"}, {"launch", "int"}, {"path", "text"}, {"language", "text"}, {"browser", "text"},
              {"state", "test_state"}, {"outcome", "outcome?"}, {"attempts", "int"}, {"run", "int?"},
@@ -121,7 +122,8 @@ static const struct shape shapes[] = {
              {"reason", "text"}, {"exit_code", "int?"}, {"signal", "int?"}, {"created_at", "time"},
              {"started_at", "time?"}, {"ended_at", "time?"}, {"duration_ms", "int?"}, {"cpu_ms", "int?"},
              {"max_rss_kib", "int?"}, {"gap_us", "int?"}, {"examples", "example_counts"},
-             {"log_bytes", "int"}, {"commit", "text"}, {"image", "text?"}, {"image_digest", "text?"})},
+             {"cost_usd", "number"}, {"log_bytes", "int"}, {"commit", "text"}, {"image", "text?"},
+             {"image_digest", "text?"})},
     {"example", "One example of a run, from its test framework.",
      MEMBERS({"run", "int"}, {"seq", "int"}, {"id", "text"}, {"path", "[text]"}, {"file", "text"},
              {"line", "int"}, {"status", "example_status"}, {"duration_ms", "number"}, {"exception", "text"},
@@ -146,7 +148,24 @@ static const struct shape shapes[] = {
     {"fleet", "Where servers come from.",
      MEMBERS({"id", "int"}, {"name", "text"}, {"kind", "fleet_kind"}, {"makes_machines", "bool"},
              {"options", "any"}, {"booked_only", "bool"}, {"idle_ms", "int"}, {"machines_max", "int"},
-             {"day_usd_max", "number"}, {"kept", "[text]"}, {"error", "text?"}, {"created_at", "time?"})},
+             {"day_usd_max", "number"}, {"usd_per_hour", "number"}, {"today_usd", "number"},
+             {"kept", "[text]"}, {"error", "text?"}, {"created_at", "time?"})},
+    {"cost_day",
+     "What a day of UTC cost, in dollars. Idle is what was for no run; null where that is not known.",
+     MEMBERS({"day", "text"}, {"cost_usd", "number"}, {"runs_usd", "number"}, {"idle_usd", "number?"},
+             {"machines_s", "int?"}, {"runs_s", "int"})},
+    {"cost_now", "What machines that are paid for cost an hour; the ledger is as old as charged_at says.",
+     MEMBERS({"machines", "int"}, {"usd_per_hour", "number"}, {"charged_at", "time?"})},
+    {"cost_total", "Of the whole time.",
+     MEMBERS({"cost_usd", "number"}, {"runs_usd", "number"}, {"idle_usd", "number?"}, {"machines_s", "int?"},
+             {"runs_s", "int"}, {"days", "int"}, {"idle_percent", "int?"}, {"idle_usd_per_day", "number?"})},
+    {"cost_item", "One of what it was added up by: a day, or what has that id.",
+     MEMBERS({"day", "text?"}, {"id", "int?"}, {"name", "text"}, {"of", "text"}, {"cost_usd", "number"},
+             {"runs_usd", "number"}, {"idle_usd", "number?"}, {"machines_s", "int?"}, {"runs_s", "int"})},
+    {"cost_by", "", .words = WORDS("day", "server", "fleet", "launch", "user", "schedule")},
+    {"cost", "What machines cost.",
+     MEMBERS({"today", "cost_day"}, {"now", "cost_now"}, {"from", "text"}, {"to", "text"}, {"by", "cost_by"},
+             {"total", "cost_total"}, {"items", "[cost_item]"}, {"next", "text?"})},
     {"size", "A kind of machine that can be had.",
      MEMBERS({"name", "text"}, {"description", "text"}, {"usd_per_hour", "number?"}, {"memory_mib", "int"},
              {"cpus", "int"}, {"disk_gib", "int"}, {"available", "bool"}, {"regions", "[text]"})},

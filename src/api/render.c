@@ -4,6 +4,7 @@
 
 #include "api/api_private.h"
 #include "api/artifact_type.h"
+#include "model/cost.h"
 #include "wire/frame.h"
 
 #define NO_SLOT UINT32_MAX
@@ -112,6 +113,15 @@ static void render_tally(struct json_out *j, const struct tally *t)
     jo_obj_end(j);
 }
 
+void render_usd(struct json_out *j, const char *key, int64_t nanousd)
+{
+    char text[COST_USD_BYTES];
+
+    cost_usd_text(nanousd, text);
+    jo_key(j, key);
+    jo_raw(j, text, strlen(text));
+}
+
 void render_who(struct render *r, const char *key, struct user_id user)
 {
     jo_kobj(&r->j, key);
@@ -158,6 +168,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "started_at", row->started_at);
     jo_ktime(j, "ended_at", row->ended_at);
+    render_usd(j, "cost_usd", row->cost_nanousd);
     jo_kobj(j, "tests");
     jo_kuint(j, "total", row->n_tests);
     jo_kuint(j, "waiting", sums->waiting);
@@ -249,6 +260,7 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     int_or_null(j, "max_rss_kib", has_ended, f->max_rss_kib);
     int_or_null(j, "gap_us", has_ended, f->gap_us);
     render_tally(j, &row->tally);
+    render_usd(j, "cost_usd", row->cost_nanousd);
     jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
     jo_ktext(j, "commit", commit);
     render_image(j, row->image);
@@ -313,10 +325,11 @@ static void render_machine(struct render *r, const struct server_row *row)
     jo_ktext_or_null(j, "size", row->size);
     jo_ktext_or_null(j, "region", row->region);
     if (row->price_hour_microusd >= 0)
-        jo_kdouble(j, "usd_per_hour", (double)row->price_hour_microusd / 1e6);
+        render_usd(j, "usd_per_hour", row->price_hour_microusd * NANOUSD_PER_MICROUSD);
     else
         jo_knull(j, "usd_per_hour");
     jo_ktime(j, "billed_at", row->billed_at);
+    render_usd(j, "cost_usd", row->cost_nanousd);
     int_or_null(j, "idle_ms", row->idle_ms != IDLE_AS_FLEET, row->idle_ms);
     jo_ktime(j, "destroys_at", row->destroy_at);
     if (row->booked_by.v != 0)

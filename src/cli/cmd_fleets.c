@@ -30,7 +30,8 @@ static void idle_cell(struct table *t, const json_t *f)
 
 static int fleets_list(struct cli *cli)
 {
-    static const char *const heads[] = {"FLEET", "KIND", "FOR", "MACHINES", "A DAY", "IDLE", "ERROR"};
+    static const char *const heads[] = {"FLEET", "KIND",  "FOR",  "MACHINES",
+                                        "TODAY", "A DAY", "IDLE", "ERROR"};
     json_t *all;
     const json_t *f;
     struct table t;
@@ -54,6 +55,7 @@ static int fleets_list(struct cli *cli)
             table_cellf(&t, "at most %lld", (long long)js_int(f, "machines_max"));
         else
             table_cell(&t, makes ? "any number" : "");
+        usd_cell(&t, json_number_value(js_obj(f, "today_usd")), "");
         usd_cell(&t, json_number_value(js_obj(f, "day_usd_max")), makes ? "any sum" : "");
         idle_cell(&t, f);
         table_cell(&t, js_text(f, "error"));
@@ -136,6 +138,8 @@ static int put_rules(struct cli *cli, struct json_out *j)
         jo_kint(j, "machines_max", o->machines_max);
     if (o->day_usd != NULL)
         jo_ktext(j, "day_usd_max", o->day_usd);
+    if (o->usd_per_hour != NULL)
+        jo_ktext(j, "usd_per_hour", o->usd_per_hour);
     if (o->booked_only || o->share)
         jo_kbool(j, "booked_only", o->booked_only);
     return EXIT_PASSED;

@@ -39,7 +39,8 @@ static void status_cell(struct table *t, const json_t *s)
 
 static int servers_list(struct cli *cli)
 {
-    static const char *const heads[] = {"SERVER", "FLEET", "ADDRESS", "SLOTS", "STATUS", "FOR", "RUNNING"};
+    static const char *const heads[] = {"SERVER",  "FLEET",  "ADDRESS", "SLOTS",
+                                        "AN HOUR", "STATUS", "FOR",     "RUNNING"};
     json_t *all;
     const json_t *s;
     struct table t;
@@ -60,6 +61,10 @@ static int servers_list(struct cli *cli)
         table_cellf(&t, "%s%s%s", js_text(s, "user"), js_text(s, "user")[0] != '\0' ? "@" : "",
                     js_text(s, "address"));
         table_cellf(&t, "%lld", (long long)js_int(s, "slots"));
+        if (json_is_number(js_obj(s, "usd_per_hour")))
+            table_cellf(&t, "$%.4f", json_number_value(js_obj(s, "usd_per_hour")));
+        else
+            table_cell(&t, "");
         status_cell(&t, s);
         table_cell(&t, js_text(js_obj(s, "booked_by"), "login"));
         table_cellf(&t, "%zu%s%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",

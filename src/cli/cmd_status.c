@@ -159,8 +159,11 @@ static void show_head(const struct cli *cli, const json_t *l)
     text_escape(&out, js_text(l, "name"));
     buf_puts(&out, js_text(l, "name")[0] != '\0' ? "  " : "");
     text_escape(&out, js_text(js_obj(l, "project"), "name"));
-    buf_printf(&out, " at %.12s, %s order, made %s: %s\n", js_text(l, "commit"), js_text(l, "order"), since,
+    buf_printf(&out, " at %.12s, %s order, made %s: %s", js_text(l, "commit"), js_text(l, "order"), since,
                js_text(l, "state"));
+    if (json_number_value(js_obj(l, "cost_usd")) > 0)
+        buf_printf(&out, ", cost $%.4f", json_number_value(js_obj(l, "cost_usd")));
+    buf_putc(&out, '\n');
     (void)cli;
     print(&out);
 }

@@ -130,7 +130,9 @@ static const struct option_row fleets_options[] = {
     {"machines-max", 0, "N", OPTION_NUMBER, AT(machines_max), NULL, 0, SERVERS_MAX, NULL,
      "add, edit: so many machines at once, at most; 0: any number (default)"},
     {"day-usd-max", 0, "DOLLARS", OPTION_TEXT, AT(day_usd), NULL, 0, 0, NULL,
-     "add, edit: what its machines could cost at most, if all ran for a whole day; 0: any sum (default)"},
+     "add, edit: what its machines may cost in a day of UTC; 0: any sum (default)"},
+    {"usd-per-hour", 0, "DOLLARS", OPTION_TEXT, AT(usd_per_hour), NULL, 0, 0, NULL,
+     "add, edit: what one of them costs an hour where no cloud says it, as of hosts of your own; 0: nothing (default)"},
     {"idle",     0, "DURATION|never", OPTION_TEXT, AT(idle), NULL, 0, 0, NULL,
      "add, edit: a machine that has done nothing for so long is destroyed; default: 1h"},
     {"booked-only", 0, NULL, OPTION_FLAG, AT(booked_only), NULL, 0, 0, NULL,
@@ -198,6 +200,15 @@ static const struct option_row audit_options[] = {
     {"limit",   'l', "N", OPTION_NUMBER, AT(limit), "50", 1, 10000, NULL, "how many, newest first"},
     {"export",  0, "csv|json", OPTION_CHOICE, AT(export_as), NULL, 0, 0, NULL,
      "print the whole, at most 100,000 rows, whatever --limit says"},
+};
+static const struct option_row cost_options[] = {
+    {"by",    0, "day|launch|user|schedule|server|fleet", OPTION_CHOICE, AT(by), "day", 0, 0, NULL,
+     "what it is added up by; server and fleet are for admins"},
+    {"from",  0, "DAY", OPTION_TEXT, AT(from_time), NULL, 0, 0, NULL, "the first day, of UTC: 2026-11-01; default: 29 days before --to"},
+    {"to",    0, "DAY", OPTION_TEXT, AT(to_time), NULL, 0, 0, NULL, "the last day; default: today"},
+    {"user",  0, "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "launches of this user alone; for admins"},
+    {"limit", 'l', "N", OPTION_NUMBER, AT(limit), "20", 1, 500, NULL, "how many lines: days newest first, all else the dearest first"},
+    {"csv",   0, NULL, OPTION_FLAG, AT(csv), NULL, 0, 0, NULL, "print all of it as CSV, whatever --limit says"},
 };
 static const struct option_row projects_options[] = {
     {"rename",  0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name; history keeps the old one"},
@@ -338,6 +349,9 @@ static const char *const reap_synopsis[] = {"[OPTIONS] [MACHINE...]"};
 static const char *const audit_synopsis[] = {
     "[--user LOGIN] [--action ACTION] [--object OBJECT] [--since DURATION] [--refused]", "[...] --limit N",
     "[...] --export csv|json",
+};
+static const char *const cost_synopsis[] = {
+    "[--by day|launch|user|schedule|server|fleet] [--from DAY] [--to DAY]", "[...] [--user LOGIN] [--limit N]", "[...] --csv",
 };
 static const char *const help_synopsis[] = {"[COMMAND]"};
 
@@ -505,6 +519,12 @@ const struct command commands[] = {
      LINES(user_options), 0, 2, NEEDS_START, false, cmd_user},
     {"audit", LINES(audit_synopsis), "who did what, from where, and how it ended, as an admin", NULL,
      LINES(audit_options), 0, 0, NEEDS_START, false, cmd_audit},
+    {"cost", LINES(cost_synopsis), "what machines cost: today, now, and for what",
+     "Each second of a machine that is paid for is divided among the runs that held its slots; the rest was idle. How it is"
+     " counted: docs/cost.md. Users see what their own launches cost, admins all.\n"
+     "\n"
+     "    wrata cost --by launch --from 2026-11-01 --to 2026-11-30\n",
+     LINES(cost_options), 0, 0, NEEDS_START, false, cmd_cost},
     {"mail", LINES(mail_synopsis), "send a test mail, list what waits or failed, try again",
      "`test` sends a mail to ADDRESS, or to the first of admin_emails, and says what the mail server answered. `list` shows"
      " mail that waits, was sent or was given up in the last 30 days, with the reason. `retry` tries all that wait now, and"

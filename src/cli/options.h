@@ -29,7 +29,7 @@ struct cli_opts {
     const char *fleet, *address, *user, *identity;
     /* of servers and fleets */
     bool wait, booked_only;
-    const char *size, *kind, *idle, *day_usd, *machine;
+    const char *size, *kind, *idle, *day_usd, *usd_per_hour, *machine;
     struct text_list options;
     int64_t machines_max;
     const char *config;
@@ -47,7 +47,9 @@ struct cli_opts {
     bool files, replace, share, unshare;
     const char *list, *list_location, *list_order, *once, *daily, *weekly, *cron, *sched_at, *zone, *until,
         *overlap;
-    const char *from_time;
+    const char *from_time, *to_time;
+    const char *by; /* of costs */
+    bool csv;
     struct text_list list_languages, list_browsers;
     int64_t every_ms, give_up_h, count;
     /* of a launch's tests in the queue */

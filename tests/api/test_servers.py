@@ -83,6 +83,7 @@ class ServersTest(wrata.Case):
         self.refused(422, "/api/v1/fleets", {"name": "a b", "kind": "fake"}, "name")
         self.refused(422, "/api/v1/fleets", {"name": "x", "kind": "fake", "idle_ms": 5}, "idle_ms")
         self.refused(422, "/api/v1/fleets", {"name": "x", "kind": "fake", "day_usd_max": "much"}, "day_usd_max")
+        self.refused(422, "/api/v1/fleets", {"name": "x", "kind": "fake", "day_usd_max": -1}, "day_usd_max")
         self.refused(404, "/api/v1/fleets/77", method="GET")
         edited = self.server.post("/api/v1/fleets/3", {"idle_ms": 120000})
         self.assertEqual((edited["idle_ms"], edited["machines_max"]), (120000, 3))

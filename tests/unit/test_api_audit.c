@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "api/account_common.h"
+#include "wire/csv.h"
 
 static void test_api_audit__times(void **state)
 {
