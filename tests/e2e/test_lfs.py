@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Files of Git LFS: fetched into the project's mirror by git-lfs on the server, from there to the machines, which need no git-lfs."""
+import concurrent.futures
 import glob
 import hashlib
 import os
@@ -127,6 +128,19 @@ class Lfs(wrata.Case):
         self.assertEqual(self.look(file="use.sh"), ["version https://git-lfs.github.com/spec/v1", "oid sha256:" + sha(b"x"), "size 1",
                                                     sha(files["f/001.bin"]) + "  f/001.bin"])
         self.assertEqual(self.look(), self.lines(files))
+
+    def test_launches_and_slots_at_once(self):
+        """Each fetches what it lacks, one after the other; slots of a machine bring a file once."""
+        shared, own = os.urandom(400000), [os.urandom(50000) for _ in range(4)]
+        repo, _ = self.repo(files={"shared.bin": shared})
+        commits = [self.commit(repo, {"own.bin": data}) for data in own]
+        self.add("docs", repo)
+        self.server.add_local("local-2", slots=3)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            logs = list(pool.map(lambda c: self.look(ref=c), commits))
+        for log, data in zip(logs, own):
+            self.assertEqual(log, self.lines({"shared.bin": shared, "own.bin": data}))
+        self.assertEqual([p for p in self.caches() if "." in os.path.basename(p)], [])  # nothing half done
 
     def test_a_folder_as_it_is(self):
         """A change that nobody committed: git-lfs has its content in the folder, and the server is on the same computer."""
