@@ -280,7 +280,7 @@ struct job {
     char *ref;
     char **patterns;
     uint32_t n_patterns;
-    char *bundle;
+    char *bundle;           /* its file; of a prune the commits that are dropped, as lines */
     struct wall older_than; /* of a prune; `patterns` are what it keeps */
     bool has_refreshed;     /* a plan asked the remote already */
     bool tests_only;        /* of a tree: only what a folder takes */

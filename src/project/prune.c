@@ -1,11 +1,12 @@
 /* prune.c - commits that bundles brought or that were launched do not stay for ever: refs/wrata/ names each, and its file is as old
  * as its arrival or its last launch (tree.c; nothing packs them). Nor do those of submodules: refs/wrata/sub/, each as old as the
  * last launch with it (subs.c).
- * Those that are old and that nobody needs are dropped, and then the space is given back:
+ * Those that are old and that nobody needs are dropped, and then, unless branches hold them all, the space is given back:
  * what no ref reaches goes at once, so that a commit is either there with its ref or not at all, and whoever asks whether
  * it must be sent again gets the right answer. */
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,7 +15,7 @@
 
 #define DROPPED_MAX 10000u /* of a folder in one go; the rest the next time */
 
-enum { PRUNE_LOOK, PRUNE_LFS, PRUNE_DROPPED, PRUNE_REPACKED, PRUNE_SWEPT };
+enum { PRUNE_LOOK, PRUNE_LFS, PRUNE_DROPPED, PRUNE_ASKED, PRUNE_REPACKED, PRUNE_SWEPT };
 
 static bool is_kept(const struct job *j, const char *commit)
 {
@@ -32,8 +33,8 @@ static bool is_commit(const char *name)
     return (n == 40 || n == 64) && strspn(name, "0123456789abcdef") == n;
 }
 
-/* Orders for `git update-ref --stdin`, for the refs in a folder. */
-static uint32_t find_old(const struct job *j, const char *folder, struct buf *orders)
+/* Orders for `git update-ref --stdin`, for the refs in a folder; and the commits, for `git rev-list --stdin`. */
+static uint32_t find_old(const struct job *j, const char *folder, struct buf *orders, struct buf *commits)
 {
     char path[PATH_BYTES_MAX];
     struct dirent *d;
@@ -50,6 +51,7 @@ static uint32_t find_old(const struct job *j, const char *folder, struct buf *or
             (int64_t)st.st_mtim.tv_sec * 1000 >= j->older_than.ms)
             continue;
         buf_printf(orders, "delete %s/%s\n", folder, d->d_name);
+        buf_printf(commits, "%s\n", d->d_name);
         n++;
     }
     (void)closedir(dir);
@@ -71,12 +73,16 @@ static void prune_lfs(struct job *j)
 static void prune_look(struct job *j)
 {
     const char *const words[] = {"update-ref", "--stdin", NULL};
+    struct buf commits;
     struct buf orders;
     uint32_t n;
 
     buf_init(&orders, MIB(4));
-    n = find_old(j, "refs/wrata", &orders);
-    n += find_old(j, "refs/wrata/sub", &orders);
+    buf_init(&commits, MIB(4));
+    n = find_old(j, "refs/wrata", &orders, &commits);
+    n += find_old(j, "refs/wrata/sub", &orders, &commits);
+    free(j->bundle);
+    j->bundle = buf_take(&commits, NULL);
     if (n == 0) {
         buf_done(&orders);
         job_end(j, ERR_OK, NULL);
@@ -89,6 +95,7 @@ static void prune_look(struct job *j)
 
 void prune_step(struct job *j, const struct child_exit *e)
 {
+    const char *const ask[] = {"rev-list", "--max-count=1", "--stdin", "--not", "--all", NULL};
     const char *const repack[] = {"repack", "-a", "-d", "-q", NULL};
     const char *const sweep[] = {"prune", "--expire=now", NULL};
 
@@ -105,6 +112,15 @@ void prune_step(struct job *j, const struct child_exit *e)
         break;
     case PRUNE_DROPPED:
         j->mirror->generation++;
+        j->step = PRUNE_ASKED;
+        job_git(j, j->mirror->path, ask, j->bundle, GIT_LOCAL_MS);
+        j->bundle = NULL;
+        break;
+    case PRUNE_ASKED:
+        if (e->out.len == 0) { /* branches and tags hold each of them: there is no space to give back */
+            job_end(j, ERR_OK, NULL);
+            break;
+        }
         projects_trees_drop(j->mirror->ps, j->mirror->id); /* some are of commits that go */
         j->step = PRUNE_REPACKED;
         job_git(j, j->mirror->path, repack, NULL, GIT_FETCH_MS);

@@ -629,6 +629,36 @@ static void test_project__old_commits_of_bundles_go_but_those_that_are_needed(vo
     world_free(w);
 }
 
+/* Files of Git LFS go by their last use, with what git-lfs left half done; what a branch holds needs no sweep. */
+static void test_project__files_of_git_lfs_go_with_their_last_launch(void **state)
+{
+    struct world *w = world_new();
+    char mirror[256];
+
+    (void)state;
+    projects_refresh(w->ps, (struct project_id){1}, w->src, on_done, w);
+    until(w, 1);
+    projects_mirror_path(w->ps, (struct project_id){1}, mirror, sizeof(mirror));
+    sh("mkdir -p %s/lfs/objects/aa/bb %s/lfs/tmp && cd %s/lfs && echo x | tee objects/aa/bb/old "
+       "objects/aa/bb/used "
+       "objects/aa/bb/new tmp/part >/dev/null && touch -d '40 days ago' objects/aa/bb/old objects/aa/bb/used "
+       "tmp/part && touch -a objects/aa/bb/used",
+       mirror, mirror, mirror);
+    plan(w, "trunk", "spec/a_spec.rb");
+    sh("touch -d '40 days ago' %s/refs/wrata/*", mirror);
+    projects_prune(w->ps, (struct project_id){1}, (struct wall){wall_now().ms - 30 * 24 * INT64_C(3600000)},
+                   NULL, 0, on_done, w);
+    until(w, 1);
+    assert_int_equal(w->err, ERR_OK);
+    sh("cd %s && test \"$(cd lfs && find . -type f | sort | xargs)\" = './objects/aa/bb/new "
+       "./objects/aa/bb/used' && "
+       "test -z \"$(ls refs/wrata)\"",
+       mirror);
+    plan(w, "trunk", "spec/a_spec.rb");
+    assert_int_equal(w->err, ERR_OK);
+    world_free(w);
+}
+
 /* A launch with them makes them young again; without one they go, and are fetched anew when they are wanted. */
 static void test_project__commits_of_submodules_go_with_their_last_launch(void **state)
 {
@@ -705,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_project__bundles_are_kept_through_a_refresh),
         cmocka_unit_test(test_project__old_commits_of_bundles_go_but_those_that_are_needed),
         cmocka_unit_test(test_project__commits_of_submodules_go_with_their_last_launch),
+        cmocka_unit_test(test_project__files_of_git_lfs_go_with_their_last_launch),
         cmocka_unit_test(test_project__free_answers_what_is_owed),
     };
 
