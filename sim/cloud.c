@@ -241,10 +241,23 @@ static void on_told(struct world *w, const struct job *j)
 
 /* ---- calls ---- */
 
+static bool is_cancelled(const struct world *w, uint64_t intent)
+{
+    for (uint32_t i = 0; i < ARRAY_LEN(w->cloud.cancelled); i++) {
+        if (w->cloud.cancelled[i] == intent)
+            return true;
+    }
+    return false;
+}
+
 static void on_create(struct world *w, const struct job *j)
 {
     struct cloud_machine *m;
 
+    if (is_cancelled(w, j->arg)) {
+        told(w, j, 0, EV_MACHINE_CREATE_FAILED, FLEET_FAULT_BUSY);
+        return;
+    }
     if (strikes(w, CLOUD_BUSY, 10)) {
         told(w, j, answer_us(w), EV_MACHINE_CREATE_FAILED, FLEET_FAULT_BUSY);
         return;
@@ -388,6 +401,10 @@ void cloud_order(struct world *w, const struct order *o)
         j->run = o->server.id.v;
         j->arg = o->server.intent;
         break;
+    case ORDER_MACHINE_CANCEL: /* in every other world calls leave at once */
+        if (w->opts.seed % 2 == 0)
+            w->cloud.cancelled[w->cloud.n_cancelled++ % ARRAY_LEN(w->cloud.cancelled)] = o->server.intent;
+        return;
     case ORDER_MACHINE_DESTROY:
         call_named(w, JOB_CLOUD_DESTROY, o);
         return;

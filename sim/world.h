@@ -237,6 +237,8 @@ struct cloud {
     uint32_t n;
     uint32_t n_created;
     uint32_t ordered[CLOUD_FAULT_COUNT]; /* of the next calls, by a story */
+    uint64_t cancelled[16];              /* intents of the newest calls that were called off; a ring */
+    uint32_t n_cancelled;
 };
 
 /* A turn on its way to the disk. */

@@ -183,9 +183,10 @@ struct fleet {
     uint32_t n_servers;
     uint32_t n_machines; /* servers that are not DESTROYED */
     struct stray *strays;
-    uint32_t n_strays; /* but for kept ones */
-    uint64_t ask;      /* newest list that was asked for */
-    uint64_t answered; /* newest that came */
+    uint32_t n_strays;      /* but for kept ones */
+    struct mono *kept_gone; /* of each of row.kept: since when lists lack it; MONO_NEVER: they show it */
+    uint64_t ask;           /* newest list that was asked for */
+    uint64_t answered;      /* newest that came */
     struct mono asked_at;
     struct timer list;
     uint32_t list_fails; /* in a row */
@@ -784,7 +785,9 @@ void fleet_on_timer(struct engine *e, struct fleet *f);
 void stray_add(struct engine *e, struct fleet *f, const struct machine *m, bool is_certain);
 void strays_end(struct engine *e, struct fleet *f);
 /* A server may have it from now on: it is not another one's, and no call destroys it already. It belongs to nobody no more. */
-bool machine_may_be_of(const struct engine *e, const struct server *s, const char *machine);
+uint32_t fleet_kept_there(const struct engine *e, const struct fleet *f,
+                          const char **ret); /* and one of them */
+bool machine_may_be_of(const struct server *s, const char *machine);
 /* True when it was one. */
 bool stray_destroyed(struct engine *e, struct fleet *f, const char *machine);
 bool stray_not_destroyed(struct engine *e, struct fleet *f, const char *machine,

@@ -124,9 +124,35 @@ void on_fleet_put(struct engine *e, const struct event *ev)
     outbox_reply(e->out, ev->ticket, f->id.v);
 }
 
+static enum err remove_check(const struct engine *e, const struct fleet *f, struct why *reterr)
+{
+    const char *kept = "";
+    uint32_t n_kept = fleet_kept_there(e, f, &kept);
+
+    if (!fleet_kind_makes_machines(f->row.kind))
+        return why_set(reterr, ERR_CONFLICT, "fleet", "the fleet %s cannot be removed", f->row.name);
+    if (f->n_servers > 0)
+        return why_set(reterr, ERR_CONFLICT, "fleet", "%s has %u server%s: remove them first", f->row.name,
+                       f->n_servers, f->n_servers == 1 ? "" : "s");
+    if (f->n_strays > 0)
+        return why_set(
+            reterr, ERR_CONFLICT, "fleet",
+            "%u machine%s of %s that belong%s to no server %s being destroyed: try again in a few minutes",
+            f->n_strays, f->n_strays == 1 ? "" : "s", f->row.name, f->n_strays == 1 ? "s" : "",
+            f->n_strays == 1 ? "is" : "are");
+    if (n_kept > 0) /* nobody would know that they were to stay */
+        return why_set(
+            reterr, ERR_CONFLICT, "fleet",
+            "%s keeps %u machine%s (%.40s) that nobody else would spare: destroy them at the cloud, or "
+            "take the mark of wrata off them there, and try again in a few minutes",
+            f->row.name, n_kept, n_kept == 1 ? "" : "s", kept);
+    return ERR_OK;
+}
+
 void on_fleet_remove(struct engine *e, const struct event *ev)
 {
     struct fleet *f = fleet_by_id(e, ev->fleet_remove);
+    struct why why;
     struct change c = {.kind = CHANGE_FLEET_DELETE, .fleet = {.id = ev->fleet_remove}};
     struct note n = {.kind = NOTE_FLEET_GONE, .fleet = {.id = ev->fleet_remove}};
     struct order o = {.kind = ORDER_FLEET_CLOSE, .fleet = {.id = ev->fleet_remove}};
@@ -136,18 +162,8 @@ void on_fleet_remove(struct engine *e, const struct event *ev)
     if (f == NULL) {
         outbox_refuse(e->out, ev->ticket, ERR_NOTFOUND, "fleet", "there is no fleet %llu",
                       (unsigned long long)ev->fleet_remove.v);
-    } else if (!fleet_kind_makes_machines(f->row.kind)) {
-        outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "fleet", "the fleet %s cannot be removed",
-                      f->row.name);
-    } else if (f->n_servers > 0) {
-        outbox_refuse(e->out, ev->ticket, ERR_CONFLICT, "fleet", "%s has %u server%s: remove them first",
-                      f->row.name, f->n_servers, f->n_servers == 1 ? "" : "s");
-    } else if (f->n_strays > 0) {
-        outbox_refuse(
-            e->out, ev->ticket, ERR_CONFLICT, "fleet",
-            "%u machine%s of %s that belong%s to no server %s being destroyed: try again in a few minutes",
-            f->n_strays, f->n_strays == 1 ? "" : "s", f->row.name, f->n_strays == 1 ? "s" : "",
-            f->n_strays == 1 ? "is" : "are");
+    } else if (remove_check(e, f, &why) != ERR_OK) {
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
     } else {
         TRACE(e, "fleet %s: removed", f->row.name);
         outbox_change(e->out, &c);

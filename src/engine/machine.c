@@ -219,7 +219,7 @@ void on_machine_created(struct engine *e, const struct event *ev)
         strays_end(e, f);
         return;
     }
-    if (!machine_may_be_of(e, s, m.id)) { /* the list decides */
+    if (!machine_may_be_of(s, m.id)) { /* the list decides */
         TRACE(e, "server %s: machine %s is not its own", s->row.name, m.id);
         machine_doubt(e, s);
         return;
@@ -295,11 +295,23 @@ void machine_absent(struct engine *e, struct server *s)
 
 /* ---- destroying ---- */
 
+/* A call that waits for its turn would make what is destroyed at once. */
+static void create_cancel(struct engine *e, const struct server *s)
+{
+    struct order o = {.kind = ORDER_MACHINE_CANCEL, .fleet = {.id = s->fleet->id}};
+
+    o.server.id = s->id;
+    o.server.intent = s->row.intent;
+    outbox_order(e->out, &o);
+}
+
 void machine_destroy_soon(struct engine *e, struct server *s, int64_t in_ms)
 {
     if (s->row.machine[0] != '\0') {
         call_in(e, s, in_ms);
     } else {
+        if (s->is_asked)
+            create_cancel(e, s);
         machine_doubt(e, s); /* a call is under way, or was: what it makes is destroyed when it is seen */
         server_progress(e, s, "looks whether there is a machine to destroy");
     }

@@ -146,8 +146,10 @@ static void fleet_texts_free(struct fleet *f)
     for (i = 0; i < f->row.n_kept; i++)
         text_drop(f->row.kept[i]);
     free((void *)(uintptr_t)f->row.kept);
+    free(f->kept_gone);
     f->row.kept = NULL;
     f->row.n_kept = 0;
+    f->kept_gone = NULL;
 }
 
 static void fleet_row_take(struct fleet *f, const struct fleet_row *row)
@@ -155,8 +157,11 @@ static void fleet_row_take(struct fleet *f, const struct fleet_row *row)
     const char **kept = xmalloc((row->n_kept + 1) * sizeof(*kept));
     uint32_t i;
 
-    for (i = 0; i < row->n_kept; i++)
+    f->kept_gone = xmalloc((row->n_kept + 1) * sizeof(*f->kept_gone));
+    for (i = 0; i < row->n_kept; i++) {
         kept[i] = text_keep(NULL, row->kept[i]);
+        f->kept_gone[i] = MONO_NEVER;
+    }
     f->row = *row;
     f->row.name = text_keep(NULL, row->name);
     f->row.options = text_keep(NULL, row->options);

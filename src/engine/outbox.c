@@ -369,7 +369,9 @@ void outbox_order(struct outbox *o, const struct order *from)
 
     bool is_whole = r.kind == ORDER_CONNECT || r.kind == ORDER_MACHINE_CREATE;
 
-    r.server = server_copy(o, is_whole ? from->server : (struct server_row){.id = from->server.id});
+    r.server =
+        server_copy(o, is_whole ? from->server
+                                : (struct server_row){.id = from->server.id, .intent = from->server.intent});
     r.fleet =
         fleet_copy(o, r.kind == ORDER_FLEET_OPEN ? from->fleet : (struct fleet_row){.id = from->fleet.id});
     r.machine = text(o, from->machine);

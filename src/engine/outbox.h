@@ -66,6 +66,7 @@ enum order_kind {
     ORDER_BYE,        /* tell the agent that this controller goes on purpose, then close */
     /* to fleets; each is answered by an event (event.h) */
     ORDER_MACHINE_CREATE, /* for `server`, with server.intent and a lease until server.lease_until */
+    ORDER_MACHINE_CANCEL, /* the call of `server` with server.intent, if it has not left: it is answered by its failure, then */
     ORDER_MACHINE_DESTROY,
     ORDER_MACHINE_RENEW,
     ORDER_FLEET_LIST,
@@ -76,7 +77,7 @@ enum order_kind {
 
 struct order {
     enum order_kind kind;
-    struct server_row server; /* CONNECT, MACHINE_CREATE: whole; DISCONNECT, BYE: id only */
+    struct server_row server; /* CONNECT, MACHINE_CREATE: whole; else: id and intent only */
     struct fleet_row fleet;   /* FLEET_OPEN: whole; others to fleets: id only */
     const char *machine;      /* DESTROY, RENEW */
     struct wall lease_until;  /* RENEW */

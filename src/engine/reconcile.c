@@ -16,11 +16,15 @@
  * A list may be older than what we know: it counts only for what was known before it was asked for (known_ask). And it
  * may lag: a young machine is missing, a dead one is shown. Hence missing_ms; and a server that talks to us is not gone.
  *
+ * A machine that is kept is remembered until lists have lacked it for a day: one that they lack for a moment must not be
+ * destroyed when they show it again.
+ *
  * Nothing is destroyed but by its id, and fleets refuse what does not carry our mark. */
 #include "engine/engine_private.h"
 
 #define ASK_APART_MS 1000     /* between two questions, at least */
 #define LISTS_PER_CATALOG 60u /* prices are asked for again after so many lists */
+#define KEPT_GONE_MS (INT64_C(24) * 3600 * 1000)
 
 /* ---- asking ---- */
 
@@ -90,20 +94,15 @@ void stray_add(struct engine *e, struct fleet *f, const struct machine *m, bool 
     x->list_mark = e->marks;
 }
 
-bool machine_may_be_of(const struct engine *e, const struct server *s, const char *machine)
+/* Of this fleet: another one may be another account, with the same names for other machines. */
+bool machine_may_be_of(const struct server *s, const char *machine)
 {
     struct stray *x = stray_find(s->fleet, machine);
-    const struct fleet *f;
-    const struct server *other;
+    const struct server *other = server_of_machine(s->fleet, machine);
 
     if (strcmp(s->row.machine, machine) == 0)
         return true;
-    for (f = e->fleets; f != NULL; f = f->hh.next) {
-        other = f->row.kind == s->fleet->row.kind ? server_of_machine(f, machine) : NULL;
-        if (other != NULL && other != s)
-            return false;
-    }
-    if (x != NULL && x->is_ending)
+    if (other != NULL || (x != NULL && x->is_ending))
         return false;
     if (x != NULL)
         stray_delete(s->fleet, x);
@@ -153,6 +152,62 @@ void strays_end(struct engine *e, struct fleet *f)
         o.machine = x->id;
         outbox_order(e->out, &o);
     }
+}
+
+/* ---- machines that are kept ---- */
+
+static bool is_shown(const char *machine, const struct machine *all, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        if (all[i].state != MACHINE_GONE && strcmp(all[i].id, machine) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_gone_for(const struct engine *e, struct mono since, int64_t ms)
+{
+    return since.us != MONO_NEVER.us && mono_ms_between(since, e->now.mono) >= ms;
+}
+
+static void kept_look(struct engine *e, struct fleet *f, const struct machine *all, uint32_t n)
+{
+    struct fleet_row row = f->row;
+    const char **kept = arena_alloc(&e->out->arena, (row.n_kept + 1) * sizeof(*kept));
+    uint32_t i;
+
+    row.kept = kept;
+    row.n_kept = 0;
+    for (i = 0; i < f->row.n_kept; i++) {
+        if (is_shown(f->row.kept[i], all, n))
+            f->kept_gone[i] = MONO_NEVER;
+        else if (f->kept_gone[i].us == MONO_NEVER.us)
+            f->kept_gone[i] = e->now.mono;
+        if (is_gone_for(e, f->kept_gone[i], KEPT_GONE_MS))
+            TRACE(e, "fleet %s: machine %s, which was kept, is gone", f->row.name, f->row.kept[i]);
+        else
+            kept[row.n_kept++] = f->row.kept[i];
+    }
+    if (row.n_kept == f->row.n_kept)
+        return;
+    fleet_row_set(e, f, &row);
+    fleet_changed(e, f);
+}
+
+uint32_t fleet_kept_there(const struct engine *e, const struct fleet *f, const char **ret)
+{
+    uint32_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < f->row.n_kept; i++) {
+        if (is_gone_for(e, f->kept_gone[i], e->opts.missing_ms))
+            continue;
+        *ret = f->row.kept[i];
+        n++;
+    }
+    return n;
 }
 
 /* ---- one machine of the list ---- */
@@ -218,7 +273,7 @@ static void machine_look(struct engine *e, struct fleet *f, const struct machine
             stray_add(e, f, m, false);
         return;
     }
-    if (!machine_may_be_of(e, s, m->id))
+    if (!machine_may_be_of(s, m->id))
         return;
     machine_found(e, s, m);
     if (m->state != MACHINE_OFF || s->row.status != SERVER_CREATED)
@@ -362,6 +417,7 @@ void on_fleet_listed(struct engine *e, const struct event *ev)
     for (i = 0; i < ev->fleet_list.n; i++)
         machine_look(e, f, &ev->fleet_list.all[i]);
     servers_look(e, f, ev->fleet_list.ask);
+    kept_look(e, f, ev->fleet_list.all, ev->fleet_list.n);
     strays_forget(e, f, ev->fleet_list.ask);
     strays_end(e, f);
     if (is_first)

@@ -86,6 +86,7 @@ static void release_order(struct server *s, const struct order *o)
         link_bye(s->links, o->server.id);
         break;
     case ORDER_MACHINE_CREATE:
+    case ORDER_MACHINE_CANCEL:
     case ORDER_MACHINE_DESTROY:
     case ORDER_MACHINE_RENEW:
     case ORDER_FLEET_LIST:

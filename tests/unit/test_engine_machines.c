@@ -20,7 +20,8 @@ struct yard {
     enum err last_err;
     uint32_t creates; /* orders so far */
     uint32_t destroys;
-    uint64_t server; /* of the last create */
+    uint64_t cancelled; /* intent of the last call that was called off */
+    uint64_t server;    /* of the last create */
     uint64_t intent;
 };
 
@@ -38,6 +39,8 @@ static void turn(struct yard *y, const struct event *ev)
         const struct order *o = &y->out->orders.at[i];
 
         y->destroys += o->kind == ORDER_MACHINE_DESTROY;
+        if (o->kind == ORDER_MACHINE_CANCEL)
+            y->cancelled = o->server.intent;
         if (o->kind != ORDER_MACHINE_CREATE)
             continue;
         y->creates++;
@@ -287,6 +290,19 @@ static void test_machine__is_asked_for_as_soon_as_the_list_is_there(void **state
     yard_end(&y);
 }
 
+/* ---- what people do ---- */
+
+static enum err change(struct yard *y, enum server_op op, uint64_t server, uint64_t user, const char *size)
+{
+    struct event ev = {.kind = EV_SERVERS_CHANGE, .ticket = {2}};
+    struct server_id id = {server};
+
+    ev.servers_change = (struct servers_change){
+        .op = op, .servers = &id, .n = 1, .user = {user}, .login = "ann", .size = size};
+    turn(y, &ev);
+    return y->last_err;
+}
+
 /* ---- two fleets of one account ---- */
 
 static void test_machine__what_another_fleet_of_the_account_uses_is_left_alone(void **state)
@@ -328,6 +344,101 @@ static void test_machine__one_that_another_fleet_keeps_stays(void **state)
     assert_int_equal(y.last_err, ERR_OK);
     shown(&y, fleets, 2, &m);
     assert_int_equal(y.destroys, 0);
+    yard_end(&y);
+}
+
+static enum err remove_fleet(struct yard *y, uint64_t fleet)
+{
+    struct event ev = {.kind = EV_FLEET_REMOVE, .ticket = {4}, .fleet_remove = {fleet}};
+
+    turn(y, &ev);
+    return y->last_err;
+}
+
+/* Without its fleet nobody would know that it is to stay: the next fleet of this account would destroy it. */
+static void test_machine__a_fleet_that_keeps_one_is_not_removed(void **state)
+{
+    struct event gone = {.kind = EV_SERVER_REMOVE, .ticket = {3}};
+    struct machine m;
+    struct yard y;
+    uint64_t fleet;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "one");
+    gone.server_remove.server.v = server_on(&y, fleet, "a");
+    gone.server_remove.machine = FATE_KEEP;
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleet, &m);
+    turn(&y, &gone);
+    assert_int_equal(y.last_err, ERR_OK);
+    assert_int_equal(remove_fleet(&y, fleet), ERR_CONFLICT);
+    listed(&y, fleet, &m, 1);
+    assert_int_equal(remove_fleet(&y, fleet), ERR_CONFLICT);
+    listed(&y, fleet, NULL, 0); /* a list may lag */
+    assert_int_equal(remove_fleet(&y, fleet), ERR_CONFLICT);
+    tick(&y, 60000);
+    assert_int_equal(remove_fleet(&y, fleet), ERR_OK);
+    yard_end(&y);
+}
+
+static void test_machine__one_that_is_kept_is_forgotten_a_day_after_it_is_gone(void **state)
+{
+    struct event gone = {.kind = EV_SERVER_REMOVE, .ticket = {3}};
+    struct machine m;
+    struct yard y;
+    uint64_t fleet;
+    const struct fleet *f;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "one");
+    gone.server_remove.server.v = server_on(&y, fleet, "a");
+    gone.server_remove.machine = FATE_KEEP;
+    m = machine_of(&y, "m-1", "10.0.0.1");
+    made(&y, fleet, &m);
+    turn(&y, &gone);
+    f = fleet_by_id(y.e, (struct fleet_id){fleet});
+    for (int i = 0; i < 30; i++) { /* now and then it is not shown */
+        listed(&y, fleet, &m, i % 3 == 0 ? 0 : 1);
+        tick(&y, 3600000);
+    }
+    assert_int_equal(f->row.n_kept, 1);
+    assert_int_equal(y.destroys, 0);
+    listed(&y, fleet, NULL, 0);
+    for (int i = 0; i < 23; i++) {
+        tick(&y, 3600000);
+        listed(&y, fleet, NULL, 0);
+    }
+    assert_int_equal(f->row.n_kept, 1);
+    tick(&y, 3600000);
+    listed(&y, fleet, NULL, 0);
+    assert_int_equal(f->row.n_kept, 0);
+    yard_end(&y);
+}
+
+/* ---- calls that are not wanted any more ---- */
+
+static void test_machine__a_call_for_one_that_is_switched_off_is_called_off(void **state)
+{
+    struct event failed = {.kind = EV_MACHINE_CREATE_FAILED};
+    struct yard y;
+    uint64_t fleet;
+    uint64_t a;
+
+    (void)state;
+    yard_begin(&y);
+    fleet = fleet_put(&y, "cloud");
+    a = server_on(&y, fleet, "a");
+    assert_int_equal(change(&y, SERVER_OFF, a, 1, ""), ERR_OK);
+    assert_int_equal(server_at(&y, a)->row.status, SERVER_DESTROYING);
+    assert_int_equal(y.cancelled, y.intent);
+    failed.machine_create.fleet.v = fleet;
+    failed.machine_create.server = a;
+    failed.machine_create.intent = y.intent;
+    failed.machine_create.failed = (struct fleet_failure){FLEET_FAULT_BUSY, 0, "called off"};
+    turn(&y, &failed);
+    assert_int_equal(server_at(&y, a)->row.status, SERVER_DESTROYED);
     yard_end(&y);
 }
 
@@ -389,17 +500,6 @@ static uint64_t record(struct yard *y, uint64_t fleet, const char *name)
     turn(y, &add);
     assert_int_equal(y->last_err, ERR_OK);
     return y->last_reply;
-}
-
-static enum err change(struct yard *y, enum server_op op, uint64_t server, uint64_t user, const char *size)
-{
-    struct event ev = {.kind = EV_SERVERS_CHANGE, .ticket = {2}};
-    struct server_id id = {server};
-
-    ev.servers_change = (struct servers_change){
-        .op = op, .servers = &id, .n = 1, .user = {user}, .login = "ann", .size = size};
-    turn(y, &ev);
-    return y->last_err;
 }
 
 static uint64_t fleet_with(struct yard *y, int64_t idle_ms, uint32_t machines_max, int64_t day_microusd_max)
@@ -523,6 +623,9 @@ int main(void)
         cmocka_unit_test(test_machine__is_asked_for_as_soon_as_the_list_is_there),
         cmocka_unit_test(test_machine__what_another_fleet_of_the_account_uses_is_left_alone),
         cmocka_unit_test(test_machine__one_that_another_fleet_keeps_stays),
+        cmocka_unit_test(test_machine__a_fleet_that_keeps_one_is_not_removed),
+        cmocka_unit_test(test_machine__one_that_is_kept_is_forgotten_a_day_after_it_is_gone),
+        cmocka_unit_test(test_machine__a_call_for_one_that_is_switched_off_is_called_off),
         cmocka_unit_test(test_machine__one_that_lost_its_mark_is_not_destroyed_under_its_server),
         cmocka_unit_test(test_machine__one_of_nobody_goes_whichever_fleet_sees_it),
     };
