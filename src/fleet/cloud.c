@@ -26,6 +26,10 @@
     3u /* so many failures one after another, and one call at a time asks whether it is over */
 #define REMAINING_LEAST 10 /* by the cloud's own count; kept for destroying and looking */
 #define TOKEN_BYTES_MAX 512u
+#define TOKEN_MISSING "cloud_token is missing in the credentials"
+#define TOKEN_MALFORMED                                                                                      \
+    "cloud_token of the credentials is not used: it holds what no token has (a blank, a line's end), or is " \
+    "too long"
 
 struct cloud_call {
     struct cloud *cloud;
@@ -51,7 +55,8 @@ struct list {
 struct cloud {
     struct fleets *all;
     char *url;
-    char *token; /* NULL: none */
+    char *token;             /* NULL: none, and */
+    const char *token_fault; /* what is wrong with it */
     struct rng rng;
     struct fleet_timer timer;
     struct list waiting[CLOUD_RANK_COUNT];
@@ -262,11 +267,11 @@ static void fly(struct cloud *c, struct cloud_call *x, struct mono now)
 
 static void unauthorized(struct cloud *c, struct cloud_call *x)
 {
-    struct cloud_answer a = {
-        .fate = HTTP_ANSWERED,
-        .status = 401,
-        .body = SLICE("{\"id\":\"unauthorized\",\"message\":\"cloud_token is missing in the credentials\"}"),
-        .error = ""};
+    struct cloud_answer a = {.fate = HTTP_ANSWERED, .status = 401, .error = ""};
+    char body[256];
+
+    (void)snprintf(body, sizeof(body), "{\"id\":\"unauthorized\",\"message\":\"%s\"}", c->token_fault);
+    a.body = slice_of(body);
 
     list_remove(&c->waiting[x->o.rank], x);
     c->counts.waiting--;
@@ -434,6 +439,11 @@ void cloud_call(struct cloud *c, const struct cloud_call_opts *o, struct cloud_c
     fleet_timer_set(c->all, &c->timer, now);
 }
 
+bool cloud_call_waits(const struct cloud_call *call)
+{
+    return call->number == 0 && (call->tries == 0 || call->o.only_once);
+}
+
 void cloud_cancel(struct cloud_call **call)
 {
     struct cloud_call *x = *call;
@@ -478,6 +488,7 @@ enum err cloud_new(struct fleets *all, const char *url, uint64_t seed, struct cl
     c->url = xstrndup(url, n);
     c->timer.fn = turn;
     c->timer.ctx = c;
+    c->token_fault = TOKEN_MISSING;
     c->hour_calls_max = CLOUD_HOUR_CALLS;
     c->remaining = -1;
     c->counts.remaining = -1;
@@ -532,11 +543,11 @@ static bool is_token(struct slice t)
 void cloud_set_token(struct cloud *c, struct slice token)
 {
     forget_token(c);
+    c->token_fault = token.len == 0 ? TOKEN_MISSING : TOKEN_MALFORMED;
     if (is_token(token))
         c->token = xstrndup(token.ptr, token.len);
     else if (token.len > 0)
-        LOG_WARN("cloud.token",
-                 "why=\"cloud_token holds what no token has, or is too long: it is not used\"");
+        LOG_WARN("cloud.token", "why=\"" TOKEN_MALFORMED "\"");
     c->remaining = -1;
     c->paused_until.us = 0;
     c->failures = 0;

@@ -63,6 +63,8 @@ bool cloud_has_token(const struct cloud *c);
 
 /* Answers 401 by itself while there is no token. *ret is valid until done, or cloud_cancel(). */
 void cloud_call(struct cloud *c, const struct cloud_call_opts *opts, struct cloud_call **ret);
+bool cloud_call_waits(
+    const struct cloud_call *call); /* it did nothing so far: it has not left, or was refused with 429 */
 void cloud_cancel(struct cloud_call **call); /* NULL is fine; clears it */
 
 void cloud_answered(struct cloud *c, uint64_t number, const struct http_answer *a);

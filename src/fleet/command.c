@@ -40,6 +40,7 @@ struct ask {
     struct wall lease_until;
     uint64_t list;   /* destroy: the list that must have shown it; 0: it was shown */
     uint64_t number; /* list */
+    bool is_cancelled;
 };
 
 struct command_fleet {
@@ -574,6 +575,21 @@ static void want_list(struct command_fleet *c)
     }
 }
 
+/* Creates that are not wanted any more, and did not begin. */
+static bool cancel_one(struct command_fleet *c)
+{
+    struct failure why;
+
+    for (struct ask *a = c->first[WHAT_CREATE]; a != NULL; a = a->next) {
+        if (!a->is_cancelled || a->child != NULL)
+            continue;
+        failure_set(&why, a, FLEET_FAULT_BUSY, 0, "it was called off before it began");
+        fail(a, &why);
+        return true;
+    }
+    return false;
+}
+
 static void turn(void *ctx)
 {
     struct command_fleet *c = ctx;
@@ -582,7 +598,7 @@ static void turn(void *ctx)
         c->n_catalogs = 0;
         tell_catalog(c);
     }
-    while (renew_at_once(c)) {
+    while (renew_at_once(c) || cancel_one(c)) {
     }
     want_list(c);
     for (int what = 0; what < WHAT_COUNT; what++) {
@@ -607,6 +623,15 @@ static void turn(void *ctx)
 static void command_create(struct fleet *f, const struct machine_spec *spec)
 {
     ask_new(f->driver, WHAT_CREATE)->spec = machine_spec_copy(spec);
+}
+
+static void command_cancel(struct fleet *f, uint64_t server, uint64_t intent)
+{
+    struct command_fleet *c = f->driver;
+
+    for (struct ask *a = c->first[WHAT_CREATE]; a != NULL; a = a->next)
+        a->is_cancelled = a->is_cancelled || (a->spec->server == server && a->spec->intent == intent);
+    fleet_timer_set(f->all, &c->timer, f->all->io.now(f->all->io.ctx));
 }
 
 static void command_destroy(struct fleet *f, const char *machine)
@@ -702,6 +727,7 @@ const struct fleet_ops command_ops = {
     .open = command_open,
     .change = command_change,
     .create = command_create,
+    .cancel = command_cancel,
     .destroy = command_destroy,
     .list = command_list,
     .renew = command_renew,

@@ -413,6 +413,7 @@ const struct fleet_ops digitalocean_ops = {
     .open = do_open,
     .change = do_change,
     .create = do_create,
+    .cancel = do_cancel,
     .destroy = do_destroy,
     .list = do_list,
     .renew = do_renew,

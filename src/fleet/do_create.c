@@ -141,7 +141,10 @@ static void refused(struct do_op *op, const struct cloud_answer *a)
     } else if (is_region(said)) {
         op->has_hope = op->has_hope || !says(said, "invalid");
         (void)snprintf(op->refusal, sizeof(op->refusal), "%s: %.240s", op->asked_region, said);
-        op->region++;
+        /* With other options since then, another region stands there, that was not asked. */
+        if (op->region < op->d->o->regions.n &&
+            strcmp(op->d->o->regions.at[op->region], op->asked_region) == 0)
+            op->region++;
         create_next(op);
     } else {
         if (why.f.fault == FLEET_FAULT_GONE)
@@ -479,6 +482,29 @@ void do_create(struct fleet *f, const struct machine_spec *spec)
     op->spec = machine_spec_copy(spec);
     op->timer.fn = on_begin;
     op->timer.ctx = op;
+    fleet_timer_set(f->all, &op->timer, f->all->io.now(f->all->io.ctx));
+}
+
+static void on_cancelled(void *ctx)
+{
+    struct do_failure why;
+
+    do_failure_set(&why, FLEET_FAULT_BUSY, 0, "making a machine: it was called off before it was asked for");
+    create_failed(ctx, &why);
+}
+
+void do_cancel(struct fleet *f, uint64_t server, uint64_t intent)
+{
+    struct do_fleet *d = f->driver;
+    struct do_op *op = d->creates.first;
+
+    while (op != NULL && (op->spec->server != server || op->spec->intent != intent))
+        op = op->next;
+    if (op == NULL || (op->call != NULL && !cloud_call_waits(op->call)))
+        return;
+    cloud_cancel(&op->call);
+    op->waits_for_image = false;
+    op->timer.fn = on_cancelled;
     fleet_timer_set(f->all, &op->timer, f->all->io.now(f->all->io.ctx));
 }
 

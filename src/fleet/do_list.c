@@ -314,11 +314,11 @@ static void half_read(struct do_fleet *d)
     failed(d, &why);
 }
 
-/* To say that there are no machines with a GPU for us is no failure. */
+/* An API that does not know the question has no machines with a GPU for us. Any other refusal tells nothing about machines: a list
+ * that leaves one out would have it made again. */
 static bool has_no_gpus(const struct do_list *l, const struct cloud_answer *a)
 {
-    return l->is_gpus && a->fate == HTTP_ANSWERED && a->status >= 400 && a->status < 500 &&
-           a->status != 401 && a->status != 429;
+    return l->is_gpus && a->fate == HTTP_ANSWERED && (a->status == 400 || a->status == 422);
 }
 
 static void on_page(void *ctx, const struct cloud_answer *a)

@@ -213,6 +213,7 @@ void do_reap(struct fleet *f, bool any, bool needs_lease, bool force);
 
 /* ---- do_create.c ---- */
 void do_create(struct fleet *f, const struct machine_spec *spec);
+void do_cancel(struct fleet *f, uint64_t server, uint64_t intent);
 void do_create_changed(struct do_fleet *d); /* the options are others */
 void do_create_done(struct do_fleet *d);    /* at its close */
 

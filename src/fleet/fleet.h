@@ -133,7 +133,8 @@ struct fleet_ops {
     enum err (*open)(struct fleet *f, const void *options,
                      struct why *reterr);                 /* on failure nothing is open */
     void (*change)(struct fleet *f, const void *options); /* these from now on; what is under way goes on */
-    void (*create)(struct fleet *f, const struct machine_spec *spec); /* copied */
+    void (*create)(struct fleet *f, const struct machine_spec *spec);  /* copied */
+    void (*cancel)(struct fleet *f, uint64_t server, uint64_t intent); /* NULL: nothing waits for its turn */
     void (*destroy)(struct fleet *f, const char *machine);
     void (*list)(struct fleet *f, uint64_t ask);
     void (*renew)(struct fleet *f, const char *machine, struct wall lease_until);
@@ -184,6 +185,8 @@ const char *fleet_name(const struct fleet *f);
 
 /* Each is answered by one of the two functions of `told` with its name. Only of a kind that makes machines. */
 void fleet_create(struct fleet *f, const struct machine_spec *spec);
+/* The create call with this intent need not be made: if it has not left, it fails with BUSY. Else nothing happens. */
+void fleet_cancel(struct fleet *f, uint64_t server, uint64_t intent);
 void fleet_destroy(struct fleet *f, const char *machine);
 void fleet_list(struct fleet *f, uint64_t ask); /* asks grow; one that waits is overtaken by a later one */
 void fleet_renew(struct fleet *f, const char *machine, struct wall lease_until);

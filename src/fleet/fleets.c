@@ -336,6 +336,13 @@ void fleet_list(struct fleet *f, uint64_t ask)
     f->ops->list(f, ask);
 }
 
+void fleet_cancel(struct fleet *f, uint64_t server, uint64_t intent)
+{
+    CHECK(f->ops->makes_machines);
+    if (f->ops->cancel != NULL)
+        f->ops->cancel(f, server, intent);
+}
+
 void fleet_renew(struct fleet *f, const char *machine, struct wall lease_until)
 {
     CHECK(f->ops->makes_machines);

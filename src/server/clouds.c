@@ -240,9 +240,11 @@ static void on_catalog(void *ctx, struct fleet *f, const struct fleet_catalog *c
 static void on_catalog_failed(void *ctx, struct fleet *f, const struct fleet_failure *why)
 {
     struct cloud *c = cloud_of_fleet(ctx, f);
+    char quoted[2 * REASON_BYTES_MAX];
 
     (void)snprintf(c->catalog_error, sizeof(c->catalog_error), "%s", why->reason);
-    LOG_WARN("fleet.catalog", "fleet=%s why=%s", fleet_name(f), why->reason);
+    LOG_WARN("fleet.catalog", "fleet=%s why=%s", fleet_name(f),
+             log_quote(quoted, sizeof(quoted), why->reason));
 }
 
 /* ---- links ---- */
@@ -254,14 +256,13 @@ static void wait_free(struct wait *w)
     free(w);
 }
 
-static struct wait *wait_take(struct clouds *cs, struct server_id server, const char *machine)
+static struct wait *wait_take(struct clouds *cs, struct server_id server)
 {
     struct wait **at;
     struct wait *w;
 
     for (at = &cs->waiting; (w = *at) != NULL; at = &w->next) {
-        if ((machine == NULL && w->server.v == server.v) ||
-            (machine != NULL && strcmp(w->machine, machine) == 0)) {
+        if (w->server.v == server.v) {
             *at = w->next;
             return w;
         }
@@ -269,9 +270,20 @@ static struct wait *wait_take(struct clouds *cs, struct server_id server, const 
     return NULL;
 }
 
+/* Who waits for the way to this machine of this fleet: another fleet may have a machine of that name, too. */
+static struct wait *wait_for_machine(struct clouds *cs, struct fleet *f, const char *machine)
+{
+    struct fleet_id fleet = cloud_of_fleet(cs, f)->id;
+    struct wait *w = cs->waiting;
+
+    while (w != NULL && (w->row.fleet_id.v != fleet.v || strcmp(w->machine, machine) != 0))
+        w = w->next;
+    return w != NULL ? wait_take(cs, w->server) : NULL;
+}
+
 void clouds_disconnect(struct server *s, struct server_id server)
 {
-    struct wait *w = s->clouds != NULL ? wait_take(s->clouds, server, NULL) : NULL;
+    struct wait *w = s->clouds != NULL ? wait_take(s->clouds, server) : NULL;
 
     if (w != NULL)
         wait_free(w);
@@ -307,10 +319,9 @@ static void connect_by_ssh(struct clouds *cs, const struct server_row *from, boo
 static void on_way(void *ctx, struct fleet *f, const char *machine, const struct fleet_way *way)
 {
     struct clouds *cs = ctx;
-    struct wait *w = wait_take(cs, (struct server_id){0}, machine);
+    struct wait *w = wait_for_machine(cs, f, machine);
     const struct link_way by = {.argv = way->argv, .n_argv = way->n_argv};
 
-    (void)f;
     if (w == NULL || cs->server->links == NULL) {
         if (w != NULL)
             wait_free(w);
@@ -332,10 +343,9 @@ static void on_way(void *ctx, struct fleet *f, const char *machine, const struct
 static void on_way_failed(void *ctx, struct fleet *f, const char *machine, const struct fleet_failure *why)
 {
     struct clouds *cs = ctx;
-    struct wait *w = wait_take(cs, (struct server_id){0}, machine);
+    struct wait *w = wait_for_machine(cs, f, machine);
     char text[REASON_BYTES_MAX];
 
-    (void)f;
     if (w == NULL)
         return;
     no_way(cs, w->server, bounded(why, text).reason);
@@ -445,6 +455,7 @@ static void open_fleet(struct clouds *cs, const struct fleet_row *row)
 {
     struct cloud *c = cloud_of(cs, row->id);
     struct why why = {0};
+    char quoted[600];
     enum err err;
 
     if (c == NULL) {
@@ -459,9 +470,10 @@ static void open_fleet(struct clouds *cs, const struct fleet_row *row)
     else
         err = fleet_open(cs->fleets, fleet_kind_name(row->kind), row->name, row->options,
                          strlen(row->options), &c->fleet, &why);
+    c->why[0] = '\0';
     if (err == ERR_OK)
         return;
-    LOG_ERROR("fleet.open", "fleet=%s why=%s", row->name, why.text);
+    LOG_ERROR("fleet.open", "fleet=%s why=%s", row->name, log_quote(quoted, sizeof(quoted), why.text));
     (void)snprintf(c->why, sizeof(c->why), "the fleet %s cannot be opened: %s", row->name, why.text);
 }
 
@@ -503,6 +515,9 @@ void clouds_order(struct server *s, const struct order *o)
     switch (o->kind) {
     case ORDER_MACHINE_CREATE:
         create(cs, c, o);
+        break;
+    case ORDER_MACHINE_CANCEL:
+        fleet_cancel(c->fleet, o->server.id.v, o->server.intent);
         break;
     case ORDER_MACHINE_DESTROY:
         fleet_destroy(c->fleet, o->machine);
