@@ -118,7 +118,9 @@ static ssize_t on_take(void *user, char *out, size_t max)
     if (p->is_reading)
         return HTTP_WAIT;
     if (p->taken == p->bytes.len) {
-        if (rq->err != ERR_OK || p->from >= p->info.size)
+        if (rq->err != ERR_OK)
+            return HTTP_FAIL;
+        if (p->from >= p->info.size)
             return HTTP_END;
         read_chunk(rq);
         return HTTP_WAIT;

@@ -65,13 +65,13 @@ static int fleets_list(struct cli *cli)
     return EXIT_PASSED;
 }
 
-/* "3", "true", "fra1": a JSON value; what looks like JSON is, else it is a text. */
+/* What is JSON is that value: 3, true, ["fra1"], "3"; anything else is a text: fra1. */
 static void put_value(struct json_out *j, const char *text)
 {
     json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
     char *shown;
 
-    if (v == NULL || json_is_string(v)) {
+    if (v == NULL) {
         jo_text(j, text);
     } else {
         shown = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
