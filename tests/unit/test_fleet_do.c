@@ -168,54 +168,6 @@ static void test_do__a_region_without_room_sends_it_to_the_next(void **state)
     assert_int_equal(w->n_droplets, 1);
 }
 
-/* Other regions came while the first was asked: what it said is not about the one that stands there now. */
-static void test_do__no_region_of_new_options_is_passed_over(void **state)
-{
-    static const char options[] = "{\"image\":\"debian-12-x64\",\"regions\":[\"nyc3\",\"ams3\"]}";
-    struct world *w = *state;
-    struct why why;
-
-    w->no_room = "fra1";
-    world_create(w, 1, 10);
-    world_run(w, LATENCY_MS / 2);
-    assert_int_equal(w->asked, 1);
-    assert_int_equal(fleet_change(w->f, options, strlen(options), &why), ERR_OK);
-    world_run(w, 5000);
-    assert_string_equal(world_said(w), "created s1 i10 3164444 nyc3\n");
-}
-
-static void test_do__a_call_that_waits_its_turn_can_be_called_off(void **state)
-{
-    struct world *w = *state;
-
-    for (uint64_t i = 1; i <= 20; i++)
-        world_create(w, i, 100 + i);
-    world_run(w, LATENCY_MS / 2); /* eight have left */
-    for (uint64_t i = 5; i <= 20; i++)
-        fleet_cancel(w->f, i, 100 + i);
-    fleet_cancel(w->f, 1, 999); /* no such call */
-    assert_string_equal(world_said(w), "");
-    world_run(w, 60000);
-    assert_int_equal(w->n_droplets, 8);
-    assert_int_equal(w->n_created, 8);
-    assert_int_equal(w->n_failed, 12);
-    assert_int_equal(w->last_fault, FLEET_FAULT_BUSY);
-}
-
-/* 429: it did nothing, and waits to be asked again. */
-static void test_do__a_call_that_was_refused_for_now_can_be_called_off(void **state)
-{
-    struct world *w = *state;
-
-    world_fault(w, (struct rule){"POST", "/v2/droplets", STATUS, 429, NULL, 1});
-    world_create(w, 1, 10);
-    world_run(w, 5000);
-    fleet_cancel(w->f, 1, 10);
-    world_run(w, 60000);
-    assert_int_equal(w->n_failed, 1);
-    assert_int_equal(w->n_droplets, 0);
-}
-
 static void test_do__no_region_with_room_is_busy_and_says_which_was_last(void **state)
 {
     struct world *w = *state;
@@ -982,9 +934,6 @@ int main(void)
         TEST(test_do__nobody_answers_for_long_and_then_it_is_busy),
         TEST(test_do__a_full_account_is_a_limit_and_costs_one_call),
         TEST(test_do__a_region_without_room_sends_it_to_the_next),
-        TEST(test_do__no_region_of_new_options_is_passed_over),
-        TEST(test_do__a_call_that_waits_its_turn_can_be_called_off),
-        TEST(test_do__a_call_that_was_refused_for_now_can_be_called_off),
         TEST(test_do__no_region_with_room_is_busy_and_says_which_was_last),
         TEST(test_do__what_no_region_will_ever_have_is_invalid),
         TEST(test_do__what_the_cloud_refuses_is_invalid_and_a_token_auth),
