@@ -604,6 +604,8 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
     case CHANGE_COST:
         row_cost(st, &c->cost);
         break;
+    case CHANGE_NOTICE: /* the simulated engine is not asked for any */
+        break;
     case CHANGE_LAUNCH_NAME: {
         struct stored_launch *l = sim_store_launch(st, c->launch.id.v);
 

@@ -91,6 +91,7 @@ struct accounts *accounts_new(const struct accounts_opts *opts)
                                 .last_name = "",
                                 .position = "",
                                 .zone = USER_ZONE_PRESET,
+                                .mail = MAIL_CHOICES_PRESET,
                                 .password = "",
                                 .is_admin = true};
 
@@ -192,6 +193,23 @@ void accounts_load(struct accounts *a, const struct account_change *c)
 }
 
 /* ---- who is it ---- */
+
+void accounts_each_admin_email(const struct accounts *a, void (*each)(void *ctx, const char *email),
+                               void *ctx)
+{
+    const struct user *u;
+    const struct listed *l;
+
+    for (u = a->users; u != NULL; u = u->hh.next) {
+        if (user_is_in(u) && u->email_key != NULL && accounts_role(a, &u->row) == ROLE_ADMIN)
+            each(ctx, u->row.email);
+    }
+    /* One that a locked account has confirmed is that person's: not written to. */
+    for (l = a->listed; l != NULL; l = l->hh.next) {
+        if (user_by_email(a, l->email) == NULL)
+            each(ctx, l->email);
+    }
+}
 
 enum role accounts_role(const struct accounts *a, const struct user_row *u)
 {

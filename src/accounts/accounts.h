@@ -97,6 +97,10 @@ enum role accounts_role(const struct accounts *a, const struct user_row *u);
 const struct user_row *accounts_user(const struct accounts *a, struct user_id id);
 const struct user_row *accounts_by_login(const struct accounts *a, const char *login);
 const struct user_row *accounts_by_email(const struct accounts *a, const char *email); /* a confirmed one */
+/* Where mail to the admins goes: the confirmed addresses of all who are admins and may sign in, and those of admin_emails
+ * which no account has confirmed: whoever configures the server knows them. Each once. */
+void accounts_each_admin_email(const struct accounts *a, void (*each)(void *ctx, const char *email),
+                               void *ctx);
 bool accounts_has_admin(const struct accounts *a);   /* beside the operator, able to sign in */
 uint32_t accounts_pending(const struct accounts *a); /* who wait to be verified */
 void accounts_each_user(const struct accounts *a, void (*each)(void *ctx, const struct user_row *u),
@@ -126,6 +130,21 @@ struct new_user {
 MUST_USE enum err accounts_add(struct accounts *a, struct wall now, const struct new_user *in,
                                struct accounts_out *out, struct user_id *ret, struct why *reterr);
 
+/* What is -1 stays. */
+struct mail_edit {
+    int launches; /* enum mail_when, but not AS_CHOSEN */
+    int64_t launch_min_s;
+    int schedule_launches;
+    int schedule_failed; /* 0, 1 */
+    int schedule_missed;
+    int schedule_disabled;
+};
+#define MAIL_EDIT_STAYS                                                                     \
+    {                                                                                       \
+        .launches = -1, .launch_min_s = -1, .schedule_launches = -1, .schedule_failed = -1, \
+        .schedule_missed = -1, .schedule_disabled = -1                                      \
+    }
+
 /* What is NULL stays. A new email is an unconfirmed one, and links that were mailed to the old one are void. */
 struct profile {
     const char *email;
@@ -133,11 +152,13 @@ struct profile {
     const char *last_name;
     const char *position;
     const char *zone; /* the caller knows that there is one of that name */
+    const struct mail_edit *mail;
 };
 MUST_USE enum err accounts_edit(struct accounts *a, struct user_id id, const struct profile *in,
                                 struct accounts_out *out, struct why *reterr);
 /* A locked user's sessions and one-time links end at once; the last admin who could sign in is neither locked, unmade
- * (also by another email) nor deleted (ERR_CONFLICT). User 1 is nobody's to change (ERR_DENIED), but for its zone. */
+ * (also by another email) nor deleted (ERR_CONFLICT). User 1 is nobody's to change (ERR_DENIED), but for its zone
+ * and what it wants to be told. */
 MUST_USE enum err accounts_set_verified(struct accounts *a, struct wall now, struct user_id id, bool on,
                                         struct accounts_out *out, struct why *reterr);
 MUST_USE enum err accounts_set_locked(struct accounts *a, struct wall now, struct user_id id, bool on,

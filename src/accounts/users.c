@@ -214,6 +214,10 @@ static enum err names_check(const struct user_row *row, struct why *reterr)
         err = text_check("position", row->position, NAME_BYTES_MAX, reterr);
     if (err == ERR_OK)
         err = text_check("zone", row->zone, USER_ZONE_BYTES_MAX, reterr);
+    if (err == ERR_OK && row->mail.launch_min_s > LAUNCH_MIN_S_MAX)
+        err =
+            why_set(reterr, ERR_INVALID, "mail_launch_min_s", "mail_launch_min_s: %u is not 0 to %u seconds",
+                    row->mail.launch_min_s, LAUNCH_MIN_S_MAX);
     return err;
 }
 
@@ -249,6 +253,7 @@ enum err accounts_add(struct accounts *a, struct wall now, const struct new_user
                            .last_name = or_empty(in->last_name),
                            .position = or_empty(in->position),
                            .zone = USER_ZONE_PRESET,
+                           .mail = MAIL_CHOICES_PRESET,
                            .password = or_empty(in->password),
                            .is_admin = in->admin,
                            .created_at = now,
@@ -262,6 +267,24 @@ enum err accounts_add(struct accounts *a, struct wall now, const struct new_user
     return ERR_OK;
 }
 
+static bool bool_of(int maybe, bool was)
+{
+    return maybe < 0 ? was : maybe == 1;
+}
+
+static void take_choices(struct mail_choices *next, const struct mail_edit *in)
+{
+    if (in->launches >= 0)
+        next->launches = (enum mail_when)in->launches;
+    if (in->launch_min_s >= 0)
+        next->launch_min_s = (uint32_t)in->launch_min_s;
+    if (in->schedule_launches >= 0)
+        next->schedule_launches = (enum mail_when)in->schedule_launches;
+    next->schedule_failed = bool_of(in->schedule_failed, next->schedule_failed);
+    next->schedule_missed = bool_of(in->schedule_missed, next->schedule_missed);
+    next->schedule_disabled = bool_of(in->schedule_disabled, next->schedule_disabled);
+}
+
 static void take_profile(struct user_row *next, const struct profile *in)
 {
     next->email = in->email != NULL ? in->email : next->email;
@@ -269,13 +292,15 @@ static void take_profile(struct user_row *next, const struct profile *in)
     next->last_name = in->last_name != NULL ? in->last_name : next->last_name;
     next->position = in->position != NULL ? in->position : next->position;
     next->zone = in->zone != NULL ? in->zone : next->zone;
+    if (in->mail != NULL)
+        take_choices(&next->mail, in->mail);
 }
 
 static bool is_same_profile(const struct user_row *a, const struct user_row *b)
 {
     return strcmp(a->email, b->email) == 0 && strcmp(a->first_name, b->first_name) == 0 &&
            strcmp(a->last_name, b->last_name) == 0 && strcmp(a->position, b->position) == 0 &&
-           strcmp(a->zone, b->zone) == 0;
+           strcmp(a->zone, b->zone) == 0 && mail_choices_equal(&a->mail, &b->mail);
 }
 
 /* Times that are also switches: 0 is off. What is as it should be keeps its time, and nothing is saved. */
@@ -454,6 +479,7 @@ enum err accounts_delete(struct accounts *a, struct wall now, struct user_id id,
     next.last_name = "";
     next.position = "";
     next.zone = USER_ZONE_PRESET;
+    next.mail = (struct mail_choices)MAIL_CHOICES_PRESET;
     next.password = "";
     next.is_admin = false;
     next.email_confirmed_at.ms = 0;

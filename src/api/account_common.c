@@ -36,6 +36,12 @@ void render_user_members(struct json_out *j, const struct accounts *a, const str
     jo_ktext(j, "last_name", u->last_name);
     jo_ktext(j, "position", u->position);
     jo_ktext(j, "zone", u->zone);
+    jo_ktext(j, "mail_launches", mail_when_name(u->mail.launches));
+    jo_kuint(j, "mail_launch_min_s", u->mail.launch_min_s);
+    jo_ktext(j, "mail_schedule_launches", mail_when_name(u->mail.schedule_launches));
+    jo_kbool(j, "mail_schedule_failed", u->mail.schedule_failed);
+    jo_kbool(j, "mail_schedule_missed", u->mail.schedule_missed);
+    jo_kbool(j, "mail_schedule_disabled", u->mail.schedule_disabled);
     jo_ktext(j, "role", role_name(role));
     jo_ktext(j, "state", user_states[user_state(a, u)]);
     jo_kbool(j, "email_confirmed", u->email_confirmed_at.ms != 0);

@@ -439,6 +439,11 @@ const char *api_url(const struct api *a)
     return httpd_url(a->http);
 }
 
+const struct accounts *api_accounts(const struct api *a)
+{
+    return a->accounts;
+}
+
 unsigned api_watchers(struct api *a)
 {
     return httpd_watchers(a->http);

@@ -131,6 +131,7 @@ void api_stopping(struct api *a);         /* from now on /healthz says no: nobod
 const char *api_host_token(const struct api *a);
 /* The secret of the address that makes the first admin; NULL: there is one. */
 const char *api_first_admin_secret(const struct api *a);
+const struct accounts *api_accounts(const struct api *a);
 void api_set_accounts(struct api *a, const struct api_account_settings *set); /* reloaded */
 
 /* Start a list for a user as POST /lists/{list}/launch does, because of a schedule. `done` comes once, never from inside

@@ -20,6 +20,7 @@ const struct field launch_retest_fields[] = {
      .offset = offsetof(struct launch_retest_body, fresh),
      .help = "at what the launch's branch or tag is now, instead of its commit",
      .preset = "false"},
+    LAUNCH_MAIL_FIELD(struct launch_retest_body),
     {.type = FIELD_END},
 };
 
@@ -61,6 +62,7 @@ static void take_launch(void *ctx, const struct launch_row *row, const struct la
     t->body.ref = arena_strdup(&rq->arena, in->fresh ? row->ref : row->commit);
     t->body.name = arena_strdup(&rq->arena, row->name);
     t->body.order = (int)row->order;
+    t->body.mail = in->mail;
     t->body.env = (struct field_texts){copy_lines(&rq->arena, row->env, row->n_env), row->n_env};
     t->again.location = arena_strdup(&rq->arena, row->location);
     t->again.servers = servers;

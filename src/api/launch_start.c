@@ -17,6 +17,8 @@
 
 static const char *const queue_ends[] = {"end", "front", NULL};
 static const char *const orders[] = {"as-given", "finish-soonest", NULL};
+const char *const launch_mails[] = {"choice", "never", "failed", "always",
+                                    NULL}; /* in the order of enum mail_when */
 
 const struct field launch_fields[] = {
     {.name = "project",
@@ -135,6 +137,7 @@ const struct field launch_fields[] = {
      .max = ARTIFACT_GLOB_BYTES_MAX,
      .items_max = LAUNCH_ARTIFACTS_MAX,
      .help = "globs of files to keep after each run, beside those of wrata.yml"},
+    LAUNCH_MAIL_FIELD(struct launch_body),
     {.type = FIELD_END},
 };
 /* -1: not given */
@@ -787,7 +790,8 @@ static void on_predicted(struct req *rq)
                                .artifacts = in->artifacts.at,
                                .n_artifacts = in->artifacts.n,
                                .created_at = wall_now(),
-                               .schedule = rq->cause};
+                               .schedule = rq->cause,
+                               .mail = (enum mail_when)in->mail};
     add_env(rq, row);
     row->location = s->location;
     row->note = s->note;

@@ -22,10 +22,18 @@ struct launch_body {
     struct field_texts languages;
     struct field_texts browsers;
     struct field_texts artifacts;
+    int mail; /* enum mail_when */
 };
 
 extern const struct field launch_fields[];
 extern const struct launch_body launch_preset;
+/* When the one who starts it hears how it ended, as a field of `owner`. */
+extern const char *const launch_mails[];
+#define LAUNCH_MAIL_FIELD(owner)                                                                      \
+    {                                                                                                 \
+        .name = "mail", .type = FIELD_ENUM, .offset = offsetof(owner, mail), .names = launch_mails,   \
+        .help = "when you get a mail about its end; choice: as your account says", .preset = "choice" \
+    }
 
 /* A test of another launch, to be run again as it was. */
 struct launch_again_test {
@@ -52,6 +60,7 @@ extern const struct field launch_retest_fields[];
 struct launch_retest_body {
     int what; /* 0 failed, 1 all */
     bool fresh;
+    int mail; /* enum mail_when */
 };
 
 /* Start with this body; `again` may be NULL. Both live in the request's arena. */

@@ -152,8 +152,22 @@ static void check_own(struct req *rq, const char *password, void (*then)(struct 
 
 struct me_body {
     struct profile profile;
+    struct mail_edit mail; /* launches, schedule_launches: index of whens */
     const char *current;
 };
+
+static const char *const whens[] = {"never", "failed", "always", NULL}; /* enum mail_when less one */
+
+#define WHEN_FIELD(member, help_)                                                                     \
+    {                                                                                                 \
+        .name = "mail_" #member, .type = FIELD_ENUM, .offset = offsetof(struct me_body, mail.member), \
+        .names = whens, .help = help_                                                                 \
+    }
+#define YES_FIELD(member, help_)                                                                       \
+    {                                                                                                  \
+        .name = "mail_" #member, .type = FIELD_MAYBE, .offset = offsetof(struct me_body, mail.member), \
+        .help = help_                                                                                  \
+    }
 
 static const struct field me_fields[] = {
     PERSON_FIELDS(struct me_body, profile),
@@ -163,9 +177,21 @@ static const struct field me_fields[] = {
      .min = 1,
      .max = ZONE_NAME_MAX,
      .help = "the time zone of times that are shown, and of schedules that name none, like Europe/Berlin"},
+    WHEN_FIELD(launches, "when you get a mail about a launch of yours that ended"),
+    {.name = "mail_launch_min_s",
+     .type = FIELD_INT,
+     .offset = offsetof(struct me_body, mail.launch_min_s),
+     .max = LAUNCH_MIN_S_MAX,
+     .help = "but not about one that took less, in seconds"},
+    WHEN_FIELD(schedule_launches, "the same of launches that a schedule of yours started, however short"),
+    YES_FIELD(schedule_failed, "a mail when a schedule of yours cannot start its list"),
+    YES_FIELD(schedule_missed, "when one was due, no server was there, and it is given up"),
+    YES_FIELD(schedule_disabled, "when one is disabled because it would not start any more"),
     PASSWORD_FIELD(struct me_body, current, 1, 0, "the present password; another email needs it"),
     {.type = FIELD_END},
 };
+
+static const struct me_body me_preset = {.mail = MAIL_EDIT_STAYS};
 
 static void answer_own(struct req *rq)
 {
@@ -189,12 +215,17 @@ static void edit_own(struct req *rq)
     const struct user_row *u = accounts_user(rq->api->accounts, rq->who.user);
     bool tells = in->profile.email != NULL && strcmp(in->profile.email, u->email) != 0 &&
                  u->email_confirmed_at.ms != 0;
+    struct mail_edit mail = in->mail;
+    struct profile profile = in->profile;
     struct accounts_out out;
     enum err err;
 
+    mail.launches += mail.launches >= 0;
+    mail.schedule_launches += mail.schedule_launches >= 0;
+    profile.mail = &mail;
     rq->state = arena_strdup(&rq->arena, tells ? u->email : "");
     accounts_out_init(&out);
-    err = accounts_edit(rq->api->accounts, rq->who.user, &in->profile, &out, &rq->why);
+    err = accounts_edit(rq->api->accounts, rq->who.user, &profile, &out, &rq->why);
     finish_command(rq, err, &out, on_address_saved);
 }
 
@@ -380,7 +411,7 @@ const struct route me_routes[] = {
            "Sign out: end this session, or revoke the token that asks.", "nothing"),
      .audit = "session.end"},
     {ROUTE(POST, ACCOUNT, "/api/v1/me", me_edit, "Change the own account; what is not given stays.", "user"),
-     .audit = "account.edit", BODY(me_fields, struct me_body)},
+     .audit = "account.edit", BODY(me_fields, struct me_body), .body_preset = &me_preset},
     {ROUTE(POST, ACCOUNT, "/api/v1/me/password", me_password,
            "Change the password; every other session ends.", "nothing"),
      .audit = "account.password", BODY(password_fields, struct password_body)},

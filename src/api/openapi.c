@@ -36,7 +36,10 @@ struct shape {
 
 #define USER_MEMBERS                                                                                    \
     {"id", "int"}, {"login", "text"}, {"email", "text"}, {"first_name", "text"}, {"last_name", "text"}, \
-        {"position", "text"}, {"zone", "text"}, {"role", "role"}, {"state", "user_state"},              \
+        {"position", "text"}, {"zone", "text"}, {"mail_launches", "mail_when"},                         \
+        {"mail_launch_min_s", "int"}, {"mail_schedule_launches", "mail_when"},                          \
+        {"mail_schedule_failed", "bool"}, {"mail_schedule_missed", "bool"},                             \
+        {"mail_schedule_disabled", "bool"}, {"role", "role"}, {"state", "user_state"},                  \
         {"email_confirmed", "bool"}, {"admin_by", "admin_by?"}, {"created_at", "time"},                 \
         {"verified_at", "time?"}, {"locked_at", "time?"},                                               \
     {                                                                                                   \
@@ -217,6 +220,7 @@ static const struct shape shapes[] = {
     {"scope", "", .words = WORDS("read", "run", "admin")},
     {"user_state", "", .words = WORDS("pending", "active", "locked", "deleted")},
     {"admin_by", "", .words = WORDS("account", "admin_emails")},
+    {"mail_when", "", .words = WORDS("never", "failed", "always")},
     {"link_purpose", "", .words = WORDS("invite", "reset", "confirm")},
     {"link_look_purpose", "", .words = WORDS("invite", "reset", "confirm", "first_admin")},
     {"user", "An account.", MEMBERS(USER_MEMBERS)},

@@ -12,6 +12,8 @@
 
 static enum log_level least_level = LOG_LEVEL_INFO;
 static int as_json;
+static log_watch_fn *error_watch;
+static void *error_watch_ctx;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -23,6 +25,12 @@ void log_set_level(enum log_level least)
 void log_set_json(int on)
 {
     as_json = on;
+}
+
+void log_set_watch(log_watch_fn *watch, void *ctx)
+{
+    error_watch_ctx = ctx;
+    __atomic_store_n(&error_watch, watch, __ATOMIC_RELEASE);
 }
 
 char *log_quote(char *out, size_t size, const char *s)
@@ -56,6 +64,7 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     char stamp[40];
     struct wall now;
     struct tm tm;
+    log_watch_fn *watch;
     time_t sec;
     va_list ap;
     int n;
@@ -69,6 +78,9 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(fields, sizeof(fields), fmt, ap);
     va_end(ap);
+    watch = __atomic_load_n(&error_watch, __ATOMIC_ACQUIRE);
+    if (level == LOG_LEVEL_ERROR && watch != NULL)
+        watch(error_watch_ctx, event, fields);
     if (as_json)
         n = snprintf(line, sizeof(line),
                      "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"%s\",\"fields\":%s}\n", stamp,

@@ -12,6 +12,11 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 void log_set_level(enum log_level least);
 void log_set_json(int on); /* JSON lines instead of key=value */
 
+/* `watch` hears of every error line, on the thread that writes it; it must not log an error itself.
+ * NULL: nobody; whoever takes it back keeps ctx until all other threads have ended. */
+typedef void log_watch_fn(void *ctx, const char *event, const char *fields);
+void log_set_watch(log_watch_fn *watch, void *ctx);
+
 /* `fmt` makes the fields, already in the form "server=%s silent_ms=%lld". Values that hold blanks
  * are written with log_quote(). */
 void log_line(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);

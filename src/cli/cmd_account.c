@@ -19,6 +19,14 @@ static void put_given(struct json_out *j, const char *key, const char *value, in
     ++*n;
 }
 
+static void put_yes(struct json_out *j, const char *key, const char *value, int *n)
+{
+    if (value == NULL)
+        return;
+    jo_kbool(j, key, strcmp(value, "yes") == 0);
+    ++*n;
+}
+
 static int account_show(struct cli *cli)
 {
     struct why why = {0};
@@ -53,6 +61,15 @@ static int account_edit(struct cli *cli)
     jo_begin(&j, &body);
     jo_obj(&j);
     put_given(&j, "zone", o->zone, &n);
+    put_given(&j, "mail_launches", o->mail_launches, &n);
+    put_given(&j, "mail_schedule_launches", o->mail_schedule_launches, &n);
+    put_yes(&j, "mail_schedule_failed", o->mail_schedule_failed, &n);
+    put_yes(&j, "mail_schedule_missed", o->mail_schedule_missed, &n);
+    put_yes(&j, "mail_schedule_disabled", o->mail_schedule_disabled, &n);
+    if (o->mail_launch_min_ms >= 0) {
+        jo_kint(&j, "mail_launch_min_s", (o->mail_launch_min_ms + 999) / 1000);
+        n++;
+    }
     jo_obj_end(&j);
     if (n == 0)
         rc = cli_fail(EXIT_USAGE, "nothing is to be changed; `wrata help account` lists what can be");

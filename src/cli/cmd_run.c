@@ -131,6 +131,14 @@ static void put_texts(struct json_out *j, const char *key, const struct text_lis
     jo_arr_end(j);
 }
 
+/* Who waits for the end needs no letter about it. */
+static const char *mail_of(const struct cli *cli)
+{
+    if (cli->o.mail != NULL)
+        return cli->o.mail;
+    return cli->o.no_follow ? "choice" : "never";
+}
+
 static void make_body(const struct cli *cli, const json_t *files, int64_t project, const json_t *servers,
                       const struct snapshot *s, struct buf *out)
 {
@@ -172,6 +180,7 @@ static void make_body(const struct cli *cli, const json_t *files, int64_t projec
         jo_arr_end(&j);
     }
     jo_ktext(&j, "at", o->at);
+    jo_ktext(&j, "mail", mail_of(cli));
     if (o->location != NULL)
         jo_ktext(&j, "location", o->location);
     put_texts(&j, "languages", &o->languages);
@@ -412,15 +421,15 @@ int cmd_retest(struct cli *cli)
     struct junit_file *junit = NULL;
     struct why why = {0};
     json_t *launched = NULL;
-    char body[64];
+    char body[100];
     char path[64];
     int64_t id = 0;
     int rc = EXIT_PASSED;
     enum err err = parse_id("launch", cli->args[0], &id, &why);
 
     interrupts_watch();
-    (void)snprintf(body, sizeof(body), "{\"what\":\"%s\",\"fresh\":%s}", cli->o.all ? "all" : "failed",
-                   cli->o.fresh ? "true" : "false");
+    (void)snprintf(body, sizeof(body), "{\"what\":\"%s\",\"fresh\":%s,\"mail\":\"%s\"}",
+                   cli->o.all ? "all" : "failed", cli->o.fresh ? "true" : "false", mail_of(cli));
     (void)snprintf(path, sizeof(path), API "/launches/%lld/retest", (long long)id);
     if (err == ERR_OK)
         err = ask(cli, "POST", path, body, &launched, &why);

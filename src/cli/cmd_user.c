@@ -73,6 +73,29 @@ static void show_line(const char *what, const char *value)
         say_out("%-16s %s", what, value);
 }
 
+/* What the account is told. */
+static void show_mail_lines(const json_t *u)
+{
+    static const struct {
+        const char *key;
+        const char *what;
+    } starts[] = {{"mail_schedule_failed", "schedules that fail to start"},
+                  {"mail_schedule_missed", "schedules that miss their start"},
+                  {"mail_schedule_disabled", "schedules that are disabled"}};
+    char line[200];
+
+    (void)snprintf(line, sizeof(line), "launches that ended: %s, when they took %lld s or more",
+                   js_text(u, "mail_launches"), (long long)js_int(u, "mail_launch_min_s"));
+    show_line("mail", line);
+    (void)snprintf(line, sizeof(line), "launches of schedules: %s", js_text(u, "mail_schedule_launches"));
+    show_line("", line);
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        (void)snprintf(line, sizeof(line), "%s: %s", starts[i].what,
+                       json_is_true(js_obj(u, starts[i].key)) ? "yes" : "no");
+        show_line("", line);
+    }
+}
+
 void user_show_lines(const json_t *u)
 {
     show_line("login", js_text(u, "login"));
@@ -86,6 +109,7 @@ void user_show_lines(const json_t *u)
     if (js_text(u, "email")[0] != '\0')
         show_line("", json_is_true(js_obj(u, "email_confirmed")) ? "(confirmed)" : "(not confirmed)");
     show_line("time zone", js_text(u, "zone"));
+    show_mail_lines(u);
     show_line("made", js_text(u, "created_at"));
     show_line("verified", js_text(u, "verified_at"));
     show_line("locked", js_text(u, "locked_at"));

@@ -65,6 +65,9 @@ static const struct option_row run_options[] = {
      "keep the files of the project's folder that fit, after each run, beside those that wrata.yml names; may be repeated"},
     {"artifacts-dir", 0, "DIR", OPTION_TEXT, AT(artifacts_dir), NULL, 0, 0, NULL,
      "at the end, bring the files that were kept below DIR, in a folder for each run"},
+    {"mail",      0, "choice|never|failed|always", OPTION_CHOICE, AT(mail), NULL, 0, 0, NULL,
+     "when you get a mail about its end; choice: as your account says; default: never, for you see it here; with"
+     " --no-follow: choice"},
     {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
      "start the launch, print its number and do not wait for it"},
     {"dry-run", 0, NULL, OPTION_FLAG, AT(dry_run), NULL, 0, 0, NULL,
@@ -97,6 +100,9 @@ static const struct option_row retest_options[] = {
     {"all",       'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "all its tests, also those that passed"},
     {"fresh",     0, NULL, OPTION_FLAG, AT(fresh), NULL, 0, 0, NULL,
      "at what its branch or tag is now; default: at the same commit"},
+    {"mail",      0, "choice|never|failed|always", OPTION_CHOICE, AT(mail), NULL, 0, 0, NULL,
+     "when you get a mail about its end; choice: as your account says; default: never, for you see it here; with"
+     " --no-follow: choice"},
     {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
      "start the launch, print its number and do not wait for it"},
 };
@@ -163,6 +169,18 @@ static const struct option_row account_options[] = {ACCOUNT_PASSWORD};
 static const struct option_row own_options[] = {
     {"zone", 0, "ZONE", OPTION_TEXT, AT(zone), NULL, 0, 0, NULL,
      "edit: your time zone, like Europe/Berlin: of times that are shown, and of schedules that you make without one"},
+    {"mail-launches", 0, "never|failed|always", OPTION_CHOICE, AT(mail_launches), NULL, 0, 0, NULL,
+     "edit: when you get a mail about a launch of yours that ended; `failed` is what you have until you choose"},
+    {"mail-launch-min", 0, "DURATION", OPTION_DURATION, AT(mail_launch_min_ms), NULL, 0, 0, NULL,
+     "edit: but not about one that took less; 1m until you choose"},
+    {"mail-schedule-launches", 0, "never|failed|always", OPTION_CHOICE, AT(mail_schedule_launches), NULL, 0, 0, NULL,
+     "edit: the same of launches that your schedules started, however short"},
+    {"mail-schedule-failed", 0, "yes|no", OPTION_CHOICE, AT(mail_schedule_failed), NULL, 0, 0, NULL,
+     "edit: a mail when a schedule of yours cannot start its list"},
+    {"mail-schedule-missed", 0, "yes|no", OPTION_CHOICE, AT(mail_schedule_missed), NULL, 0, 0, NULL,
+     "edit: when one was due, no server was there, and it is given up"},
+    {"mail-schedule-disabled", 0, "yes|no", OPTION_CHOICE, AT(mail_schedule_disabled), NULL, 0, 0, NULL,
+     "edit: when one is disabled because it would not start any more"},
     ACCOUNT_PASSWORD,
 };
 static const struct option_row user_options[] = {
@@ -336,7 +354,7 @@ static const char *const config_synopsis[] = {"[show] [--config FILE]", "check [
 static const char *const credentials_synopsis[] = {"[show [KEY]]", "edit", "set KEY", "rotate"};
 static const char *const login_synopsis[] = {"[--url URL] [--login NAME] [--scope read|run|admin] [--days N]"};
 static const char *const account_synopsis[] = {""};
-static const char *const own_synopsis[] = {"[show]", "edit --zone ZONE"};
+static const char *const own_synopsis[] = {"[show]", "edit [--zone ZONE] [--mail-launches never|failed|always] [--mail-...]"};
 static const char *const sessions_synopsis[] = {"[list]", "end SESSION", "end-others"};
 static const char *const user_synopsis[] = {
     "[list]", "add LOGIN [--email ADDRESS] [--admin] [--unverified] [--password-stdin]", "show LOGIN", "verify LOGIN",
@@ -488,7 +506,7 @@ const struct command commands[] = {
      NULL, 0, 0, 0, NEEDS_NOTHING, false, cmd_logout},
     {"whoami", LINES(account_synopsis), "as whom commands are asked", NULL,
      NULL, 0, 0, 0, NEEDS_START, false, cmd_whoami},
-    {"account", LINES(own_synopsis), "what your account says of you, and your time zone",
+    {"account", LINES(own_synopsis), "what your account says of you, your time zone, and what mail you get",
      "A token may look. To change it your password is asked for.\n",
      LINES(own_options), 0, 1, NEEDS_START, false, cmd_account},
     {"password", LINES(account_synopsis), "change your password",

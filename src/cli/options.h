@@ -52,6 +52,10 @@ struct cli_opts {
     bool csv;
     struct text_list list_languages, list_browsers;
     int64_t every_ms, give_up_h, count;
+    /* mail: of a launch, of an account */
+    const char *mail, *mail_launches, *mail_schedule_launches, *mail_schedule_failed, *mail_schedule_missed,
+        *mail_schedule_disabled;
+    int64_t mail_launch_min_ms;
     /* of a launch's tests in the queue */
     const char *location, *at, *before;
     bool front, end;

@@ -711,6 +711,12 @@ void lease_grant(struct engine *e, struct run *r);
 void lease_renew(struct engine *e, struct run *r);
 void lease_on_timer(struct engine *e, struct run *r);
 
+/* ---- notice.c ---- */
+void notice_launch_done(struct engine *e, const struct launch *l);
+void notice_run_over(struct engine *e, const struct run *r, enum run_cause cause, const struct run_row *row);
+void notice_not_created(struct engine *e, const struct server *s);
+void notice_sick(struct engine *e, const struct server *s); /* it was taken out */
+
 /* ---- retry.c ---- */
 uint32_t test_retries(const struct test *t); /* after losses of infrastructure; its own, or its launch's */
 void retry_after_loss(struct engine *e, struct run *r, enum run_cause cause, const struct run_end *end);

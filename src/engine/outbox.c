@@ -57,6 +57,7 @@ void outbox_clear(struct outbox *o)
     VEC_CLEAR(&o->orders);
     VEC_CLEAR(&o->notes);
     arena_reset(&o->arena);
+    o->has_notice = false;
     o->turn++;
 }
 
@@ -248,6 +249,12 @@ void outbox_change(struct outbox *o, const struct change *from)
     case CHANGE_COST:
         c.cost.server_name = text(o, from->cost.server_name);
         c.cost.fleet_name = text(o, from->cost.fleet_name);
+        break;
+    case CHANGE_NOTICE:
+        c.notice.word = text(o, from->notice.word);
+        c.notice.name = text(o, from->notice.name);
+        c.notice.text = text(o, from->notice.text);
+        o->has_notice = true;
         break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:

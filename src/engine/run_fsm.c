@@ -118,6 +118,7 @@ bool run_state_set(struct engine *e, struct run *r, enum run_cause cause, const 
         if (end->tally != NULL)
             row.tally = *end->tally;
         row.ended_at = e->now.wall;
+        notice_run_over(e, r, cause, &row);
     }
     if (r->state == RUN_PREPARING)
         TRACE(e, "run %llu: %s -> %s: %s (%s)", (unsigned long long)r->id.v, states[edge->from],

@@ -216,6 +216,7 @@ static bool take_out(struct engine *e, struct server *s, enum sick_cause cause, 
     server_changed(e, s);
     n.server = s->row;
     outbox_note(e->out, &n);
+    notice_sick(e, s);
     server_refresh(e, s);
     server_ask_back(e, s);
     pardon_all(e, s);

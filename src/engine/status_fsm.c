@@ -137,6 +137,8 @@ bool server_status_set(struct engine *e, struct server *s, enum server_cause cau
         s->row.status_reason = text_keep(s->row.status_reason, reason != NULL ? reason : edge->sentence);
     else if (edge->to == SERVER_CREATING || edge->to == SERVER_CREATED)
         s->row.status_reason = text_keep(s->row.status_reason, "");
+    if (cause == SERVER_BY_REFUSAL || cause == SERVER_BY_NEVER_MADE || cause == SERVER_BY_NOT_READY)
+        notice_not_created(e, s);
     enter(e, s, from);
     server_changed(e, s);
     server_refresh(e, s);

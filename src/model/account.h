@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "model/ids.h"
+#include "model/notice.h"
 
 #define DIGEST_BYTES 32u
 /* BLAKE2b-256 of a secret that somebody holds: of a session's cookie, an API token, a one-time link. */
@@ -32,6 +33,7 @@ struct user_row {
     const char *position;
     const char *zone;     /* of times that are shown to the user, and of schedules that name none: "UTC" */
     const char *password; /* as argon2id wrote it, parameters included; "" none: cannot sign in by one */
+    struct mail_choices mail;
     bool is_admin;
     struct wall created_at;
     struct wall verified_at;        /* 0: waits for an admin */

@@ -24,7 +24,8 @@ enum change_kind {
     CHANGE_PAUSE_DELETE,
     CHANGE_RUN_ADD,
     CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at, slot_at, cost_nanousd */
-    CHANGE_COST, /* an entry of the ledger: added to the sums of its day, launch and server */
+    CHANGE_COST,   /* an entry of the ledger: added to the sums of its day, launch and server */
+    CHANGE_NOTICE, /* somebody should be told */
     CHANGE_KIND_COUNT
 };
 
@@ -73,6 +74,7 @@ struct change {
         struct undo_row undo;   /* DELETE: id only */
         struct pause_row pause; /* DELETE: user only */
         struct cost_row cost;
+        struct notice_row notice;
     };
 };
 

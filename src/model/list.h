@@ -104,6 +104,8 @@ struct schedule_step {
     struct start_row start; /* due_at 0: none */
     struct wall next_at;
     const char *disable; /* NULL: it goes on; else the reason */
+    bool has_notice;     /* and its user should hear of it */
+    struct notice_row notice;
 };
 
 #endif

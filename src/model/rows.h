@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "model/ids.h"
+#include "model/notice.h"
 #include "model/outcome.h"
 
 /* Limits of what comes from outside. */
@@ -198,6 +199,7 @@ struct launch_row {
     uint32_t n_servers;
     struct wall created_at;
     struct launch_schedule schedule; /* read by CHANGE_LAUNCH_ADD alone */
+    enum mail_when mail;             /* when its user hears how it ended; the engine leaves it alone */
     enum launch_state state;
     enum outcome outcome;
     struct wall started_at; /* first run assigned; 0 not yet */

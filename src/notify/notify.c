@@ -118,6 +118,8 @@ static void on_set(void *ctx, enum err err, const struct why *why)
         LOG_ERROR("mail.not_stored", "id=%" PRIu64 " why=%s", n->row.id,
                   log_quote(text, sizeof(text), why->text));
     n->look_again = err == ERR_OK || err == ERR_NOTFOUND;
+    if (err == ERR_OK && n->row.state != MAIL_WAITING && n->opts.ended != NULL && !n->is_halted)
+        n->opts.ended(n->opts.store_ctx);
     idle(n);
 }
 
@@ -410,12 +412,11 @@ static void make_message_id(const struct notify *n, char *out, size_t size)
     (void)snprintf(out, size, "wrata.%s@%s", hex, at != NULL ? at + 1 : "localhost");
 }
 
-enum err notify_mail(struct notify *n, const struct mail *mail, notify_queued_fn *done, void *ctx,
-                     struct why *reterr)
+enum err notify_row(const struct notify *n, const struct mail *mail, struct arena *arena,
+                    struct mail_row *ret, struct why *reterr)
 {
     char message_id[MAIL_ADDRESS_BYTES_MAX + 64];
     struct wall now = wall_now();
-    struct adding *a;
     enum err err;
 
     if (n->is_halted)
@@ -425,30 +426,50 @@ enum err notify_mail(struct notify *n, const struct mail *mail, notify_queued_fn
     err = check_mail(mail, reterr);
     if (err != ERR_OK)
         return err;
-    if (n->adding >= ADDING_MAX)
-        return why_set(reterr, ERR_LIMIT, NULL, "%u mails are being written to disk; try again", n->adding);
     make_message_id(n, message_id, sizeof(message_id));
-    a = xcalloc(1, sizeof(*a));
-    a->n = n;
-    a->done = done;
-    a->ctx = ctx;
-    (void)snprintf(a->kind, sizeof(a->kind), "%s", mail->kind);
-    n->adding++;
-    n->opts.store->add(n->opts.store_ctx,
-                       &(struct mail_row){.state = MAIL_WAITING,
-                                          .to = mail->to,
-                                          .kind = mail->kind,
-                                          .group = mail->group != NULL ? mail->group : "",
-                                          .subject = mail->subject,
-                                          .text = mail->text,
-                                          .html = mail->html != NULL ? mail->html : "",
-                                          .message_id = message_id,
-                                          .created_at = now,
-                                          .next_at = now,
-                                          .give_up_at = {now.ms + GIVE_UP_MS},
-                                          .error = ""},
-                       &a->id, on_added, a);
+    *ret = (struct mail_row){.state = MAIL_WAITING,
+                             .to = mail->to,
+                             .kind = mail->kind,
+                             .group = mail->group != NULL ? mail->group : "",
+                             .subject = mail->subject,
+                             .text = mail->text,
+                             .html = mail->html != NULL ? mail->html : "",
+                             .message_id = arena_strdup(arena, message_id),
+                             .created_at = now,
+                             .next_at = now,
+                             .give_up_at = {now.ms + GIVE_UP_MS},
+                             .error = ""};
     return ERR_OK;
+}
+
+void notify_look(struct notify *n)
+{
+    look(n);
+}
+
+enum err notify_mail(struct notify *n, const struct mail *mail, notify_queued_fn *done, void *ctx,
+                     struct why *reterr)
+{
+    struct mail_row row;
+    struct arena arena;
+    struct adding *a;
+    enum err err;
+
+    arena_init(&arena);
+    err = notify_row(n, mail, &arena, &row, reterr);
+    if (err == ERR_OK && n->adding >= ADDING_MAX)
+        err = why_set(reterr, ERR_LIMIT, NULL, "%u mails are being written to disk; try again", n->adding);
+    if (err == ERR_OK) {
+        a = xcalloc(1, sizeof(*a));
+        a->n = n;
+        a->done = done;
+        a->ctx = ctx;
+        (void)snprintf(a->kind, sizeof(a->kind), "%s", mail->kind);
+        n->adding++;
+        n->opts.store->add(n->opts.store_ctx, &row, &a->id, on_added, a);
+    }
+    arena_done(&arena);
+    return err;
 }
 
 enum err notify_template(struct notify *n, const char *to, const char *kind,

@@ -11,6 +11,7 @@
 #ifndef WRATA_NOTIFY_NOTIFY_H
 #define WRATA_NOTIFY_NOTIFY_H
 
+#include "base/mem.h"
 #include "model/mail.h"
 #include "notify/smtp.h"
 
@@ -36,7 +37,8 @@ struct notify_opts {
     struct uv_loop_s *loop;
     const struct notify_store *store;
     void *store_ctx;
-    uint64_t seed; /* of the jitter */
+    uint64_t seed;                  /* of the jitter */
+    void (*ended)(void *store_ctx); /* a mail was sent or given up, and that is stored; NULL: never mind */
 };
 
 OWNED struct notify *notify_new(const struct notify_opts *opts);
@@ -68,6 +70,12 @@ typedef void notify_queued_fn(void *ctx, uint64_t id, enum err err, const struct
  * disk. Else done(ctx, id, ...) comes later, once, after the commit; NULL: never mind, a failure is logged. */
 MUST_USE enum err notify_mail(struct notify *n, const struct mail *mail, notify_queued_fn *done, void *ctx,
                               struct why *reterr);
+
+/* The row of a mail that the caller stores itself, together with what it tells of; its texts are those of `mail`, its
+ * message_id is in the arena. The same errors as notify_mail()'s. When it is stored: notify_look(). */
+MUST_USE enum err notify_row(const struct notify *n, const struct mail *mail, struct arena *arena,
+                             struct mail_row *ret, struct why *reterr);
+void notify_look(struct notify *n); /* mail was stored */
 
 /* One made of a template (template.h). The same errors, and ERR_NOTFOUND: no such template. */
 struct template_value;

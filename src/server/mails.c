@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/credentials.h"
 #include "config/secret.h"
+#include "notify/notice_text.h"
 #include "notify/notify.h"
 #include "notify/template.h"
 #include "server/server.h"
@@ -71,15 +72,7 @@ static void copy_row(void *ctx, const struct mail_row *row)
 {
     struct next_job *job = ctx;
 
-    job->row = *row;
-    job->row.to = arena_strdup(&job->arena, row->to);
-    job->row.kind = arena_strdup(&job->arena, row->kind);
-    job->row.group = arena_strdup(&job->arena, row->group);
-    job->row.subject = arena_strdup(&job->arena, row->subject);
-    job->row.text = arena_strdup(&job->arena, row->text);
-    job->row.html = arena_strdup(&job->arena, row->html);
-    job->row.message_id = arena_strdup(&job->arena, row->message_id);
-    job->row.error = arena_strdup(&job->arena, row->error);
+    mail_row_keep(&job->arena, row, &job->row);
     job->has_row = true;
 }
 
@@ -110,6 +103,14 @@ static void store_next(void *ctx, notify_next_fn *got, void *arg)
     store_read(m->server->store, next_read, next_done, job);
 }
 
+/* What is held back until a mail of its kind is delivered may go on. */
+static void on_ended(void *ctx)
+{
+    struct mails *m = ctx;
+
+    notices_look(m->server);
+}
+
 static const struct notify_store queue_store = {
     .add = store_add, .set = store_set, .next = store_next, .retry = store_retry, .prune = store_prune};
 
@@ -125,6 +126,33 @@ static void site_of(const struct server *s, char *out, size_t size)
                    s->opts.public_host != NULL ? s->opts.public_host
                    : host != NULL              ? host + 3
                                                : s->opts.listen);
+}
+
+bool mails_can_be_sent(const struct server *s)
+{
+    return notify_is_configured(s->mails->notify);
+}
+
+enum err mails_row(struct server *s, const struct mail *mail, struct arena *arena, struct mail_row *ret,
+                   struct why *reterr)
+{
+    return notify_row(s->mails->notify, mail, arena, ret, reterr);
+}
+
+void mails_look(struct server *s)
+{
+    notify_look(s->mails->notify);
+}
+
+/* As auth_page_url(): behind public_host stands a proxy that speaks https to the world. */
+void mails_site(const struct server *s, struct arena *arena, struct notice_site *ret)
+{
+    char site[SITE_BYTES];
+
+    site_of(s, site, sizeof(site));
+    ret->site = arena_strdup(arena, site);
+    ret->url = s->opts.public_host != NULL ? arena_printf(arena, "https://%s", s->opts.public_host)
+                                           : arena_strdup(arena, api_url(s->api));
 }
 
 static void on_mail(void *ctx, const struct api_mail *in)
@@ -229,8 +257,11 @@ void mails_open(struct server *s)
 
     m->server = s;
     m->admin = xstrdup("");
-    m->notify = notify_new(&(struct notify_opts){
-        .loop = &s->loop, .store = &queue_store, .store_ctx = m, .seed = (uint64_t)wall_now().ms});
+    m->notify = notify_new(&(struct notify_opts){.loop = &s->loop,
+                                                 .store = &queue_store,
+                                                 .store_ctx = m,
+                                                 .seed = (uint64_t)wall_now().ms,
+                                                 .ended = on_ended});
     s->mails = m;
     configure(m);
 }

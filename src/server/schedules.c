@@ -56,6 +56,7 @@ struct flight {
     struct flight *next;
     uint64_t schedule;
     uint64_t version;
+    struct user_id user;
     char name[LIST_NAME_CHARS_MAX * 4 + 1];
     struct wall due;
     struct wall next_at;
@@ -214,9 +215,32 @@ static void on_stepped(void *ctx, enum err err, const struct why *why)
         look(sc);
 }
 
+static void on_told(void *ctx, enum err err, const struct why *why)
+{
+    struct schedules *sc = ctx;
+
+    if (err == ERR_OK && !sc->is_halted)
+        notices_look(sc->server);
+    on_stepped(ctx, err, why);
+}
+
 static void step(struct schedules *sc, const struct schedule_step *step)
 {
-    store_schedule_step(sc->server->store, step, on_stepped, sc);
+    store_schedule_step(sc->server->store, step, step->has_notice ? on_told : on_stepped, sc);
+}
+
+/* Its user should hear of it: saved with the step. */
+static void tell(struct schedule_step *s, enum notice_kind kind, struct user_id user, const char *name,
+                 struct wall due, const char *text)
+{
+    s->has_notice = true;
+    s->notice = (struct notice_row){.kind = kind,
+                                    .user = user,
+                                    .object = s->schedule,
+                                    .word = "",
+                                    .name = name,
+                                    .text = text,
+                                    .at = due.ms != 0 ? due : wall_now()};
 }
 
 static void say(const char *event, uint64_t id, const char *name, const char *text)
@@ -267,18 +291,22 @@ static bool try_again(struct schedules *sc, const struct flight *f, enum err err
 static void failed(struct schedules *sc, const struct flight *f, enum err err, const struct why *why)
 {
     bool is_over = err == ERR_NOTFOUND || err == ERR_DENIED; /* it would be the same the next time */
+    struct schedule_step s;
 
     say("schedule.failed", f->schedule, f->name, why->text);
     retry_forget(sc, f->schedule);
-    step(sc, &(struct schedule_step){.schedule = f->schedule,
-                                     .version = f->version,
-                                     .start = {.schedule = f->schedule,
-                                               .due_at = f->due,
-                                               .at = wall_now(),
-                                               .result = START_FAILED,
-                                               .text = why->text},
-                                     .next_at = f->next_at,
-                                     .disable = is_over ? why->text : NULL});
+    s = (struct schedule_step){.schedule = f->schedule,
+                               .version = f->version,
+                               .start = {.schedule = f->schedule,
+                                         .due_at = f->due,
+                                         .at = wall_now(),
+                                         .result = START_FAILED,
+                                         .text = why->text},
+                               .next_at = f->next_at,
+                               .disable = is_over ? why->text : NULL};
+    tell(&s, is_over ? NOTICE_SCHEDULE_DISABLED : NOTICE_SCHEDULE_FAILED, f->user, f->name, f->due,
+         why->text);
+    step(sc, &s);
 }
 
 static void flight_end(struct flight *f)
@@ -337,6 +365,7 @@ static void start(struct schedules *sc, const struct judged *j)
                          .next = sc->flights,
                          .schedule = j->row.id,
                          .version = j->row.version,
+                         .user = j->row.user,
                          .due = j->due,
                          .next_at = j->next};
     (void)snprintf(f->name, sizeof(f->name), "%s", j->row.name);
@@ -367,10 +396,13 @@ static void act(struct schedules *sc, const struct judged *j, struct wall now)
                                      .at = now,
                                      .result = j->verdict == V_SKIP ? START_SKIPPED : START_MISSED,
                                      .text = j->text};
+        if (j->verdict == V_MISSED)
+            tell(&s, NOTICE_SCHEDULE_MISSED, j->row.user, j->row.name, j->due, j->text);
         say(j->verdict == V_SKIP ? "schedule.skipped" : "schedule.missed", j->row.id, j->row.name, j->text);
         break;
     case V_DISABLE:
         s.disable = j->text;
+        tell(&s, NOTICE_SCHEDULE_DISABLED, j->row.user, j->row.name, (struct wall){0}, j->text);
         say("schedule.disabled", j->row.id, j->row.name, j->text);
         break;
     }

@@ -149,6 +149,8 @@ static void turn_release(struct server *s, struct turn *t)
         release_order(s, &o->orders.at[i]);
     for (uint32_t i = 0; i < o->notes.n; i++)
         release_note(s, &o->notes.at[i]);
+    if (o->has_notice)
+        notices_look(s);
     turn_put(s, t);
 }
 
@@ -480,7 +482,8 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
         .sick_disk_bytes = set->sick_disk_bytes > 0 ? (uint64_t)set->sick_disk_bytes : UINT64_MAX,
         .sick_disk_percent = (uint32_t)set->sick_disk_percent,
         .sick_keep_ms = set->sick_keep_min > 0 ? set->sick_keep_min * 60000 : -1,
-        .trace = true});
+        .trace = true,
+        .notices = opts->private_fd < 0});
     s->streams = streams_new(s);
     err = boot(s, reterr);
     mails_open(s);
@@ -496,6 +499,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     }
     if (err == ERR_OK) {
         server_post(s, &(struct event){.kind = EV_BOOTED});
+        notices_open(s);
         schedules_open(s);
         keeper_start(s);
     }
@@ -524,10 +528,12 @@ void server_close(struct server *s)
     s->links = NULL;
     clouds_close(s);
     projects_halt(s->projects);
+    notices_halt(s);
     mails_halt(s);
     schedules_halt(s);
     keeper_halt(s);
     store_close(s->store);
+    notices_free(s);
     mails_free(s);
     api_store_is_closed(s->api);
     api_close(s->api);

@@ -22,6 +22,10 @@ struct forwarded;
 struct http_redirect;
 struct keeper;
 struct mails;
+struct mail;
+struct mail_row;
+struct notice_site;
+struct notices;
 struct schedules;
 struct sealer;
 struct server;
@@ -72,6 +76,7 @@ struct server {
     struct api *api;
     struct mails *mails;
     struct healths *healths;        /* health.c */
+    struct notices *notices;        /* NULL: a private server */
     struct keeper *keeper;          /* of artifacts */
     struct schedules *schedules;    /* NULL: a private server */
     struct clouds *clouds;          /* NULL: closed */
@@ -150,6 +155,19 @@ void mails_of_api(struct server *s, struct api_opts *opts); /* its callbacks the
 void mails_reload(struct server *s);                        /* the credentials may be others */
 void mails_halt(struct server *s);                          /* before the store closes */
 void mails_free(struct server *s);                          /* after it, before the loop's last turn */
+
+bool mails_can_be_sent(const struct server *s); /* a mail server is configured */
+MUST_USE enum err mails_row(struct server *s, const struct mail *mail, struct arena *arena,
+                            struct mail_row *ret, struct why *reterr); /* notify_row() */
+void mails_look(struct server *s);                                     /* mail was stored */
+/* Where the page is, for links that go out. In the arena. */
+void mails_site(const struct server *s, struct arena *arena, struct notice_site *ret);
+
+/* ---- notices.c: what happened becomes mail ---- */
+void notices_open(struct server *s); /* after the API */
+void notices_look(struct server *s); /* one was saved */
+void notices_halt(struct server *s); /* before the store closes */
+void notices_free(struct server *s); /* after it, before the loop's last turn */
 
 /* ---- schedules.c: what is due is started ---- */
 void schedules_open(struct server *s); /* after the API */

@@ -6,12 +6,24 @@
 
 #define USER_COLUMNS                                                                      \
     "id, login, email, first_name, last_name, position, password, is_admin, created_at, " \
-    "verified_at, email_confirmed_at, locked_at, deleted_at, seen_at, zone"
+    "verified_at, email_confirmed_at, locked_at, deleted_at, seen_at, zone, "             \
+    "mail_launches, mail_launch_min_s, mail_schedule_launches, mail_schedule_failed, "    \
+    "mail_schedule_missed, mail_schedule_disabled"
 #define SESSION_COLUMNS "id, user_id, digest, created_at, seen_at, address, agent"
 #define TOKEN_COLUMNS "id, user_id, name, digest, scope, created_at, expires_at, used_at, used_from"
 #define LINK_COLUMNS "id, user_id, purpose, digest, email, created_at, expires_at"
 
 /* ---- change -> SQL --------------------------------------------------------------------------------------- */
+
+static void bind_choices(struct db_stmt *s, const struct mail_choices *c)
+{
+    db_text(s, mail_when_name(c->launches));
+    db_uint(s, c->launch_min_s);
+    db_text(s, mail_when_name(c->schedule_launches));
+    db_int(s, c->schedule_failed);
+    db_int(s, c->schedule_missed);
+    db_int(s, c->schedule_disabled);
+}
 
 static void user_put(struct writer *w, const struct user_row *row)
 {
@@ -19,13 +31,19 @@ static void user_put(struct writer *w, const struct user_row *row)
 
     ids_used(w, ID_USER, row->id.v);
     s = db_sql(w->db,
-               "INSERT INTO users (" USER_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+               "INSERT INTO users (" USER_COLUMNS ") VALUES "
+               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
                "ON CONFLICT (id) DO UPDATE SET login = excluded.login, email = excluded.email, "
                "first_name = excluded.first_name, last_name = excluded.last_name, "
                "position = excluded.position, password = excluded.password, is_admin = excluded.is_admin, "
                "created_at = excluded.created_at, verified_at = excluded.verified_at, "
                "email_confirmed_at = excluded.email_confirmed_at, locked_at = excluded.locked_at, "
-               "deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, zone = excluded.zone");
+               "deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, zone = excluded.zone, "
+               "mail_launches = excluded.mail_launches, mail_launch_min_s = excluded.mail_launch_min_s, "
+               "mail_schedule_launches = excluded.mail_schedule_launches, "
+               "mail_schedule_failed = excluded.mail_schedule_failed, "
+               "mail_schedule_missed = excluded.mail_schedule_missed, "
+               "mail_schedule_disabled = excluded.mail_schedule_disabled");
     db_uint(s, row->id.v);
     db_text(s, row->login);
     db_text(s, row->email);
@@ -41,6 +59,7 @@ static void user_put(struct writer *w, const struct user_row *row)
     db_int(s, row->deleted_at.ms);
     db_int(s, row->seen_at.ms);
     db_text(s, row->zone);
+    bind_choices(s, &row->mail);
     (void)db_run(s);
     if (row->deleted_at.ms != 0)
         lists_of_user_gone(w, row);
@@ -192,6 +211,24 @@ static struct digest get_digest(struct db *db, struct db_stmt *s, const char *ta
     return d;
 }
 
+/* A word that this version does not know is the preset. */
+static enum mail_when get_when(struct db_stmt *s)
+{
+    enum mail_when w = mail_when_parse(db_get_text(s));
+
+    return w == WHEN_AS_CHOSEN || w == MAIL_WHEN_COUNT ? WHEN_FAILED : w;
+}
+
+static void get_choices(struct db_stmt *s, struct mail_choices *c)
+{
+    c->launches = get_when(s);
+    c->launch_min_s = (uint32_t)db_get_uint(s);
+    c->schedule_launches = get_when(s);
+    c->schedule_failed = db_get_int(s) != 0;
+    c->schedule_missed = db_get_int(s) != 0;
+    c->schedule_disabled = db_get_int(s) != 0;
+}
+
 static void users_boot(struct reader *r, account_change_fn *each, void *ctx)
 {
     struct db_stmt *s = db_sql(r->db, "SELECT " USER_COLUMNS " FROM users ORDER BY id");
@@ -214,6 +251,7 @@ static void users_boot(struct reader *r, account_change_fn *each, void *ctx)
         c.user.deleted_at.ms = db_get_int(s);
         c.user.seen_at.ms = db_get_int(s);
         c.user.zone = db_get_text(s);
+        get_choices(s, &c.user.mail);
         each(ctx, &c);
     }
 }

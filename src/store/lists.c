@@ -144,6 +144,27 @@ static void name_schedules(struct writer *w, uint64_t list, struct buf *out, uin
     *retn = n;
 }
 
+/* Those whose schedules end because of what somebody else did hear of it. `s` selects id, user_id, name, reason. */
+static void tell_disabled(struct writer *w, struct db_stmt *s, struct wall now)
+{
+    struct notice_row *rows = NULL;
+    uint32_t n = 0;
+
+    while (db_row(s)) {
+        if (n % 16 == 0)
+            rows = xrealloc(rows, (n + 16) * sizeof(*rows));
+        rows[n] = (struct notice_row){.kind = NOTICE_SCHEDULE_DISABLED, .word = "", .at = now};
+        rows[n].object = db_get_uint(s);
+        rows[n].user.v = db_get_uint(s);
+        rows[n].name = arena_strdup(&w->batch, db_get_text(s));
+        rows[n].text = arena_strdup(&w->batch, db_get_text(s));
+        n++;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        notice_add(w, &rows[i]);
+    free(rows);
+}
+
 static void disable_schedules(struct writer *w, uint64_t list, struct wall now)
 {
     struct db_stmt *s =
@@ -155,6 +176,11 @@ static void disable_schedules(struct writer *w, uint64_t list, struct wall now)
     db_uint(s, list);
     db_uint(s, list);
     (void)db_run(s);
+    s = db_sql(w->db,
+               "SELECT s.id, s.user_id, s.name, s.reason FROM schedules s JOIN lists l ON l.id = s.list "
+               "WHERE s.list = ? AND s.user_id <> l.user_id");
+    db_uint(s, list);
+    tell_disabled(w, s, now);
 }
 
 static enum err list_delete(struct writer *w, void *arg, struct why *reterr)
@@ -197,6 +223,10 @@ void lists_of_user_gone(struct writer *w, const struct user_row *user)
     db_int(s, user->deleted_at.ms);
     db_uint(s, user->id.v);
     (void)db_run(s);
+    s = db_sql(w->db, "SELECT id, user_id, name, reason FROM schedules "
+                      "WHERE list IN (SELECT id FROM lists WHERE user_id = ?)");
+    db_uint(s, user->id.v);
+    tell_disabled(w, s, user->deleted_at);
     s = db_sql(w->db, "DELETE FROM lists WHERE user_id = ?");
     db_uint(s, user->id.v);
     (void)db_run(s);

@@ -23,28 +23,20 @@ static uint64_t count_waiting(struct writer *w)
     return n;
 }
 
-struct mail_job {
-    struct arena arena; /* of the row's texts */
-    struct mail_row row;
-    uint64_t *ret; /* id or count */
-    struct wall at;
-    struct wall give_up_at;
-    uint32_t max;
-};
-
-static enum err mail_add(struct writer *w, void *arg, struct why *reterr)
+enum err mails_have_room(struct writer *w, uint32_t n, struct why *reterr)
 {
-    struct mail_job *job = arg;
-    const struct mail_row *row = &job->row;
-    uint64_t id;
-    struct db_stmt *s;
-
-    if (count_waiting(w) >= MAILS_WAITING_MAX)
+    if (count_waiting(w) + n > MAILS_WAITING_MAX)
         return why_set(reterr, ERR_LIMIT, NULL,
                        "%u mails wait to be sent already; `wrata mail list` says why", MAILS_WAITING_MAX);
-    id = ids_take(w, ID_MAIL);
-    s = db_sql(w->db, "INSERT INTO mails (" HEAD ", body_text, body_html) "
-                      "VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, '', ?, ?)");
+    return ERR_OK;
+}
+
+uint64_t mail_insert(struct writer *w, const struct mail_row *row)
+{
+    uint64_t id = ids_take(w, ID_MAIL);
+    struct db_stmt *s = db_sql(w->db, "INSERT INTO mails (" HEAD ", body_text, body_html) "
+                                      "VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, '', ?, ?)");
+
     db_uint(s, id);
     db_text(s, row->to);
     db_text(s, row->kind);
@@ -57,8 +49,39 @@ static enum err mail_add(struct writer *w, void *arg, struct why *reterr)
     db_text(s, row->text);
     db_text(s, row->html);
     (void)db_run(s);
-    *job->ret = id;
-    return ERR_OK;
+    return id;
+}
+
+void mail_row_keep(struct arena *a, const struct mail_row *from, struct mail_row *to)
+{
+    *to = *from;
+    to->to = arena_strdup(a, from->to);
+    to->kind = arena_strdup(a, from->kind);
+    to->group = arena_strdup(a, from->group);
+    to->subject = arena_strdup(a, from->subject);
+    to->text = arena_strdup(a, from->text);
+    to->html = arena_strdup(a, from->html);
+    to->message_id = arena_strdup(a, from->message_id);
+    to->error = arena_strdup(a, from->error);
+}
+
+struct mail_job {
+    struct arena arena; /* of the row's texts */
+    struct mail_row row;
+    uint64_t *ret; /* id or count */
+    struct wall at;
+    struct wall give_up_at;
+    uint32_t max;
+};
+
+static enum err mail_add(struct writer *w, void *arg, struct why *reterr)
+{
+    struct mail_job *job = arg;
+    enum err err = mails_have_room(w, 1, reterr);
+
+    if (err == ERR_OK)
+        *job->ret = mail_insert(w, &job->row);
+    return err;
 }
 
 static enum err mail_set(struct writer *w, void *arg, struct why *reterr)
@@ -142,14 +165,7 @@ void store_mail_add(struct store *st, const struct mail_row *row, uint64_t *ret_
 {
     struct mail_job *job = job_new(ret_id);
 
-    job->row = *row;
-    job->row.to = arena_strdup(&job->arena, row->to);
-    job->row.kind = arena_strdup(&job->arena, row->kind);
-    job->row.group = arena_strdup(&job->arena, row->group);
-    job->row.subject = arena_strdup(&job->arena, row->subject);
-    job->row.text = arena_strdup(&job->arena, row->text);
-    job->row.html = arena_strdup(&job->arena, row->html);
-    job->row.message_id = arena_strdup(&job->arena, row->message_id);
+    mail_row_keep(&job->arena, row, &job->row);
     store_call(st, mail_add, job, job_free, done, ctx);
 }
 

@@ -185,14 +185,29 @@ void schedule_started(struct writer *w, const struct launch_row *l)
         set_next(w, l->schedule.id, l->schedule.version, l->schedule.next_at);
 }
 
+/* Whoever looks before the step of a time is committed decides the same again: it is told once. */
+static bool is_dealt_with(struct writer *w, const struct start_row *row)
+{
+    struct db_stmt *s =
+        db_sql(w->db, "SELECT COUNT(*) FROM schedule_starts WHERE schedule = ? AND due_at = ?");
+
+    db_uint(s, row->schedule);
+    db_int(s, row->due_at.ms);
+    return one_number(s) != 0;
+}
+
 static enum err schedule_step(struct writer *w, void *arg, struct why *reterr)
 {
     const struct schedule_job *job = arg;
     const struct schedule_step *step = &job->step;
 
+    bool is_news = false;
+
     (void)reterr;
-    if (step->start.due_at.ms != 0)
+    if (step->start.due_at.ms != 0) {
+        is_news = !is_dealt_with(w, &step->start);
         start_add(w, &step->start);
+    }
     set_next(w, step->schedule, step->version, step->next_at);
     if (step->disable != NULL) {
         struct db_stmt *s =
@@ -202,8 +217,11 @@ static enum err schedule_step(struct writer *w, void *arg, struct why *reterr)
         db_text(s, step->disable);
         db_uint(s, step->schedule);
         db_uint(s, step->version);
-        (void)db_run(s);
+        if (db_run(s) == 1 && step->start.due_at.ms == 0)
+            is_news = true;
     }
+    if (step->has_notice && is_news)
+        notice_add(w, &step->notice);
     return ERR_OK;
 }
 
@@ -264,6 +282,11 @@ void store_schedule_step(struct store *st, const struct schedule_step *step, sto
 
     job->step = *step;
     job->step.start.text = arena_strdup(&job->arena, step->start.text == NULL ? "" : step->start.text);
+    if (step->has_notice) {
+        job->step.notice.word = arena_strdup(&job->arena, step->notice.word);
+        job->step.notice.name = arena_strdup(&job->arena, step->notice.name);
+        job->step.notice.text = arena_strdup(&job->arena, step->notice.text);
+    }
     job->step.disable = step->disable == NULL ? NULL : arena_strdup(&job->arena, step->disable);
     store_call(st, schedule_step, job, job_free, done, ctx);
 }
@@ -426,6 +449,22 @@ enum err read_schedule_launch_living(struct reader *r, uint64_t schedule, struct
 
     db_uint(s, schedule);
     ret->v = one_number(s);
+    return db_error(r->db, reterr);
+}
+
+enum err read_launch_schedule(struct reader *r, struct launch_id launch, uint64_t *ret_id,
+                              struct arena *arena, const char **ret_name, struct why *reterr)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT s.id, s.name FROM launches l JOIN schedules s "
+                                      "ON s.id = l.schedule WHERE l.id = ?");
+
+    *ret_id = 0;
+    *ret_name = "";
+    db_uint(s, launch.v);
+    while (db_row(s)) {
+        *ret_id = db_get_uint(s);
+        *ret_name = arena_strdup(arena, db_get_text(s));
+    }
     return db_error(r->db, reterr);
 }
 

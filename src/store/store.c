@@ -278,6 +278,9 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_COST:
         cost_add(w, &c->cost);
         break;
+    case CHANGE_NOTICE:
+        notice_add(w, &c->notice);
+        break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:
         CHECK(!"a change that only boot makes");

@@ -118,9 +118,30 @@ void store_mail_set(struct store *st, const struct mail_row *row, store_done_fn 
 /* All that wait are due now, and those that failed wait again; *ret_n is how many wait then. */
 void store_mails_retry(struct store *st, struct wall now, struct wall give_up_at, uint64_t *ret_n,
                        store_done_fn *done, void *ctx);
+/* A copy with texts of its own. */
+void mail_row_keep(struct arena *a, const struct mail_row *from, struct mail_row *to);
 /* Delete at most `max` that ended before `before`. */
 void store_mails_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
                        store_done_fn *done, void *ctx);
+
+/* Notices (model/notice.h) that no other write brings along. */
+void store_notice_add(struct store *st, const struct notice_row *row, store_done_fn *done, void *ctx);
+/* Those of a kind for a user (0: the admins) are taken, to be told; what comes later waits for the next time. */
+void store_notices_take(struct store *st, enum notice_kind kind, struct user_id user, store_done_fn *done,
+                        void *ctx);
+/* These mails tell of all that are taken, in one commit: the mails wait, the notices are gone. No mails: nobody wants to
+ * hear it. ERR_NOTFOUND: nothing is taken; ERR_LIMIT: too many mails wait; then nothing was written. */
+struct notices_told {
+    enum notice_kind kind;
+    struct user_id user;
+    const struct mail_row *mails;
+    uint32_t n_mails;
+    struct wall at;
+};
+void store_notices_told(struct store *st, const struct notices_told *told, store_done_fn *done, void *ctx);
+/* Delete what nobody was told of until `before`, and what is known of mails before. */
+void store_notices_prune(struct store *st, struct wall before, uint64_t *ret_deleted, store_done_fn *done,
+                         void *ctx);
 
 /* Locations, browsers, languages. The edit must have passed choice_edit_check(). `done` gets ERR_CONFLICT (a name that is
  * taken; the preset of its kind cannot go), ERR_NOTFOUND, ERR_LIMIT. *ret_id and *ret_archived are written before
@@ -332,6 +353,19 @@ MUST_USE enum err read_mail_next(struct reader *r, mail_fn *each, void *ctx, str
 MUST_USE enum err read_mail(struct reader *r, uint64_t id, mail_fn *each, void *ctx, struct why *reterr);
 MUST_USE enum err read_mails(struct reader *r, int state, struct page *p, mail_fn *each, void *ctx,
                              struct why *reterr);
+
+/* What somebody should be told, by kind and user, what is oldest first; at most `max`. */
+typedef void notice_group_fn(void *ctx, const struct notice_group *g);
+MUST_USE enum err read_notice_groups(struct reader *r, uint32_t max, notice_group_fn *each, void *ctx,
+                                     struct why *reterr);
+/* Those that are taken: the first `max` of them; *ret_things, *ret_n: how many there are, and what they count. */
+typedef void notice_fn(void *ctx, const struct notice_row *row);
+MUST_USE enum err read_notices_taken(struct reader *r, enum notice_kind kind, struct user_id user,
+                                     uint32_t max, notice_fn *each, void *ctx, uint64_t *ret_things,
+                                     uint64_t *ret_n, struct why *reterr);
+/* The schedule that started a launch: its id and name; 0: none, or it is gone. */
+MUST_USE enum err read_launch_schedule(struct reader *r, struct launch_id launch, uint64_t *ret_id,
+                                       struct arena *arena, const char **ret_name, struct why *reterr);
 
 /* Locations, browsers, languages in their order, archived ones last when they are wanted. A name or preset is of one that
  * may be chosen: ERR_NOTFOUND names the field "location", "browser" or "language". Own locations: the last used first. */

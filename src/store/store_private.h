@@ -143,6 +143,11 @@ void audit_add(struct writer *w, const struct audit_row *row);
 void audit_set(struct writer *w, const struct audit_row *row);
 uint64_t audit_prune(struct writer *w, struct wall before, uint32_t max); /* how many it deleted */
 
+/* ---- mail.c, notices.c ---- */
+MUST_USE enum err mails_have_room(struct writer *w, uint32_t n, struct why *reterr);
+uint64_t mail_insert(struct writer *w, const struct mail_row *row); /* its id */
+void notice_add(struct writer *w, const struct notice_row *row);
+
 /* ---- choices.c ---- */
 void own_locations_delete(struct writer *w, struct user_id user);
 

@@ -308,7 +308,7 @@ static void test_accounts__what_is_so_already_is_not_saved_again(void **state)
 {
     struct world *w = *state;
     struct user_id mira = add(w, "mira", "mira@firm.test");
-    struct profile same = {"mira@firm.test", "", NULL, "", "UTC"};
+    struct profile same = {"mira@firm.test", "", NULL, "", "UTC", NULL};
     int64_t verified = accounts_user(w->a, mira)->verified_at.ms;
 
     w->now.ms += DAY;
