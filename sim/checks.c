@@ -126,7 +126,7 @@ static void check_sick(struct world *w)
 
         n = node_of(w, r->row.server);
         if (r->row.state != RUN_DONE || r->row.outcome != OUTCOME_INFRASTRUCTURE || n == NULL ||
-            n->was_sick || l == NULL || l->row.project.v != POISONED_PROJECT)
+            n->was_sick || l == NULL || l->row.project.v % POISONED_STEP != POISONED_PROJECT)
             continue;
         for (i = 0; i < well && failed_on[i] != r->row.server.v; i++)
             ;

@@ -29,6 +29,7 @@ static struct {
 static const struct {
     const char *name;
     uint32_t faults;
+    bool only; /* and no others */
 } rules[BROKEN_COUNT] = {
     [BROKEN_NONE] = {"none", 0},
     [BROKEN_LEASE_GRACE] = {"lease-grace", 0},
@@ -36,6 +37,8 @@ static const struct {
     [BROKEN_ADOPTION] = {"adoption", FAULT_CLOUD},
     [BROKEN_DESTROY] = {"destroy", FAULT_CLOUD},
     [BROKEN_CAP] = {"cap", FAULT_CLOUD},
+    [BROKEN_CLOCK] = {"clock", 0},
+    [BROKEN_BLAME] = {"blame", FAULT_DELAY, .only = true},
 };
 
 /* NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c) */
@@ -114,8 +117,8 @@ static bool world_play(struct world *w, uint64_t steps)
 static bool seed_play(uint64_t seed, uint64_t steps, bool verbose, uint64_t *retsteps)
 {
     struct world_opts opts = {.seed = seed,
-                              .faults = faults_of(seed) | rules[current.broken].faults |
-                                        (current.has_cloud ? FAULT_CLOUD : 0),
+                              .faults = (rules[current.broken].only ? 0 : faults_of(seed)) |
+                                        rules[current.broken].faults | (current.has_cloud ? FAULT_CLOUD : 0),
                               .grace_ms = current.broken == BROKEN_LEASE_GRACE ? 0 : 1000,
                               .broken = current.broken,
                               .trace = verbose};

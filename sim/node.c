@@ -220,7 +220,7 @@ static void act_prepare(struct world *w, struct node *n, const struct agent_acti
     j = agent_job(w, n, long_us > 0 ? long_us : 1000 + (int64_t)rng_below(&w->rng, 50000), JOB_PREPARED,
                   act->run);
     j->arg = act->slot;
-    j->what = words.project == POISONED_PROJECT;
+    j->what = words.project % POISONED_STEP == POISONED_PROJECT;
 }
 
 static void act_do(struct world *w, struct node *n, const struct agent_action *act)

@@ -38,7 +38,7 @@ static void draw_slots(struct world *w, struct launch_row *l)
 /* In every seventh world there is a project that fails wherever it goes. */
 static bool is_poisoned(const struct world *w)
 {
-    return w->opts.seed % 7 == 0;
+    return w->opts.seed % 7 == 0 || w->opts.broken == BROKEN_BLAME;
 }
 
 /* In every fifth world machines take long to be made ready. */
@@ -102,7 +102,8 @@ static void launch_random(struct world *w)
         .n_secrets = w->tickets % 2 == 0}; /* of every other launch */
     draw_slots(w, &ev.launch_create.launch);
     if (is_poisoned(w) && rng_chance(&w->rng, 1, 3))
-        ev.launch_create.launch.project.v = POISONED_PROJECT;
+        ev.launch_create.launch.project.v =
+            POISONED_PROJECT + (w->opts.broken == BROKEN_BLAME ? POISONED_STEP * w->tickets : 0);
     if (rng_chance(&w->rng, 1, 4)) {
         ev.launch_create.launch.servers = servers;
         ev.launch_create.launch.n_servers = some_servers(w, servers);

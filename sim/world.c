@@ -13,6 +13,7 @@
 #define WINDOW_BYTES 4096
 #define BEAT_MS 1000
 #define LEASE_EXTRA_MS 15000 /* of the broken rule */
+#define CLOCK_EXTRA_MS 60000 /* of another */
 #define INSTANCE "sim"
 
 /* ---- jobs: a heap by (time, sequence) ---- */
@@ -602,7 +603,7 @@ static void release_goal(struct world *w, const struct goal *g)
         entries[i].lease_ms += w->opts.broken == BROKEN_LEASE_GRACE ? LEASE_EXTRA_MS : 0;
     }
     longer.entries = entries;
-    longer.at = world_wall(w);
+    longer.at.ms = world_wall(w).ms + (w->opts.broken == BROKEN_CLOCK ? CLOCK_EXTRA_MS : 0);
     buf_init(&b, MIB(64));
     link_encode_goal(&longer, NULL, &b);
     frame_to_agent(w, n, &b);

@@ -36,7 +36,9 @@ enum fault {
     FAULT_ALL = (1 << 15) - 1,
 };
 #define FAULTS 15
-#define POISONED_PROJECT 7 /* its code can be prepared nowhere */
+/* The code of this project can be prepared nowhere, nor that of ids that are more by a multiple of POISONED_STEP. */
+#define POISONED_PROJECT 7
+#define POISONED_STEP 100
 
 enum cloud_fault {
     CLOUD_BUSY,
@@ -60,6 +62,8 @@ enum broken {
     BROKEN_ADOPTION,       /* lists never show a machine whose making nobody was told of */
     BROKEN_DESTROY,        /* the cloud says that a machine is destroyed, and it is not */
     BROKEN_CAP,            /* the engine's cap is one more than the fleet's */
+    BROKEN_CLOCK,          /* agents are told a wrong time, so what they say of their clocks is wrong */
+    BROKEN_BLAME,          /* launches that fail everywhere cannot be told to be alike */
     BROKEN_COUNT
 };
 

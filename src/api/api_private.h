@@ -247,7 +247,9 @@ struct api {
     struct req *tickets;
     struct eta *etas;
     struct health_entry *healths; /* server_health.c */
-    struct auth *auth;            /* auth.c */
+    struct mono healths_shown_from;
+    uint32_t n_healths_shown; /* since then */
+    struct auth *auth;        /* auth.c */
     struct accounts *accounts;
     struct hasher *hasher;
     struct throttle *throttle;

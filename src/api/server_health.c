@@ -1,5 +1,6 @@
 /* server_health.c - the `health` of a server: what its agent said last, from memory. Watchers of servers see it move, but not
- * more often than each SHOWN_EVERY_MS per server. */
+ * more often than each SHOWN_EVERY_MS per server, nor more than SHOWN_A_SECOND servers a second: each costs a reading. Who is left
+ * out is shown with its next report. */
 #include <stdlib.h>
 
 #include "api/api_private.h"
@@ -7,6 +8,7 @@
 #include "model/health.h"
 
 #define SHOWN_EVERY_MS 10000
+#define SHOWN_A_SECOND 25u
 
 struct health_entry {
     uint64_t server;
@@ -14,6 +16,16 @@ struct health_entry {
     struct mono shown_at;
     UT_hash_handle hh;
 };
+
+/* Is there room for one more in this second? */
+static bool may_show(struct api *a, struct mono now)
+{
+    if (a->n_healths_shown == 0 || mono_ms_between(a->healths_shown_from, now) >= 1000) {
+        a->healths_shown_from = now;
+        a->n_healths_shown = 0;
+    }
+    return a->n_healths_shown++ < SHOWN_A_SECOND;
+}
 
 void api_health(struct api *a, struct server_id id, const struct server_health *h)
 {
@@ -35,8 +47,9 @@ void api_health(struct api *a, struct server_id id, const struct server_health *
         x->server = id.v;
         HASH_ADD(hh, a->healths, server, sizeof(x->server), x);
     }
-    if ((x->h.at.ms == 0) != (h->at.ms == 0) || x->h.n_tools != h->n_tools ||
-        mono_ms_between(x->shown_at, now) >= SHOWN_EVERY_MS) {
+    if (((x->h.at.ms == 0) != (h->at.ms == 0) || x->h.n_tools != h->n_tools ||
+         mono_ms_between(x->shown_at, now) >= SHOWN_EVERY_MS) &&
+        may_show(a, now)) {
         x->shown_at = now;
         hub_note(a->hub, &(struct note){.kind = NOTE_SERVER, .server = {.id = id}});
     }

@@ -31,10 +31,9 @@ static void status_cell(struct table *t, const json_t *s)
     } else if (json_is_true(js_obj(s, "maintenance"))) {
         word = "maintenance";
     }
-    if (more[0] == '\0' && js_time_ms(s, "destroys_at") != 0)
-        table_cellf(t, "%s, goes at %.5s", word, js_text(s, "destroys_at") + 11);
-    else
-        table_cellf(t, "%s%s%s", word, more[0] != '\0' ? ": " : "", more);
+    table_cellf(t, "%s%s%.5s%s%s", word, js_time_ms(s, "destroys_at") != 0 ? ", goes at " : "",
+                js_time_ms(s, "destroys_at") != 0 ? js_text(s, "destroys_at") + 11 : "",
+                more[0] != '\0' ? ": " : "", more);
 }
 
 static int servers_list(struct cli *cli)

@@ -23,7 +23,7 @@ import sys
 import time
 
 NAMES = {1: "HELLO", 2: "BEAT", 3: "STARTED", 4: "STREAM", 5: "FINISHED", 6: "CHAN_OPEN", 7: "AGENT_LOG",
-         8: "PREPARING",
+         8: "PREPARING", 9: "HEALTH",
          16: "WELCOME", 17: "RUN_SPEC", 18: "GOALS", 19: "ACKS", 20: "BYE",
          32: "CHAN_DATA", 33: "CHAN_CREDIT", 34: "CHAN_CLOSE"}
 NUMBERS = {name: number for number, name in NAMES.items()}
