@@ -27,7 +27,7 @@
  *   E29  suspects are the servers with faults; none is of a launch that is blamed, unless it was sure before */
 #include "engine/engine_private.h"
 
-#define FAULTS_MAX 32u
+#define FAULTS_MAX 256u /* as many as a server may have slots */
 #define FAULT_QUICK_MS (INT64_C(10) * 60 * 1000)
 #define LOSSES_WITHIN_MS (INT64_C(3600) * 1000)
 #define PARDONS_MAX 3u
@@ -127,6 +127,22 @@ static bool drop_unsure_of(const struct fault *f, const struct launch *l)
     return !f->is_loss && !f->is_sure && is_of(f, l);
 }
 
+/* Room for one more: the oldest that does not count goes, so that a server with many slots does not forget what it did before. */
+static void fault_drop_oldest(struct server *s)
+{
+    uint32_t at = 0;
+    uint32_t i;
+
+    for (i = 0; i < s->n_faults; i++) {
+        if (!s->faults[i].counts) {
+            at = i;
+            break;
+        }
+    }
+    s->n_faults--;
+    memmove(s->faults + at, s->faults + at + 1, (s->n_faults - at) * sizeof(*s->faults));
+}
+
 static struct fault *fault_add(struct engine *e, struct server *s, const struct run *r, bool is_loss)
 {
     struct fault *f;
@@ -134,7 +150,7 @@ static struct fault *fault_add(struct engine *e, struct server *s, const struct 
     if (s->faults == NULL)
         s->faults = xcalloc(FAULTS_MAX, sizeof(*s->faults));
     if (s->n_faults == FAULTS_MAX)
-        memmove(s->faults, s->faults + 1, --s->n_faults * sizeof(*s->faults));
+        fault_drop_oldest(s);
     f = &s->faults[s->n_faults++];
     *f = (struct fault){
         .test = r->test->id, .launch = r->launch->id, .project = r->launch->row.project, .is_loss = is_loss};
@@ -234,6 +250,8 @@ void sick_end(struct engine *e, struct server *s)
 
 static void put_back(struct engine *e, struct server *s, const char *why)
 {
+    if (s->row.sick_cause == SICK_DISK)
+        faults_drop(e, s, drop_failures, NULL); /* they came of that */
     TRACE(e, "server %s: put back: %s", s->row.name, why);
     sick_end(e, s);
     idle_rule_changed(e, s);

@@ -184,6 +184,32 @@ static void test_failures__that_came_together_are_one(void **state)
     ward_end(&w);
 }
 
+/* However many fail together, each time is remembered. */
+static void test_failures__of_many_slots_are_counted(void **state)
+{
+    struct ward w;
+    uint64_t a;
+
+    (void)state;
+    ward_begin(&w, NULL);
+    a = server_new_online(&w, "a", 200);
+    (void)server_new_online(&w, "b", 1);
+    for (int i = 0; i < 25; i++)
+        (void)launch_on(&w, a, 40, 0, 9);
+    for (int round = 1; round <= 3; round++) {
+        uint32_t runs = the(&w, a)->n_runs;
+
+        assert_int_equal(runs, 200);
+        for (uint32_t i = 0; i < runs; i++)
+            end_one(&w, a, FINISH_NOT_STARTED);
+        assert_int_equal(sick_failures(the(&w, a)), round);
+        for (int s = 0; s < 60 && the(&w, a)->resting; s++)
+            tick(&w, 1000);
+    }
+    assert_int_equal(the(&w, a)->row.sick_cause, SICK_FAILURES);
+    ward_end(&w);
+}
+
 static void test_failures__slow_ones_are_left_out(void **state)
 {
     struct ward w;
@@ -392,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failures__three_in_a_row_and_one_notice),
         cmocka_unit_test(test_failures__that_came_together_are_one),
+        cmocka_unit_test(test_failures__of_many_slots_are_counted),
         cmocka_unit_test(test_failures__slow_ones_are_left_out),
         cmocka_unit_test(test_blame__outlives_the_launch),
         cmocka_unit_test(test_blame__not_when_it_works_elsewhere),
