@@ -138,7 +138,9 @@ test('stop asks once', { skip }, async (t) => {
   const own = await start({ speed: 1 });
   t.after(() => own.close());
   const l = [...own.launches.values()].find((x) => x.state === 'running');
+  l.note = 'main is as it was fetched at 2026-11-30 10:00:00 UTC; it could not be fetched for this launch: \u202etimeout';
   const page = await open(t, `/launches/${l.id}`, { server: own });
+  await seen(page, 'main is as it was fetched at 2026-11-30 10:00:00 UTC');
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.waitForFunction(() => document.activeElement.textContent === 'Keep running', null, { timeout: 5000 });   // the safe one
   await page.keyboard.press('Escape');
