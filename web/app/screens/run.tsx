@@ -110,7 +110,7 @@ export function Run({ id }: { id: number }) {
           <Fact name="Commit"><code title={r.commit}>{r.commit.slice(0, 10)}</code></Fact>
           <Fact name="Started"><span title={exact(r.started_at)}><Ago at={r.started_at} /></span></Fact>
           {r.cpu_ms !== null && <Fact name="CPU time">{dur(r.cpu_ms)}</Fact>}
-          {r.image !== null && <Fact name="Image"><span title={r.image_digest ?? ''}>{visible(r.image)} <code>{(r.image_digest ?? '').replace('sha256:', '').slice(0, 12)}</code></span></Fact>}
+          {r.image && <Fact name="Image"><span title={r.image_digest ?? ''}>{visible(r.image)} <code>{(r.image_digest ?? '').replace('sha256:', '').slice(0, 12)}</code></span></Fact>}
           {r.max_rss_kib !== null && <Fact name="Memory">{bytes(r.max_rss_kib * 1024)}</Fact>}
         </dl>
         {e.discovered > 0 && <ExampleBar e={e} big />}
