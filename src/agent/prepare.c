@@ -84,9 +84,12 @@ const char *prepare_folder(struct prepare *p, uint32_t slot, uint64_t project)
     return p->folder;
 }
 
-void prepare_channel_error(struct prepare *p, struct slice text)
+void prepare_channel_error(struct prepare *p, uint64_t project, const char *commit, struct slice text)
 {
-    (void)snprintf(p->channel_error, sizeof(p->channel_error), "%.*s", (int)text.len, text.ptr);
+    for (struct job *j = p->jobs; j != NULL; j = j->next) {
+        if (j->pid > 0 && j->project == project && strcmp(j->commit, commit) == 0)
+            (void)snprintf(j->channel_error, sizeof(j->channel_error), "%.*s", (int)text.len, text.ptr);
+    }
 }
 
 /* ---- steps ---- */
@@ -120,9 +123,8 @@ void job_fail(struct prepare *p, struct job *j, struct mono now, const char *wha
     j->errors[j->errors_len] = '\0';
     (void)snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s", prepare_is_of_sub(j) ? "submodule " : "",
                    prepare_is_of_sub(j) ? j->subs[j->sub].path : "", prepare_is_of_sub(j) ? ": " : "", what,
-                   j->errors_len > 0 ? ": " : "", j->errors, p->channel_error[0] != '\0' ? "; " : "",
-                   p->channel_error);
-    p->channel_error[0] = '\0';
+                   j->errors_len > 0 ? ": " : "", j->errors, j->channel_error[0] != '\0' ? "; " : "",
+                   j->channel_error);
     job_end(p, j, now, text);
 }
 

@@ -56,6 +56,7 @@ struct job {
     pid_t pid;      /* 0: no child */
     int fd;         /* its output; -1: closed */
     struct mono deadline;
+    char channel_error[256]; /* what the controller said when it closed the channel of its fetch */
     char errors[ERRORS_KEPT + 1];
     size_t errors_len;
     struct arena arena;
@@ -72,7 +73,6 @@ struct prepare {
     uint32_t fetches;
     int null_fd;
     char folder[4096];
-    char channel_error[256];
     struct arena arena;
 };
 

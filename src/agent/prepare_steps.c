@@ -137,7 +137,7 @@ static void start_fetch(struct prepare *p, struct job *j, struct mono now, char 
         argv[n++] = arena_printf(a, "%s:refs/wrata/%s", j->subs[i].commit, j->subs[i].commit);
     argv[n] = NULL;
     j->has_fetched = true;
-    p->channel_error[0] = '\0';
+    j->channel_error[0] = '\0';
     job_child(p, j, now, argv);
 }
 

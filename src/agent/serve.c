@@ -303,7 +303,7 @@ static void chan_act(struct serve *s, const struct agent_action *a)
         c->send_eof = true;
     } else {
         if (a->text.len > 0) {
-            prepare_channel_error(s->prepare, a->text);
+            prepare_channel_error(s->prepare, c->project, c->commit, a->text);
             buf_clear(&c->out);
         }
         c->close_when_sent = true;

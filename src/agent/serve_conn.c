@@ -173,6 +173,9 @@ static bool become_chan(struct serve *s, struct mono now, struct conn *c, char *
         return false;
     c->kind = CONN_CHAN;
     c->local = ++s->next_local;
+    c->project = f.project;
+    if (slice_eq(f.kind, SLICE("git")))
+        memcpy(c->commit, f.commit.ptr, f.commit.len); /* at most 64; the rest is zero */
     serve_step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_OPEN, .local = c->local, .chan = &f});
     if (c->in.len > 0 && c->may_read >= c->in.len) { /* its first bytes came with the line */
         struct agent_event first = {AG_EV_CHAN_BYTES, .local = c->local, .text = buf_slice(&c->in)};

@@ -754,6 +754,33 @@ class AgentTest(AgentCase):
             link.for_s(1)
             self.assertLess(self.cpu_s() - before, 0.3)
 
+    def test_why_another_channel_broke_is_not_why_code_did_not_come(self):
+        link = self.attach()
+        chans = []
+        plain = link.on_frame
+
+        def on_frame(name, f):
+            if name == "CHAN_OPEN":
+                chans.append(f["chan"])
+            plain(name, f)
+        link.on_frame = on_frame
+        for run, own in ((1, ""), (2, "the mirror is broken")):
+            del chans[:]
+            self.sh(link, run, "true", project=7, commit=str(run) * 40, launch=run)
+            link.wait(lambda: len(chans) == 1)
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(os.path.join(self.where, "i1", "agent.sock"))
+            client.sendall(b"channel git:8:" + b"0" * 40 + b"\n")
+            link.wait(lambda: len(chans) == 2)
+            link.send("CHAN_CLOSE", chan=chans[1], error="nothing is known of project 8")
+            link.for_s(0.1)
+            client.close()
+            link.send("CHAN_CLOSE", chan=chans[0], error=own)
+            f = link.end(run)
+            self.assertEqual(f["how"], NO_CODE)
+            self.assertNotIn("project 8", f["reason"])
+            self.assertIn(own, f["reason"])
+
     # ---- faults ----
 
     def test_link_cut_in_mid_stream(self):
