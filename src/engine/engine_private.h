@@ -207,6 +207,8 @@ struct run {
     uint32_t slot;
     enum run_state state;
     const char *step; /* PREPARING: what is done, owned; else NULL */
+    uint32_t n_steps; /* of late: one less each second */
+    struct mono steps_at;
     struct wall created_at;
     struct wall started_at;
     struct wall slot_at; /* as run_row's */

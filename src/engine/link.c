@@ -12,6 +12,8 @@
  */
 #include "engine/engine_private.h"
 
+#define STEPS_AT_ONCE 30u /* of a run's preparation; then one a second */
+
 /* ---- connecting ---- */
 
 void link_connect_at(struct engine *e, struct server *s, int64_t in_ms)
@@ -294,6 +296,24 @@ static struct run *run_of(struct engine *e, struct server_id server, struct run_
     return r;
 }
 
+/* Each step is written and shown: what an agent says faster than anybody can read is not. */
+static bool is_one_step_too_many(const struct engine *e, struct run *r)
+{
+    int64_t past_s = mono_ms_between(r->steps_at, e->now.mono) / 1000;
+
+    if (r->n_steps == 0 || past_s >= (int64_t)r->n_steps) {
+        r->n_steps = 0;
+        r->steps_at = e->now.mono;
+    } else if (past_s > 0) {
+        r->n_steps -= (uint32_t)past_s;
+        r->steps_at = mono_add_ms(r->steps_at, past_s * 1000);
+    }
+    if (r->n_steps >= STEPS_AT_ONCE)
+        return true;
+    r->n_steps++;
+    return false;
+}
+
 void on_run_preparing(struct engine *e, const struct event *ev)
 {
     struct run *r = run_of(e, ev->run_preparing.server, ev->run_preparing.run);
@@ -304,6 +324,10 @@ void on_run_preparing(struct engine *e, const struct event *ev)
     r->seen = true;
     if (!run_is_early(r) || (r->state == RUN_PREPARING && strcmp(r->step, what.reason) == 0))
         return; /* it is being stopped; or a new link says it again */
+    if (is_one_step_too_many(e, r)) {
+        e->stats.late_news++; /* without a trace, which would be a line of the log for each */
+        return;
+    }
     cost_slot_set(e, r, ev->run_preparing.slot);
     CHECK(run_state_set(e, r, RUN_BY_PREPARING, &what));
 }

@@ -596,9 +596,45 @@ static void test_engine__docs_show_the_tables(void **state)
     buf_done(&tables);
 }
 
+/* Each step that is told is a write, and a line for everybody who watches. */
+static void test_engine__an_agent_that_says_steps_without_end_is_not_heard(void **state)
+{
+    struct event ev = {.kind = EV_RUN_PREPARING};
+    struct yard f;
+    struct run *r;
+    uint64_t told = 0;
+    char step[32];
+
+    (void)state;
+    fleet_begin(&f);
+    (void)server_up(&f, "a", 1);
+    (void)launch(&f, 1, NULL, NULL);
+    r = f.e->runs;
+    assert_non_null(r);
+    ev.run_preparing.server = r->server->id;
+    ev.run_preparing.link = r->server->link;
+    ev.run_preparing.run = r->id;
+    ev.run_preparing.step = step;
+    for (int i = 0; i < 1000; i++) { /* in ten seconds */
+        (void)snprintf(step, sizeof(step), "step %d", i);
+        tick(&f, 10);
+        turn(&f, &ev);
+        told += f.out->changes.n;
+    }
+    assert_in_range(told, 30, 45);
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(step, sizeof(step), "slow %d", i);
+        tick(&f, 1100);
+        turn(&f, &ev);
+        assert_string_equal(r->step, step);
+    }
+    fleet_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_engine__an_agent_that_says_steps_without_end_is_not_heard),
         cmocka_unit_test(test_heap__pops_in_order_whatever_was_moved),
         cmocka_unit_test(test_timers__equal_deadlines_go_off_in_the_order_set),
         cmocka_unit_test(test_lease__ends_when_the_server_is_silent_and_not_before),
