@@ -303,19 +303,50 @@ static bool is_id(const char *s)
     return n >= 32 && n <= 64 && s[n] == '\0';
 }
 
-/* The first text of a JSON list, as far as digests go: no escapes. */
-static void first_digest(const char *json, char *ret, size_t size)
+/* How well "registry/a/b@sha256:..." of n bytes fits the name of an image: 2 it is of its repository, 1 of another, 0 it is none. */
+static int digest_rank(const char *entry, size_t n, const char *name)
 {
-    const char *at = json[0] == '[' && json[1] == '"' ? json + 2 : "";
-    size_t n = strcspn(at, "\"\\");
+    const char *at = memchr(entry, '@', n);
+    size_t own = at != NULL ? (size_t)(at - entry) : 0;
+    size_t repository = strlen(name);
+    size_t tag = repository;
 
-    if (n == 0 || at[n] != '"' || n >= size)
-        return;
-    memcpy(ret, at, n);
-    ret[n] = '\0';
+    if (at == NULL)
+        return 0;
+    while (tag > 0 && name[tag - 1] != '/' && name[tag - 1] != ':')
+        tag--;
+    if (tag > 0 && name[tag - 1] == ':')
+        repository = tag - 1;
+    if (own < repository || memcmp(at - repository, name, repository) != 0)
+        return 1;
+    return own == repository || at[-(ptrdiff_t)repository - 1] == '/'
+               ? 2
+               : 1; /* "debian" of docker.io/library/debian */
 }
 
-bool container_image_parse(const char *text, struct container_image *ret)
+/* Of a JSON list of texts without escapes, as digests are, the one that fits best; the first of equals. */
+static void best_digest(const char *json, const char *name, char *ret, size_t size)
+{
+    int best = 0;
+    const char *at = json[0] == '[' ? json + 1 : "";
+
+    while (at[0] == '"') {
+        size_t n = strcspn(at + 1, "\"\\");
+        int rank = digest_rank(at + 1, n, name);
+
+        if (at[n + 1] != '"')
+            return;
+        if (rank > best && n < size) {
+            best = rank;
+            memcpy(ret, at + 1, n);
+            ret[n] = '\0';
+        }
+        at += n + 2;
+        at += *at == ',';
+    }
+}
+
+bool container_image_parse(const char *text, const char *name, struct container_image *ret)
 {
     char id[80];
     char user[sizeof(ret->user)];
@@ -334,7 +365,10 @@ bool container_image_parse(const char *text, struct container_image *ret)
         return false;
     memcpy(ret->id, plain, strlen(plain) + 1);
     memcpy(ret->user, user, strlen(user) + 1);
-    first_digest(digests, digest, sizeof(digest));
+    if (strchr(name, '@') != NULL) /* it was found by it, also where no name leads to it any more */
+        (void)snprintf(digest, sizeof(digest), "%s", strchr(name, '@'));
+    else
+        best_digest(digests, name, digest, sizeof(digest));
     at = strchr(digest, '@');
     (void)snprintf(ret->digest, sizeof(ret->digest), "%s%s",
                    at != NULL ? at + 1 : "sha256:", at != NULL ? "" : plain);

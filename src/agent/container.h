@@ -97,7 +97,8 @@ struct container_image {
 
 /* False: that is no such answer. */
 bool container_state_parse(const char *text, struct container_state *ret);
-bool container_image_parse(const char *text, struct container_image *ret);
+/* name: of the image, as it was asked for. Of several digests, those of one image in several registries, the one that it means. */
+bool container_image_parse(const char *text, const char *name, struct container_image *ret);
 /* "24.0.5" of an answer's first line, into ret (size bytes). */
 bool container_version_parse(const char *text, char *ret, size_t size);
 /* What a command that failed said last, on one line, into ret (size bytes). */

@@ -13,6 +13,7 @@
 #define PULL_TRIES 2
 #define PULL_AGAIN_MS 2000
 #define FILE_BYTES KIB(96)
+#define SAY_LIMIT_MS 5000
 
 /* ---- the engine ---- */
 
@@ -70,6 +71,24 @@ const char *engine_find(struct helper *h, int64_t limit_ms, struct container_gro
                         whys[0][0] != '\0' && whys[1][0] != '\0' ? "; " : "", whys[1]);
 }
 
+void container_engine_say(void)
+{
+    static const char none[] = "command not found";
+    struct container_ground ground;
+    struct helper h;
+    const char *why;
+
+    if (!helper_init(&h))
+        return;
+    why = engine_find(&h, SAY_LIMIT_MS, &ground);
+    if (why == NULL)
+        (void)printf("containers by %s %s\n", engine_name(ground.engine), ground.version);
+    else if (strstr(why, none) != NULL && strstr(strstr(why, none) + 1, none) != NULL)
+        (void)printf("no containers: neither podman nor docker is installed\n");
+    else
+        (void)printf("no containers: %s\n", why);
+}
+
 /* ---- the image ---- */
 
 static bool inspect(struct helper *h, enum engine e, const char *name, struct answer *a)
@@ -77,7 +96,7 @@ static bool inspect(struct helper *h, enum engine e, const char *name, struct an
     struct call c = {.argv = container_image_argv(&h->arena, e, name)};
     struct container_image image;
 
-    return call_engine(h, &c, a) && container_image_parse(a->out, &image);
+    return call_engine(h, &c, a) && container_image_parse(a->out, name, &image);
 }
 
 /* NULL: it was fetched. */
@@ -146,8 +165,8 @@ int container_image_main(int argc, char **argv)
     if (why != NULL)
         (void)fprintf(f, "failed %s\n", why);
     else
-        (void)fprintf(f, "%s %s %" PRId64 "\n%s", engine_name(ground.engine), ground.version,
-                      ground.patience_ms, a.out);
+        (void)fprintf(f, "%s %s %" PRId64 " %s\n%s", engine_name(ground.engine), ground.version,
+                      ground.patience_ms, argv[1], a.out);
     return fclose(f) == 0 && why == NULL ? 0 : 1;
 }
 
@@ -155,6 +174,7 @@ bool container_ground_read(const char *file, struct container_ground *ret, char 
 {
     static char text[FILE_BYTES];
     char engine[16];
+    char name[IMAGE_NAME_BYTES_MAX + 1];
     const char *image;
 
     (void)snprintf(ret_why, size, "what podman or docker says of the image cannot be read");
@@ -167,8 +187,9 @@ bool container_ground_read(const char *file, struct container_ground *ret, char 
     }
     *ret = (struct container_ground){0};
     image = strchr(text, '\n');
-    if (image == NULL || sscanf(text, "%15s %39s %" SCNd64, engine, ret->version, &ret->patience_ms) != 3)
+    if (image == NULL ||
+        sscanf(text, "%15s %39s %" SCNd64 " %255s", engine, ret->version, &ret->patience_ms, name) != 4)
         return false;
     ret->engine = engine_parse(engine);
-    return ret->engine != ENGINE_COUNT && container_image_parse(image + 1, &ret->image);
+    return ret->engine != ENGINE_COUNT && container_image_parse(image + 1, name, &ret->image);
 }

@@ -11,6 +11,9 @@
 /* Which engine answers here, in *ret (engine, version, patience). NULL, or why none does. */
 const char *engine_find(struct helper *h, int64_t limit_ms, struct container_ground *ret);
 
+/* "containers by podman 4.3.1", or "no containers: why", on standard output. */
+void container_engine_say(void);
+
 /* FILE NAME POLICY: fetch the image as the policy wants it, with the engine's words on standard output, and write to FILE what
  * is there, for container_ground_read(). Exit status 0: it is there. */
 int container_image_main(int argc, char **argv);

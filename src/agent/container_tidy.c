@@ -22,23 +22,6 @@
 
 static const enum engine engines[] = {ENGINE_PODMAN, ENGINE_DOCKER};
 
-int container_engine_main(int argc, char **argv)
-{
-    struct container_ground ground;
-    struct helper h;
-    const char *why;
-
-    (void)argv;
-    if (argc != 0 || !helper_init(&h))
-        return 2;
-    why = engine_find(&h, FACTS_LIMIT_MS, &ground);
-    if (why == NULL)
-        (void)printf("%s %s\n", engine_name(ground.engine), ground.version);
-    else
-        (void)printf("%s\n", why);
-    return why == NULL ? 0 : 1;
-}
-
 /* ---- containers ---- */
 
 /* Each line of the list that another incarnation made. Returns how many could not be removed. */
@@ -230,10 +213,9 @@ int container_main(int argc, char **argv)
     static const struct {
         const char *verb;
         int (*run)(int argc, char **argv);
-    } verbs[] = {{"run", container_run_main},       {"image", container_image_main},
-                 {"engine", container_engine_main}, {"sweep", container_sweep_main},
-                 {"remove", container_remove_main}, {"mend", container_mend_main},
-                 {"clear", container_clear_main}};
+    } verbs[] = {{"run", container_run_main},     {"image", container_image_main},
+                 {"sweep", container_sweep_main}, {"remove", container_remove_main},
+                 {"mend", container_mend_main},   {"clear", container_clear_main}};
 
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(verbs); i++)
         if (strcmp(argv[0], verbs[i].verb) == 0)

@@ -3,12 +3,10 @@
 #ifndef WRATA_AGENT_CONTAINER_TIDY_H
 #define WRATA_AGENT_CONTAINER_TIDY_H
 
-/* engine                   "podman 4.3.1" on standard output, or why there is none
- * sweep MARK INCARNATION   remove all that other incarnations of the agent left
+/* sweep MARK INCARNATION   remove all that other incarnations of the agent left
  * remove NAME...           containers
  * mend MARK INCARNATION NOTE           give the agent its files back where a note says that they are lent
  * clear MARK INCARNATION NOTE FOLDER   the same, then remove the folder */
-int container_engine_main(int argc, char **argv);
 int container_sweep_main(int argc, char **argv);
 int container_remove_main(int argc, char **argv);
 int container_mend_main(int argc, char **argv);

@@ -15,7 +15,6 @@
 #include "agent/launch.h"
 #include "base/log.h"
 
-#define FACTS_WAIT_MS 2000
 #define AGAIN_MS 60000
 #define LEFT_MAX 300u /* more than slots: what is beyond waits for the next start of the agent */
 
@@ -47,8 +46,6 @@ struct containers {
     struct mending *mendings;
     int null_fd;
     struct arena arena;
-    pid_t probe; /* asks for the engine's version */
-    int probe_fd;
     pid_t sweep;
     struct mono sweep_at; /* MONO_NEVER: all that other incarnations left is gone */
     pid_t remover;
@@ -82,21 +79,14 @@ static pid_t start(struct containers *c, const char *const *words, int out)
 struct containers *containers_new(const struct containers_opts *opts)
 {
     struct containers *c = xcalloc(1, sizeof(*c));
-    int fds[2];
 
     c->opts = *opts;
     c->mark = xstrdup(opts->mark);
     c->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    c->probe_fd = -1;
     c->remove_at = MONO_NEVER;
     c->sweep_at =
         access(BOX_FOLDER, F_OK) == 0 ? (struct mono){0} : MONO_NEVER; /* none: there was never one */
     arena_init(&c->arena);
-    if (pipe2(fds, O_CLOEXEC) == 0) {
-        c->probe = start(c, (const char *[]){"engine", NULL}, fds[1]);
-        c->probe_fd = fds[0];
-        (void)close(fds[1]);
-    }
     return c;
 }
 
@@ -104,8 +94,6 @@ void containers_free(struct containers *c)
 {
     if (c == NULL)
         return;
-    if (c->probe_fd >= 0)
-        (void)close(c->probe_fd);
     for (uint32_t i = 0; i < c->n_left; i++)
         free(c->left[i].name);
     while (c->mendings != NULL) {
@@ -119,36 +107,6 @@ void containers_free(struct containers *c)
     arena_done(&c->arena);
     free(c->mark);
     free(c);
-}
-
-void containers_facts(struct containers *c, char *ret, size_t size)
-{
-    struct mono end = mono_add_ms(mono_now(), FACTS_WAIT_MS);
-    char text[400] = "";
-    size_t have = 0;
-    ssize_t n = 1;
-
-    while (c->probe_fd >= 0 && n > 0 && have < sizeof(text) - 1) {
-        int64_t left = mono_ms_between(mono_now(), end);
-
-        if (poll(&(struct pollfd){.fd = c->probe_fd, .events = POLLIN}, 1, left > 0 ? (int)left : 0) <= 0)
-            break;
-        n = read(c->probe_fd, text + have, sizeof(text) - 1 - have);
-        have += n > 0 ? (size_t)n : 0;
-    }
-    text[strcspn(text, "\n")] = '\0';
-    if (n > 0)
-        (void)snprintf(ret, size, "containers: no answer yet"); /* a run asks again, and has more patience */
-    else if (strncmp(text, "podman ", 7) == 0 || strncmp(text, "docker ", 7) == 0)
-        (void)snprintf(ret, size, "%s", text);
-    else if (strstr(text, "podman version: command not found") != NULL &&
-             strstr(text, "docker version: command not found") != NULL)
-        (void)snprintf(ret, size, "no containers");
-    else
-        (void)snprintf(ret, size, "no containers (%.200s)", text);
-    if (c->probe_fd >= 0)
-        (void)close(c->probe_fd);
-    c->probe_fd = -1;
 }
 
 /* ---- work trees ---- */
@@ -234,15 +192,11 @@ bool containers_is_known_pid(const struct containers *c, pid_t pid)
     for (const struct mending *m = c->mendings; m != NULL; m = m->next)
         if (m->pid == pid)
             return true;
-    return pid == c->probe || pid == c->sweep || pid == c->remover;
+    return pid == c->sweep || pid == c->remover;
 }
 
 bool containers_reaped(struct containers *c, struct mono now, pid_t pid, int status)
 {
-    if (pid == c->probe) {
-        c->probe = 0;
-        return true;
-    }
     if (pid == c->sweep) {
         c->sweep = 0;
         c->sweep_at = status == 0 ? MONO_NEVER : mono_add_ms(now, AGAIN_MS);

@@ -1,4 +1,4 @@
-/* containers.h - the machine's containers beside its runs: which engine answers, and that nothing is left behind.
+/* containers.h - the machine's containers beside its runs: that nothing is left behind.
  *
  * Three things can leave a container: an agent that died (what other incarnations made is removed when this one starts), a
  * helper that was ended, and an engine that did not answer (both are tried again until it is gone). Each attempt is a process
@@ -27,9 +27,6 @@ struct containers_opts {
 /* The process's own folder is DIR/ID. */
 struct containers *containers_new(const struct containers_opts *opts);
 void containers_free(struct containers *c);
-
-/* "podman 4.3.1", "no containers", or with a reason. Waits for the answer, two seconds at the most; once. */
-void containers_facts(struct containers *c, char *ret, size_t size);
 
 /* A run in a container is over; the helper goes on removing it. helper 0: it ended without. */
 void containers_leave(struct containers *c, struct mono now, pid_t helper, const char *name);

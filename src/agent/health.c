@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/container_call.h"
+#include "agent/container_image.h"
 #include "agent/launch.h"
 #include "agent/run_env.h"
 #include "base/check.h"
@@ -109,16 +111,12 @@ static void tools_begin(struct health *h)
     struct arena a;
     const char *step;
     int fds[2];
-    size_t n;
-    char **env;
 
     h->has_begun_tools = true;
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
         return;
     arena_init(&a);
-    env = exec_base_env(&a, 1, &n);
-    env[n] = NULL;
-    l.envp = env;
+    l.envp = engine_env(&a);
     l.in = fds[0]; /* it reads nothing */
     l.out = fds[1];
     h->tools_pid = launch_child(&l, &a, &step);
@@ -323,6 +321,7 @@ int health_tools_main(void)
     env[n] = NULL;
     for (size_t i = 0; i < ARRAY_LEN(tools); i++)
         ask_tool(tools[i], &a, env);
+    container_engine_say();
     arena_done(&a);
     return 0;
 }

@@ -31,6 +31,7 @@ bool health_reaped(struct health *h, pid_t pid); /* false: it is not its child *
 #define HEALTH_EVERY_MS 15000
 #define HEALTH_LEAST_MS 2000
 
-int health_tools_main(void); /* prints a line for each tool that is there: "git 2.39.5" */
+int health_tools_main(
+    void); /* prints a line for each tool that is there, "git 2.39.5", and who runs containers here */
 
 #endif

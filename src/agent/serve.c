@@ -654,7 +654,6 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     char self[3072];
     char host[256] = "";
     char facts[900];
-    char containers[256];
     char hash[65] = "";
     char mark[96];
     struct setup_adapters adapters;
@@ -685,8 +684,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     e = setup_adapters(s->dir, &adapters, reterr);
     if (e != ERR_OK)
         return e;
-    containers_facts(s->containers, containers, sizeof(containers));
-    setup_facts(cgroup_facts(s->cgroup), containers, facts, sizeof(facts));
+    setup_facts(cgroup_facts(s->cgroup), facts, sizeof(facts));
     ao.incarnation = incarnation;
     ao.hash = hash;
     ao.hostname = host;

@@ -136,15 +136,15 @@ static void git_version(char *out, size_t size)
         (void)snprintf(out, size, "git %.40s", text + 12);
 }
 
-void setup_facts(const char *groups, const char *containers, char *out, size_t size)
+void setup_facts(const char *groups, char *out, size_t size)
 {
     struct utsname u = {0};
     char git[64];
 
     (void)uname(&u);
     git_version(git, sizeof(git));
-    (void)snprintf(out, size, "%s %s, %ld cores, %s, %s, %s", u.sysname, u.machine,
-                   sysconf(_SC_NPROCESSORS_ONLN), groups, git, containers);
+    (void)snprintf(out, size, "%s %s, %ld cores, %s, %s", u.sysname, u.machine, sysconf(_SC_NPROCESSORS_ONLN),
+                   groups, git);
 }
 
 enum err setup_lock(struct why *reterr)

@@ -22,8 +22,9 @@ struct setup_adapters {
 /* Write what is loaded into test frameworks. */
 MUST_USE enum err setup_adapters(const char *dir, struct setup_adapters *ret, struct why *reterr);
 
-/* "Linux x86_64, 4 cores, cgroup v2 (kill memory pids), git 2.39.5, podman 4.3.1" */
-void setup_facts(const char *groups, const char *containers, char *out, size_t size);
+/* "Linux x86_64, 4 cores, cgroup v2 (kill memory pids), git 2.39.5". Who runs containers here is asked later (health.h): an engine may
+ * take seconds for its answer. */
+void setup_facts(const char *groups, char *out, size_t size);
 
 /* Was the last agent of this folder one of this boot of the machine? From now on this one is. */
 bool setup_is_same_boot(void);

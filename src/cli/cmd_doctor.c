@@ -358,9 +358,12 @@ static void check_database(struct doctor *d)
 static void check_health(struct doctor *d, const json_t *row)
 {
     static const char *const disks[] = {"disk", "tmp"};
+    static const char no_containers[] = "no containers: ";
     const json_t *health = js_obj(row, "health");
     const char *name = js_text(row, "name");
     int64_t skew_ms = js_int(health, "skew_ms");
+    const json_t *tool;
+    size_t k;
     struct buf b;
 
     if (d->n > FINDINGS_MAX / 2)
@@ -374,6 +377,16 @@ static void check_health(struct doctor *d, const json_t *row)
         doctor_mend(doctor_find(d, "servers", LEVEL_WARN, "the clock of %s is %s", name, buf_str(&b)),
                     "sudo timedatectl set-ntp true    # on %s", name);
         buf_done(&b);
+    }
+    json_array_foreach(js_obj(health, "tools"), k, tool)
+    {
+        const char *text = json_string_value(tool);
+
+        /* A machine where neither is installed may be as it should be. */
+        if (text != NULL && strncmp(text, no_containers, strlen(no_containers)) == 0 &&
+            strstr(text, "is installed") == NULL)
+            doctor_mend(doctor_find(d, "servers", LEVEL_WARN, "%s runs %s", name, text),
+                        "podman info || docker info    # on %s", name);
     }
     for (size_t i = 0; i < ARRAY_LEN(disks); i++) {
         const json_t *disk = js_obj(health, disks[i]);
@@ -440,6 +453,39 @@ static void check_program(struct doctor *d, const char *program, const char *ver
         (void)doctor_find(d, program, LEVEL_OK, "%s", line);
 }
 
+/* One that is installed may still give no answer: docker without its daemon. */
+static void check_containers(struct doctor *d)
+{
+    static const char *const podman[] = {"podman", "version", "--format", "{{.Client.Version}}", NULL};
+    static const char *const docker[] = {"docker", "version", "--format", "{{.Server.Version}}", NULL};
+    static const char *const *const engines[] = {podman, docker};
+    char line[200] = "";
+    const char *broken = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
+        char said[200];
+
+        if (!probe_has(engines[i][0]))
+            continue;
+        if (probe_run(engines[i], PROGRAM_MS, said, sizeof(said)) == 0) {
+            (void)doctor_find(d, "containers", LEVEL_OK, "by %s %s", engines[i][0], said);
+            return;
+        }
+        if (broken == NULL)
+            (void)snprintf(line, sizeof(line), "%s", said);
+        broken = broken != NULL ? broken : engines[i][0];
+    }
+    if (broken != NULL)
+        doctor_mend(doctor_find(d, "containers", LEVEL_WARN,
+                                "%s does not work: %s; files of projects with an image fail here", broken,
+                                line),
+                    "%s info", broken);
+    else
+        doctor_mend(doctor_find(d, "containers", LEVEL_WARN,
+                                "neither docker nor podman: files of projects with an image fail here"),
+                    "sudo apt-get install -y podman");
+}
+
 static void check_programs(struct doctor *d)
 {
     check_program(d, "git", "--version", "git", LEVEL_WRONG, "no code can be fetched without it");
@@ -452,12 +498,7 @@ static void check_programs(struct doctor *d)
     check_program(d, "ruby", "--version", "ruby", LEVEL_WARN, "RSpec files cannot run on this machine");
     check_program(d, "rspec", "--version", "ruby-rspec", LEVEL_WARN,
                   "RSpec files run on this machine only with a Gemfile.lock and bundler");
-    if (probe_has("docker") || probe_has("podman"))
-        (void)doctor_find(d, "containers", LEVEL_OK, "%s", probe_has("docker") ? "docker" : "podman");
-    else
-        doctor_mend(doctor_find(d, "containers", LEVEL_WARN,
-                                "neither docker nor podman: tests that start containers fail here"),
-                    "sudo apt-get install -y podman");
+    check_containers(d);
 }
 
 static void check_clock(struct doctor *d)

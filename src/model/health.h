@@ -8,7 +8,7 @@
 #include "base/clock.h"
 
 #define HEALTH_TOOLS_MAX 16u
-#define HEALTH_TOOL_BYTES 64u
+#define HEALTH_TOOL_BYTES 160u
 
 struct server_health {
     struct wall at; /* when it said so, by our clock; 0 never: its agent is too old, or has not said it yet */

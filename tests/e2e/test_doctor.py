@@ -268,6 +268,11 @@ class Doctor(wrata.Case):
         for program, level in (("git", "wrong"), ("ssh", "wrong"), ("tar", "warn"), ("ruby", "warn"), ("rspec", "warn")):
             self.one(program, level, program + " is not installed", "apt-get install", path=bare)
         self.one("containers", "warn", "neither docker nor podman", "apt-get install", path=bare)
+        for program, ends, level, text in (("docker", 1, "warn", "docker does not work: Cannot connect"), ("podman", 0, "ok", "by podman 4.3.1")):
+            with open(os.path.join(bare, program), "w", encoding="utf-8") as f:
+                f.write("#!/bin/sh\necho %s\nexit %d\n" % ("4.3.1" if ends == 0 else "Cannot connect to the daemon", ends))
+            os.chmod(os.path.join(bare, program), 0o755)
+            self.one("containers", level, text, "docker info" if ends else None, path=bare)
         with open(os.path.join(bare, "git"), "w", encoding="utf-8") as f:
             f.write("#!/bin/sh\necho broken\nexit 3\n")
         os.chmod(os.path.join(bare, "git"), 0o755)

@@ -146,7 +146,7 @@ def debootstrap_file_system(packages, out, more=()):
 class Engine:
     def __init__(self, folder):
         self.folder = folder
-        self.service = None
+        self.service = self.socket = None
         # podman's own bridge has one name for everybody: somebody else's is left alone.
         self.had_bridge = os.path.exists("/sys/class/net/podman0")
         for program, package in (("podman", "podman"), ("runc", "runc")):
@@ -214,6 +214,8 @@ class Engine:
 
     def api(self):
         """The socket by which the `docker` client can use this podman."""
+        if self.socket is not None:
+            return self.socket
         path = os.path.join(self.folder, "api.sock")
         self.service = subprocess.Popen(["podman", "system", "service", "--time=0", "unix://" + path], env=self.env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -223,7 +225,8 @@ class Engine:
             if time.monotonic() > end or self.service.poll() is not None:
                 raise AssertionError("podman's API does not come up")
             time.sleep(0.05)
-        return "unix://" + path
+        self.socket = "unix://" + path
+        return self.socket
 
     def close(self):
         if self.service is not None:

@@ -93,6 +93,17 @@ static void test_container__answers_are_read_or_refused(void **state)
 {
     struct container_state s;
     struct container_image i;
+    static const struct {
+        const char *name, *digest;
+    } digests[] = {{"localhost/qa:1", "sha256:1"},
+                   {"debian", "sha256:2"},
+                   {"debian:12", "sha256:2"},
+                   {"ebian:12", "sha256:1"},
+                   {"127.0.0.1:5000/qa/t:1", "sha256:3"},
+                   {"127.0.0.1:5000/qa/t", "sha256:3"},
+                   {"127.0.0.1:5000/qa/t@sha256:4", "sha256:4"},
+                   {"qa/t:1@sha256:5", "sha256:5"},
+                   {"somebody/else:1", "sha256:1"}};
     char text[64];
 
     (void)state;
@@ -105,16 +116,25 @@ static void test_container__answers_are_read_or_refused(void **state)
     assert_true(
         container_image_parse("sha256:09add6427f15e250fa328a8ebe1e910c556d2061007459268d5b039c32ef8da5|app|["
                               "\"r/t@sha256:12\"]|[\"HOME=/x\"]\n",
-                              &i));
+                              "t:1", &i));
     assert_string_equal(i.id, "09add6427f15e250fa328a8ebe1e910c556d2061007459268d5b039c32ef8da5");
     assert_string_equal(i.digest, "sha256:12");
     assert_string_equal(i.user, "app");
     assert_true(i.has_home);
     assert_true(container_image_parse(
-        "09add6427f15e250fa328a8ebe1e910c556d2061007459268d5b039c32ef8da5||[]|null\n", &i));
+        "09add6427f15e250fa328a8ebe1e910c556d2061007459268d5b039c32ef8da5||[]|null\n", "t:1", &i));
     assert_string_equal(i.digest, "sha256:09add6427f15e250fa328a8ebe1e910c556d2061007459268d5b039c32ef8da5");
     assert_false(i.has_home);
-    assert_false(container_image_parse("-v||[]|null\n", &i));
+    assert_false(container_image_parse("-v||[]|null\n", "t:1", &i));
+    for (size_t k = 0; k < ARRAY_LEN(digests); k++) { /* one image, known to several registries */
+        assert_true(container_image_parse(
+            "09add6427f15e250fa328a8ebe1e910c556d2061007459268d5b039c32ef8da5||[\"localhost/qa@sha256:1\","
+            "\"docker.io/library/debian@sha256:2\",\"127.0.0.1:5000/qa/t@sha256:3\",\"127.0.0.1:5000/qa/"
+            "t@sha256:4\"]"
+            "|null\n",
+            digests[k].name, &i));
+        assert_string_equal(i.digest, digests[k].digest);
+    }
     assert_true(container_version_parse("24.0.5+dfsg1\n", text, sizeof(text)));
     assert_false(container_version_parse("<no value>\n", text, sizeof(text)));
     container_last_words("Trying\nError: no such\timage\n\n", text, sizeof(text));
