@@ -22,6 +22,7 @@ class PageCompose(wrata.Case):
         shutil.copytree(os.path.join(wrata.SOURCE, "examples", "demo-suite"), suite)
         wrata.make_project(suite, {"<img src=x onerror=alert(1)>.sh": "exit 0\n", "notes.txt": "no test\n"})
         server = self.serve()
+        server.post("/api/v1/fleets", {"name": "lab", "kind": "fake", "options": {}})  # machines that are folders
         printed = wrata.wait_for("the address of the first admin", lambda: re.search(r"https?://\S+(/welcome#\S+)", server.log_tail()))
         shots = os.environ.get("WRATA_SHOTS") or os.path.join(self.folder, "shots")
         done = subprocess.run(["node", "--test", "test/server_compose.test.mjs"], cwd=web, capture_output=True, text=True, timeout=240,

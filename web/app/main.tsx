@@ -24,6 +24,8 @@ const Users = lazy(() => import('./screens/users').then((m) => m.Users)), UserSc
 const Compose = lazy(() => import('./screens/compose').then((m) => m.default));
 const lists = (): Promise<typeof import('./screens/lists')> => import('./screens/lists'), schedules = (): Promise<typeof import('./screens/schedules')> => import('./screens/schedules');
 const Lists = lazy(() => lists().then((m) => m.Lists)), ListScreen = lazy(() => lists().then((m) => m.ListScreen));
+const servers = (): Promise<typeof import('./screens/servers')> => import('./screens/servers');
+const Servers = lazy(() => servers().then((m) => m.Servers)), ServerScreen = lazy(() => servers().then((m) => m.ServerScreen));
 const Schedules = lazy(() => schedules().then((m) => m.Schedules)), ScheduleScreen = lazy(() => schedules().then((m) => m.ScheduleScreen));
 
 function Link() {
@@ -52,7 +54,7 @@ function NotFound() {
 /** What everybody may see, signed in or not. */
 const OPEN = new Set<Route['at']>(['signin', 'signup', 'forgot', 'welcome']);
 /** Where the live stream brings what is shown. */
-const LIVE = new Set<Route['at']>(['board', 'launch', 'run']);
+const LIVE = new Set<Route['at']>(['board', 'launch', 'run', 'servers', 'server']);
 /** Screens of people who are in: anybody else goes to the sign-in and comes back here after it. */
 function Screen({ r }: { r: Route }) {
   const m = me.value!;
@@ -63,6 +65,8 @@ function Screen({ r }: { r: Route }) {
   switch (r.at) {
     case 'board': return <Board />;
     case 'compose': return <Compose />;
+    case 'servers': return <Servers />;
+    case 'server': return <ServerScreen key={`v${r.id}`} id={r.id} />;
     case 'lists': return <Lists />;
     case 'list': return <ListScreen key={`i${r.id}`} id={r.id} />;
     case 'schedules': return <Schedules />;
@@ -91,7 +95,7 @@ function Known({ r }: { r: Route }) {
 }
 /** An admin who comes back to the tab sees how many wait now. */
 addEventListener('visibilitychange', () => { if (!document.hidden && me.peek()?.role === 'admin') loadMe().catch(() => { /* the link's words say it */ }); });
-const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board', 'launch', 'run']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']]];
+const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board', 'launch', 'run']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']], ['/servers', 'Servers', ['servers', 'server']]];
 function App() {
   const [help, setHelp] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
   const inside = !!m && (!m.accounts || m.role === 'user' || m.role === 'admin');
@@ -99,6 +103,7 @@ function App() {
   useKey('t', 'Theme: system, light, dark', nextTheme);
   useKey('g c', 'Go to compose', () => go('/compose'));
   useKey('g b', 'Go to the board', () => go('/'));
+  useKey('g m', 'Go to the servers', () => go('/servers'));
   useKey('g l', 'Go to the lists', () => go('/lists'));
   useKey('g s', 'Go to the schedules', () => go('/schedules'));
   useEffect(() => { const s = document.getElementById('app')!; s.dataset.at = at; }, [at]);

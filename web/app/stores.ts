@@ -81,6 +81,26 @@ export class BoardStore extends Store {
   }
 }
 
+/** All servers, live: what the board shows of them and more. */
+export class ServersStore extends Store {
+  servers = new Table<Server>();
+  protected topics(): string[] { return ['servers']; }
+  protected async fetch(s: AbortSignal): Promise<void> {
+    this.servers.begin();
+    const { items } = await get<{ items: Server[] }>('/servers', s);
+    for (const x of items) this.servers.snapshot(x.id, x);
+    this.servers.keep(new Set(items.map((x) => x.id)));
+  }
+  protected take(e: LiveEvent): boolean {
+    if (e.type === 'server') this.servers.event((e.data as Server).id, e.data as Server);
+    else if (e.type === 'server-removed') this.servers.gone((e.data as { id: number }).id);
+    else return false;
+    return true;
+  }
+  /** What an operation answered: newer than what is known. */
+  put(all: Server[]): void { for (const s of all) this.servers.event(s.id, s); this.rev.value++; }
+}
+
 const MAX_ARTIFACTS = 2000;
 /** The files of a run or a launch: few events say that there are others, so they are listed anew, at most once a second. */
 class Kept {

@@ -1,8 +1,8 @@
 /** Where a path leads. The page's own addresses, nothing else. */
 export const ACCOUNT = ['profile', 'password', 'sessions', 'tokens', 'variables', 'delete'] as const;
 export type AccountTab = (typeof ACCOUNT)[number];
-const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/lists': 'lists', '/schedules': 'schedules', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit' } as const;
-const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', lists: 'list', schedules: 'schedule' } as const;
+const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit' } as const;
+const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', lists: 'list', schedules: 'schedule', servers: 'server' } as const;
 export type Route =
   | { at: (typeof PLAIN)[keyof typeof PLAIN] }
   | { at: (typeof NUMBERED)[keyof typeof NUMBERED]; id: number }
@@ -11,7 +11,7 @@ export type Route =
 export function route(path: string): Route {
   const p = path.length > 1 ? path.replace(/\/$/, '') : path;
   if (Object.hasOwn(PLAIN, p)) return { at: PLAIN[p as keyof typeof PLAIN] };
-  const m = /^\/(launches|runs|admin\/users|lists|schedules)\/([1-9][0-9]{0,15})$/.exec(p);
+  const m = /^\/(launches|runs|admin\/users|lists|schedules|servers)\/([1-9][0-9]{0,15})$/.exec(p);
   if (m) return { at: NUMBERED[m[1] as keyof typeof NUMBERED], id: Number(m[2]) };
   const tab = p === '/account' ? 'profile' : ACCOUNT.find((t) => p === `/account/${t}`);
   return tab ? { at: 'account', tab } : { at: 'nothing', path };

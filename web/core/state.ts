@@ -57,7 +57,10 @@ export function runFace(r: Pick<Run, 'state' | 'outcome'>): Face {
   if (r.state === 'lost') return face('lost', 'lost', 'fail');
   return RUNNING;
 }
-export function serverFace(s: Pick<Server, 'link' | 'running' | 'sick' | 'maintenance'>): Face {
+export function serverFace(s: Pick<Server, 'link' | 'running' | 'sick' | 'maintenance'> & { status?: string }): Face {
+  if (s.status === 'creating') return face('preparing', 'being made', 'boot');
+  if (s.status === 'destroying') return face('stopping', 'being destroyed', 'pend');
+  if (s.status === 'destroyed') return face('offline', 'off', 'off');
   if (s.sick) return face('lost', 'taken out', 'fail');
   if (s.link === 'lost') return face('lost', 'lost', 'fail');
   if (s.link === 'offline') return face('offline', 'offline', 'off');

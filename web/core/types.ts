@@ -50,16 +50,23 @@ export interface Slot {
   examples?: ExampleCounts;
 }
 export interface Server {
-  id: number; name: string; fleet: 'local' | 'ssh'; address: string; port: number; user: string; slots: number;
+  id: number; name: string; fleet: string; address: string; port: number; user: string; slots: number;
   status: string; link: LinkWord; reason: string; since: Time; agent: string | null; facts: string | null; running: Slot[];
   /** Why it was taken out; null: it is well. */
   sick?: string | null; sick_since?: Time | null; maintenance?: boolean;
   /** When its machine is destroyed, unless something happens before. */
   destroys_at?: Time | null; health?: Health | null;
+  kind?: string; status_since?: Time | null; status_reason?: string; progress?: string; machine?: string | null; size?: string | null; region?: string | null; usd_per_hour?: number | null;
+  idle_ms?: number | null; booked_by?: Who | null; booked_at?: Time | null; removing?: boolean;
 }
+export interface Fleet {
+  id: number; name: string; kind: string; makes_machines: boolean; booked_only: boolean; idle_ms: number; machines_max: number; day_usd_max: number; error: string | null;
+}
+export interface Size { name: string; description: string; usd_per_hour: number; memory_mib: number; cpus: number; disk_gib: number; available: boolean }
+export interface Catalog { at: Time | null; error: string; sizes: Size[]; machines_max: number }
 export interface Disk { path: string; free_bytes: number; total_bytes: number }
 /** How a server's machine is, as its agent said last. */
-export interface Health { at: Time; skew_ms: number | null; skew_error_ms: number | null; disk: Disk | null; tmp: Disk | null; load: number }
+export interface Health { at: Time; skew_ms: number | null; skew_error_ms: number | null; disk: Disk | null; tmp: Disk | null; load: number; cores?: number | null; memory_available_bytes?: number | null; memory_total_bytes?: number | null; os?: string; kernel?: string; tools?: string[] }
 export interface Status {
   version: string; instance: string; started_at: Time; data: string;
   servers: { total: number; online: number; slots: number; busy: number };

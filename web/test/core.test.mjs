@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule'];
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule', 'servers'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule, servers } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -235,4 +235,24 @@ test('rules of schedules: as said, as sent, and when they are complete', () => {
   assert.equal(schedule.localText('2026-03-29T03:00:00+02:00'), 'Sun, 29 Mar 2026, 03:00 +02:00');
   assert.equal(schedule.localText('2026-03-29T03:00:00Z'), 'Sun, 29 Mar 2026, 03:00 UTC');
   assert.equal(schedule.until('2026-01-02T00:00:00Z', Date.parse('2026-01-01T13:00:00Z')), 'in 11 h');
+});
+
+test('servers: what may be done to which, why each is as it is, countdown and patterns', () => {
+  const s = (more) => ({ id: 1, name: 'a', fleet: 'cloud', kind: 'digitalocean', status: 'created', link: 'online', running: [], reason: '', booked_by: null, ...more });
+  const mira = { role: 'user', accounts: true, user: { id: 2 } }, boss = { role: 'admin', accounts: true, user: { id: 1 } };
+  const of = (op, more, m = mira) => servers.fit(op, [s(more)], m).length;
+  assert.deepEqual([of('book', {}), of('book', { booked_by: { id: 9 } }), of('unbook', { booked_by: { id: 2 } }), of('unbook', { booked_by: { id: 9 } }), of('unbook', { booked_by: { id: 9 } }, boss)], [1, 0, 1, 0, 1]);
+  assert.deepEqual([of('power_on', { status: 'destroyed' }), of('power_on', {}), of('power_off', {}), of('power_off', { kind: 'ssh' }), of('power_off', { booked_by: { id: 9 } }), of('power_off', { booked_by: { id: 9 } }, boss)], [1, 0, 1, 0, 0, 1]);
+  assert.deepEqual([of('drain', {}), of('drain', {}, boss), of('resume', { sick: 'x' }, boss), of('resume', {}, boss)], [0, 1, 1, 0]);
+  assert.equal(servers.why(s({ status: 'creating', progress: 'the machine starts' })), 'the machine starts');
+  assert.equal(servers.why(s({ sick: 'the disk is full', link: 'lost' })), 'the disk is full');
+  assert.equal(servers.why(s({ link: 'lost', reason: 'no heartbeat for 40 s' })), 'no heartbeat for 40 s');
+  assert.equal(servers.why(s({})), '');
+  assert.equal(state.serverFace(s({ status: 'creating', link: 'offline' })).word, 'being made');
+  assert.equal(state.serverFace(s({ status: 'destroyed', link: 'offline' })).word, 'off');
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  assert.equal(servers.countdown({ destroys_at: '2026-01-01T00:12:04Z' }, now), '12m 04s');
+  assert.equal(servers.countdown({ destroys_at: null }, now), '');
+  assert.deepEqual(['web-{0..19}', 'web-1', 'web-{3..1}', 'web-{x}', 'web-{0..19'].map(servers.patternCount), [20, 1, 0, 0, 0]);
+  assert.deepEqual([0.00744, 0.0149, 1.5].map(servers.usd), ['$0.007', '$0.015', '$1.50']);
 });

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
 import { lists as makeLists } from './fake_lists.mjs';
 import { queue as makeQueue } from './fake_queue.mjs';
+import { serverOps } from './fake_servers.mjs';
 import { work as makeWork } from './fake_work.mjs';
 
 const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), '../dist');
@@ -190,6 +191,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
 
   const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: queue.add, commit });
   const lists = makeLists({ iso, t0, work, acc, bare: empty });
+  const fleet = serverOps({ iso, t0, servers, acc, send, sendServer, faults });
 
   // ---- HTTP ----
   const json = (res, status, body) => { res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }); res.end(JSON.stringify(body)); };
@@ -207,6 +209,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
     const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
     if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (fleet.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (lists.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (queue.answer({ req, res, u, p, body, json, error })) return undefined;
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
@@ -223,7 +226,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (p === '/board') return json(res, 200, { rev: String(rev), status: status(), servers: [...servers.values()], launches: [...launches.values()].reverse() });
     if (p === '/launches') return page(res, u, [...launches.values()].reverse());
     if (p === '/servers') return page(res, u, [...servers.values()]);
-    if (p === '/runs') return page(res, u, [...runs.values()].filter((r) => among(u, 'launch', r.launch)).reverse().map(clean));
+    if (p === '/runs') return page(res, u, [...runs.values()].filter((r) => among(u, 'launch', r.launch) && among(u, 'server', r.server.id)).reverse().map(clean));
     if (!m) return error(res, 404, 'NOTFOUND', `there is no ${p}`);
     const thing = { launches, runs, servers }[m[1]].get(Number(m[2]));
     if (!thing) return error(res, 404, 'NOTFOUND', `there is no ${m[1].replace(/e?s$/, '')} ${m[2]}`);
@@ -287,7 +290,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

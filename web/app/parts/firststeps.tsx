@@ -58,7 +58,7 @@ export function FirstSteps({ servers }: { servers: number }) {
         {step(1, projects > 0, 'A project', projects > 0 ? 'There is one.' : admin ? 'The git repository that holds your test files.' : 'An admin adds the git repository that holds the test files.',
           !projects && admin ? (open === 'project' ? <AddProject added={() => { setOpen(''); reload(); }} /> : <button type="button" class="btn primary" onClick={() => setOpen('project')}>Add a project</button>) : null)}
         {step(2, servers > 0, 'A server', servers > 0 ? 'There is one.' : admin ? 'Where tests run. The computer of wrata itself is the quickest; machines of yours or of a cloud come later.' : 'An admin adds the machines that tests run on.',
-          !servers && admin ? (open === 'server' ? <AddLocal added={() => { setOpen(''); reload(); }} /> : <button type="button" class={projects ? 'btn primary' : 'btn'} onClick={() => setOpen('server')}>Add a server</button>) : null)}
+          !servers && admin ? (open === 'server' ? <><AddLocal added={() => { setOpen(''); reload(); }} /><p><a href="/servers?add">Add a machine by ssh instead</a></p></> : <button type="button" class={projects ? 'btn primary' : 'btn'} onClick={() => setOpen('server')}>Add a server</button>) : null)}
         {step(3, false, 'Run', 'Tick a few files, and press Run.', <a class={projects && servers ? 'btn primary' : 'btn'} href="/compose">Compose</a>)}
       </ol>
     </section>

@@ -20,7 +20,7 @@ const Tile = memo(({ s }: { s: Server }) => {
   return (
     <li class="tile" data-tone={face.tone}>
       <div class="head">
-        <Glyph face={face} /><b class="name" title={s.name}>{visible(s.name)}</b>
+        <Glyph face={face} /><a class="name" href={`/servers/${s.id}`} title={s.name}>{visible(s.name)}</a>
         <span class="word">{face.word}{s.slots > 1 && s.link === 'online' ? `, ${s.running.length} of ${s.slots}` : null}</span>
       </div>
       {s.running.map((r) => (

@@ -132,7 +132,7 @@ function Controls({ c, env, status, project, gitRef, b }: { c: Choices; env: Env
         </details>
       </div>
       <div class="runbar">
-        {status?.servers.online === 0 && <p class="note">No server is online{status.servers.total ? '' : ' yet'}: tests will wait in the queue.</p>}
+        {status?.servers.online === 0 && <p class="note">No server is online{status.servers.total ? '' : ' yet'}: tests will wait in the queue. <a href="/servers">Servers</a></p>}
         {readOnly && <p class="note">{readOnly}</p>}
         {problems.files && <p class="wrong" role="alert">{visible(problems.files)}</p>}
         {error && <div class="note bad" role="alert">{error.field === 'wrata.yml' ? 'wrata.yml of the project has a fault, so nothing was started. ' : 'Nothing was started. '}{visible(error.message)}{error.request && error.status >= 500 && <span class="faint"> Request {error.request}</span>}</div>}
