@@ -58,11 +58,12 @@ void api_health(struct api *a, struct server_id id, const struct server_health *
 
 void healths_done(struct api *a)
 {
-    struct health_entry *x;
+    struct health_entry *x = a->healths;
     struct health_entry *next;
 
-    HASH_ITER(hh, a->healths, x, next) {
-        HASH_DEL(a->healths, x);
+    HASH_CLEAR(hh, a->healths); /* the table; its entries stay linked */
+    for (; x != NULL; x = next) {
+        next = x->hh.next;
         free(x);
     }
 }

@@ -102,11 +102,12 @@ void healths_gone(struct server *s, struct server_id id)
 
 void healths_free(struct server *s)
 {
-    struct healths *x;
+    struct healths *x = s->healths;
     struct healths *next;
 
-    HASH_ITER(hh, s->healths, x, next) {
-        HASH_DEL(s->healths, x);
+    HASH_CLEAR(hh, s->healths); /* the table; its entries stay linked */
+    for (; x != NULL; x = next) {
+        next = x->hh.next;
         free(x);
     }
 }
