@@ -21,7 +21,8 @@
 #include "agent/run_env.h"
 #include "base/check.h"
 
-#define TOOLS_AFTER_MS 3000 /* first things first: a run may be waiting for this link */
+#define TOOLS_AFTER_MS \
+    10000 /* first things first: a run may be waiting for this link, and Ruby takes a while to say its version */
 #define TOOLS_MAX 16u
 #define TOOLS_BYTES 2048u
 #define TOOL_MS 5000
@@ -309,7 +310,7 @@ static void ask_tool(char *name, struct arena *a, char **env)
 
 int health_tools_main(void)
 {
-    static char tools[][8] = {"git", "ruby", "rspec", "bundle", "python3", "node", "podman", "docker"};
+    static char tools[][8] = {"git", "ruby", "rspec", "python3", "node", "podman", "docker"};
     struct arena a;
     char **env;
     size_t n;

@@ -84,7 +84,7 @@ class Sick(wrata.Case):
 
     def test_how_the_machine_is(self):
         server = self.begin()
-        health = wait_for("its tools", lambda: (server.server("ill")["health"] or {}).get("tools") and server.server("ill")["health"])
+        health = wait_for("its tools", lambda: (server.server("ill")["health"] or {}).get("tools") and server.server("ill")["health"], 90)
         for disk in ("disk", "tmp"):
             self.assertGreater(health[disk]["total_bytes"], health[disk]["free_bytes"])
             self.assertGreater(health[disk]["free_bytes"], 0)
