@@ -433,6 +433,8 @@ static void put_link(struct buf *out, const struct notice_site *site, const stru
         buf_printf(out, "  %s/launches/%llu\n", site->url, (unsigned long long)t->row.object);
     else if (k == NOTICE_NOT_CREATED || k == NOTICE_SICK || k == NOTICE_ERROR)
         buf_printf(out, "  %s/board\n", site->url);
+    else
+        buf_printf(out, "  %s/schedules/%llu\n", site->url, (unsigned long long)t->row.object);
     if (t->row.run.v != 0)
         buf_printf(out, "  %s run: %s/runs/%llu\n", t->row.n > 1 ? "the first" : "the", site->url,
                    (unsigned long long)t->row.run.v);

@@ -73,7 +73,8 @@ class Fake:
     @staticmethod
     def user(number, login, role):
         return {"id": number, "login": login, "email": login + "@example.org", "first_name": login.title(),
-                "last_name": "", "position": "", "zone": "UTC", "role": role, "state": "active", "email_confirmed": False,
+                "last_name": "", "position": "", "zone": "UTC", "mail_launches": "failed", "mail_launch_min_s": 60, "mail_schedule_launches": "failed",
+                "mail_schedule_failed": True, "mail_schedule_missed": True, "mail_schedule_disabled": True, "role": role, "state": "active", "email_confirmed": False,
                 "admin_by": "account" if role == "admin" else None, "created_at": T, "verified_at": T,
                 "locked_at": None, "seen_at": None}
 

@@ -57,7 +57,8 @@ class Weaknesses(wrata.Case):
     # deleted anybody, and became an admin by taking the name of one
 
     def test_w18_an_account_gives_nothing_away(self):
-        members = {"id", "login", "email", "first_name", "last_name", "position", "zone", "role", "state", "email_confirmed", "admin_by",
+        members = {"id", "login", "email", "first_name", "last_name", "position", "zone", "mail_launches", "mail_launch_min_s", "mail_schedule_launches", "mail_schedule_failed", "mail_schedule_missed",
+                   "mail_schedule_disabled", "role", "state", "email_confirmed", "admin_by",
                    "created_at", "verified_at", "locked_at", "seen_at"}
         ada, mira = self.as_user("ada"), self.as_user("mira")
         for user in [*ada.call("GET", "/api/v1/users")[1]["items"], mira.call("GET", "/api/v1/me")[1]["user"]]:
