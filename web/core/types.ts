@@ -114,9 +114,12 @@ export interface QueueEvent { user: number; version: number; waiting: number; pa
 export type Role = 'nobody' | 'unverified' | 'user' | 'admin';
 export type Scope = 'read' | 'run' | 'admin';
 export type UserState = 'pending' | 'active' | 'locked' | 'deleted';
+export type MailWhen = 'never' | 'failed' | 'always';
 export interface User {
   id: number; login: string; email: string; first_name: string; last_name: string; position: string; zone: string; role: Role; state: UserState;
   email_confirmed: boolean; admin_by: 'account' | 'admin_emails' | null;
+  mail_launches: MailWhen; mail_launch_min_s: number; mail_schedule_launches: MailWhen;
+  mail_schedule_failed: boolean; mail_schedule_missed: boolean; mail_schedule_disabled: boolean;
   created_at: Time | null; verified_at: Time | null; locked_at: Time | null; seen_at: Time | null;
 }
 export interface Me {

@@ -123,6 +123,25 @@ test('an address is confirmed; a used link says so', { skip }, async (t) => {
   assert.equal(page.url(), `${own.url}/welcome`);
 });
 
+test('what one is told by mail is chosen', { skip }, async (t) => {
+  const own = await server(t), mira = own.acc.byLogin('mira'), page = await open(t, '/account/mail', { server: own, as: 'mira', quiet: false });
+  const launches = page.getByLabel('A launch that you started has ended'), least = page.getByLabel('Not when it took less, in seconds');
+  assert.equal(await launches.inputValue(), 'failed');
+  assert.equal(await least.inputValue(), '60');
+  await least.fill('a minute');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('.field .wrong').getByText('A number of seconds: 0, 60, 3600.').waitFor();
+  assert.ok(!own.seen.includes('POST /api/v1/me'));
+  await least.fill('0');
+  await launches.selectOption('always');
+  await page.getByLabel('A schedule missed its start').uncheck();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await seen(page, 'Saved.');
+  assert.deepEqual([mira.mail_launches, mira.mail_launch_min_s, mira.mail_schedule_launches, mira.mail_schedule_failed, mira.mail_schedule_missed], ['always', 0, 'failed', true, false]);
+  await page.reload();
+  assert.equal(await launches.inputValue(), 'always');
+  assert.equal(await page.getByLabel('A schedule missed its start').isChecked(), false);
+});
 test('another address asks for the password', { skip }, async (t) => {
   const own = await server(t), page = await open(t, '/account', { server: own, as: 'mira', quiet: false });
   const email = page.getByLabel('E-mail', { exact: true }), current = page.getByLabel('Current password', { exact: true }), mira = own.acc.byLogin('mira');

@@ -108,7 +108,7 @@ test('the filter box', () => {
   assert.deepEqual(filter.parseFilter('spec/a_spec.rb:12', ['state']).unknown, []);
 });
 test('addresses of accounts', () => {
-  assert.deepEqual(['/signin', '/welcome', '/account', '/account/tokens', '/account/x', '/admin/users', '/admin/users/4', '/admin/users/x', '/constructor', '/admin/audit/'].map((p) => route.route(p).at),
+  assert.deepEqual(['/signin', '/welcome', '/account', '/account/mail', '/account/x', '/admin/users', '/admin/users/4', '/admin/users/x', '/constructor', '/admin/audit/'].map((p) => route.route(p).at),
     ['signin', 'welcome', 'account', 'account', 'nothing', 'users', 'user', 'nothing', 'nothing', 'audit']);
   assert.equal(route.route('/account').tab, 'profile');
 });

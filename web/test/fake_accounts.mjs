@@ -14,11 +14,11 @@ export function accounts(options) {
   const role = (u) => (!u ? 'nobody' : u.admin ? 'admin' : u.verified_at ? 'user' : 'unverified');
   const state = (u) => (u.deleted ? 'deleted' : u.locked_at ? 'locked' : u.verified_at ? 'active' : 'pending');
   function add(login, more = {}) {
-    const u = { id: next++, login, email: '', first_name: '', last_name: '', position: '', zone: 'UTC', email_confirmed: false, admin: false, created_at: iso(t0 - day * 30), verified_at: null, locked_at: null, seen_at: null, password: PASSWORD, ...more };
+    const u = { id: next++, login, email: '', first_name: '', last_name: '', position: '', zone: 'UTC', mail_launches: 'failed', mail_launch_min_s: 60, mail_schedule_launches: 'failed', mail_schedule_failed: true, mail_schedule_missed: true, mail_schedule_disabled: true, email_confirmed: false, admin: false, created_at: iso(t0 - day * 30), verified_at: null, locked_at: null, seen_at: null, password: PASSWORD, ...more };
     users.set(u.id, u);
     return u;
   }
-  const pub = (u) => ({ id: u.id, login: u.login, email: u.email, first_name: u.first_name, last_name: u.last_name, position: u.position, zone: u.zone, role: role(u), state: state(u), email_confirmed: u.email_confirmed, admin_by: u.admin ? 'account' : null, created_at: u.created_at, verified_at: u.verified_at, locked_at: u.locked_at, seen_at: u.seen_at });
+  const pub = (u) => ({ id: u.id, login: u.login, email: u.email, first_name: u.first_name, last_name: u.last_name, position: u.position, zone: u.zone, ...Object.fromEntries(Object.entries(u).filter(([k]) => k.startsWith('mail_'))), role: role(u), state: state(u), email_confirmed: u.email_confirmed, admin_by: u.admin ? 'account' : null, created_at: u.created_at, verified_at: u.verified_at, locked_at: u.locked_at, seen_at: u.seen_at });
   const byLogin = (l) => [...users.values()].find((u) => !u.deleted && u.login.toLowerCase() === String(l).toLowerCase());
   const pending = () => [...users.values()].filter((u) => state(u) === 'pending').length;
   function open(u, agent = '') {
@@ -67,7 +67,7 @@ export function accounts(options) {
     const other = users.get(id);
     const loss = (x) => ({ launches: 5, running: 1, sessions: [...sessions.values()].filter((s) => s.user === x.id).length, tokens: [...tokens.values()].filter((t) => t.user === x.id).length, env: env.get(x.id)?.length ?? 0 });
     const lines = (x) => (env.get(x.id) ?? []).map((l) => ({ name: l.name, value: l.secret ? null : l.value, secret: l.secret }));
-    const edit = (x, b) => { if (b.email !== undefined && !/^$|^\S+@\S+$/.test(b.email)) return `email: '${b.email}' is no address`; if (b.email !== undefined && b.email !== x.email) x.email_confirmed = false; for (const k of ['email', 'first_name', 'last_name', 'position']) if (b[k] !== undefined) x[k] = b[k]; return ''; };
+    const edit = (x, b) => { if (b.email !== undefined && !/^$|^\S+@\S+$/.test(b.email)) return `email: '${b.email}' is no address`; if (b.email !== undefined && b.email !== x.email) x.email_confirmed = false; for (const k of ['email', 'first_name', 'last_name', 'position', ...Object.keys(b).filter((n) => n.startsWith('mail_'))]) if (b[k] !== undefined) x[k] = b[k]; return ''; };
     const kill = (x) => { end(0, x.id); for (const t of tokens.values()) if (t.user === x.id) tokens.delete(t.id); env.delete(x.id); Object.assign(x, { deleted: true, email: '', first_name: '', last_name: '', position: '' }); };
     switch (at) {
       case 'POST /session': {

@@ -8,7 +8,7 @@ import { start } from './fake.mjs';
 const ACCOUNT = {
   signin: ['/signin', '', 'Sign in'], signup: ['/signup', '', 'Create an account'], forgot: ['/forgot', '', 'A new password'], waiting: ['/', 'jo', 'Waiting to be verified'], welcome: ['/welcome#LINK', '', 'Welcome to wrata'], dead: ['/welcome#none', '', 'This link is of no use any more'],
   profile: ['/account', 'admin', 'You'], password: ['/account/password', 'admin', 'A new password'], sessions: ['/account/sessions', 'admin', 'this one'], tokens: ['/account/tokens', 'admin', 'Make a token'],
-  variables: ['/account/variables', 'admin', 'Paste lines'], delete: ['/account/delete', 'admin', 'Goes for good'], users: ['/admin/users', 'admin', 'Add a user'], user: ['/admin/users/4', 'admin', 'Ways in'], audit: ['/admin/audit', 'admin', 'refused only'], denied: ['/admin/users', 'mira', 'You may not see this'], offline: ['/account', '', 'Accounts are off'],
+  variables: ['/account/variables', 'admin', 'Paste lines'], mail: ['/account/mail', 'admin', 'Mail about your launches and schedules'], delete: ['/account/delete', 'admin', 'Goes for good'], users: ['/admin/users', 'admin', 'Add a user'], user: ['/admin/users/4', 'admin', 'Ways in'], audit: ['/admin/audit', 'admin', 'refused only'], denied: ['/admin/users', 'mira', 'You may not see this'], offline: ['/account', '', 'Accounts are off'],
 };
 for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`account screens in ${scheme} at ${width}: axe, no sideways scroll`, { skip }, async (t) => {
   const own = await start({ speed: 0, accounts: {} });

@@ -8,12 +8,12 @@ import type { Deletion, Scope, Session, Token, User } from '../../core/types';
 import { del, loadMe, post } from '../api';
 import { useTitle } from '../nav';
 import { Ago, Badge, Copy, Dialog, Empty, Failed, Skeleton } from '../parts/basics';
-import { Act, checkPassword, Field, Form, type FormState, passwordHint, Select, useForm } from '../parts/form';
+import { Act, Check, checkPassword, Field, Form, type FormState, passwordHint, Select, useForm } from '../parts/form';
 import { useLoad } from '../parts/useload';
 import { me } from '../who';
 import { Variables } from './variables';
 
-const NAMES: Record<AccountTab, string> = { profile: 'Profile', password: 'Password', sessions: 'Sessions', tokens: 'API tokens', variables: 'Variables', delete: 'Delete account' };
+const NAMES: Record<AccountTab, string> = { profile: 'Profile', password: 'Password', sessions: 'Sessions', tokens: 'API tokens', variables: 'Variables', mail: 'Mail', delete: 'Delete account' };
 
 export function Card({ title, children, danger = false }: { title: string; children: ComponentChildren; danger?: boolean }) {
   return <section class={danger ? 'card danger' : 'card'}><h2>{title}</h2>{children}</section>;
@@ -27,7 +27,7 @@ export function Account({ tab }: { tab: AccountTab }) {
       <nav aria-label="Account"><ul>{ACCOUNT.map((t) => <li key={t}><a href={t === 'profile' ? '/account' : `/account/${t}`} aria-current={t === tab ? 'page' : undefined}>{NAMES[t]}</a></li>)}</ul></nav>
       <div class="cards">
         <h1>{NAMES[tab]} <span class="faint">{visible(u.login)}</span></h1>
-        {tab === 'profile' ? <Profile u={u} /> : tab === 'password' ? <Password u={u} /> : tab === 'sessions' ? <Sessions /> : tab === 'tokens' ? <Tokens /> : tab === 'variables' ? <Variables /> : <Delete />}
+        {tab === 'profile' ? <Profile u={u} /> : tab === 'password' ? <Password u={u} /> : tab === 'sessions' ? <Sessions /> : tab === 'tokens' ? <Tokens /> : tab === 'variables' ? <Variables /> : tab === 'mail' ? <Mail u={u} /> : <Delete />}
       </div>
     </div>
   );
@@ -57,6 +57,33 @@ export function Profile({ u }: { u: User }) {
         </dl>
       </Card>
     </>
+  );
+}
+const WHEN: [string, string][] = [['never', 'never'], ['failed', 'when it failed'], ['always', 'always']];
+/** What this account is told by mail. */
+function Mail({ u }: { u: User }) {
+  const f = useForm(async (v) => {
+    const user = await post<User>('/me', {
+      mail_launches: v.mail_launches, mail_launch_min_s: Number(v.mail_launch_min_s), mail_schedule_launches: v.mail_schedule_launches,
+      mail_schedule_failed: v.mail_schedule_failed === 'yes', mail_schedule_missed: v.mail_schedule_missed === 'yes', mail_schedule_disabled: v.mail_schedule_disabled === 'yes',
+    });
+    me.value = { ...me.peek()!, user };
+    return 'Saved.';
+  }, (v): Record<string, string> => (/^\d{1,6}$/.test(v.mail_launch_min_s) ? {} : { mail_launch_min_s: 'A number of seconds: 0, 60, 3600.' }));
+  return (
+    <Card title="Mail about your launches and schedules">
+      {!(u.email && u.email_confirmed) && <p class="note">No mail goes out yet: {u.email ? 'your address is not confirmed' : 'your account has no address'}. <a href="/account">Profile</a></p>}
+      <Form f={f} label="Mail" submit="Save">
+        <div class="pair">
+          <Select f={f} name="mail_launches" label="A launch that you started has ended" options={WHEN} value={u.mail_launches} />
+          <Field f={f} name="mail_launch_min_s" label="Not when it took less, in seconds" value={String(u.mail_launch_min_s)} required max={6} />
+        </div>
+        <Select f={f} name="mail_schedule_launches" label="A launch of a schedule of yours has ended" options={WHEN} value={u.mail_schedule_launches} hint="However short it was." />
+        <Check name="mail_schedule_failed" label="A schedule could not start its list" on={u.mail_schedule_failed} />
+        <Check name="mail_schedule_missed" label="A schedule missed its start: no server was there" on={u.mail_schedule_missed} />
+        <Check name="mail_schedule_disabled" label="A schedule was disabled, for it would not start any more" on={u.mail_schedule_disabled} />
+      </Form>
+    </Card>
   );
 }
 /** Names that this browser knows; the server may know others, so any may be typed. */
