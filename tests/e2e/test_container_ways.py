@@ -168,10 +168,10 @@ class Ways(Base):
             self.assertTrue(link.log(run).endswith(want), (run, link.log(run)))
             self.assertEqual(link.finished[run]["image"].split("@")[1], what, (run, first, second))
         self.assertEqual(set(self.registry.asked), {"1"}, "the tag alone, of the launch that looks again")
-        self.run_in(link, 6, "true", image=self.registry.host + "/qa/none:1", launch=5)
+        self.run_in(link, 6, "true", image=self.registry.host + "/qa/small:none", launch=5)
         how, _, reason = self.ended(link, 6)
         self.assertEqual(how, NOT_PREPARED)
-        self.assertRegex(reason, "image .*/qa/none:1 could not be fetched: podman pull")
+        self.assertRegex(reason, "image .*/qa/small:none could not be fetched: podman pull")
         self.nothing_left()
 
     def by_docker(self):
