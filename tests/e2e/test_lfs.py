@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Files of Git LFS: fetched into the project's mirror by git-lfs on the server, from there to the machines, which need no git-lfs."""
 import concurrent.futures
+import fcntl
 import glob
 import hashlib
 import os
@@ -141,6 +142,19 @@ class Lfs(wrata.Case):
         for log, data in zip(logs, own):
             self.assertEqual(log, self.lines({"shared.bin": shared, "own.bin": data}))
         self.assertEqual([p for p in self.caches() if "." in os.path.basename(p)], [])  # nothing half done
+
+    def test_what_is_waited_for_is_said(self):
+        repo, _ = self.repo(files={"a.bin": b"x" * 500})
+        self.add("docs", repo)
+        self.look()
+        for path in self.caches() + glob.glob(self.server.data + "/servers/*/*/work/p1-s0"):
+            subprocess.run(["rm", "-rf", path], check=True)
+        with open(glob.glob(self.server.data + "/servers/*/*/cache/lfs-p1/lock")[0], "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as if another slot were bringing it
+            launch = self.server.launch("docs", ["look.sh"])["id"]
+            wrata.wait_for("the test says what it waits for", lambda: "brings the files of Git LFS" in
+                           self.server.get("/api/v1/launches/%d/tests" % launch)["items"][0]["why"], 60)
+        self.assertEqual(self.server.wait_launch(launch)["outcome"], "passed")
 
     def test_a_folder_as_it_is(self):
         """A change that nobody committed: git-lfs has its content in the folder, and the server is on the same computer."""
