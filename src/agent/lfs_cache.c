@@ -20,7 +20,7 @@
 
 #define SILENCE_MS 600000 /* of the controller */
 #define ASKED_MAX 32u     /* requests without an answer: they fit into any buffer */
-#define USED_FRESH_S (24 * 3600)
+#define USED_FRESH_S 86400
 #define PATH_BYTES 256
 
 static void path_of(const struct lfs_cache *c, const char *oid, char out[PATH_BYTES])

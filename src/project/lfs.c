@@ -35,7 +35,7 @@
 #define LFS_SLACK_BYTES MIB(1)              /* what else git-lfs writes */
 #define LFS_CONFIG_BYTES KIB(64)            /* of .lfsconfig */
 #define ATTRIBUTES_MAX 10000u               /* files of that name */
-#define USED_FRESH_S (24 * 3600)
+#define USED_FRESH_S 86400
 #define KEY_BYTES 16u
 
 enum {

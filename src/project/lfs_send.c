@@ -107,7 +107,7 @@ static bool answer(const char *store, struct slice line, int out, struct why *re
 
 bool lfs_send(const char *store, int in, int out, struct why *reterr)
 {
-    char text[LFS_REQUEST_BYTES_MAX * 8];
+    char text[LFS_REQUEST_BYTES_MAX * 8] = "";
     size_t have = 0;
 
     *reterr = (struct why){0};

@@ -199,7 +199,7 @@ void tree_take_yml(struct tree *t, const struct slice *text)
 
 enum { TREE_RESOLVE, TREE_RESOLVED, TREE_ANY_REF, TREE_LISTED, TREE_YML, TREE_AGAIN, TREE_PIN, TREE_PINNED };
 
-#define PIN_FRESH_S (24 * 3600) /* of the month that a pin lasts (prune.c) */
+#define PIN_FRESH_S 86400 /* of the month that a pin lasts (prune.c) */
 
 static void pin_path(const struct job *j, char *out, size_t size)
 {
