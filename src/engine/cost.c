@@ -144,13 +144,18 @@ static void run_told(struct engine *e, const struct run *r)
 
 static struct run *slot_holder(const struct server *s, uint32_t slot)
 {
-    struct run *r;
+    return s->holders != NULL ? s->holders[slot] : NULL;
+}
 
-    DL_FOREACH(s->runs, r) {
-        if (r->slot_at.ms != 0 && r->slot == slot)
-            return r;
-    }
-    return NULL;
+static void slot_hold(struct run *r, struct wall at)
+{
+    struct server *s = r->server;
+
+    if (s->holders == NULL)
+        s->holders = xcalloc(s->row.slots, sizeof(*s->holders));
+    s->holders[r->slot] = r;
+    r->slot_at = at;
+    r->has_held = true;
 }
 
 static void slot_leave(struct engine *e, struct run *r)
@@ -162,6 +167,7 @@ static void slot_leave(struct engine *e, struct run *r)
         run_charge(e, r, r->slot_at.ms, until);
         machine_charge(e, s, until);
     }
+    s->holders[r->slot] = NULL;
     r->slot_at.ms = 0;
 }
 
@@ -183,8 +189,19 @@ void cost_slot_set(struct engine *e, struct run *r, uint32_t slot)
         slot_leave(e, other);
         run_told(e, other);
     }
-    r->slot_at.ms = charge_until(e, s);
-    r->has_held = true;
+    slot_hold(r, (struct wall){charge_until(e, s)});
+}
+
+void cost_slots_end(struct engine *e, struct server *s)
+{
+    struct run *r;
+
+    DL_FOREACH(s->runs, r) {
+        if (r->slot_at.ms == 0)
+            continue;
+        slot_leave(e, r);
+        run_told(e, r);
+    }
 }
 
 /* A short run is over before anything was said of it: its end says where it was, and for how long. */
@@ -287,17 +304,9 @@ static void rounding_charge(struct engine *e, struct server *s)
 
 void cost_meter_end(struct engine *e, struct server *s)
 {
-    struct run *r;
-
     if (!is_metered(s))
         return;
     settle(e, s);
-    DL_FOREACH(s->runs, r) {
-        if (r->slot_at.ms == 0)
-            continue;
-        r->slot_at.ms = 0;
-        run_told(e, r);
-    }
     rounding_charge(e, s);
     s->row.metered_at.ms = 0;
     s->row.charged_at.ms = 0;
@@ -338,6 +347,14 @@ void cost_load(struct server *s)
 {
     if (is_metered(s))
         slots_paid_until(s, s->row.charged_at.ms);
+}
+
+void cost_run_load(struct run *r)
+{
+    if (r->server->removed || r->slot >= r->server->row.slots)
+        r->slot_at.ms = 0;
+    else if (r->slot_at.ms != 0)
+        slot_hold(r, r->slot_at);
 }
 
 void cost_boot(struct engine *e, struct server *s)

@@ -232,6 +232,7 @@ void server_forget(struct engine *e, struct server *s)
     struct note n = {.kind = NOTE_SERVER_GONE, .server = {.id = s->id}};
 
     TRACE(e, "server %s: removed", s->row.name);
+    cost_slots_end(e, s);
     cost_meter_end(e, s);
     s->removed = true;
     e->stats.servers--;

@@ -44,8 +44,8 @@
 static void check_meter(const struct engine *e, const struct server *s)
 {
     bool runs = s->row.metered_at.ms != 0;
-    const struct run *other;
     const struct run *r;
+    uint32_t holders = 0;
     uint32_t i;
 
     CHECK(runs == (s->slot_paid != NULL)); /* E30 */
@@ -69,11 +69,14 @@ static void check_meter(const struct engine *e, const struct server *s)
             continue;
         CHECK(r->state != RUN_ASSIGNED); /* E31 */
         CHECK(r->has_held);              /* E31 */
-        /* Of a removed one that boot brought back for its runs it is not known how many it had. */
-        CHECK(s->removed || r->slot < s->row.slots); /* E31 */
-        for (other = r->next; other != NULL; other = other->next)
-            CHECK(other->slot_at.ms == 0 || other->slot != r->slot); /* E31 */
+        CHECK(!s->removed);              /* E31 */
+        CHECK(r->slot < s->row.slots);   /* E31 */
+        CHECK(s->holders[r->slot] == r); /* E31 */
+        holders++;
     }
+    for (i = 0; s->holders != NULL && i < s->row.slots; i++)
+        holders -= s->holders[i] != NULL;
+    CHECK(holders == 0); /* E31 */
 }
 
 /* Of one server: what its runs are, and what its launches allow. */

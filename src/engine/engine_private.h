@@ -104,6 +104,7 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct timer life;                      /* the next of: a call, the end of a patience, of idleness */
 
     /* its meter: cost.c */
+    struct run **holders; /* row.slots runs, by the slot that each holds; NULL: none ever held one */
     struct timer charge;
     int64_t *
         slot_paid; /* row.slots times on the wall clock: up to there a slot was charged. NULL: it does not run */
@@ -781,9 +782,11 @@ void cost_own_price(struct engine *e, struct server *s); /* of a server whose ma
 void cost_meter_end(struct engine *e,
                     struct server *s); /* it is not paid for any more; harmless when none runs */
 void cost_slot_set(struct engine *e, struct run *r,
-                   uint32_t slot); /* its server says so; UINT32_MAX: in none */
+                   uint32_t slot);                       /* its server says so; UINT32_MAX: in none */
+void cost_slots_end(struct engine *e, struct server *s); /* it is removed: its runs hold none any more */
 void cost_run_ends(struct engine *e, struct run *r, const struct finish *f); /* f may be NULL */
 void cost_load(struct server *s);                                            /* boot: the row says it all */
+void cost_run_load(struct run *r);
 void cost_boot(struct engine *e, struct server *s);
 void cost_on_timer(struct engine *e, struct server *s);
 

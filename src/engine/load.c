@@ -76,7 +76,8 @@ static void load_run(struct engine *e, const struct run_row *row)
     r->started_at = row->started_at;
     r->slot_at = row->slot_at;
     r->cost_nanousd = row->cost_nanousd;
-    r->has_held = row->started_at.ms != 0 || row->slot_at.ms != 0;
+    r->has_held = row->started_at.ms != 0;
+    cost_run_load(r);
     r->loaded = true;
     r->seen = row->state == RUN_RUNNING || row->state == RUN_PREPARING || row->started_at.ms != 0;
     if (row->state == RUN_PREPARING)

@@ -120,6 +120,7 @@ void server_delete(struct engine *e, struct server *s)
     CHECK(e->n_removed > 0);
     e->n_removed--;
     server_texts_free(s);
+    free(s->holders);
     free(s);
 }
 
@@ -647,6 +648,7 @@ void engine_release(struct engine *e)
         s_next = s->hh.next;
         server_texts_free(s);
         free(s->slot_paid);
+        free(s->holders);
         free(s);
     }
     f = e->fleets;

@@ -680,6 +680,34 @@ static void test_cost__own_hosts_cost_what_their_fleet_says(void **state)
     yard_end(&y);
 }
 
+static void test_cost__a_run_of_a_removed_host_costs_no_more(void **state)
+{
+    struct fleet_row local = {
+        .id = {FLEET_ID_LOCAL}, .name = "local", .kind = FLEET_LOCAL, .hour_microusd = PRICE};
+    struct event gone = {.kind = EV_SERVER_REMOVE, .ticket = {9}};
+    struct yard y;
+    uint64_t server;
+
+    (void)state;
+    yard_begin(&y);
+    (void)fleet_put(&y, local);
+    server = server_add(&y, FLEET_ID_LOCAL, 2);
+    link_up(&y, server);
+    (void)launch(&y, 1, 0);
+    started(&y, server, 1, 1);
+    pass(&y, 10000);
+    gone.server_remove.server.v = server;
+    gone.server_remove.force = true;
+    turn(&y, &gone);
+    assert_int_equal(y.last_err, ERR_OK);
+    assert_non_null(run_by_id(y.e, (struct run_id){1})); /* until its lease ends */
+    pass(&y, 20000);
+    finished(&y, server, 1, 1, 30000);
+    assert_int_equal(y.sum.machines, 10000 * MS_NANOUSD);
+    assert_int_equal(y.sum.launch[1], 5000 * MS_NANOUSD);
+    yard_end(&y);
+}
+
 static void test_cost__a_price_taken_away_ends_it(void **state)
 {
     struct fleet_row local = {
@@ -754,6 +782,7 @@ int main(void)
         cmocka_unit_test(test_cost__a_clock_that_is_set_back_counts_nothing_twice),
         cmocka_unit_test(test_cost__a_clock_that_jumps_ahead_by_years_makes_no_entry_a_day),
         cmocka_unit_test(test_cost__own_hosts_cost_what_their_fleet_says),
+        cmocka_unit_test(test_cost__a_run_of_a_removed_host_costs_no_more),
         cmocka_unit_test(test_cost__a_price_taken_away_ends_it),
         cmocka_unit_test(test_cost__what_was_spent_today_counts_against_the_cap),
     };
