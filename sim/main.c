@@ -39,6 +39,7 @@ static const struct {
     [BROKEN_CAP] = {"cap", FAULT_CLOUD},
     [BROKEN_CLOCK] = {"clock", 0},
     [BROKEN_BLAME] = {"blame", FAULT_DELAY, .only = true},
+    [BROKEN_CHARGED_TWICE] = {"charged-twice", FAULT_CLOUD},
 };
 
 /* NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c) */

@@ -647,8 +647,11 @@ static void on_commit(struct world *w)
     CHECK(t != NULL);
     CHECK(o != w->open);
     DL_DELETE(w->turns, t);
-    for (uint32_t i = 0; i < o->changes.n; i++)
+    for (uint32_t i = 0; i < o->changes.n; i++) {
         sim_store_apply(&w->store, &o->changes.at[i]);
+        if (w->opts.broken == BROKEN_CHARGED_TWICE && o->changes.at[i].kind == CHANGE_COST)
+            sim_store_apply(&w->store, &o->changes.at[i]);
+    }
     sim_store_check_costs(&w->store);
     if (w->store.fault[0] != '\0')
         world_fail(w, "%s", w->store.fault);

@@ -64,6 +64,7 @@ enum broken {
     BROKEN_CAP,            /* the engine's cap is one more than the fleet's */
     BROKEN_CLOCK,          /* agents are told a wrong time, so what they say of their clocks is wrong */
     BROKEN_BLAME,          /* launches that fail everywhere cannot be told to be alike */
+    BROKEN_CHARGED_TWICE,  /* an entry of the ledger is saved twice */
     BROKEN_COUNT
 };
 
