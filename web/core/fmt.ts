@@ -41,6 +41,8 @@ export function bytes(n: number): string {
   for (const unit of ['kB', 'MB', 'GB']) { n /= 1000; if (n < 999.5 || unit === 'GB') return `${n < 9.95 ? n.toFixed(1) : Math.round(n)} ${unit}`; }
   return '';
 }
+/** Dollars: of little money as many digits as tell something. */
+export const usd = (n: number): string => `$${n.toFixed(n >= 10 ? 2 : n >= 0.01 ? 4 : 6)}`;
 export const base = (p: string): string => p.slice(p.lastIndexOf('/') + 1);
 export const dir = (p: string): string => p.slice(0, p.lastIndexOf('/') + 1);
 

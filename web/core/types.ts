@@ -21,6 +21,8 @@ export interface Launch {
   user?: { id: number; login: string } | null;
   created_at: Time; started_at: Time | null; ended_at: Time | null;
   tests: TestCounts; examples: ExampleCounts; eta_ms: number | null;
+  /** Of its runs so far, in dollars; 0 on machines without a price. */
+  cost_usd?: number;
 }
 export interface Test {
   id: number; launch: number; path: string; state: TestState; outcome: Outcome | null;

@@ -75,6 +75,7 @@ test('stream addresses and back-off', () => {
 test('numbers and times', () => {
   assert.deepEqual([null, 0, 0.116, 12.4, 1423, 9960, 59_600, 187_000, 3_840_000].map(fmt.dur), ['–', '0 ms', '0 ms', '12 ms', '1.4 s', '10 s', '1m 00s', '3m 07s', '1h 04m']);
   assert.deepEqual([fmt.eta(null), fmt.eta(1000), fmt.eta(840_000), fmt.eta(9_000_000)], ['time left unknown', 'less than a minute left', 'about 14 min left', 'about 2.5 h left']);
+  assert.deepEqual([0.0000153, 0.01234, 3.5, 123.456].map(fmt.usd), ['$0.000015', '$0.0123', '$3.5000', '$123.46']);
   assert.deepEqual([999, 1000, 15_300, 2_500_000, 3e9].map(fmt.bytes), ['999 B', '1.0 kB', '15 kB', '2.5 MB', '3.0 GB']);
   assert.equal(fmt.visible('a\u202eb\x1b\n'), 'a\\u202eb\\u001b\\u000a');
   assert.equal(fmt.visibleText('\x1b[31mred\x1b[0m\n\tb\u0000'), 'red\n\tb\\u0000');

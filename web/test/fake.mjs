@@ -72,7 +72,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   ];
   function addLaunch(ago, total, name, ref) {
     const l = { id: next.launch++, name, user: acc.owner(), state: 'running', outcome: null, reason: '', project, ref, commit, order: 'finish-soonest', created_at: iso(t0 - ago), started_at: iso(t0 - ago + 900), ended_at: null,
-      tests: { total, waiting: total, running: 0, passed: 0, failed: 0, error: 0, no_tests: 0, timed_out: 0, stopped: 0, infrastructure: 0 }, examples: zero(), eta_ms: null };
+      tests: { total, waiting: total, running: 0, passed: 0, failed: 0, error: 0, no_tests: 0, timed_out: 0, stopped: 0, infrastructure: 0 }, examples: zero(), eta_ms: null, cost_usd: 0 };
     launches.set(l.id, l);
     for (let i = 0; i < total; i++) {
       const id = next.test++;
@@ -122,7 +122,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const signal = outcome === 'timed_out' || outcome === 'stopped' ? 15 : null;
     Object.assign(r, { state: 'done', outcome, reason, exit_code: signal ? null : outcome === 'passed' || outcome === 'no_tests' ? 0 : 1, signal, ended_at: iso(at), duration_ms: at - Date.parse(r.started_at), cpu_ms: 1200, max_rss_kib: 153000 });
     Object.assign(t, { state: 'done', outcome });
-    l.tests.running--; l.tests[outcome]++;
+    l.tests.running--; l.tests[outcome]++; l.cost_usd += r.duration_ms * 2.5e-9;
     s.running = s.running.filter((x) => x.run !== r.id);
     sendRun(clean(r)); sendTest(t); sendServer(s);
     if (!l.tests.waiting && !l.tests.running) Object.assign(l, { state: 'done', outcome: WORST.find((o) => l.tests[o]), ended_at: iso(at), eta_ms: null });

@@ -268,3 +268,16 @@ test('files in the failures of a launch', { skip }, async (t) => {
   await quiet.getByRole('tab', { name: 'Log' }).waitFor();
   assert.equal(await quiet.getByRole('tab', { name: /Files/ }).count(), 0, 'no tab where there is nothing');
 });
+
+test('launch: what it cost, where it cost anything', { skip }, async (t) => {
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const [dear, free] = [...own.launches.values()].filter((l) => l.state === 'done');
+  dear.cost_usd = 0.12345;
+  free.cost_usd = 0;
+  const page = await open(t, `/launches/${dear.id}`, { server: own });
+  assert.equal(await page.locator('.kpi', { hasText: 'cost' }).locator('dd').innerText(), '$0.1235');
+  await page.goto(new URL(`/launches/${free.id}`, page.url()).href);
+  await page.locator('.kpi').first().waitFor();
+  assert.equal(await page.locator('.kpi', { hasText: 'cost' }).count(), 0);
+});

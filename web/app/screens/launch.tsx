@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { dir, base, dur, eta, exact, num, plural, visible } from '../../core/fmt';
+import { dir, base, dur, eta, exact, num, plural, usd, visible } from '../../core/fmt';
 import { matches, parseFilter } from '../../core/filter';
 import { bad, doneExamples, ended, isBad, launchFace, live, testFace } from '../../core/state';
 import type { Launch as L, Run, Test } from '../../core/types';
@@ -150,6 +150,7 @@ export function Launch({ id }: { id: number }) {
           <Kpi n={doneExamples(e)} of={e.discovered > doneExamples(e) ? e.discovered : undefined} label={`examples${e.pending ? `, ${num(e.pending)} pending` : ''}`} />
           <Kpi n={failures} label="failures" tone={failures ? 'fail' : ''} />
           <div class="kpi"><dd>{live(l) ? <Elapsed from={l.started_at} /> : dur(l.started_at && l.ended_at ? Date.parse(l.ended_at) - Date.parse(l.started_at) : null)}</dd><dt>{live(l) ? eta(l.eta_ms) : 'duration'}</dt></div>
+          {l.cost_usd ? <div class="kpi"><dd>{usd(l.cost_usd)}</dd><dt>{live(l) ? 'cost so far' : 'cost'}</dt></div> : null}
         </dl>
         <TestBar t={t} big />
       </header>
