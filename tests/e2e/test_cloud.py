@@ -68,6 +68,20 @@ class Cloud(unittest.TestCase):
         intents = [t for d in self.cloud.made for t in d.body["tags"] if ":i" in t]
         self.assertEqual(len(intents), len(set(intents)))
 
+    def costs_add_up(self, launch, droplets):
+        """What the launch cost and what was idle is what the droplets cost, each for its whole life, and at least a cent."""
+        def nano(usd):
+            return round(usd * 10**9)
+        total = self.server.get("/api/v1/cost")["total"]
+        servers = [nano(s["cost_usd"]) for s in self.server.get("/api/v1/cost?by=server")["items"]]
+        runs = [nano(r["cost_usd"]) for r in self.server.all("/api/v1/runs")]
+        self.assertEqual(len(servers), droplets)
+        self.assertEqual(nano(total["cost_usd"]), sum(servers))
+        self.assertEqual(nano(total["idle_usd"]) + nano(self.server.get("/api/v1/launches/%d" % launch)["cost_usd"]), sum(servers))
+        self.assertEqual(nano(total["runs_usd"]), sum(runs))
+        self.assertTrue(all(n > 0 for n in runs), runs)
+        self.assertEqual(servers, [10**7] * droplets)  # $0.00893 an hour: minutes of it cost less
+
     def test_power_on_launch_power_off(self):
         ids = self.add("web-{1..4}")
         self.on(ids)
@@ -78,6 +92,7 @@ class Cloud(unittest.TestCase):
         self.off(ids)
         self.assertEqual(len(self.cloud.made), 4)
         self.one_droplet_each()
+        self.costs_add_up(launch["id"], 4)
         print(self.cloud.summary())
 
     def test_a_doubtful_create_is_found_and_not_bought_twice(self):
