@@ -158,13 +158,15 @@ static void slot_hold(struct run *r, struct wall at)
     r->has_held = true;
 }
 
-static void slot_leave(struct engine *e, struct run *r)
+/* ms: how long it says that it took; 0: it says nothing. */
+static void slot_leave(struct engine *e, struct run *r, int64_t ms)
 {
     struct server *s = r->server;
     int64_t until = charge_until(e, s);
 
     if (is_metered(s)) {
-        run_charge(e, r, r->slot_at.ms, until);
+        /* Its beginning may have been told together with its end. */
+        run_charge(e, r, until - ms < r->slot_at.ms ? until - ms : r->slot_at.ms, until);
         machine_charge(e, s, until);
     }
     s->holders[r->slot] = NULL;
@@ -179,14 +181,14 @@ void cost_slot_set(struct engine *e, struct run *r, uint32_t slot)
     if (r->slot_at.ms != 0 && r->slot == slot)
         return;
     if (r->slot_at.ms != 0)
-        slot_leave(e, r);
+        slot_leave(e, r, 0);
     r->slot = slot;
     if (s->removed || slot >= s->row.slots)
         return;
     /* The end of the run before may not have been told yet: its output is still on its way. */
     other = slot_holder(s, slot);
     if (other != NULL) {
-        slot_leave(e, other);
+        slot_leave(e, other, 0);
         run_told(e, other);
     }
     slot_hold(r, (struct wall){charge_until(e, s)});
@@ -199,29 +201,33 @@ void cost_slots_end(struct engine *e, struct server *s)
     DL_FOREACH(s->runs, r) {
         if (r->slot_at.ms == 0)
             continue;
-        slot_leave(e, r);
+        slot_leave(e, r, 0);
         run_told(e, r);
     }
 }
 
-/* A short run is over before anything was said of it: its end says where it was, and for how long. */
-static void short_run_charge(struct engine *e, struct run *r, const struct finish *f)
+/* A short run is over before anything was said of it: its end says where it was, and for how long. Several ends may come at
+ * once, so each run is put where its slot was free first since it was given to the server. */
+static void short_run_charge(struct engine *e, struct run *r, int64_t ms)
 {
     struct server *s = r->server;
     const struct run *other = slot_holder(s, r->slot);
     int64_t now = charge_until(e, s);
+    int64_t end = other != NULL && other->slot_at.ms < now ? other->slot_at.ms : now;
+    int64_t from = later(r->created_at.ms, s->slot_paid[r->slot]);
 
-    run_charge(e, r, now - f->duration_us / 1000, other != NULL ? other->slot_at.ms : now);
+    run_charge(e, r, from, from + ms < end ? from + ms : end);
     machine_charge(e, s, now);
 }
 
 void cost_run_ends(struct engine *e, struct run *r, const struct finish *f)
 {
+    int64_t ms = f != NULL && f->duration_us > 0 ? (f->duration_us + 999) / 1000 : 0;
+
     if (r->slot_at.ms != 0)
-        slot_leave(e, r);
-    else if (!r->has_held && f != NULL && f->duration_us > 0 && is_metered(r->server) &&
-             r->slot < r->server->row.slots)
-        short_run_charge(e, r, f);
+        slot_leave(e, r, ms);
+    else if (!r->has_held && ms > 0 && is_metered(r->server) && r->slot < r->server->row.slots)
+        short_run_charge(e, r, ms);
 }
 
 /* ---- meters ---- */

@@ -79,7 +79,7 @@ class Cloud(unittest.TestCase):
         self.assertEqual(nano(total["cost_usd"]), sum(servers))
         self.assertEqual(nano(total["idle_usd"]) + nano(self.server.get("/api/v1/launches/%d" % launch)["cost_usd"]), sum(servers))
         self.assertEqual(nano(total["runs_usd"]), sum(runs))
-        self.assertTrue(all(n > 0 for n in runs), runs)
+        self.assertGreater(sum(runs), 0)
         self.assertEqual(servers, [10**7] * droplets)  # $0.00893 an hour: minutes of it cost less
 
     def test_power_on_launch_power_off(self):

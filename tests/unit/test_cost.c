@@ -559,6 +559,50 @@ static void test_cost__a_run_too_short_to_be_seen_costs_its_time(void **state)
     yard_end(&y);
 }
 
+/* Their ends arrive together, one after the other. */
+static void test_cost__short_runs_that_end_at_once_cost_their_time_each(void **state)
+{
+    struct yard y;
+    uint64_t server;
+    uint64_t run = 0;
+
+    (void)state;
+    yard_begin(&y);
+    server = machine_on(&y, 1, NULL);
+    for (int i = 0; i < 3; i++) { /* the mean of short ones is known: then they are given in advance */
+        (void)launch(&y, 1, 0);
+        pass(&y, 5);
+        finished(&y, server, ++run, 0, 5);
+    }
+    assert_int_equal(y.sum.runs, 15 * MS_NANOUSD);
+    (void)launch(&y, 4, 0);
+    pass(&y, 5);
+    finished(&y, server, ++run, 0, 5);
+    assert_non_null(run_by_id(y.e, (struct run_id){run + 2}));
+    pass(&y, 12);
+    finished(&y, server, run + 1, 0, 5);
+    finished(&y, server, run + 2, 0, 5);
+    assert_int_equal(y.sum.runs, 30 * MS_NANOUSD);
+    yard_end(&y);
+}
+
+/* It began and ended in one piece of news. */
+static void test_cost__a_run_whose_start_was_told_late_costs_its_time(void **state)
+{
+    struct yard y;
+    uint64_t server;
+
+    (void)state;
+    yard_begin(&y);
+    server = machine_on(&y, 1, NULL);
+    (void)launch(&y, 1, 0);
+    pass(&y, 900);
+    started(&y, server, 1, 0);
+    finished(&y, server, 1, 0, 800);
+    assert_int_equal(y.sum.runs, 800 * MS_NANOUSD);
+    yard_end(&y);
+}
+
 static void test_cost__a_lost_run_and_its_retry_are_of_the_launch(void **state)
 {
     struct event back = {.kind = EV_LINK_UP};
@@ -777,6 +821,8 @@ int main(void)
         cmocka_unit_test(test_cost__who_comes_into_a_slot_ends_the_time_of_who_was_there),
         cmocka_unit_test(test_cost__two_runs_in_one_slot_are_never_paid_for_twice),
         cmocka_unit_test(test_cost__a_run_too_short_to_be_seen_costs_its_time),
+        cmocka_unit_test(test_cost__short_runs_that_end_at_once_cost_their_time_each),
+        cmocka_unit_test(test_cost__a_run_whose_start_was_told_late_costs_its_time),
         cmocka_unit_test(test_cost__a_lost_run_and_its_retry_are_of_the_launch),
         cmocka_unit_test(test_cost__a_run_dies_with_its_machine),
         cmocka_unit_test(test_cost__a_clock_that_is_set_back_counts_nothing_twice),
