@@ -46,7 +46,7 @@ export async function open(t, address, { server = fake, width = 1440, height = 9
   await page.goto(server.url + address);
   return page;
 }
-export const seen = (page, text) => page.getByText(text).first().waitFor({ timeout: 5000 });
+export const seen = (page, text) => page.getByText(text).first().waitFor({ timeout: 15_000 });
 export const busyLaunch = () => [...fake.launches.values()].find((l) => l.state === 'running');
 export const failedRun = () => [...fake.runs.values()].find((r) => r.state === 'done' && r.examples.failed > 0);
 export const runningRun = () => [...fake.runs.values()].filter((r) => r.state === 'running').at(-1);

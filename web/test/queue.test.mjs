@@ -8,7 +8,7 @@ const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...
 const board = async (t, s, more = {}) => { const page = await open(t, '/', { server: s, ...more }); await page.locator('.qrow').first().waitFor(); return page; };
 const shown = (page) => page.locator('.qrow .file').evaluateAll((all) => all.map((e) => e.title));
 const paths = (s) => s.queue.order().map((id) => s.tests.get(id).path);
-const same = async (page, s) => page.waitForFunction((want) => { const a = [...document.querySelectorAll('.qrow .file')].map((e) => e.title); return a.length > 5 && a.every((x, i) => x === want[i]); }, paths(s), { timeout: 8000 });
+const same = async (page, s) => page.waitForFunction((want) => { const a = [...document.querySelectorAll('.qrow .file')].map((e) => e.title); return a.length > 5 && a.every((x, i) => x === want[i]); }, paths(s), { timeout: 15_000 });
 const told = (page, text) => page.locator('.note.told').getByText(text).waitFor();
 
 test('keyboard: pick a stretch, move, remove, undo: the server has the order that is shown', { skip }, async (t) => {
