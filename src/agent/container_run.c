@@ -427,6 +427,11 @@ static bool make_and_start(struct box *b)
     b->is_made = true; /* also when the answer does not come */
     if (!call(b, container_create_argv(&b->h.arena, s), false))
         return false;
+    /* Podman without root on a v1 hierarchy only warns, and leaves the limits out. */
+    if ((s->memory_bytes > 0 || s->pids > 0) && strstr(b->answer.err, "limits are not supported") != NULL) {
+        fail(b, "this server has no control groups that could limit memory or processes of its containers");
+        return false;
+    }
     if (!call_engine(&b->h, &c, &b->answer) && !b->has_begun) {
         fail(b, call_error(&b->h, &c, &b->answer));
         return false;
