@@ -289,7 +289,12 @@ class FakeDO:
             d.is_gone = True
             host, d.host = d.host, None
         if host is not None:
-            self.in_background(self.hosts.drop, host)
+            self.in_background(self.power_off, host)
+
+    def power_off(self, host):
+        """As a cloud does it: all at once. Processes die one after the other here, and none may tell of the end of another."""
+        host.cut()
+        self.hosts.drop(host)
 
     # ---- the API ----
 
