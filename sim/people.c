@@ -108,6 +108,9 @@ static void launch_random(struct world *w)
         ev.launch_create.launch.servers = servers;
         ev.launch_create.launch.n_servers = some_servers(w, servers);
     }
+    if (w->cloud.fleet.v != 0 && rng_chance(&w->rng, 1, 3)) /* servers of its own */
+        ev.launch_create.launch.schedule.book =
+            (struct launch_book){w->cloud.fleet, 1 + (uint32_t)rng_below(&w->rng, 3), ""};
     ev.ticket.v = ++w->tickets;
     (void)world_post(w, &ev);
 }

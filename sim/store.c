@@ -595,6 +595,8 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
     case CHANGE_UNDO_DELETE:
         row_undo_delete(st, c->undo.id);
         break;
+    case CHANGE_START_FAILED:
+        break;
     case CHANGE_PAUSE_ADD:
         row_pause_add(st, &c->pause);
         break;

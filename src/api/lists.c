@@ -580,6 +580,8 @@ void api_start_list(struct api *a, struct user_id user, uint64_t list, const str
     struct req *rq = inside_new(a, u != NULL ? u : &nobody, done, ctx);
 
     rq->cause = *cause;
+    if (cause->book.n > 0)
+        rq->cause.book.size = arena_strdup(&rq->arena, cause->book.size);
     rq->ids[0] = list;
     req_read(rq, inside_job, on_inside_body);
     req_release(rq);

@@ -273,13 +273,15 @@ static const struct shape shapes[] = {
      MEMBERS({"due_at", "time"}, {"due_local", "text"}, {"at", "time"}, {"late_ms", "int"},
              {"result", "start_result"}, {"launch", "int?"}, {"text", "text"})},
     {"due", "A time at which a schedule is due.", MEMBERS({"at", "time"}, {"local", "text"})},
+    {"schedule_servers", "What a schedule books for its launch.",
+     MEMBERS({"book", "int"}, {"fleet", "text"}, {"size", "text"})},
     {"schedule", "Starts a list, once or again and again.",
      MEMBERS({"id", "int"}, {"name", "text"}, {"user", "who"}, {"list", "named"}, {"kind", "schedule_kind"},
              {"at", "text"}, {"hours", "int"}, {"minutes", "int"}, {"days", "text"}, {"cron", "text"},
              {"zone", "text"}, {"until", "text"}, {"enabled", "bool"}, {"reason", "text"},
-             {"overlap", "schedule_overlap"}, {"give_up_h", "int"}, {"version", "int"},
-             {"created_at", "time"}, {"changed_at", "time"}, {"next_at", "time?"}, {"next_local", "text?"},
-             {"last", "start?"})},
+             {"overlap", "schedule_overlap"}, {"give_up_h", "int"}, {"servers", "schedule_servers?"},
+             {"version", "int"}, {"created_at", "time"}, {"changed_at", "time"}, {"next_at", "time?"},
+             {"next_local", "text?"}, {"last", "start?"})},
     {"nothing", "An empty object.", .members = (const struct member[]){{NULL, NULL}}},
 };
 

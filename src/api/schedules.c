@@ -106,6 +106,16 @@ static void render_schedule(const struct looker *look, const struct schedule_row
     jo_ktext(j, "reason", row->reason);
     jo_ktext(j, "overlap", schedule_overlap_name(row->overlap));
     jo_kuint(j, "give_up_h", row->give_up_h);
+    jo_key(j, "servers");
+    if (row->servers_book == 0) {
+        jo_null(j);
+    } else {
+        jo_obj(j);
+        jo_kuint(j, "book", row->servers_book);
+        jo_ktext(j, "fleet", row->servers_fleet_name);
+        jo_ktext(j, "size", row->servers_size);
+        jo_obj_end(j);
+    }
     jo_kuint(j, "version", row->version);
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "changed_at", row->changed_at);
@@ -423,7 +433,8 @@ struct schedule_body {
     int enabled;
     int overlap;
     int64_t give_up_h;
-    int64_t servers_book;
+    int64_t servers_book; /* -1: not given */
+    const char *servers_fleet;
     const char *servers_size;
     int64_t version;
 };
@@ -465,11 +476,18 @@ struct schedule_body {
         {.name = "servers_book",                                                                            \
          .type = FIELD_INT,                                                                                 \
          .offset = offsetof(struct schedule_body, servers_book),                                            \
-         .max = SERVERS_MAX,                                                                                \
-         .help = "book so many servers first"},                                                             \
+         .max = SERVERS_CHANGE_MAX,                                                                         \
+         .help = "book so many servers for its launch, as far as there are, and give them back; 0: none",   \
+         .preset = "0"},                                                                                    \
+        {.name = "servers_fleet",                                                                           \
+         .type = FIELD_TEXT,                                                                                \
+         .offset = offsetof(struct schedule_body, servers_fleet),                                           \
+         .min = 1,                                                                                          \
+         .max = NAME_BYTES_MAX,                                                                             \
+         .help = "of this fleet, by name"},                                                                 \
     {                                                                                                       \
         .name = "servers_size", .type = FIELD_TEXT, .offset = offsetof(struct schedule_body, servers_size), \
-        .max = NAME_BYTES_MAX, .help = "of this size"                                                       \
+        .max = NAME_BYTES_MAX, .help = "those that are made have this size; '' the fleet's own"             \
     }
 
 static const struct field new_fields[] = {
@@ -486,7 +504,8 @@ static const struct field edit_fields[] = {
      .help = "the one that was seen: 409 when somebody has changed the schedule meanwhile"},
     {.type = FIELD_END},
 };
-static const struct schedule_body preset = {RULE_PRESET, .enabled = -1, .overlap = -1, .give_up_h = -1};
+static const struct schedule_body preset = {RULE_PRESET, .enabled = -1, .overlap = -1, .give_up_h = -1,
+                                            .servers_book = -1};
 
 /* A change on its way. Lives in the request's arena. */
 struct change_schedule {
@@ -553,14 +572,59 @@ static enum err set_next(struct schedule_row *row, struct why *reterr)
     return why_set(reterr, ERR_INVALID, "until", "until: it is never due before %.40s", row->until);
 }
 
+struct fleet_search {
+    const char *name;
+    struct fleet_id found;
+};
+
+static void each_fleet(void *ctx, const struct fleet_row *row)
+{
+    struct fleet_search *s = ctx;
+
+    if (strcmp(row->name, s->name) == 0)
+        s->found = row->id;
+}
+
+/* What is booked: so many, of a fleet that is named. */
+static enum err merge_servers(struct reader *r, struct schedule_row *row, const struct schedule_body *in,
+                              struct why *reterr)
+{
+    struct fleet_search s = {.name = in->servers_fleet};
+    enum err err = ERR_OK;
+
+    if (in->servers_fleet != NULL) {
+        err = read_fleets(r, each_fleet, &s, reterr);
+        if (err == ERR_OK && s.found.v == 0)
+            err = why_set(reterr, ERR_INVALID, "servers_fleet", "servers_fleet: there is no fleet '%.80s'",
+                          in->servers_fleet);
+        row->servers_fleet = s.found;
+    }
+    if (in->servers_book >= 0)
+        row->servers_book = (uint32_t)in->servers_book;
+    if (in->servers_size != NULL)
+        row->servers_size = in->servers_size;
+    if (row->servers_book == 0) {
+        row->servers_fleet.v = 0;
+        row->servers_size = "";
+    }
+    if (err != ERR_OK)
+        return err;
+    if (row->servers_book > 0 && row->servers_fleet.v == 0)
+        return why_set(reterr, ERR_INVALID, "servers_fleet",
+                       "servers_fleet: of which fleet are %u servers to be booked?", row->servers_book);
+    if (row->servers_book == 0 &&
+        (in->servers_fleet != NULL || (in->servers_size != NULL && in->servers_size[0] != '\0')))
+        return why_set(reterr, ERR_INVALID, "servers_book",
+                       "servers_book: how many servers are to be booked?");
+    return ERR_OK;
+}
+
 static enum err merge(struct schedule_row *row, const struct schedule_body *in, struct why *reterr)
 {
     bool was_enabled = row->is_enabled;
     bool is_other = merge_rule(row, &in->rule);
     enum err err;
 
-    if (in->servers_book > 0 || (in->servers_size != NULL && in->servers_size[0] != '\0'))
-        return why_set(reterr, ERR_INVALID, "servers_book", "servers_book: no fleet can create servers yet");
     if (in->overlap >= 0)
         row->overlap = (enum schedule_overlap)in->overlap;
     if (in->give_up_h > 0)
@@ -599,6 +663,8 @@ static void change_job(struct reader *r, struct req *rq)
                                    .overlap = OVERLAP_SKIP,
                                    .give_up_h = GIVE_UP_H_PRESET,
                                    .created_at = now,
+                                   .servers_fleet_name = "",
+                                   .servers_size = "",
                                    .last = {.text = ""}};
     if (rq->ids[0] != 0)
         rq->err = read_schedule(r, rq->ids[0], take_row, rq, &rq->why);
@@ -608,6 +674,8 @@ static void change_job(struct reader *r, struct req *rq)
         c->row.name = in->name;
     c->row.changed_at = now;
     rq->err = find_list(r, rq, &in->list);
+    if (rq->err == ERR_OK)
+        rq->err = merge_servers(r, &c->row, in, &rq->why);
     if (rq->err == ERR_OK)
         rq->err = merge(&c->row, in, &rq->why);
 }
@@ -693,11 +761,13 @@ static void run_job_of_schedule(struct reader *r, struct req *rq)
 
 static void on_run_body(struct req *rq)
 {
+    const struct schedule_row *row = &((const struct change_schedule *)rq->state)->row;
+
     if (rq->err != ERR_OK) {
         req_error(rq, &rq->why);
         return;
     }
-    rq->cause = (struct launch_schedule){.id = rq->ids[0], .due_at = wall_now()};
+    rq->cause = (struct launch_schedule){.id = rq->ids[0], .due_at = wall_now(), .book = schedule_book(row)};
     launch_start(rq);
 }
 

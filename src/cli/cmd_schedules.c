@@ -203,6 +203,15 @@ static enum err put_list(struct json_out *j, const char *list, struct why *reter
     return err;
 }
 
+/* What is booked for its launch. */
+static void put_servers(struct json_out *j, const struct cli_opts *o)
+{
+    if (o->no_book || o->book > 0)
+        jo_kint(j, "servers_book", o->no_book ? 0 : o->book);
+    put_text(j, "servers_fleet", o->fleet);
+    put_text(j, "servers_size", o->size);
+}
+
 static int send_schedule(struct cli *cli, const char *path, const char *name, int enabled, const char *done)
 {
     const struct cli_opts *o = &cli->o;
@@ -230,6 +239,7 @@ static int send_schedule(struct cli *cli, const char *path, const char *name, in
     put_text(&j, "overlap", o->overlap);
     if (o->give_up_h > 0)
         jo_kint(&j, "give_up_h", o->give_up_h);
+    put_servers(&j, o);
     if (enabled >= 0)
         jo_kbool(&j, "enabled", enabled == 1);
     jo_obj_end(&j);

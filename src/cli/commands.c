@@ -279,6 +279,11 @@ static const struct option_row schedules_options[] = {
      "when the launch of the time before is not done: skip this time (default), or queue one more"},
     {"give-up-h", 0, "N", OPTION_NUMBER, AT(give_up_h), NULL, 1, 8760, NULL,
      "a start that was missed is made up for once, unless it is later than this; default: 24"},
+    {"book",      0, "N", OPTION_NUMBER, AT(book), NULL, 1, 1000, NULL,
+     "book so many servers of --fleet for its launch, make what is missing, and give them back after"},
+    {"fleet",     0, "FLEET", OPTION_TEXT, AT(fleet), NULL, 0, 0, NULL, "with --book: of this fleet"},
+    {"size",      0, "SIZE", OPTION_TEXT, AT(size), NULL, 0, 0, NULL, "with --book: of the machines that are made; default: the fleet's own"},
+    {"no-book",   0, NULL, OPTION_FLAG, AT(no_book), NULL, 0, 0, NULL, "edit: book none any more"},
     {"rename",    0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name"},
     {"from",      0, "TIME", OPTION_TEXT, AT(from_time), NULL, 0, 0, NULL, "preview: after this time; default: now"},
     {"count",     0, "N", OPTION_NUMBER, AT(count), "5", 1, 1000, NULL, "preview: so many times"},
@@ -487,6 +492,7 @@ const struct command commands[] = {
      " `run-now` starts its list by hand.\n"
      "\n"
      "    wrata schedules add nightly --list nightly --weekly mon,tue,wed,thu,fri --at 02:30 --zone Europe/Berlin\n"
+     "    wrata schedules add big --list all --daily 01:00 --book 20 --fleet cloud\n"
      "    wrata schedules preview --cron '30 2 1 * *' --zone Europe/Berlin\n",
      LINES(schedules_options), 0, 2, NEEDS_SERVER, false, cmd_schedules},
     {"login", LINES(login_synopsis), "sign in to a server, so that further commands are asked as you",

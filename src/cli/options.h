@@ -47,6 +47,8 @@ struct cli_opts {
     bool files, replace, share, unshare;
     const char *list, *list_location, *list_order, *once, *daily, *weekly, *cron, *sched_at, *zone, *until,
         *overlap;
+    int64_t book;
+    bool no_book;
     const char *from_time, *to_time;
     const char *by; /* of costs */
     bool csv;

@@ -436,6 +436,27 @@ static void launch_fill(struct engine *e, struct launch *l, const struct new_tes
     free(ranks);
 }
 
+/* It gets servers of its own, and is limited to them. False: it was refused, since there is none. */
+static bool launch_borrow(struct engine *e, const struct event *ev, struct launch_row *row)
+{
+    const struct launch_book *book = &row->schedule.book;
+    struct servers_take want = {.fleet = book->fleet,
+                                .n = book->n < SERVERS_CHANGE_MAX ? book->n : SERVERS_CHANGE_MAX,
+                                .size = book->size,
+                                .user = row->user,
+                                .login = ""};
+    uint64_t *ids = arena_alloc(&e->out->arena, want.n * sizeof(*ids));
+    struct why why;
+
+    row->n_servers = servers_borrow(e, &want, row->id, ids, &why);
+    row->servers = ids;
+    row->books = book->n;
+    row->schedule.book = (struct launch_book){0};
+    if (row->n_servers == 0)
+        outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
+    return row->n_servers > 0;
+}
+
 static void on_launch_create(struct engine *e, const struct event *ev)
 {
     struct launch_row row = ev->launch_create.launch;
@@ -456,6 +477,9 @@ static void on_launch_create(struct engine *e, const struct event *ev)
         return;
     }
     row.id.v = e->next_launch;
+    row.books = 0;
+    if (row.schedule.book.n > 0 && !launch_borrow(e, ev, &row))
+        return;
     row.n_tests = n;
     row.created_at = e->now.wall;
     row.started_at.ms = 0;
@@ -465,6 +489,7 @@ static void on_launch_create(struct engine *e, const struct event *ev)
     l = launch_new(e, &row);
     TRACE(e, "launch %llu: RUNNING: %u test%s", (unsigned long long)l->id.v, n, n == 1 ? "" : "s");
     launch_fill(e, l, ev->launch_create.tests, n, ev->launch_create.at_front);
+    borrow_start(e, l);
     launch_note(e, l);
     outbox_reply(e->out, ev->ticket, l->id.v);
 }
@@ -585,6 +610,9 @@ static void timers_run(struct engine *e)
             break;
         case TIMER_CHARGE:
             cost_on_timer(e, t->owner);
+            break;
+        case TIMER_BORROW:
+            borrow_on_timer(e, t->owner);
             break;
         }
     }
@@ -738,6 +766,7 @@ void engine_turn_end(struct engine *e, struct now now, struct outbox *out)
     e->more = false;
     if (e->booted) {
         stopping_flush(e);
+        borrow_flush(e);
         place_turn(e);
         goals_flush(e);
         queue_notes_flush(e);

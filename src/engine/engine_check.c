@@ -38,7 +38,9 @@
  *   E30  a meter runs of a server that is paid for, has a price and is not removed; it was charged since its price began,
  *        and is read sooner or later
  *   E31  a run that holds a slot is at work in a slot that its server has, and it alone; no slot is charged beyond its
- *        machine */
+ *        machine
+ *   E32  a server that is booked for a launch is booked by its user and one of its servers, and after a turn that launch is
+ *        not over; only such a server is switched off with an end */
 #include "engine/engine_private.h"
 
 static void check_meter(const struct engine *e, const struct server *s)
@@ -205,6 +207,7 @@ static void check_pools(const struct engine *e)
     uint32_t idle = 0;
 
     check_pool(e, &e->free, &idle);
+    check_pool(e, &e->lent, &idle);
     for (u = e->users; u != NULL; u = u->hh.next) {
         if (u->n_booked > 0)
             check_pool(e, &u->booked, &idle);
@@ -219,11 +222,26 @@ static void check_pools(const struct engine *e)
     CHECK(e->n_idle == idle); /* E23 */
 }
 
+static void check_lent(const struct engine *e, const struct server *s)
+{
+    const struct launch *l = launch_by_id(e, s->row.booked_for);
+
+    CHECK(!s->row.off_after || s->row.booked_for.v != 0); /* E32 */
+    if (s->row.booked_for.v == 0 || e->turn_open)
+        return;
+    CHECK(l != NULL);               /* E32 */
+    CHECK(s->booker == l->user);    /* E32 */
+    CHECK(launch_allows(l, s->id)); /* E32 */
+    CHECK(l->row.n_servers > 0);    /* E32 */
+    CHECK(s->pool == &e->lent);     /* E32 */
+}
+
 static void check_machine(const struct engine *e, const struct server *s)
 {
     bool is_waiting = timer_is_set(&s->life);
 
-    CHECK((s->booker != NULL) == (s->row.booked_by.v != 0));           /* E23 */
+    CHECK((s->booker != NULL) == (s->row.booked_by.v != 0)); /* E23 */
+    check_lent(e, s);
     CHECK(s->booker == NULL || s->booker->id.v == s->row.booked_by.v); /* E23 */
     CHECK(s->row.intent < e->next_intent);                             /* E1 */
     if (!fleet_kind_makes_machines(s->row.fleet)) {

@@ -42,6 +42,8 @@ static void server_dump(const struct server *s, struct buf *out)
     buf_printf(out, " fleet=%llu region=\"%s\" price=%lld billed=%lld lease=%lld idle=%lld",
                (unsigned long long)r->fleet_id.v, r->region, (long long)r->price_hour_microusd,
                (long long)r->billed_at.ms, (long long)r->lease_until.ms, (long long)r->idle_ms);
+    if (r->booked_for.v != 0)
+        buf_printf(out, " for=%llu off-after=%d", (unsigned long long)r->booked_for.v, r->off_after);
     /* What it last did is stored with the countdown. */
     buf_printf(out,
                " active=%lld destroy=%lld leaving=%d booked=%llu,%lld maintenance=%d sick=\"%s\",%lld,%d",
@@ -96,6 +98,8 @@ static void launch_dump(const struct launch *l, struct buf *out)
                (long long)r->time_limit_ms, (long long)r->silence_limit_ms, r->lease_ms, r->n_tests,
                (long long)r->created_at.ms, launch_state_name(r->state), (long long)r->started_at.ms);
     buf_printf(out, " location=\"%s\"", r->location);
+    if (r->books > 0)
+        buf_printf(out, " books=%u", r->books);
     if (r->note[0] != '\0')
         buf_printf(out, " note=\"%s\"", r->note);
     if (r->slots > 0)

@@ -31,11 +31,13 @@
 #define RETRY_LOOK_MAX 16u          /* tests to be tried again that one decision looks at, per launch */
 #define RANK_GAP (INT64_C(1) << 20) /* between neighbours, so that a few thousand tests fit in between */
 #define UNDO_MS (INT64_C(10) * 60 * 1000)
-#define UNDOS_MAX 20u       /* of one user */
-#define QUEUE_NOTES_MAX 64u /* of an operation on more tests than that watchers are told as a whole */
-#define REST_MIN_MS 1000    /* a server rests so long after an infrastructure failure... */
-#define REST_MAX_MS 60000   /* ...doubling up to so long, until a run succeeds */
-#define MAY_COME_TRIES 3u   /* a server that failed to connect so often is not waited for */
+#define BORROW_MS (INT64_C(30) * 60 * 1000)
+#define BORROW_BOOT_MS 60000 /* after a start, for links to come back */
+#define UNDOS_MAX 20u        /* of one user */
+#define QUEUE_NOTES_MAX 64u  /* of an operation on more tests than that watchers are told as a whole */
+#define REST_MIN_MS 1000     /* a server rests so long after an infrastructure failure... */
+#define REST_MAX_MS 60000    /* ...doubling up to so long, until a run succeeds */
+#define MAY_COME_TRIES 3u    /* a server that failed to connect so often is not waited for */
 #define LEASE_DEFAULT_MS 120000u
 #define FLEET_LIST_MS 60000        /* between two looks at a cloud's list... */
 #define FLEET_LIST_SOON_MS 5000    /* ...while something is to be found out from it */
@@ -374,7 +376,11 @@ struct launch { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool is_blamed;   /* of no project: what fails of it counts against no server */
     bool is_stopping; /* tests that wait or were removed are still to be ended: those from stop_at on */
     uint32_t stop_at;
-    uint64_t like; /* scratch of queue_ops.c */
+    uint64_t like;           /* scratch of queue_ops.c */
+    struct timer borrow;     /* until its own servers must be there */
+    const char *stop_reason; /* why it was stopped by itself; NULL it was not. In its arena */
+    bool is_giving;          /* it is over, and gives its servers back this turn */
+    struct launch *giving_prev, *giving_next;
     struct launch *stopping_prev, *stopping_next;
 
     /* for the ETA and for work in advance */
@@ -425,7 +431,9 @@ struct engine {
     struct launch *noted;
     struct launch *stopping;
     struct server *hungry;
-    struct pool free;        /* servers that are not booked, and serve all */
+    struct pool free; /* servers that are not booked, and serve all */
+    struct pool lent; /* those that are booked for a launch */
+    struct launch *giving;
     struct server *suspects; /* those with faults */
     uint64_t
         blamed[BLAMED_MAX]; /* ids of projects: what fails of them counts against no server. Oldest first */
@@ -827,7 +835,17 @@ struct wall sick_until(const struct engine *e,
                        const struct server *s); /* it is destroyed; 0 never, or not out */
 void idle_boot(struct engine *e, struct server *s);
 
+/* ---- borrow.c: servers that a launch gets for itself ---- */
+bool server_is_for(const struct server *s,
+                   const struct launch *l);            /* server_serves(), and it is not another's */
+void borrow_start(struct engine *e, struct launch *l); /* its time runs, if it has such servers */
+void borrow_on_timer(struct engine *e, struct launch *l);
+void borrow_flush(struct engine *e);
+
 /* ---- server_ops.c: what people do to servers ---- */
+/* As many as there can be, at most want->n, booked for this launch alone. 0 with reterr: none. */
+uint32_t servers_borrow(struct engine *e, const struct servers_take *want, struct launch_id launch,
+                        uint64_t *ids, struct why *reterr);
 void server_book_for(struct engine *e, struct server *s, struct user_id user); /* 0: it is free */
 void on_servers_change(struct engine *e, const struct event *ev);
 void on_servers_take(struct engine *e, const struct event *ev);

@@ -12,7 +12,7 @@ struct look look_at(const struct engine *e, const struct test *t)
         if (s->removed || !launch_allows(t->launch, s->id))
             continue;
         k.servers++;
-        if (!server_serves(s, t->launch->user)) {
+        if (!server_is_for(s, t->launch)) {
             k.others++;
             continue;
         }
@@ -44,7 +44,7 @@ static void put_offline(const struct engine *e, const struct test *t, struct buf
 
     buf_puts(b, t->launch->row.n_servers > 0 ? "none of its servers is online" : "no server is online");
     for (s = e->servers; s != NULL; s = s->hh.next) {
-        if (!server_is_usable(s) || !launch_allows(t->launch, s->id) || !server_serves(s, t->launch->user))
+        if (!server_is_usable(s) || !launch_allows(t->launch, s->id) || !server_is_for(s, t->launch))
             continue;
         if (n++ == SHOWN_MAX) {
             buf_puts(b, ", and so on");
@@ -103,7 +103,7 @@ static void put_sick(const struct engine *e, const struct test *t, struct buf *b
 
     for (s = e->servers; s != NULL; s = s->hh.next) {
         if (s->removed || s->row.status != SERVER_CREATED || s->row.sick[0] == '\0' ||
-            !launch_allows(t->launch, s->id) || !server_serves(s, t->launch->user))
+            !launch_allows(t->launch, s->id) || !server_is_for(s, t->launch))
             continue;
         if (n++ == SHOWN_MAX) {
             buf_puts(b, "; and so on");
@@ -121,7 +121,7 @@ static void put_resting(const struct engine *e, const struct test *t, struct buf
 
     for (s = e->servers; s != NULL; s = s->hh.next) {
         if (!server_is_usable(s) || !s->resting || !launch_allows(t->launch, s->id) ||
-            !server_serves(s, t->launch->user))
+            !server_is_for(s, t->launch))
             continue;
         if (n++ == SHOWN_MAX)
             break;
@@ -155,7 +155,7 @@ static void put_full(const struct engine *e, const struct test *t, const struct 
 
     for (s = e->servers; s != NULL; s = s->hh.next) {
         if (s->removed || !server_is_open(e, s) || !launch_allows(t->launch, s->id) ||
-            !server_serves(s, t->launch->user) || server_has_room(s, p))
+            !server_is_for(s, t->launch) || server_has_room(s, p))
             continue;
         held = server_share(s, p)->n_runs;
         if (n == SHOWN_MAX) {

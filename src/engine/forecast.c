@@ -304,7 +304,8 @@ static bool servers_take(struct forecast *f)
 
 static bool class_may_go(const struct forecast *f, const struct fclass *c, const struct fserver *x)
 {
-    return (c->limited == NULL || launch_allows(c->limited, x->s->id)) &&
+    return (c->limited == NULL ? x->s->row.booked_for.v == 0
+                               : launch_allows(c->limited, x->s->id) && server_is_for(x->s, c->limited)) &&
            (c->capped == NOBODY || x->runs_of[c->capped] < f->capped[c->capped]->slots);
 }
 

@@ -98,7 +98,7 @@ static bool is_wanted(const struct engine *e, const struct server *s)
 
     for (l = e->launches; l != NULL; l = l->hh.next) {
         if (l->row.state == LAUNCH_RUNNING && l->n_waiting > 0 && !user_is_paused(l->user) &&
-            launch_allows(l, s->id) && server_serves(s, l->user))
+            launch_allows(l, s->id) && server_is_for(s, l))
             return true;
     }
     return false;

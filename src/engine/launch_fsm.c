@@ -35,6 +35,8 @@ bool launch_state_set(struct engine *e, struct launch *l, enum launch_cause caus
         l->row.ended_at = e->now.wall;
         project_launch_done(e, l);
         notice_launch_done(e, l);
+        if (l->row.books > 0)
+            SET_ADD(e->giving, l, giving);
         TRACE(e, "launch %llu: %s -> %s: %s (%s)", (unsigned long long)l->id.v, states[edge->from],
               states[edge->to], edge->sentence, outcome_name(l->row.outcome));
     } else {

@@ -133,6 +133,7 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
     case CHANGE_TESTS_SET:
     case CHANGE_UNDO_DELETE:
     case CHANGE_PAUSE_DELETE:
+    case CHANGE_START_FAILED:
     case CHANGE_RUN_SET:
     case CHANGE_COST:
     case CHANGE_NOTICE:
@@ -175,6 +176,7 @@ static void launch_boot(struct engine *e, struct launch *l)
     if (l->row.state == LAUNCH_STOPPING)
         SET_ADD(e->stopping, l, stopping);
     launch_ready_update(e, l);
+    borrow_start(e, l);
 }
 
 void on_booted(struct engine *e)

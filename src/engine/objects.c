@@ -78,6 +78,10 @@ void server_book(struct engine *e, struct server *s, struct user_id user)
     if (s->booker != NULL)
         s->booker->n_booked--;
     s->row.booked_by = user;
+    if (user.v == 0) {
+        s->row.booked_for.v = 0;
+        s->row.off_after = false;
+    }
     s->booker = user.v != 0 ? user_get(e, user) : NULL;
     if (s->booker != NULL)
         s->booker->n_booked++;
@@ -395,6 +399,8 @@ void launch_delete(struct engine *e, struct launch *l)
     SET_REMOVE(e->fresh, l, fresh);
     SET_REMOVE(e->noted, l, noted);
     SET_REMOVE(e->stopping, l, stopping);
+    timer_stop(&e->timers, &l->borrow);
+    CHECK(!l->is_giving);
     CHECK(!l->is_limited_ready); /* nothing of it waits */
     CHECK(!l->is_choosy);
     CHECK(!heap_has(&l->ready));
@@ -474,7 +480,7 @@ static uint32_t slots_for(const struct engine *e, const struct launch *l)
         return slots_of_pool(&e->free, l->project) + slots_of_pool(&l->user->booked, l->project);
     for (i = 0; i < l->row.n_servers; i++) {
         s = server_by_id(e, (struct server_id){l->row.servers[i]});
-        if (s != NULL && s->is_counted && server_serves(s, l->user))
+        if (s != NULL && s->is_counted && server_is_for(s, l))
             slots += project_slots_on(l->project, s);
     }
     return slots;

@@ -240,6 +240,9 @@ void outbox_change(struct outbox *o, const struct change *from)
     case CHANGE_PAUSE_DELETE:
         c.pause.login = text(o, from->pause.login);
         break;
+    case CHANGE_START_FAILED:
+        c.start_failed.reason = text(o, from->start_failed.reason);
+        break;
     case CHANGE_RUN_SET:
         c.run.server_name = "";
         c.run.path = "";

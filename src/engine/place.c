@@ -35,6 +35,8 @@ static struct pool *pool_of(struct engine *e, const struct server *s)
 {
     if (s->removed || (s->booker == NULL && s->fleet->row.booked_only))
         return NULL;
+    if (s->row.booked_for.v != 0)
+        return &e->lent;
     return s->booker != NULL ? &s->booker->booked : &e->free;
 }
 
@@ -229,7 +231,7 @@ static bool test_has_other_server(const struct engine *e, const struct test *t)
     if (l->row.n_servers > 0) {
         for (i = 0; i < l->row.n_servers; i++) {
             s = server_by_id(e, (struct server_id){l->row.servers[i]});
-            if (s != NULL && s->may_come && server_serves(s, l->user) && !test_was_lost_on(t, s->id))
+            if (s != NULL && s->may_come && server_is_for(s, l) && !test_was_lost_on(t, s->id))
                 return true;
         }
         return false;
@@ -237,7 +239,7 @@ static bool test_has_other_server(const struct engine *e, const struct test *t)
     others = e->free.n_may_come + l->user->booked.n_may_come;
     for (i = 0; i < t->n_lost_on; i++) {
         s = server_by_id(e, (struct server_id){t->lost_on[i]});
-        others -= s != NULL && s->may_come && server_serves(s, l->user);
+        others -= s != NULL && s->may_come && s->pool != &e->lent && server_serves(s, l->user);
     }
     return others > 0;
 }
@@ -249,7 +251,7 @@ bool test_avoids(const struct engine *e, const struct test *t, const struct serv
 
 bool launch_may_go(const struct launch *l, const struct server *s)
 {
-    return launch_allows(l, s->id) && server_serves(s, l->user) && server_has_room(s, l->project);
+    return launch_allows(l, s->id) && server_is_for(s, l) && server_has_room(s, l->project);
 }
 
 bool test_may_go(const struct engine *e, const struct test *t, const struct server *s)
@@ -323,7 +325,7 @@ static struct test *any_test_for(const struct user *u, const struct server *s)
 /* The first test of a user's queue that may go to s now; NULL: none. */
 static struct test *user_test_for(const struct engine *e, const struct user *u, const struct server *s)
 {
-    struct test *best = any_test_for(u, s);
+    struct test *best = s->row.booked_for.v != 0 ? NULL : any_test_for(u, s);
     const struct launch *l;
     struct test *t;
     uint32_t looked;

@@ -103,9 +103,12 @@ static bool book_is_due(const struct servers_change *c, const struct server *s)
     return s->row.booked_by.v != c->user.v;
 }
 
-void server_book_for(struct engine *e, struct server *s, struct user_id user)
+static void book_for(struct engine *e, struct server *s, struct user_id user, struct launch_id launch,
+                     bool off_after)
 {
     server_book(e, s, user);
+    s->row.booked_for = launch;
+    s->row.off_after = off_after;
     s->row.booked_at = user.v != 0 ? e->now.wall : (struct wall){0};
     TRACE(e, "server %s: %s %llu", s->row.name, user.v != 0 ? "booked by user" : "free again; user",
           (unsigned long long)user.v);
@@ -113,6 +116,11 @@ void server_book_for(struct engine *e, struct server *s, struct user_id user)
     server_refresh(e, s);
     if (user.v != 0)
         server_ask_back(e, s); /* what has begun there ends there */
+}
+
+void server_book_for(struct engine *e, struct server *s, struct user_id user)
+{
+    book_for(e, s, user, (struct launch_id){0}, false);
 }
 
 static void book_apply(struct engine *e, const struct servers_change *c, struct server *s)
@@ -452,7 +460,8 @@ static struct server *record_new(struct engine *e, const struct fleet *f, uint32
     return server_add_one(e, &row);
 }
 
-static void take_apply(struct engine *e, struct fleet *f, const struct take *t, uint64_t *ids)
+static void take_apply(struct engine *e, struct fleet *f, const struct take *t, struct launch_id launch,
+                       uint64_t *ids)
 {
     uint32_t number = 0;
     struct server *s;
@@ -465,9 +474,35 @@ static void take_apply(struct engine *e, struct fleet *f, const struct take *t, 
             s = i < t->n_free + t->n_off ? t->off[i - t->n_free] : record_new(e, f, &number);
             server_power_on(e, s, t->want->size);
         }
-        server_book_for(e, s, t->want->user);
+        book_for(e, s, t->want->user, launch, launch.v != 0 && i >= t->n_free);
         ids[i] = s->id.v;
     }
+}
+
+uint32_t servers_borrow(struct engine *e, const struct servers_take *want, struct launch_id launch,
+                        uint64_t *ids, struct why *reterr)
+{
+    struct fleet *f = fleet_by_id(e, want->fleet);
+    struct servers_take some = *want;
+    struct take t = {.want = &some};
+
+    if (f == NULL) {
+        (void)why_set(reterr, ERR_NOTFOUND, "fleet", "there is no fleet %llu",
+                      (unsigned long long)want->fleet.v);
+        return 0;
+    }
+    t.free = xcalloc(want->n, sizeof(*t.free));
+    t.off = xcalloc(want->n, sizeof(*t.off));
+    take_find(f, &t);
+    while (some.n > 0 && take_check(e, f, &t, reterr) != ERR_OK) {
+        some.n--;
+        t.n_free = t.n_free < some.n ? t.n_free : some.n;
+        t.n_off = t.n_off < some.n - t.n_free ? t.n_off : some.n - t.n_free;
+    }
+    take_apply(e, f, &t, launch, ids);
+    free(t.off);
+    free(t.free);
+    return some.n;
 }
 
 void on_servers_take(struct engine *e, const struct event *ev)
@@ -497,7 +532,7 @@ void on_servers_take(struct engine *e, const struct event *ev)
     if (take_check(e, f, &t, &why) != ERR_OK) {
         outbox_refuse(e->out, ev->ticket, why.code, why.field, "%s", why.text);
     } else {
-        take_apply(e, f, &t, ids);
+        take_apply(e, f, &t, (struct launch_id){0}, ids);
         outbox_reply_ids(e->out, ev->ticket, ids, want->n);
     }
     free(ids);

@@ -145,7 +145,7 @@ bool test_state_set(struct engine *e, struct test *t, enum test_cause cause, enu
         TRACE(e, "test %llu: %s -> %s: %s", (unsigned long long)t->id.v, states[edge->from], states[edge->to],
               edge->sentence);
     if (edge->to == TEST_DONE && edge->from != TEST_ACTIVE)
-        t->reason = edge->sentence;
+        t->reason = t->launch->stop_reason != NULL ? t->launch->stop_reason : edge->sentence;
     leave(e, t);
     enter(e, t, (enum test_state)edge->to, NULL, outcome);
     test_changed(e, t);

@@ -14,6 +14,7 @@ enum timer_kind {
     TIMER_LIFE,    /* owner: server */
     TIMER_LIST,    /* owner: fleet */
     TIMER_CHARGE,  /* owner: server */
+    TIMER_BORROW,  /* owner: launch */
 };
 
 struct timer {

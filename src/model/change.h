@@ -22,6 +22,7 @@ enum change_kind {
     CHANGE_UNDO_DELETE,
     CHANGE_PAUSE_ADD,
     CHANGE_PAUSE_DELETE,
+    CHANGE_START_FAILED, /* a schedule started a launch, and nothing came of it */
     CHANGE_RUN_ADD,
     CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at, slot_at, cost_nanousd */
     CHANGE_COST,   /* an entry of the ledger: added to the sums of its day, launch and server */
@@ -75,6 +76,10 @@ struct change {
         struct pause_row pause; /* DELETE: user only */
         struct cost_row cost;
         struct notice_row notice;
+        struct {
+            struct launch_id launch;
+            const char *reason;
+        } start_failed;
     };
 };
 

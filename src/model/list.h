@@ -94,8 +94,18 @@ struct schedule_row {
     struct wall changed_at;
     uint64_t version;
     struct wall next_at;   /* 0: never again */
-    struct start_row last; /* read only; due_at 0: it was never due */
+    uint32_t servers_book; /* so many servers are booked for its launch, and given back; 0 none */
+    struct fleet_id servers_fleet;
+    const char *servers_fleet_name; /* read only; "" when the fleet is gone */
+    const char *servers_size;       /* of those that are made; "" the fleet's own */
+    struct start_row last;          /* read only; due_at 0: it was never due */
 };
+
+/* What its launch gets for itself. */
+static inline struct launch_book schedule_book(const struct schedule_row *row)
+{
+    return (struct launch_book){row->servers_fleet, row->servers_book, row->servers_size};
+}
 
 /* A time at which it was due is dealt with, or it cannot go on. */
 struct schedule_step {

@@ -141,8 +141,10 @@ struct server_row { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* who uses it */
     struct user_id booked_by; /* 0: free */
     struct wall booked_at;
-    bool maintenance; /* it finishes what it runs, and takes no more */
-    const char *sick; /* why it was taken out, a sentence; "" it is well */
+    struct launch_id booked_for; /* this launch alone, until it is over; 0: any of the user's tests */
+    bool off_after;              /* it was switched on for that launch, and is switched off with its end */
+    bool maintenance;            /* it finishes what it runs, and takes no more */
+    const char *sick;            /* why it was taken out, a sentence; "" it is well */
     enum sick_cause sick_cause;
     struct wall sick_since;
     uint32_t losses; /* that count, since losses_since: an hour at most */
@@ -157,13 +159,21 @@ enum launch_order { ORDER_AS_GIVEN, ORDER_FINISH_SOONEST, ORDER_COUNT };
 const char *launch_order_name(enum launch_order o);     /* "as-given" */
 enum launch_order launch_order_parse(const char *name); /* ORDER_COUNT: none of that name */
 
+/* Servers that a launch gets for itself. */
+struct launch_book {
+    struct fleet_id fleet;
+    uint32_t n;       /* at most; 0: none */
+    const char *size; /* of those that are made; "" the fleet's own */
+};
+
 /* The schedule that starts a launch: the commit that adds the launch says that it was started for `due_at` and, unless
  * the schedule was changed meanwhile, that it is due next at `next_at`. */
 struct launch_schedule {
     uint64_t id;      /* 0: no schedule */
     uint64_t version; /* 0: by hand, `next_at` stays */
     struct wall due_at;
-    struct wall next_at; /* 0 never again */
+    struct wall next_at;     /* 0 never again */
+    struct launch_book book; /* for the engine; not stored */
 };
 
 struct launch_row {
@@ -198,6 +208,7 @@ struct launch_row {
     uint32_t n_artifacts;
     const uint64_t *servers; /* n_servers ids it is limited to; 0 = any */
     uint32_t n_servers;
+    uint32_t books; /* servers were booked for it, of so many that it asked for; 0 none */
     struct wall created_at;
     struct launch_schedule schedule; /* read by CHANGE_LAUNCH_ADD alone */
     enum mail_when mail;             /* when its user hears how it ended; the engine leaves it alone */

@@ -26,6 +26,7 @@
 #define RETRIES_MAX \
     64u /* schedules that wait for another try; fewer than READ_MAX, or nothing else would start */
 #define TRIES_MAX 5u
+#define BOOK_TRIES_MAX 31u /* when no server can be booked: half an hour */
 #define RETRY_MS 60000
 
 enum verdict { V_WAIT, V_START, V_ALREADY, V_SKIP, V_MISSED, V_DISABLE, V_EARLIER };
@@ -57,6 +58,7 @@ struct flight {
     uint64_t schedule;
     uint64_t version;
     struct user_id user;
+    bool books; /* servers of its own */
     char name[LIST_NAME_CHARS_MAX * 4 + 1];
     struct wall due;
     struct wall next_at;
@@ -274,7 +276,9 @@ static bool try_again(struct schedules *sc, const struct flight *f, enum err err
 {
     struct retry *r = retry_of(sc, f->schedule);
 
-    if (err != ERR_IO && err != ERR_TIMEOUT && err != ERR_BUSY && err != ERR_PROTO)
+    bool may_be_free = f->books && (err == ERR_CONFLICT || err == ERR_LIMIT); /* a server, or room for one */
+
+    if (err != ERR_IO && err != ERR_TIMEOUT && err != ERR_BUSY && err != ERR_PROTO && !may_be_free)
         return false;
     if (r == NULL && sc->n_retries < RETRIES_MAX) {
         r = &sc->retries[sc->n_retries++];
@@ -285,7 +289,7 @@ static bool try_again(struct schedules *sc, const struct flight *f, enum err err
     if (r->due.ms != f->due.ms)
         *r = (struct retry){.schedule = f->schedule, .due = f->due};
     r->again = mono_add_ms(mono_now(), RETRY_MS);
-    return ++r->tries < TRIES_MAX;
+    return ++r->tries < (may_be_free ? BOOK_TRIES_MAX : TRIES_MAX);
 }
 
 static void failed(struct schedules *sc, const struct flight *f, enum err err, const struct why *why)
@@ -351,8 +355,11 @@ static bool is_flying(const struct schedules *sc, uint64_t schedule)
 
 static void start(struct schedules *sc, const struct judged *j)
 {
-    struct launch_schedule cause = {
-        .id = j->row.id, .version = j->row.version, .due_at = j->due, .next_at = j->next};
+    struct launch_schedule cause = {.id = j->row.id,
+                                    .version = j->row.version,
+                                    .due_at = j->due,
+                                    .next_at = j->next,
+                                    .book = schedule_book(&j->row)};
     const struct retry *r = retry_of(sc, j->row.id);
     struct flight *f;
 
@@ -366,6 +373,7 @@ static void start(struct schedules *sc, const struct judged *j)
                          .schedule = j->row.id,
                          .version = j->row.version,
                          .user = j->row.user,
+                         .books = j->row.servers_book > 0,
                          .due = j->due,
                          .next_at = j->next};
     (void)snprintf(f->name, sizeof(f->name), "%s", j->row.name);

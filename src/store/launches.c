@@ -73,8 +73,9 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     s = db_sql(w->db,
                "INSERT INTO launches (id, user_id, project, project_name, name, ref, commit_hash, "
                "test_order, retries, time_limit_ms, silence_limit_ms, lease_ms, n_tests, created_at, "
-               "state, outcome, started_at, ended_at, servers, env, location, slots, note, schedule, mail) "
-               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               "state, outcome, started_at, ended_at, servers, env, location, slots, note, schedule, mail, "
+               "books) "
+               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->user.v);
     db_uint(s, row->project.v);
@@ -100,6 +101,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     db_text(s, row->note);
     db_uint(s, row->schedule.id);
     db_text(s, mail_when_name(row->mail));
+    db_int(s, row->books);
     (void)db_run(s);
     secrets_add(w, row);
     setup_add(w, row);
@@ -273,7 +275,7 @@ void sums_drop(struct writer *w)
 #define COLUMNS                                                                                           \
     "l.id, l.user_id, l.project, l.project_name, l.name, l.ref, l.commit_hash, l.test_order, l.retries, " \
     "l.time_limit_ms, l.silence_limit_ms, l.lease_ms, l.n_tests, l.created_at, l.state, l.outcome, "      \
-    "l.started_at, l.ended_at, l.servers, l.env, l.location, l.slots, l.note, l.mail"
+    "l.started_at, l.ended_at, l.servers, l.env, l.location, l.slots, l.note, l.mail, l.books"
 #define SUM_COLUMNS                                                                                         \
     ", s.waiting, s.active, s.removed, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, " \
     "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, "          \
@@ -332,6 +334,7 @@ static void get_launch(struct arena *a, struct db_stmt *s, struct launch_row *ro
     row->mail = mail_when_parse(db_get_text(s));
     if (row->mail == MAIL_WHEN_COUNT)
         row->mail = WHEN_AS_CHOSEN;
+    row->books = (uint32_t)db_get_uint(s);
 }
 
 /* With what it cost so far, which stands beside them. */

@@ -8,14 +8,16 @@
 #include "model/list.h"
 #include "store/store_private.h"
 
-#define COLUMNS                                                                                    \
-    "s.id, s.user_id, s.name, s.list, COALESCE(l.name, ''), s.kind, s.at_text, s.every_minutes, "  \
-    "s.weekdays, "                                                                                 \
-    "s.cron, s.zone, s.until_text, s.start_at, s.is_enabled, s.reason, s.overlap, s.give_up_h, "   \
-    "s.created_at, s.changed_at, s.version, s.next_at, COALESCE(t.due_at, 0), COALESCE(t.at, 0), " \
+#define COLUMNS                                                                                   \
+    "s.id, s.user_id, s.name, s.list, COALESCE(l.name, ''), s.kind, s.at_text, s.every_minutes, " \
+    "s.weekdays, "                                                                                \
+    "s.cron, s.zone, s.until_text, s.start_at, s.is_enabled, s.reason, s.overlap, s.give_up_h, "  \
+    "s.created_at, s.changed_at, s.version, s.next_at, s.servers_book, s.servers_fleet, "         \
+    "COALESCE(f.name, ''), s.servers_size, COALESCE(t.due_at, 0), COALESCE(t.at, 0), "            \
     "COALESCE(t.result, ''), COALESCE(t.launch, 0), COALESCE(t.text, '')"
-#define FROM                                                                                                 \
-    " FROM schedules s LEFT JOIN lists l ON l.id = s.list LEFT JOIN schedule_starts t ON t.schedule = s.id " \
+#define FROM                                                                                             \
+    " FROM schedules s LEFT JOIN lists l ON l.id = s.list LEFT JOIN fleets f ON f.id = s.servers_fleet " \
+    "LEFT JOIN schedule_starts t ON t.schedule = s.id "                                                  \
     "AND t.due_at = (SELECT MAX(due_at) FROM schedule_starts m WHERE m.schedule = s.id) "
 
 struct schedule_job {
@@ -90,13 +92,15 @@ static enum err schedule_put(struct writer *w, void *arg, struct why *reterr)
         s = db_sql(w->db,
                    "INSERT INTO schedules (name, list, kind, at_text, every_minutes, weekdays, cron, zone, "
                    "until_text, start_at, is_enabled, reason, overlap, give_up_h, created_at, changed_at, "
-                   "next_at, user_id, id, version) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1)");
+                   "next_at, user_id, servers_book, servers_fleet, servers_size, id, version) "
+                   "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1)");
     } else {
         s = db_sql(
             w->db,
             "UPDATE schedules SET name = ?, list = ?, kind = ?, at_text = ?, every_minutes = ?, "
             "weekdays = ?, cron = ?, zone = ?, until_text = ?, start_at = ?, is_enabled = ?, reason = ?, "
             "overlap = ?, give_up_h = ?, created_at = ?, changed_at = ?, next_at = ?, user_id = ?, "
+            "servers_book = ?, servers_fleet = ?, servers_size = ?, "
             "version = version + 1 WHERE id = ?");
     }
     db_text(s, row->name);
@@ -117,6 +121,9 @@ static enum err schedule_put(struct writer *w, void *arg, struct why *reterr)
     db_int(s, row->changed_at.ms);
     db_int(s, row->next_at.ms);
     db_uint(s, row->user.v);
+    db_uint(s, row->servers_book);
+    db_uint(s, row->servers_fleet.v);
+    db_text(s, row->servers_size);
     db_uint(s, row->id);
     (void)db_run(s);
     *job->ret_id = row->id;
@@ -196,6 +203,17 @@ static bool is_dealt_with(struct writer *w, const struct start_row *row)
     return one_number(s) != 0;
 }
 
+/* It was started, and the servers that it was to run on never came. */
+void schedule_start_failed(struct writer *w, struct launch_id launch, const char *reason)
+{
+    struct db_stmt *s = db_sql(w->db, "UPDATE schedule_starts SET result = ?, text = ? WHERE launch = ?");
+
+    db_text(s, start_result_name(START_FAILED));
+    db_text(s, reason);
+    db_uint(s, launch.v);
+    (void)db_run(s);
+}
+
 static enum err schedule_step(struct writer *w, void *arg, struct why *reterr)
 {
     const struct schedule_job *job = arg;
@@ -238,6 +256,8 @@ void schedule_row_keep(struct arena *a, const struct schedule_row *from, struct 
     to->zone = arena_strdup(a, from->zone);
     to->until = arena_strdup(a, from->until);
     to->reason = arena_strdup(a, from->reason);
+    to->servers_fleet_name = arena_strdup(a, from->servers_fleet_name);
+    to->servers_size = arena_strdup(a, from->servers_size);
     to->last.text = arena_strdup(a, from->last.text);
 }
 
@@ -328,6 +348,10 @@ static void get_schedule(struct db_stmt *s, struct schedule_row *row)
     row->changed_at.ms = db_get_int(s);
     row->version = db_get_uint(s);
     row->next_at.ms = db_get_int(s);
+    row->servers_book = (uint32_t)db_get_uint(s);
+    row->servers_fleet.v = db_get_uint(s);
+    row->servers_fleet_name = db_get_text(s);
+    row->servers_size = db_get_text(s);
     row->last.schedule = row->id;
     get_start(s, &row->last);
     if (row->overlap == OVERLAP_COUNT)

@@ -10,7 +10,7 @@
     "status_reason, progress, intent, creates, machine, size, region, price_hour_microusd, "  \
     "billed_at, lease_until, idle_ms, active_at, destroy_at, leaving, booked_by, booked_at, " \
     "maintenance, sick, sick_cause, sick_since, losses, losses_since, lost_at, "              \
-    "metered_at, charged_at, cost_nanousd"
+    "metered_at, charged_at, cost_nanousd, booked_for, off_after"
 
 /* With the name of its fleet, which a row does not hold. */
 #define SELECT_SERVERS \
@@ -48,6 +48,8 @@ static void bind_machine(struct db_stmt *s, const struct server_row *row)
     db_int(s, row->metered_at.ms);
     db_int(s, row->charged_at.ms);
     db_int(s, row->cost_nanousd);
+    db_uint(s, row->booked_for.v);
+    db_int(s, row->off_after);
 }
 
 void server_row_put(struct writer *w, const struct server_row *row)
@@ -57,30 +59,30 @@ void server_row_put(struct writer *w, const struct server_row *row)
     ids_used(w, ID_SERVER, row->id.v);
     ids_used(w, ID_INTENT, row->intent);
     cost_meter_forget(w, row->id);
-    s = db_sql(
-        w->db,
-        "INSERT INTO servers (" COLUMNS
-        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-        "ON CONFLICT (id) DO UPDATE SET "
-        "name = excluded.name, fleet = excluded.fleet, address = excluded.address, "
-        "user_name = excluded.user_name, identity = excluded.identity, port = excluded.port, "
-        "slots = excluded.slots, created_at = excluded.created_at, link = excluded.link, "
-        "link_since = excluded.link_since, link_reason = excluded.link_reason, "
-        "agent_version = excluded.agent_version, facts = excluded.facts, "
-        "fleet_id = excluded.fleet_id, status = excluded.status, "
-        "status_since = excluded.status_since, status_reason = excluded.status_reason, "
-        "progress = excluded.progress, intent = excluded.intent, creates = excluded.creates, "
-        "machine = excluded.machine, size = excluded.size, region = excluded.region, "
-        "price_hour_microusd = excluded.price_hour_microusd, billed_at = excluded.billed_at, "
-        "lease_until = excluded.lease_until, idle_ms = excluded.idle_ms, "
-        "active_at = excluded.active_at, destroy_at = excluded.destroy_at, "
-        "leaving = excluded.leaving, booked_by = excluded.booked_by, "
-        "booked_at = excluded.booked_at, maintenance = excluded.maintenance, "
-        "sick = excluded.sick, sick_cause = excluded.sick_cause, "
-        "sick_since = excluded.sick_since, losses = excluded.losses, "
-        "losses_since = excluded.losses_since, lost_at = excluded.lost_at, "
-        "metered_at = excluded.metered_at, charged_at = excluded.charged_at, "
-        "cost_nanousd = excluded.cost_nanousd");
+    s = db_sql(w->db,
+               "INSERT INTO servers (" COLUMNS ") VALUES "
+               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+               "ON CONFLICT (id) DO UPDATE SET "
+               "name = excluded.name, fleet = excluded.fleet, address = excluded.address, "
+               "user_name = excluded.user_name, identity = excluded.identity, port = excluded.port, "
+               "slots = excluded.slots, created_at = excluded.created_at, link = excluded.link, "
+               "link_since = excluded.link_since, link_reason = excluded.link_reason, "
+               "agent_version = excluded.agent_version, facts = excluded.facts, "
+               "fleet_id = excluded.fleet_id, status = excluded.status, "
+               "status_since = excluded.status_since, status_reason = excluded.status_reason, "
+               "progress = excluded.progress, intent = excluded.intent, creates = excluded.creates, "
+               "machine = excluded.machine, size = excluded.size, region = excluded.region, "
+               "price_hour_microusd = excluded.price_hour_microusd, billed_at = excluded.billed_at, "
+               "lease_until = excluded.lease_until, idle_ms = excluded.idle_ms, "
+               "active_at = excluded.active_at, destroy_at = excluded.destroy_at, "
+               "leaving = excluded.leaving, booked_by = excluded.booked_by, "
+               "booked_at = excluded.booked_at, maintenance = excluded.maintenance, "
+               "sick = excluded.sick, sick_cause = excluded.sick_cause, "
+               "sick_since = excluded.sick_since, losses = excluded.losses, "
+               "losses_since = excluded.losses_since, lost_at = excluded.lost_at, "
+               "metered_at = excluded.metered_at, charged_at = excluded.charged_at, "
+               "cost_nanousd = excluded.cost_nanousd, "
+               "booked_for = excluded.booked_for, off_after = excluded.off_after");
     db_uint(s, row->id.v);
     db_text(s, row->name);
     db_text(s, fleet_kind_name(row->fleet));
@@ -139,6 +141,8 @@ static void get_machine(struct db_stmt *s, struct server_row *row)
     row->metered_at.ms = db_get_int(s);
     row->charged_at.ms = db_get_int(s);
     row->cost_nanousd = db_get_int(s);
+    row->booked_for.v = db_get_uint(s);
+    row->off_after = db_get_int(s) != 0;
     row->fleet_name = db_get_text(s);
 }
 

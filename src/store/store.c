@@ -269,6 +269,9 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_PAUSE_DELETE:
         pause_row_delete(w, c->pause.user);
         break;
+    case CHANGE_START_FAILED:
+        schedule_start_failed(w, c->start_failed.launch, c->start_failed.reason);
+        break;
     case CHANGE_RUN_ADD:
         run_row_add(w, &c->run);
         break;

@@ -116,6 +116,7 @@ void undo_row_add(struct writer *w, const struct undo_row *row);
 void undo_row_delete(struct writer *w, struct undo_id id);
 void pause_row_add(struct writer *w, const struct pause_row *row);
 void pause_row_delete(struct writer *w, struct user_id user);
+void schedule_start_failed(struct writer *w, struct launch_id launch, const char *reason);
 void run_row_add(struct writer *w, const struct run_row *row);
 void run_row_set(struct writer *w, const struct run_row *row);
 

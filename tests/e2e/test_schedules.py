@@ -3,6 +3,7 @@
 weakness that the predecessor had is tried."""
 
 import datetime
+import json
 import os
 import random
 import sqlite3
@@ -244,6 +245,38 @@ class CommandLine(Base):
         self.assertIn("No schedules yet", self.wrata("schedules"))
 
 
+class Borrowed(Base):
+    def test_servers_are_booked_for_its_launch_and_given_back(self):
+        gate = os.path.join(self.folder, "gate")
+        server = self.world({"a.sh": "while [ ! -e '%s' ]; do sleep 0.1; done\n" % gate, "b.sh": "echo $WRATA_SERVER\n"})
+        server.post("/api/v1/fleets", {"name": "cloud", "kind": "fake"})
+        self.list(server, files=("a.sh", "b.sh"))
+        self.wrata("schedules", "add", "big", "--list", "nightly", "--daily", "03:00", "--book", "2", "--fleet", "cloud")
+        big = server.get("/api/v1/schedules")["items"][0]
+        self.assertEqual(big["servers"], {"book": 2, "fleet": "cloud", "size": ""})
+        launch = server.post("/api/v1/schedules/%d/run" % big["id"])
+        wait_for("it runs", lambda: server.get("/api/v1/runs?state=running")["items"], 60)
+        self.assertEqual([(s["fleet"], s["booked_by"] is not None) for s in server.servers()], [("fake", True)] * 2)
+        with open(gate, "w", encoding="utf-8"):
+            pass
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
+        wait_for("they are given back", lambda: all(s["status"] == "destroyed" and s["booked_by"] is None for s in server.servers()), 60)
+        self.assertIn("launch %d, which it was switched on for, is over" % launch["id"], json.dumps(server.servers()))
+        self.assertEqual(server.post("/api/v1/schedules/%d" % big["id"], {"servers_book": 3})["servers"]["book"], 3)
+        self.wrata("schedules", "edit", "big", "--no-book")
+        self.assertIsNone(server.get("/api/v1/schedules/%d" % big["id"])["servers"])
+
+    def test_one_that_is_due_books_them_too(self):
+        server = self.world()
+        server.post("/api/v1/fleets", {"name": "cloud", "kind": "fake", "machines_max": 1})
+        self.list(server)
+        made = server.post("/api/v1/schedules", {"list": "nightly", "kind": "once", "at": soon(2), "servers_book": 5, "servers_fleet": "cloud"})
+        start = wait_for("it was due", lambda: server.get("/api/v1/schedules/%d/starts" % made["id"])["items"], 60)[0]
+        self.assertEqual(start["result"], "started", start)
+        self.assertEqual(server.wait_launch(start["launch"])["outcome"], "passed")
+        wait_for("it is given back", lambda: [s["status"] for s in server.servers()] == ["destroyed"], 60)
+
+
 class Rules(Base):
     def test_bad_schedules_name_field_and_value(self):
         server = self.world()
@@ -258,13 +291,12 @@ class Rules(Base):
                 ("cron", dict(kind="cron", at="")), ("cron", dict(kind="cron", at="", cron="* * * *")),
                 ("cron", dict(kind="cron", at="", cron="0 0 30 2 *")), ("until", dict(until="2020-01-01T00:00")),
                 ("until", dict(until="soon")), ("give_up_h", dict(give_up_h=0)), ("name", dict(name=" x")),
-                ("servers_book", dict(servers_book=3, servers_size="s-1vcpu")), ("overlap", dict(overlap="maybe"))]
+                ("servers_fleet", dict(servers_book=3, servers_size="s-1vcpu")), ("servers_fleet", dict(servers_book=3, servers_fleet="moon")),
+                ("servers_book", dict(servers_fleet="local")), ("servers_book", dict(servers_book=1001, servers_fleet="local")), ("overlap", dict(overlap="maybe"))]
         for field, change in rows:
             with self.subTest(**change):
                 self.assertIn('"field":"%s"' % field, self.refused(422, server.post, "/api/v1/schedules", dict(good, **change)))
         self.assertEqual(server.get("/api/v1/schedules")["items"], [])
-        self.assertIn("no fleet can create servers yet",
-                      self.refused(422, server.post, "/api/v1/schedules", dict(good, servers_book=1)))
 
     def test_an_edit_keeps_what_is_not_given_and_another_kind_begins_anew(self):
         server = self.world()

@@ -5,7 +5,7 @@
  *
  * A story is lines of commands; '#' begins a comment. Times: 5ms 30s 2m.
  *   server NAME [SLOTS]              a machine and its record
- *   launch N [take T] [prepare T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [project N] [slots N] [same] [front] [on NAME...]
+ *   launch N [take T] [prepare T] [exit CODE] [retries N] [lease T] [limit T] [by USER] [project N] [slots N] [book N] [same] [front] [on NAME...]
  *                                  [soonest T T ...]
  *                                  (same: each file is the same)
  *   queue move N,N... front|end|before N | queue delete N,N... | queue clear | queue shuffle SEED | queue dedupe | queue sort
@@ -202,6 +202,9 @@ static void cmd_launch(struct story *s, char **word, unsigned n)
             row.project.v = strtoull(word[++i], NULL, 10);
         else if (strcmp(word[i], "slots") == 0)
             row.slots = (uint32_t)strtoul(word[++i], NULL, 10);
+        else if (strcmp(word[i], "book") == 0)
+            row.schedule.book =
+                (struct launch_book){s->w.cloud.fleet, (uint32_t)strtoul(word[++i], NULL, 10), ""};
         else if (strcmp(word[i], "same") == 0)
             same = true;
         else if (strcmp(word[i], "front") == 0)

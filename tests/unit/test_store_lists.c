@@ -63,6 +63,8 @@ static struct schedule_row a_schedule(const char *name, uint64_t list, int64_t n
                                  .created_at = {T0},
                                  .changed_at = {T0},
                                  .next_at = {next_at},
+                                 .servers_fleet_name = "",
+                                 .servers_size = "",
                                  .last = {.text = ""}};
 }
 
