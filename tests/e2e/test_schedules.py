@@ -256,7 +256,7 @@ class Borrowed(Base):
         self.assertEqual(big["servers"], {"book": 2, "fleet": "cloud", "size": ""})
         launch = server.post("/api/v1/schedules/%d/run" % big["id"])
         wait_for("it runs", lambda: server.get("/api/v1/runs?state=running")["items"], 60)
-        self.assertEqual([(s["fleet"], s["booked_by"] is not None) for s in server.servers()], [("fake", True)] * 2)
+        self.assertEqual([(s["fleet"], s["booked_by"] is not None) for s in server.servers()], [("cloud", True)] * 2)
         with open(gate, "w", encoding="utf-8"):
             pass
         self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
