@@ -101,7 +101,8 @@ void checks_skew(struct world *w, const struct node *n, const struct frame_healt
 }
 
 /* S7: where nothing else can go wrong, only a machine that is sick is taken out for its failures; and one that only failed
- * what can be prepared nowhere is not out, once that has failed on another machine that is well. */
+ * what can be prepared nowhere is not out, once that has failed on another machine that is well. What an admin forgave that one
+ * is no evidence any more. */
 static void check_sick(struct world *w)
 {
     const uint32_t harmless = FAULT_DELAY | FAULT_PEOPLE | FAULT_COMMIT | FAULT_DRIFT | FAULT_SICK;
@@ -127,6 +128,8 @@ static void check_sick(struct world *w)
         n = node_of(w, r->row.server);
         if (r->row.state != RUN_DONE || r->row.outcome != OUTCOME_INFRASTRUCTURE || n == NULL ||
             n->was_sick || l == NULL || l->row.project.v % POISONED_STEP != POISONED_PROJECT)
+            continue;
+        if (r->row.server.v != s->row.id.v && r->row.ended_at.ms <= n->forgiven_at.ms)
             continue;
         for (i = 0; i < well && failed_on[i] != r->row.server.v; i++)
             ;

@@ -200,6 +200,14 @@ static void fleet_put(struct world *w)
     (void)world_post(w, &ev);
 }
 
+static void forgive(struct world *w, struct server_id id)
+{
+    struct node *n = node_of(w, id);
+
+    if (n != NULL)
+        n->forgiven_at = world_wall(w);
+}
+
 /* An admin puts back what was taken out, whether it is well or not. */
 static void resume_some(struct world *w)
 {
@@ -213,6 +221,7 @@ static void resume_some(struct world *w)
     ev.ticket.v = ++w->tickets;
     ev.servers_change = (struct servers_change){
         .op = SERVER_RESUME, .servers = &s->row.id, .n = 1, .login = "mira", .may_any = true};
+    forgive(w, s->row.id);
     (void)world_post(w, &ev);
 }
 
@@ -600,6 +609,8 @@ static void cloud_calm(struct world *w)
                                                     .n = 1,
                                                     .login = "mira",
                                                     .may_any = true};
+        if (is_out)
+            forgive(w, s->row.id);
         (void)world_post(w, &ev);
         world_turn_close(w);
         return;

@@ -135,10 +135,11 @@ struct node {
     bool is_disk_full;
     bool is_sick; /* nothing can be started there */
     bool was_sick;
-    uint64_t connecting; /* token of the try under way; 0 none */
-    uint64_t conn;       /* serial of the link as the controller sees it; 0 none */
-    uint64_t agent_conn; /* as the agent sees it */
-    uint64_t link;       /* the engine's number; 0: no HELLO yet */
+    struct wall forgiven_at; /* an admin put it back; 0 never */
+    uint64_t connecting;     /* token of the try under way; 0 none */
+    uint64_t conn;           /* serial of the link as the controller sees it; 0 none */
+    uint64_t agent_conn;     /* as the agent sees it */
+    uint64_t link;           /* the engine's number; 0: no HELLO yet */
     int64_t last_to_agent_us;
     int64_t last_to_engine_us;
     struct job *stash; /* what waits behind a cut */
