@@ -87,7 +87,9 @@ const char *prepare_folder(struct prepare *p, uint32_t slot, uint64_t project)
 void prepare_channel_error(struct prepare *p, uint64_t project, const char *commit, struct slice text)
 {
     for (struct job *j = p->jobs; j != NULL; j = j->next) {
-        if (j->pid > 0 && j->project == project && strcmp(j->commit, commit) == 0)
+        bool is_its_own = commit[0] != '\0' ? strcmp(j->commit, commit) == 0 : j->lfs[0] != '\0';
+
+        if (j->pid > 0 && j->project == project && is_its_own)
             (void)snprintf(j->channel_error, sizeof(j->channel_error), "%.*s", (int)text.len, text.ptr);
     }
 }

@@ -33,7 +33,8 @@ void prepare_free(struct prepare *p);
 void prepare_start(struct prepare *p, struct mono now, uint32_t slot, const struct frame_run_spec *spec);
 /* The folder of a slot's runs; valid until the next call. */
 const char *prepare_folder(struct prepare *p, uint32_t slot, uint64_t project);
-/* Why the channel that brings this commit of a project broke: told with the reason when git fails for it. Others: ignored. */
+/* Why the channel that brings this commit of a project broke, or one that brings files of Git LFS (commit ""): told with the reason
+ * when git fails for it. Others: ignored. */
 void prepare_channel_error(struct prepare *p, uint64_t project, const char *commit, struct slice text);
 
 bool prepare_is_known_pid(const struct prepare *p, pid_t pid);

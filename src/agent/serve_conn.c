@@ -173,7 +173,8 @@ static bool become_chan(struct serve *s, struct mono now, struct conn *c, char *
         return false;
     c->kind = CONN_CHAN;
     c->local = ++s->next_local;
-    c->project = f.project;
+    if (slice_eq(f.kind, SLICE("git")) || slice_eq(f.kind, SLICE("lfs")))
+        c->project = f.project;
     if (slice_eq(f.kind, SLICE("git")))
         memcpy(c->commit, f.commit.ptr, f.commit.len); /* at most 64; the rest is zero */
     serve_step(s, now, &(struct agent_event){.kind = AG_EV_CHAN_OPEN, .local = c->local, .chan = &f});

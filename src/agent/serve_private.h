@@ -19,8 +19,8 @@ struct conn {
     int fd;
     enum conn_kind kind;
     uint32_t local;    /* number of a channel's client */
-    uint64_t project;  /* a channel's client: whose code it brings, which is... */
-    char commit[65];   /* ...this; "": it brings none */
+    uint64_t project;  /* a channel's client: whose code it brings, or whose files of Git LFS; 0 neither */
+    char commit[65];   /* the code; "": it brings none */
     uint64_t may_read; /* a channel's client: bytes the core takes */
     bool got_eof;
     bool close_when_sent;
