@@ -34,7 +34,6 @@
 
 #include "agent/agent_core.h"
 #include "agent/containers.h"
-#include "agent/crc32.h"
 #include "agent/exec.h"
 #include "agent/health.h"
 #include "agent/launch.h"
@@ -655,7 +654,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
     char host[256] = "";
     char facts[900];
     char hash[65] = "";
-    char mark[96];
+    char mark[SETUP_MARK_BYTES];
     struct setup_adapters adapters;
     uint64_t incarnation = 0;
     ssize_t n;
@@ -668,7 +667,7 @@ static enum err serve_init(struct serve *s, const struct serve_opts *opts, struc
         e = spool_open(&(struct spool_opts){.dir = "spool"}, &s->spool, reterr);
     if (e != ERR_OK)
         return e;
-    (void)snprintf(mark, sizeof(mark), "%.48s-%08x", opts->instance, crc32_of(0, s->dir, strlen(s->dir)));
+    setup_mark(opts->instance, mark, sizeof(mark));
     s->cgroup = opts->no_cgroup ? NULL : cgroup_open(mark);
     if (getrandom(&incarnation, sizeof(incarnation), 0) != sizeof(incarnation))
         incarnation = proc_boottime_us() ^ (uint64_t)getpid() << 40;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -187,6 +188,26 @@ bool setup_is_same_boot(void)
     if (fd >= 0)
         (void)close(fd);
     return same;
+}
+
+void setup_mark(const char *instance, char *out, size_t size)
+{
+    char text[9] = "";
+    uint32_t number;
+    int fd = open("mark", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0 || read(fd, text, sizeof(text)) != 8 || strspn(text, "0123456789abcdef") != 8) {
+        if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+            number = (uint32_t)proc_boottime_us() ^ (uint32_t)getpid();
+        (void)snprintf(text, sizeof(text), "%08" PRIx32, number);
+        if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, text, 8, 0) != 8)
+            LOG_WARN("agent.mark", "errno=%d",
+                     errno); /* then the next one does not know what this one leaves */
+    }
+    text[8] = '\0';
+    (void)snprintf(out, size, "%.48s-%s", instance, text);
+    if (fd >= 0)
+        (void)close(fd);
 }
 
 enum err setup_listen(int *retfd, struct why *reterr)

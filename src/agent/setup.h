@@ -26,6 +26,11 @@ MUST_USE enum err setup_adapters(const char *dir, struct setup_adapters *ret, st
  * take seconds for its answer. */
 void setup_facts(const char *groups, char *out, size_t size);
 
+#define SETUP_MARK_BYTES 64
+/* What the processes, control groups and containers of this folder's agents are known by: the instance and a number that is drawn
+ * once and kept in the file "mark". Folders of one name may be on several file systems of a machine, and may see each other's. */
+void setup_mark(const char *instance, char *out, size_t size);
+
 /* Was the last agent of this folder one of this boot of the machine? From now on this one is. */
 bool setup_is_same_boot(void);
 
