@@ -199,7 +199,7 @@ class Yard(unittest.TestCase):
         self.assertEqual(self.cloud.doubles(), [])
         launch = self.ask("GET", "/api/v1/launches/%d" % self.launch)
         self.assertEqual((launch["outcome"], launch["tests"]["total"], launch["tests"]["passed"]),
-                         ("passed", self.scripts, self.scripts), launch)
+                         ("passed", self.scripts, self.scripts), self.failures())
         tests = self.server.all("/api/v1/launches/%d/tests" % self.launch)
         self.assertEqual(len({t["path"] for t in tests}), self.scripts)
         self.assertEqual({(t["state"], t["outcome"]) for t in tests}, {("done", "passed")})
@@ -208,6 +208,11 @@ class Yard(unittest.TestCase):
         self.assertEqual(counted, {t["id"]: 1 for t in tests})
         # what a killed server had started ends by itself, if not at once: an ssh that waits for a machine that is gone, say
         wait_for("the end of processes of servers that were killed", lambda: not self.left(), 60)
+
+    def failures(self):
+        """Some runs that did not pass, with what they said."""
+        runs = [r for r in self.server.all("/api/v1/runs?launch=%d" % self.launch) if r["outcome"] not in (None, "passed")]
+        return "\n".join("%s\n%s" % (r, self.server.log(r["id"])) for r in runs[:5])
 
     def left(self):
         return [p for p in pids_with(self.folder) if p != self.server.process.pid]
