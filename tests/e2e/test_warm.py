@@ -353,7 +353,7 @@ class TheSame(Warm):
         self.assertIn("spins", cold["reason"])
         self.assertIn("rspec --require", cold["log"])
         self.write("spec/deaf_spec.rb", "trap('TERM') {}\nRSpec.describe('A') { it('sleeps') { fork { sleep 1000 }; sleep } }\n")
-        self.same("spec/deaf_spec.rb", silence_limit_ms=700)
+        self.same("spec/deaf_spec.rb", silence_limit_ms=3000)  # longer than a boot takes on a busy computer
         if "memory" in self.link.hello["facts"]:
             self.write("spec/memory_spec.rb", "RSpec.describe('A') { it('eats') { x = 'x' * (400 << 20); puts x.size } }\n")
             self.assertEqual(self.same("spec/memory_spec.rb", memory_max_bytes=128 << 20)["how"], MEMORY_LIMIT)
