@@ -15,6 +15,7 @@
 
 #include "agent/serve.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/mem.h"
 
 #define START_TIMEOUT_MS 20000
@@ -163,21 +164,6 @@ enum err serve_start_daemon(const struct serve_opts *opts, struct why *reterr)
     return e;
 }
 
-static bool write_all(int fd, const char *data, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, data, n);
-
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        data += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 /* Copy both ways until a side closes. With half_close the end of stdin only ends that direction.
  * Blocking writes are enough: the agent and whoever holds our stdio read whatever comes at all times. */
 static void relay(int sock, bool half_close)
@@ -196,12 +182,12 @@ static void relay(int sock, bool half_close)
         }
         if (p[0].revents != 0) {
             n = read(sock, data, COPY_BYTES);
-            if (n <= 0 || !write_all(1, data, (size_t)n))
+            if (n <= 0 || !fd_write_all(1, data, (size_t)n))
                 break;
         }
         if (p[1].revents != 0) {
             n = read(0, data, COPY_BYTES);
-            if (n > 0 && !write_all(sock, data, (size_t)n))
+            if (n > 0 && !fd_write_all(sock, data, (size_t)n))
                 break;
             if (n <= 0 && !half_close)
                 break;

@@ -16,6 +16,7 @@
 #include "agent/lfs.h"
 #include "agent/serve.h"
 #include "agent/sha256.h"
+#include "base/fd.h"
 #include "base/mem.h"
 
 #define SILENCE_MS 600000 /* of the controller */
@@ -121,21 +122,6 @@ static bool read_answer(struct bringing *b, char out[LFS_ANSWER_BYTES_MAX])
     return true;
 }
 
-static bool write_all(int fd, const char *data, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, data, n);
-
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        data += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 /* The bytes of a file to `fd`. *ret_is_fine: they are what they should be; false is returned when the channel is of no use any more. */
 static bool read_file(struct bringing *b, const struct lfs_pointer *p, int fd, bool *ret_is_fine)
 {
@@ -153,7 +139,7 @@ static bool read_file(struct bringing *b, const struct lfs_pointer *p, int fd, b
         n = b->have - b->from;
         n = n < left ? n : (size_t)left;
         sha256_add(&h, b->data + b->from, n);
-        if (is_written && !write_all(fd, b->data + b->from, n)) {
+        if (is_written && !fd_write_all(fd, b->data + b->from, n)) {
             (void)why_errno(&b->why, ERR_IO, errno, "%.12s…", p->oid);
             is_written = false; /* the rest is read all the same: other files come behind it */
         }
@@ -209,7 +195,7 @@ static bool ask(struct bringing *b, const struct lfs_pointer *p)
     char line[LFS_REQUEST_BYTES_MAX];
     int n = snprintf(line, sizeof(line), "%s %" PRIu64 "\n", p->oid, p->size);
 
-    if (write_all(b->fd, line, (size_t)n))
+    if (fd_write_all(b->fd, line, (size_t)n))
         return true;
     (void)why_set(&b->why, ERR_IO, NULL, "the controller does not listen any more");
     return false;

@@ -14,6 +14,7 @@
 
 #include "agent/lfs.h"
 #include "agent/sha256.h"
+#include "base/fd.h"
 #include "base/mem.h"
 
 #define PACKET_BYTES_MAX 65520u
@@ -58,21 +59,6 @@ static bool read_all(char *out, size_t n)
     return true;
 }
 
-static bool write_all(int fd, const char *data, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, data, n);
-
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        data += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 /* The next packet into f->packet, with a NUL behind it. */
 static enum packet packet_read(struct filter *f, size_t *retn)
 {
@@ -110,12 +96,12 @@ static bool packet_write(const char *data, size_t n)
     char head[5];
 
     (void)snprintf(head, sizeof(head), "%04x", (unsigned)(n + 4));
-    return write_all(1, head, 4) && write_all(1, data, n);
+    return fd_write_all(1, head, 4) && fd_write_all(1, data, n);
 }
 
 static bool flush(void)
 {
-    return write_all(1, "0000", 4);
+    return fd_write_all(1, "0000", 4);
 }
 
 static bool say(const char *line)
@@ -149,12 +135,12 @@ static void keep_bytes(struct filter *f, struct content *c, size_t n)
         return;
     if (c->fd < 0) {
         c->fd = lfs_cache_scratch(&f->cache);
-        if (c->fd >= 0 && !write_all(c->fd, c->head, c->n)) {
+        if (c->fd >= 0 && !fd_write_all(c->fd, c->head, c->n)) {
             c->error = errno;
             return;
         }
     }
-    if (c->fd < 0 || !write_all(c->fd, f->packet, n))
+    if (c->fd < 0 || !fd_write_all(c->fd, f->packet, n))
         c->error = errno;
 }
 
