@@ -202,6 +202,7 @@ test('keys, theme, focus', { skip }, async (t) => {
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'kept, and set before anything is drawn');
   await page.locator('.launch').first().click();
   await page.waitForURL(/launches/);
+  await page.getByRole('tab').first().waitFor(); // the screen is loaded behind its address: a key pressed before it has nobody to hear it
   await page.keyboard.press('2');
   await page.waitForURL(/tab=tests/);
   await page.keyboard.press('g');
