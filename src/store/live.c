@@ -1,13 +1,22 @@
-/* live.c - what the writer would read again and again of tests and runs at work.
+/* live.c - what the writer would read again and again: of tests and runs at work, and the numbers of paths.
  *
  * Only the storage thread writes to the database, so what it has read or written stays true; and a batch that fails
  * is the last one, so nothing here is ever taken back. A row leaves when its test or run is over, or when there are
  * too many: then all leave, and come back as they are asked for. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/store_private.h"
 
 #define LIVE_MAX 8192u
+/* Paths of the project that tests were added to last: the whole suite of nearly all, launched again and again. */
+#define LIVE_PATHS_MAX 32768u
+
+struct live_path {
+    uint64_t id;
+    UT_hash_handle hh;
+    char text[]; /* the key; not terminated */
+};
 
 struct live_test *live_test_get(struct writer *w, uint64_t id)
 {
@@ -106,7 +115,42 @@ void live_run_forget(struct writer *w, struct live_run *r)
     free(r);
 }
 
-void live_done(struct writer *w)
+uint64_t live_path_get(struct writer *w, uint64_t project, struct slice path)
+{
+    struct live_path *p = NULL;
+
+    if (project == w->paths_project)
+        HASH_FIND(hh, w->paths, path.ptr, path.len, p);
+    return p == NULL ? 0 : p->id;
+}
+
+static void live_paths_done(struct writer *w)
+{
+    struct live_path *p = w->paths;
+
+    HASH_CLEAR(hh, w->paths);
+    while (p != NULL) {
+        struct live_path *next = p->hh.next;
+
+        free(p);
+        p = next;
+    }
+}
+
+void live_path_add(struct writer *w, uint64_t project, struct slice path, uint64_t id)
+{
+    struct live_path *p;
+
+    if (project != w->paths_project || HASH_COUNT(w->paths) >= LIVE_PATHS_MAX)
+        live_paths_done(w);
+    w->paths_project = project;
+    p = xmalloc(sizeof(*p) + path.len);
+    p->id = id;
+    memcpy(p->text, path.ptr, path.len);
+    HASH_ADD_KEYPTR(hh, w->paths, p->text, path.len, p);
+}
+
+static void live_rows_done(struct writer *w)
 {
     struct live_test *t = w->tests;
     struct live_run *r = w->runs;
@@ -131,5 +175,11 @@ void live_done(struct writer *w)
 void live_trim(struct writer *w)
 {
     if (HASH_COUNT(w->tests) + HASH_COUNT(w->runs) > LIVE_MAX)
-        live_done(w);
+        live_rows_done(w);
+}
+
+void live_done(struct writer *w)
+{
+    live_rows_done(w);
+    live_paths_done(w);
 }

@@ -243,7 +243,7 @@ static void write_change(struct writer *w, const struct change *c)
         launch_row_set(w, &c->launch);
         break;
     case CHANGE_TEST_ADD:
-        test_row_add(w, &c->test);
+        (void)test_rows_add(w, c, 1);
         break;
     case CHANGE_LAUNCH_NAME:
         launch_row_name(w, &c->launch);
@@ -300,16 +300,23 @@ static void trim_arena(struct writer *w)
     }
 }
 
+/* The first of `rows`; tests that are added many at a time. Returns how many were written. */
+static uint32_t write_changes(struct writer *w, const struct change *rows, uint32_t n)
+{
+    if (rows[0].kind == CHANGE_TEST_ADD)
+        return test_rows_add(w, rows, n);
+    write_change(w, &rows[0]);
+    return 1;
+}
+
 static enum err write_item(struct writer *w, struct item *it, struct why *reterr)
 {
     uint32_t i;
 
     switch (it->kind) {
     case ITEM_CHANGES:
-        for (i = 0; i < it->changes.n; i++) {
-            write_change(w, &it->changes.rows[i]);
-            trim_arena(w);
-        }
+        for (i = 0; i < it->changes.n; trim_arena(w))
+            i += write_changes(w, &it->changes.rows[i], it->changes.n - i);
         return ERR_OK;
     case ITEM_ACCOUNTS:
         for (i = 0; i < it->accounts.n; i++) {

@@ -42,6 +42,7 @@ struct cost_delta; /* cost.c: what a batch adds to the ledger */
 struct cost_meter;
 struct live_test; /* live.c: what is known of tests and runs at work */
 struct live_run;
+struct live_path;
 struct log_state;   /* logs.c: where a log stands */
 struct blob_writer; /* blob.h */
 struct blob_reader;
@@ -75,6 +76,8 @@ struct writer {
     /* live.c */
     struct live_test *tests;
     struct live_run *runs;
+    struct live_path *paths; /* of one project */
+    uint64_t paths_project;
 
     /* logs.c */
     struct log_state *logs;
@@ -107,7 +110,9 @@ void fleet_row_put(struct writer *w, const struct fleet_row *row);
 void fleet_row_delete(struct writer *w, struct fleet_id id);
 void launch_row_add(struct writer *w, const struct launch_row *row);
 void launch_row_set(struct writer *w, const struct launch_row *row);
-void test_row_add(struct writer *w, const struct test_row *row);
+/* The first of `rows`, which adds a test, and those behind it that do so, too, as many as one statement takes. Returns how
+ * many they were. */
+uint32_t test_rows_add(struct writer *w, const struct change *rows, uint32_t n);
 void test_row_set(struct writer *w, const struct test_row *row);
 void launch_row_name(struct writer *w, const struct launch_row *row);
 void test_ranks_set(struct writer *w, const struct test_rank *at, uint32_t n);
@@ -188,6 +193,9 @@ struct live_run *live_run_get(struct writer *w, uint64_t id);
 struct live_run *live_run_add(struct writer *w, uint64_t id); /* just inserted: nothing to read */
 void live_test_forget(struct writer *w, struct live_test *t);
 void live_run_forget(struct writer *w, struct live_run *r);
+/* The number of a path of a project; 0: not known here. Paths are only ever added, so what is known stays true. */
+uint64_t live_path_get(struct writer *w, uint64_t project, struct slice path);
+void live_path_add(struct writer *w, uint64_t project, struct slice path, uint64_t id);
 void live_trim(struct writer *w); /* at the end of a batch: bounds the memory */
 void live_done(struct writer *w);
 

@@ -11,21 +11,26 @@
 
 static uint64_t path_id(struct writer *w, uint64_t project, const char *path)
 {
-    struct db_stmt *s = db_sql(w->db, "SELECT id FROM paths WHERE project = ? AND path = ?");
-    uint64_t id = 0;
+    struct slice text = slice_of(path);
+    uint64_t id = live_path_get(w, project, text);
+    struct db_stmt *s;
 
+    if (id != 0)
+        return id;
+    s = db_sql(w->db, "SELECT id FROM paths WHERE project = ? AND path = ?");
     db_uint(s, project);
     db_text(s, path);
     while (db_row(s))
         id = db_get_uint(s);
-    if (id != 0)
-        return id;
-    id = ids_take(w, ID_PATH);
-    s = db_sql(w->db, "INSERT INTO paths (id, project, path) VALUES (?, ?, ?)");
-    db_uint(s, id);
-    db_uint(s, project);
-    db_text(s, path);
-    (void)db_run(s);
+    if (id == 0) {
+        id = ids_take(w, ID_PATH);
+        s = db_sql(w->db, "INSERT INTO paths (id, project, path) VALUES (?, ?, ?)");
+        db_uint(s, id);
+        db_uint(s, project);
+        db_text(s, path);
+        (void)db_run(s);
+    }
+    live_path_add(w, project, text, id);
     return id;
 }
 
@@ -123,21 +128,17 @@ static uint32_t command_number(struct writer *w, const struct test_row *row)
     return w->n_commands;
 }
 
-void test_row_add(struct writer *w, const struct test_row *row)
-{
-    struct db_stmt *s;
-    uint64_t path;
-    uint32_t command;
+/* So many rows go into one statement: opening the table and its indexes costs as much as two rows. */
+#define ADD_MAX 32
+#define ADD_SQL                                                                                        \
+    "INSERT INTO tests (id, launch, position, path, command, predicted_ms, state, outcome, attempts, " \
+    "losses, run, language, browser, rank, undo, reason) VALUES "
+#define ROW_1 "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+#define ROWS_4 ROW_1 "," ROW_1 "," ROW_1 "," ROW_1
+#define ROWS_16 ROWS_4 "," ROWS_4 "," ROWS_4 "," ROWS_4
 
-    ids_used(w, ID_TEST, row->id.v);
-    use_launch(w, row->launch.v);
-    if (db_failed(w->db))
-        return;
-    path = path_id(w, w->tests_project, row->path);
-    command = command_number(w, row);
-    s = db_sql(w->db, "INSERT INTO tests (id, launch, position, path, command, predicted_ms, state, outcome, "
-                      "attempts, losses, run, language, browser, rank, undo, reason) "
-                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+static void bind_test(struct db_stmt *s, const struct test_row *row, uint64_t path, uint32_t command)
+{
     db_uint(s, row->id.v);
     db_uint(s, row->launch.v);
     db_int(s, row->position);
@@ -154,8 +155,39 @@ void test_row_add(struct writer *w, const struct test_row *row)
     db_int(s, row->rank);
     db_uint(s, row->undo.v);
     db_text(s, row->reason);
+}
+
+uint32_t test_rows_add(struct writer *w, const struct change *rows, uint32_t n)
+{
+    uint64_t paths[ADD_MAX];
+    uint32_t commands[ADD_MAX];
+    struct db_stmt *s;
+    uint32_t i;
+
+    for (i = 0; i < n && i < ADD_MAX && rows[i].kind == CHANGE_TEST_ADD; i++)
+        ;
+    n = i == ADD_MAX ? ADD_MAX : 1;
+    /* What they refer to is written first: a statement that is being bound is not to be disturbed. */
+    for (i = 0; i < n; i++) {
+        const struct test_row *row = &rows[i].test;
+
+        ids_used(w, ID_TEST, row->id.v);
+        use_launch(w, row->launch.v);
+        if (db_failed(w->db))
+            return n;
+        paths[i] = path_id(w, w->tests_project, row->path);
+        commands[i] = command_number(w, row);
+    }
+    if (n == ADD_MAX)
+        s = db_sql(w->db, ADD_SQL ROWS_16 "," ROWS_16);
+    else
+        s = db_sql(w->db, ADD_SQL ROW_1);
+    for (i = 0; i < n; i++)
+        bind_test(s, &rows[i].test, paths[i], commands[i]);
     (void)db_run(s);
-    sums_tests(w, row->launch.v, row->state, row->outcome, 1);
+    for (i = 0; i < n; i++)
+        sums_tests(w, rows[i].test.launch.v, rows[i].test.state, rows[i].test.outcome, 1);
+    return n;
 }
 
 void test_row_set(struct writer *w, const struct test_row *row)
