@@ -10,6 +10,7 @@
 #include "engine/event.h"
 #include "engine/outbox.h"
 #include "model/account.h"
+#include "store/store.h"
 
 struct uv_loop_s;
 struct api;
@@ -57,6 +58,17 @@ struct api_account_settings {
     struct accounts_opts rules;
 };
 
+/* Who may have /metrics, in the order of the setting's words. */
+enum api_metrics_for { METRICS_FOR_TOKENS, METRICS_FOR_THIS_MACHINE, METRICS_FOR_ALL, METRICS_FOR_NOBODY };
+
+/* What the store knows of /metrics. */
+struct api_metrics {
+    struct queue_counts queues;
+    int64_t today_nanousd;
+    int64_t hour_microusd;
+    uint32_t n_machines; /* that are paid for */
+};
+
 struct api_opts {
     struct uv_loop_s *loop;
     struct store *store;
@@ -84,6 +96,9 @@ struct api_opts {
     void (*post)(void *ctx, const struct event *ev);
     /* Numbers of the engine, for /status and /metrics. */
     void (*stats)(void *ctx, struct wall *ret_now, uint32_t counts[8]);
+    /* The page of /metrics, into `out` (initialised); NULL: there is none. Who may have it. */
+    void (*metrics)(void *ctx, const struct api_metrics *read, struct buf *out);
+    enum api_metrics_for (*metrics_for)(void *ctx);
     /* Why a test waits or has not begun: engine_why(). */
     void (*why)(void *ctx, struct test_id test, char *out, uint32_t size);
     /* Hand over a letter: returns at once, it is sent later. NULL: no mail is configured. */

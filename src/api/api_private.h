@@ -53,6 +53,7 @@ enum access {
     ACCESS_OWN_SCHEDULE_LOOK,
     ACCESS_ADMIN_LOOK,
     ACCESS_ADMIN,
+    ACCESS_METRICS,
     ACCESS_COUNT
 };
 
@@ -122,6 +123,7 @@ extern const struct route link_routes[];       /* links.c: one-time links */
 extern const struct route env_routes[];        /* env.c: the variables of a user */
 extern const struct route audit_routes[];      /* audit.c */
 extern const struct route mail_routes[];       /* mails.c */
+extern const struct route metrics_routes[];    /* metrics.c */
 extern const struct route choice_routes[];     /* choices.c: locations, browsers, languages */
 extern const struct route list_routes[];       /* lists.c */
 extern const struct route schedule_routes[];   /* schedules.c */

@@ -307,10 +307,12 @@ static ssize_t on_take(void *user, char *out, size_t max)
 static void on_chunk(struct req *rq)
 {
     struct export *e = rq->state;
+    char text[300];
 
     e->is_reading = false;
     if (rq->err != ERR_OK && e->has_started)
-        LOG_ERROR("audit.export", "request=%s rows=%u why=\"%s\"", rq->name, e->rows, rq->why.text);
+        LOG_ERROR("audit.export", "request=%s rows=%u why=%s", rq->name, e->rows,
+                  log_quote(text, sizeof(text), rq->why.text));
     if (e->has_started) {
         http_wake(rq->http);
         return;

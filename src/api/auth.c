@@ -68,6 +68,10 @@ const struct access_rule access_rules[ACCESS_COUNT] = {
                                   "Whoever made the schedule, and admins, to read."},
     [ACCESS_ADMIN_LOOK] = {"admin look", ROLE_ADMIN, SCOPE_READ, false, OWNER_NONE, "Admins, to read."},
     [ACCESS_ADMIN] = {"admin", ROLE_ADMIN, SCOPE_ADMIN, false, OWNER_NONE, "Admins."},
+    [ACCESS_METRICS] =
+        {"metrics", ROLE_USER, SCOPE_READ, false, OWNER_NONE,
+         "Every verified user; with `metrics: local` also who asks from this machine, with `metrics: open` "
+         "everybody."},
 };
 
 /* ---- secrets ---- */
@@ -267,10 +271,25 @@ static bool csrf_is_right(struct req *rq)
     return strlen(given) == strlen(right) && sodium_memcmp(given, right, strlen(right)) == 0;
 }
 
+/* The setting may let in who has not signed in. A proxy on this machine speaks for others: what it passes on does not count as
+ * from here. */
+static bool metrics_are_free(const struct req *rq)
+{
+    enum api_metrics_for who =
+        rq->api->opts.metrics_for != NULL ? rq->api->opts.metrics_for(rq->api->opts.ctx) : METRICS_FOR_TOKENS;
+    bool is_here = strcmp(rq->address, "127.0.0.1") == 0 || strcmp(rq->address, "::1") == 0;
+
+    return who == METRICS_FOR_ALL || who == METRICS_FOR_NOBODY || /* then its handler says so */
+           (who == METRICS_FOR_THIS_MACHINE && is_here && http_header(rq->http, "X-Forwarded-For") == NULL &&
+            http_header(rq->http, "Forwarded") == NULL);
+}
+
 bool auth_route(struct req *rq)
 {
     const struct access_rule *rule = &access_rules[rq->route->access];
 
+    if (rq->route->access == ACCESS_METRICS && metrics_are_free(rq))
+        return true;
     if (rq->who.via == VIA_SESSION && rq->route->method != ROUTE_GET && !csrf_is_right(rq))
         return refuse(rq, 403, ERR_CSRF,
                       "X-CSRF-Token is missing, or of another session: load the page again");

@@ -788,3 +788,19 @@ struct engine_stats engine_stats(const struct engine *e)
 {
     return e->stats;
 }
+
+void engine_census(const struct engine *e, struct engine_census *ret)
+{
+    *ret = (struct engine_census){0};
+    for (const struct server *s = e->servers; s != NULL; s = s->hh.next) {
+        ret->servers[s->row.status]++;
+        ret->links[s->row.link]++;
+        ret->sick += s->row.sick_cause != SICK_NOT;
+        ret->in_maintenance += s->row.maintenance;
+        ret->booked += s->row.booked_by.v != 0;
+    }
+    for (const struct launch *l = e->launches; l != NULL; l = l->hh.next) {
+        if (l->n_waiting > 0 && (ret->oldest_wait.ms == 0 || l->row.created_at.ms < ret->oldest_wait.ms))
+            ret->oldest_wait = l->row.created_at;
+    }
+}

@@ -80,6 +80,17 @@ struct engine_stats {
 };
 struct engine_stats engine_stats(const struct engine *e);
 
+/* The same by state; walks servers and launches, so not for every event. */
+struct engine_census {
+    uint32_t servers[SERVER_STATUS_COUNT]; /* records by status */
+    uint32_t links[LINK_STATE_COUNT];
+    uint32_t sick;
+    uint32_t in_maintenance;
+    uint32_t booked;
+    struct wall oldest_wait; /* when the oldest launch with a waiting test was started; 0: nothing waits */
+};
+void engine_census(const struct engine *e, struct engine_census *ret);
+
 /* The edge tables as text for docs/engine.md: mermaid state diagrams. */
 void engine_draw(struct buf *out);
 

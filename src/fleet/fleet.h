@@ -166,6 +166,8 @@ MUST_USE enum err fleets_new(struct uv_loop_s *loop, const struct fleets_opts *o
                              struct why *reterr);
 /* Closes all. What was on its way to a cloud may still happen there. The loop must turn once more. NULL is fine. */
 void fleets_free(struct fleets *all);
+/* How many calls the cloud still takes within the hour, as it said last; -1: it was not asked yet. */
+int64_t fleets_cloud_budget(const struct fleets *all);
 
 /* The secret by which the cloud knows us, from now on, for all fleets; "" none. Copied, and overwritten at its end. */
 void fleets_set_token(struct fleets *all, struct slice token);

@@ -217,6 +217,14 @@ void fleets_set_token(struct fleets *all, struct slice token)
     cloud_set_token(all->cloud, token);
 }
 
+int64_t fleets_cloud_budget(const struct fleets *all)
+{
+    struct cloud_counts counts;
+
+    cloud_counts(all->cloud, &counts);
+    return counts.remaining;
+}
+
 void fleets_free(struct fleets *all)
 {
     if (all == NULL)

@@ -592,6 +592,11 @@ static void put_catalog(struct json_out *j, const struct cloud *c)
     jo_obj_end(j);
 }
 
+int64_t clouds_budget(const struct server *s)
+{
+    return s->clouds != NULL && s->clouds->fleets != NULL ? fleets_cloud_budget(s->clouds->fleets) : -1;
+}
+
 bool clouds_catalog(void *ctx, struct fleet_id id, struct buf *out)
 {
     struct server *s = ctx;

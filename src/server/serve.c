@@ -64,9 +64,10 @@ static void say_first_admin(const struct server *s)
 static void on_renewed(struct server *s)
 {
     struct why why;
+    char text[300];
 
     if (announce(s, &why) != ERR_OK)
-        LOG_ERROR("server.announce", "why=\"%s\"", why.text);
+        LOG_ERROR("server.announce", "why=%s", log_quote(text, sizeof(text), why.text));
 }
 
 void serve_unannounce(const char *data)

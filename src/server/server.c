@@ -17,6 +17,7 @@
 #define PRIVATE_LOCK_MS 10000
 #define STOP_IDLE_MS 50
 #define GRACE_MS 5000
+#define TRACE_BYTES 1024 /* of a line of the log about what the engine decided */
 
 #ifndef WRATA_VERSION
 #define WRATA_VERSION "0.0.0"
@@ -102,11 +103,13 @@ static void release_order(struct server *s, const struct order *o)
 static void release_trace(const char *text)
 {
     bool is_small = strncmp(text, "run ", 4) == 0 || strncmp(text, "test ", 5) == 0;
+    char quoted[TRACE_BYTES];
 
+    (void)log_quote(quoted, sizeof(quoted), text);
     if (is_small)
-        LOG_DEBUG("engine", "%s", text);
+        LOG_DEBUG("engine", "text=%s", quoted);
     else
-        LOG_INFO("engine", "%s", text);
+        LOG_INFO("engine", "text=%s", quoted);
 }
 
 /* For admins: once each time that a server is taken out. */
@@ -127,6 +130,7 @@ static void release_note(struct server *s, const struct note *n)
         release_trace(n->trace);
         return;
     }
+    metrics_note(s, n);
     if (n->kind == NOTE_SERVER_GONE)
         healths_gone(s, n->server.id);
     if (n->kind == NOTE_SERVER_SICK)
@@ -420,6 +424,8 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .broken = on_api_broken,
                            .post = on_api_post,
                            .stats = on_api_stats,
+                           .metrics = metrics_write,
+                           .metrics_for = metrics_for,
                            .why = on_api_why,
                            .seal = secrets_seal,
                            .fleet_check = clouds_check_options,
@@ -461,6 +467,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
 
     *s = (struct server){.opts = *opts, .started_at = wall_now()};
     open_loop(s);
+    metrics_open(s);
     err = listen_prepare(s, reterr);
     if (err == ERR_OK)
         err = settings_credentials(s, reterr);
@@ -542,6 +549,7 @@ void server_close(struct server *s)
     listen_close(s);
     streams_free(s->streams);
     healths_free(s);
+    metrics_free(s);
     sealer_free(s->sealer);
     engine_free(s->engine);
     credentials_done(&s->credentials);

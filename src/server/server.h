@@ -22,6 +22,7 @@ struct forwarded;
 struct http_redirect;
 struct keeper;
 struct mails;
+struct metrics;
 struct mail;
 struct mail_row;
 struct notice_site;
@@ -76,6 +77,7 @@ struct server {
     struct api *api;
     struct mails *mails;
     struct healths *healths;        /* health.c */
+    struct metrics *metrics;        /* metrics.c */
     struct notices *notices;        /* NULL: a private server */
     struct keeper *keeper;          /* of artifacts */
     struct schedules *schedules;    /* NULL: a private server */
@@ -145,6 +147,7 @@ void clouds_connect(struct server *s, const struct server_row *row); /* to a mac
 void clouds_disconnect(struct server *s, struct server_id server);   /* what waits for its way to it */
 void clouds_reload(struct server *s);                                /* the credentials may be others */
 void clouds_close(struct server *s);                                 /* before the loop's last turn */
+int64_t clouds_budget(const struct server *s);                       /* fleets_cloud_budget() */
 /* For the API; ctx: struct server. False: there is no such fleet. */
 bool clouds_catalog(void *ctx, struct fleet_id id, struct buf *out);
 enum err clouds_check_options(void *ctx, const char *kind, const char *json, size_t len, struct why *reterr);
@@ -185,6 +188,13 @@ void healths_frame(struct server *s, struct server_id id, uint64_t link, const s
 void healths_gone(struct server *s, struct server_id id);
 void healths_free(struct server *s);
 
+/* ---- metrics.c: numbers for /metrics ---- */
+void metrics_open(struct server *s);                       /* before the first turn */
+void metrics_note(struct server *s, const struct note *n); /* after its commit */
+void metrics_free(struct server *s);
+void metrics_write(void *server, const struct api_metrics *read, struct buf *out); /* for the API */
+enum api_metrics_for metrics_for(void *server);
+
 /* ---- streams.c: logs and results of living runs, between the links, the store and the watchers ---- */
 OWNED struct streams *streams_new(struct server *s);
 void streams_free(struct streams *st);
@@ -196,6 +206,10 @@ bool streams_is_held(const struct streams *st, struct server_id server, struct r
 /* A run exists from now on: called with the changes of each turn before they are submitted. */
 void streams_note_changes(struct streams *st, const struct change *changes, uint32_t n);
 void streams_bytes(struct streams *st, struct server_id server, const struct frame_stream *f);
+/* How much of a run's output its agent has, as it said last. */
+void streams_held(struct streams *st, struct server_id server, const struct wire_held *held, uint32_t n);
+/* Of that what is not durable here, of all living runs. */
+uint64_t streams_spooled(const struct streams *st);
 /* An agent is back with these runs: tell it from where to go on. */
 void streams_hello(struct streams *st, struct server_id server, const struct frame_hello *hello);
 /* The agent says that the run ended. When all bytes are here, EV_RUN_FINISHED is posted; until then it waits. */

@@ -25,6 +25,7 @@ struct run_stream {
     struct server_id server; /* its bytes came from last */
     uint64_t received[STREAM_COUNT];
     uint64_t durable[STREAM_COUNT]; /* acknowledged at most up to here */
+    uint64_t held[STREAM_COUNT];    /* its agent has, as it said last; only for /metrics */
     struct results results;
     bool has_finish; /* FINISHED came before its last bytes */
     uint64_t finish_link;
@@ -154,6 +155,32 @@ void streams_note_changes(struct streams *st, const struct change *changes, uint
     }
 }
 
+void streams_held(struct streams *st, struct server_id server, const struct wire_held *held, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct run_stream *rs = find(st, held[i].run);
+
+        if (rs == NULL || rs->holder.v != server.v)
+            continue;
+        rs->held[STREAM_LOG] = held[i].log_len;
+        rs->held[STREAM_RESULTS] = held[i].results_len;
+    }
+}
+
+uint64_t streams_spooled(const struct streams *st)
+{
+    uint64_t n = 0;
+
+    for (const struct run_stream *rs = st->runs; rs != NULL; rs = rs->hh.next) {
+        for (unsigned i = 0; i < STREAM_COUNT; i++) {
+            uint64_t has = rs->held[i] > rs->received[i] ? rs->held[i] : rs->received[i];
+
+            n += has > rs->durable[i] ? has - rs->durable[i] : 0;
+        }
+    }
+    return n;
+}
+
 static void write_free(struct write *w)
 {
     free(w->bytes);
@@ -170,8 +197,10 @@ static void on_durable(void *ctx, enum err err, const struct why *why)
     if (err == ERR_IO)
         server_die("streams.commit", why);
     if (err != ERR_OK) { /* refused alone: nothing of it is durable, so nothing is acknowledged or shown */
-        LOG_WARN("stream.refused", "run=%llu stream=%u why=\"%s\"", (unsigned long long)w->run.v, w->stream,
-                 why->text);
+        char text[300];
+
+        LOG_WARN("stream.refused", "run=%llu stream=%u why=%s", (unsigned long long)w->run.v, w->stream,
+                 log_quote(text, sizeof(text), why->text));
         write_free(w);
         return;
     }

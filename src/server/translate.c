@@ -64,6 +64,9 @@ static void on_down(void *ctx, struct server_id server, uint64_t link, const cha
 
 static void on_beat(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat)
 {
+    struct server *s = ctx;
+
+    streams_held(s->streams, server, beat->held, beat->n_held);
     server_post(ctx, &(struct event){.kind = EV_BEAT,
                                      .beat = {.server = server,
                                               .link = link,

@@ -275,3 +275,22 @@ enum err read_mails(struct reader *r, int state, struct page *p, mail_fn *each, 
     }
     return db_error(r->db, reterr);
 }
+
+static uint64_t count_of(struct reader *r, const char *sql)
+{
+    struct db_stmt *s = db_sql(r->db, sql);
+    uint64_t n = 0;
+
+    while (db_row(s))
+        n = db_get_uint(s);
+    return n;
+}
+
+/* Each by the index of its state. */
+enum err read_queue_counts(struct reader *r, struct queue_counts *ret, struct why *reterr)
+{
+    *ret = (struct queue_counts){
+        .mails_waiting = count_of(r, "SELECT COUNT(*) FROM mails WHERE state = 'waiting'"),
+        .mails_failed = count_of(r, "SELECT COUNT(*) FROM mails WHERE state = 'failed'")};
+    return db_error(r->db, reterr);
+}

@@ -34,11 +34,14 @@ static inline void pace_wait(struct pace *p)
     (void)nanosleep(&ts, NULL); /* cut short by a signal it only commits a little earlier */
 }
 
-/* A commit begins. */
-static inline void pace_note(struct pace *p)
+/* A commit begins: when. */
+static inline struct mono pace_note(struct pace *p)
 {
-    p->began[p->next] = mono_now();
+    struct mono now = mono_now();
+
+    p->began[p->next] = now;
     p->next = (p->next + 1) % PACE_COUNT;
+    return now;
 }
 
 #endif

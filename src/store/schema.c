@@ -45,3 +45,10 @@ enum err schema_migrate(struct db *db, struct why *reterr)
             migrate_one(db, m);
     return db_commit(db, reterr);
 }
+
+enum err read_schema_version(struct reader *r, int64_t *ret, unsigned *ret_known, struct why *reterr)
+{
+    *ret = schema_version(r->db);
+    *ret_known = migrations_count;
+    return db_error(r->db, reterr);
+}

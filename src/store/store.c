@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "store/blob.h"
 #include "store/folder.h"
@@ -127,7 +128,9 @@ struct store {
     pthread_t reader_threads[READERS];
     uint32_t n_reader_threads;
     bool has_writer_thread;
-    bool closing; /* the loop's: the threads are gone */
+    struct histogram commits; /* any thread: how long they took */
+    int64_t writing_since_us; /* atomic: when the commit at work began; 0: none is */
+    bool closing;             /* the loop's: the threads are gone */
 };
 
 /* ---- lists and queues ------------------------------------------------------------------------------------ */
@@ -398,12 +401,14 @@ static void *writer_main(void *arg)
 {
     struct store *st = arg;
     struct pace pace = {0};
+    struct mono began;
     struct item_list batch;
     struct item *it;
     struct why why;
 
     while (queue_take(&st->writes, BATCH_ITEMS_MAX, BATCH_LOG_BYTES_MAX, &batch)) {
-        pace_note(&pace);
+        began = pace_note(&pace);
+        __atomic_store_n(&st->writing_since_us, began.us, __ATOMIC_RELAXED);
         if (st->broken == NULL && !write_batch(&st->writer, &batch, &why))
             break_store(st, &why);
         for (it = batch.head; it != NULL; it = it->next) {
@@ -414,6 +419,9 @@ static void *writer_main(void *arg)
                 it->log.bytes = NULL;
             }
         }
+        __atomic_store_n(&st->writing_since_us, 0, __ATOMIC_RELAXED);
+        if (st->broken == NULL)
+            histogram_add(&st->commits, mono_now().us - began.us);
         finish_list(st, &batch);
         pace_wait(&pace);
     }
@@ -533,6 +541,18 @@ static enum err start_threads(struct store *st, struct why *reterr)
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc == 0 ? ERR_OK : why_errno(reterr, ERR_IO, rc, "cannot start a thread");
+}
+
+void store_commits(const struct store *st, struct histogram *ret)
+{
+    histogram_read(&st->commits, ret);
+}
+
+int64_t store_writing_ms(const struct store *st)
+{
+    int64_t since_us = __atomic_load_n(&st->writing_since_us, __ATOMIC_RELAXED);
+
+    return since_us == 0 ? 0 : (mono_now().us - since_us) / 1000;
 }
 
 enum err store_open(const struct store_opts *opts, struct store **ret, struct why *reterr)

@@ -38,6 +38,22 @@ void store_close(struct store *st);
 /* Deliver finished work to its `done` callbacks, in the order of submission. Called after wake(). */
 void store_turn(struct store *st);
 
+/* How long commits took since the store was opened. Any thread. */
+struct histogram;
+void store_commits(const struct store *st, struct histogram *ret);
+/* How long the commit at work has taken so far, in milliseconds; 0: none is. Any thread. */
+int64_t store_writing_ms(const struct store *st);
+
+/* What waits in the queues of mail and of hooks, for /metrics. */
+struct queue_counts {
+    uint64_t mails_waiting;
+    uint64_t mails_failed; /* and are still listed */
+};
+MUST_USE enum err read_queue_counts(struct reader *r, struct queue_counts *ret, struct why *reterr);
+/* The number of the last migration that the database has had, and of the last one that this program knows. */
+MUST_USE enum err read_schema_version(struct reader *r, int64_t *ret, unsigned *ret_known,
+                                      struct why *reterr);
+
 /* A random id of this installation, made with the data folder: 16 hex digits. */
 const char *store_instance(const struct store *st);
 
