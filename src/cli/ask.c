@@ -184,6 +184,18 @@ enum err ask_id_by_name(struct cli *cli, const char *path, const char *what, con
     return err;
 }
 
+enum err ask_path(struct cli *cli, const char *list, const char *what, const char *tail, char *out,
+                  size_t size, struct why *reterr)
+{
+    const char *name = cli->args[1];
+    int64_t id = 0;
+    enum err err = name[0] == '#' ? parse_id(what, name, &id, reterr)
+                                  : ask_id_by_name(cli, list, what, name, &id, reterr);
+
+    (void)snprintf(out, size, "%s/%lld%s", list, (long long)id, tail);
+    return err;
+}
+
 struct user_lookup {
     const char *login;
     int64_t id;

@@ -103,6 +103,9 @@ bool ask_collect(void *ctx, const json_t *item);
 /* Print the answer of GET path as it came, and a newline. */
 int ask_raw(struct cli *cli, const char *path);
 /* Id of the project or server called `name` in the list at path; ERR_NOTFOUND suggests a similar name. */
+/* "LIST/ID" + tail of what the first argument behind the verb calls: a name, or #ID. `what` is its word. */
+MUST_USE enum err ask_path(struct cli *cli, const char *list, const char *what, const char *tail, char *out,
+                           size_t size, struct why *reterr);
 MUST_USE enum err ask_id_by_name(struct cli *cli, const char *path, const char *what, const char *name,
                                  int64_t *ret, struct why *reterr);
 /* The same of a user who is not deleted, whatever the case of the login. */

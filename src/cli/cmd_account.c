@@ -157,35 +157,27 @@ int cmd_password(struct cli *cli)
 
 /* ---- sessions ---- */
 
+static void session_row(struct table *t, const json_t *s)
+{
+    table_cellf(t, "%lld", (long long)js_int(s, "id"));
+    list_time(t, s, "created_at", "");
+    list_time(t, s, "seen_at", "");
+    table_cell(t, js_text(s, "address"));
+    table_cell(t, js_text(s, "agent"));
+}
+
 static int sessions_list(struct cli *cli)
 {
     static const char *const heads[] = {"SESSION", "SINCE", "LAST SEEN", "FROM", "BY"};
-    struct why why = {0};
-    json_t *all = NULL;
-    const json_t *s;
-    struct table t;
-    size_t i;
+    const struct list_view view = {.path = API "/sessions",
+                                   .heads = heads,
+                                   .n_heads = ARRAY_LEN(heads),
+                                   .row = session_row,
+                                   .empty =
+                                       "No sessions: nobody is signed in to this account with a browser.",
+                                   .is_array = true};
 
-    if (cli->o.json)
-        return ask_raw(cli, API "/sessions");
-    if (ask(cli, "GET", API "/sessions", NULL, &all, &why) != ERR_OK)
-        return cli_fail_why(&why);
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, s)
-    {
-        table_cellf(&t, "%lld", (long long)js_int(s, "id"));
-        list_time(&t, s, "created_at", "");
-        list_time(&t, s, "seen_at", "");
-        table_cell(&t, js_text(s, "address"));
-        table_cell(&t, js_text(s, "agent"));
-    }
-    if (json_array_size(all) > 0)
-        list_print(cli, &t);
-    else
-        (void)puts("No sessions: nobody is signed in to this account with a browser.");
-    table_done(&t);
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 static int sessions_end(struct cli *cli)

@@ -14,33 +14,25 @@
 
 #define VALUE_BYTES_MAX KIB(64)
 
+static void env_row(struct table *t, const json_t *v)
+{
+    table_cell(t, js_text(v, "name"));
+    table_cell(t, json_is_true(js_obj(v, "secret")) ? "(secret)" : js_text(v, "value"));
+}
+
 static int env_list(struct cli *cli)
 {
     static const char *const heads[] = {"NAME", "VALUE"};
-    struct why why = {0};
-    json_t *all = NULL;
-    const json_t *line;
-    struct table t;
-    size_t i;
+    const struct list_view view = {
+        .path = API "/env",
+        .heads = heads,
+        .n_heads = ARRAY_LEN(heads),
+        .row = env_row,
+        .empty = "No variables yet. Every run of yours gets those of: wrata env set NAME=VALUE\n"
+                 "One that nobody may read again: wrata env secret NAME",
+        .is_array = true};
 
-    if (cli->o.json)
-        return ask_raw(cli, API "/env");
-    if (ask(cli, "GET", API "/env", NULL, &all, &why) != ERR_OK)
-        return cli_fail_why(&why);
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, line)
-    {
-        table_cell(&t, js_text(line, "name"));
-        table_cell(&t, json_is_true(js_obj(line, "secret")) ? "(secret)" : js_text(line, "value"));
-    }
-    if (json_array_size(all) > 0)
-        list_print(cli, &t);
-    else
-        (void)puts("No variables yet. Every run of yours gets those of: wrata env set NAME=VALUE\n"
-                   "One that nobody may read again: wrata env secret NAME");
-    table_done(&t);
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 /* ---- changes ---- */

@@ -28,41 +28,31 @@ static void idle_cell(struct table *t, const json_t *f)
         table_cellf(t, "%lldm", ms / 60000);
 }
 
+static void fleet_row(struct table *t, const json_t *f)
+{
+    bool makes = json_is_true(js_obj(f, "makes_machines"));
+
+    table_cell(t, js_text(f, "name"));
+    table_cell(t, js_text(f, "kind"));
+    table_cell(t, json_is_true(js_obj(f, "booked_only")) ? "who booked" : "all");
+    if (makes && js_int(f, "machines_max") > 0)
+        table_cellf(t, "at most %lld", (long long)js_int(f, "machines_max"));
+    else
+        table_cell(t, makes ? "any number" : "");
+    usd_cell(t, json_number_value(js_obj(f, "today_usd")), "");
+    usd_cell(t, json_number_value(js_obj(f, "day_usd_max")), makes ? "any sum" : "");
+    idle_cell(t, f);
+    table_cell(t, js_text(f, "error"));
+}
+
 static int fleets_list(struct cli *cli)
 {
     static const char *const heads[] = {"FLEET", "KIND",  "FOR",  "MACHINES",
                                         "TODAY", "A DAY", "IDLE", "ERROR"};
-    json_t *all;
-    const json_t *f;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {
+        .path = API "/fleets", .heads = heads, .n_heads = ARRAY_LEN(heads), .row = fleet_row, .empty = NULL};
 
-    if (cli->o.json)
-        return ask_raw(cli, API "/fleets");
-    all = list_all(cli, API "/fleets", &rc);
-    if (all == NULL)
-        return rc;
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, f)
-    {
-        bool makes = json_is_true(js_obj(f, "makes_machines"));
-
-        table_cell(&t, js_text(f, "name"));
-        table_cell(&t, js_text(f, "kind"));
-        table_cell(&t, json_is_true(js_obj(f, "booked_only")) ? "who booked" : "all");
-        if (makes && js_int(f, "machines_max") > 0)
-            table_cellf(&t, "at most %lld", (long long)js_int(f, "machines_max"));
-        else
-            table_cell(&t, makes ? "any number" : "");
-        usd_cell(&t, json_number_value(js_obj(f, "today_usd")), "");
-        usd_cell(&t, json_number_value(js_obj(f, "day_usd_max")), makes ? "any sum" : "");
-        idle_cell(&t, f);
-        table_cell(&t, js_text(f, "error"));
-    }
-    list_print(cli, &t);
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 /* What is JSON is that value: 3, true, ["fra1"], "3"; anything else is a text: fra1. */
@@ -178,13 +168,9 @@ static int fleets_add(struct cli *cli)
                       "is added; `wrata fleets catalog` shows what can be had there");
 }
 
-static enum err path_of(struct cli *cli, const char *suffix, char *out, size_t size, struct why *reterr)
+static enum err path_of(struct cli *cli, const char *tail, char *out, size_t size, struct why *reterr)
 {
-    int64_t id = 0;
-    enum err err = ask_id_by_name(cli, API "/fleets", "fleet", cli->args[1], &id, reterr);
-
-    (void)snprintf(out, size, API "/fleets/%lld%s", (long long)id, suffix);
-    return err;
+    return ask_path(cli, API "/fleets", "fleet", tail, out, size, reterr);
 }
 
 static int fleets_edit(struct cli *cli)

@@ -14,13 +14,7 @@
 /* The path of the one called NAME (or #ID), with `tail` behind it. */
 static enum err path_of(struct cli *cli, const char *tail, char *out, size_t size, struct why *reterr)
 {
-    int64_t id = 0;
-    enum err err = cli->args[1][0] == '#'
-                       ? parse_id("list", cli->args[1], &id, reterr)
-                       : ask_id_by_name(cli, API "/lists", "list", cli->args[1], &id, reterr);
-
-    (void)snprintf(out, size, API "/lists/%lld%s", (long long)id, tail);
-    return err;
+    return ask_path(cli, API "/lists", "list", tail, out, size, reterr);
 }
 
 /* ---- looking ---- */
@@ -40,45 +34,31 @@ static void words_cell(struct table *t, const json_t *words)
     buf_done(&b);
 }
 
+static void list_row(struct table *t, const json_t *l)
+{
+    table_cellf(t, "#%lld", (long long)js_int(l, "id"));
+    table_cell(t, js_text(l, "name"));
+    table_cellf(t, "%lld", (long long)js_int(l, "n_files"));
+    table_cell(t, js_text(js_obj(l, "project"), "name"));
+    table_cell(t, js_text(l, "ref"));
+    table_cell(t, js_text(l, "location"));
+    words_cell(t, js_obj(l, "languages"));
+    table_cell(t, js_text(js_obj(l, "user"), "login"));
+    table_cell(t, json_is_true(js_obj(l, "shared")) ? "shared" : "");
+}
+
 static int lists_list(struct cli *cli)
 {
     static const char *const heads[] = {"LIST",     "NAME",      "FILES", "PROJECT", "REF",
                                         "LOCATION", "LANGUAGES", "OF",    ""};
-    json_t *all;
-    const json_t *l;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {
+        .path = API "/lists",
+        .heads = heads,
+        .n_heads = ARRAY_LEN(heads),
+        .row = list_row,
+        .empty = "No lists yet. To make one: wrata lists add NAME --project PROJECT FILE..."};
 
-    all = list_all(cli, API "/lists", &rc);
-    if (all == NULL)
-        return rc;
-    if (cli->o.json) {
-        print_json_page(all);
-        json_decref(all);
-        return EXIT_PASSED;
-    }
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, l)
-    {
-        table_cellf(&t, "#%lld", (long long)js_int(l, "id"));
-        table_cell(&t, js_text(l, "name"));
-        table_cellf(&t, "%lld", (long long)js_int(l, "n_files"));
-        table_cell(&t, js_text(js_obj(l, "project"), "name"));
-        table_cell(&t, js_text(l, "ref"));
-        table_cell(&t, js_text(l, "location"));
-        words_cell(&t, js_obj(l, "languages"));
-        table_cell(&t, js_text(js_obj(l, "user"), "login"));
-        table_cell(&t, json_is_true(js_obj(l, "shared")) ? "shared" : "");
-    }
-    if (json_array_size(all) > 0) {
-        list_print(cli, &t);
-    } else {
-        (void)puts("No lists yet. To make one: wrata lists add NAME --project PROJECT FILE...");
-        table_done(&t);
-    }
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 static enum err get_list(struct cli *cli, json_t **ret, struct why *reterr)

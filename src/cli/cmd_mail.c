@@ -12,42 +12,27 @@
 
 /* ---- list ---- */
 
+static void mail_row(struct table *t, const json_t *m)
+{
+    table_cellf(t, "%lld", (long long)js_int(m, "id"));
+    table_cell(t, js_text(m, "state"));
+    table_cell(t, js_text(m, "kind"));
+    table_cell(t, js_text(m, "to"));
+    list_time(t, m, "created_at", "");
+    table_cellf(t, "%lld", (long long)js_int(m, "tries"));
+    table_cell(t, js_text(m, "error"));
+}
+
 static int mail_list(struct cli *cli)
 {
     static const char *const heads[] = {"MAIL", "STATE", "KIND", "TO", "CREATED", "TRIES", "ERROR"};
-    json_t *all;
-    const json_t *m;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {.path = API "/mails",
+                                   .heads = heads,
+                                   .n_heads = ARRAY_LEN(heads),
+                                   .row = mail_row,
+                                   .empty = "No mail yet. To see whether it works: wrata mail test"};
 
-    all = list_all(cli, API "/mails", &rc);
-    if (all == NULL)
-        return rc;
-    if (cli->o.json) {
-        print_json_page(all);
-        json_decref(all);
-        return EXIT_PASSED;
-    }
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, m)
-    {
-        table_cellf(&t, "%lld", (long long)js_int(m, "id"));
-        table_cell(&t, js_text(m, "state"));
-        table_cell(&t, js_text(m, "kind"));
-        table_cell(&t, js_text(m, "to"));
-        list_time(&t, m, "created_at", "");
-        table_cellf(&t, "%lld", (long long)js_int(m, "tries"));
-        table_cell(&t, js_text(m, "error"));
-    }
-    if (json_array_size(all) > 0) {
-        list_print(cli, &t);
-    } else {
-        (void)puts("No mail yet. To see whether it works: wrata mail test");
-        table_done(&t);
-    }
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 /* ---- test ---- */

@@ -9,13 +9,7 @@
 
 static enum err path_of(struct cli *cli, const char *tail, char *out, size_t size, struct why *reterr)
 {
-    int64_t id = 0;
-    enum err err = cli->args[1][0] == '#'
-                       ? parse_id("schedule", cli->args[1], &id, reterr)
-                       : ask_id_by_name(cli, API "/schedules", "schedule", cli->args[1], &id, reterr);
-
-    (void)snprintf(out, size, API "/schedules/%lld%s", (long long)id, tail);
-    return err;
+    return ask_path(cli, API "/schedules", "schedule", tail, out, size, reterr);
 }
 
 /* ---- looking ---- */
@@ -61,85 +55,58 @@ static void local_cell(struct table *t, const json_t *o, const char *key, const 
         table_cellf(t, "%.10s %.5s %s", text, text + 11, text + 19);
 }
 
+static void schedule_row(struct table *t, const json_t *s)
+{
+    bool is_on = json_is_true(js_obj(s, "enabled"));
+
+    table_cellf(t, "#%lld", (long long)js_int(s, "id"));
+    table_cell(t, js_text(s, "name"));
+    table_cell(t, js_text(js_obj(s, "list"), "name"));
+    rule_cell(t, s);
+    table_cell(t, js_text(s, "zone"));
+    local_cell(t, s, "next_local", is_on ? "never again" : "disabled");
+    if (js_text(s, "reason")[0] != '\0')
+        table_cell(t, js_text(s, "reason"));
+    else
+        last_cell(t, js_obj(s, "last"));
+}
+
 static int schedules_list(struct cli *cli)
 {
     static const char *const heads[] = {"SCHEDULE", "NAME", "LIST", "WHEN", "ZONE", "NEXT", "LAST"};
-    json_t *all;
-    const json_t *s;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {
+        .path = cli->o.all ? API "/schedules?all=1" : API "/schedules",
+        .heads = heads,
+        .n_heads = ARRAY_LEN(heads),
+        .row = schedule_row,
+        .empty = "No schedules yet. To make one: wrata schedules add NAME --list LIST --daily 02:30"};
 
-    all = list_all(cli, cli->o.all ? API "/schedules?all=1" : API "/schedules", &rc);
-    if (all == NULL)
-        return rc;
-    if (cli->o.json) {
-        print_json_page(all);
-        json_decref(all);
-        return EXIT_PASSED;
-    }
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, s)
-    {
-        bool is_on = json_is_true(js_obj(s, "enabled"));
+    return list_show(cli, &view);
+}
 
-        table_cellf(&t, "#%lld", (long long)js_int(s, "id"));
-        table_cell(&t, js_text(s, "name"));
-        table_cell(&t, js_text(js_obj(s, "list"), "name"));
-        rule_cell(&t, s);
-        table_cell(&t, js_text(s, "zone"));
-        local_cell(&t, s, "next_local", is_on ? "never again" : "disabled");
-        if (js_text(s, "reason")[0] != '\0')
-            table_cell(&t, js_text(s, "reason"));
-        else
-            last_cell(&t, js_obj(s, "last"));
-    }
-    if (json_array_size(all) > 0) {
-        list_print(cli, &t);
-    } else {
-        (void)puts("No schedules yet. To make one: wrata schedules add NAME --list LIST --daily 02:30");
-        table_done(&t);
-    }
-    json_decref(all);
-    return EXIT_PASSED;
+static void start_row(struct table *t, const json_t *s)
+{
+    local_cell(t, s, "due_local", "");
+    table_cellf(t, "%lld s", (long long)js_int(s, "late_ms") / 1000);
+    table_cell(t, js_text(s, "result"));
+    if (js_int(s, "launch") != 0)
+        table_cellf(t, "%lld", (long long)js_int(s, "launch"));
+    else
+        table_cell(t, "");
+    table_cell(t, js_text(s, "text"));
 }
 
 static int schedules_starts(struct cli *cli)
 {
     static const char *const heads[] = {"DUE", "LATE", "RESULT", "LAUNCH", "WHY"};
-    json_t *all;
+    struct list_view view = {.heads = heads, .n_heads = ARRAY_LEN(heads), .row = start_row};
     struct why why = {0};
-    const json_t *s;
-    struct table t;
     char path[80];
-    size_t i;
-    int rc;
 
     if (path_of(cli, "/starts", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
-    all = list_all(cli, path, &rc);
-    if (all == NULL)
-        return rc;
-    if (cli->o.json) {
-        print_json_page(all);
-        json_decref(all);
-        return EXIT_PASSED;
-    }
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, s)
-    {
-        local_cell(&t, s, "due_local", "");
-        table_cellf(&t, "%lld s", (long long)js_int(s, "late_ms") / 1000);
-        table_cell(&t, js_text(s, "result"));
-        if (js_int(s, "launch") != 0)
-            table_cellf(&t, "%lld", (long long)js_int(s, "launch"));
-        else
-            table_cell(&t, "");
-        table_cell(&t, js_text(s, "text"));
-    }
-    list_print(cli, &t);
-    json_decref(all);
-    return EXIT_PASSED;
+    view.path = path;
+    return list_show(cli, &view);
 }
 
 /* ---- the rule that the options say ---- */

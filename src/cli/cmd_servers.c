@@ -36,49 +36,38 @@ static void status_cell(struct table *t, const json_t *s)
                 more[0] != '\0' ? ": " : "", more);
 }
 
+static void server_row(struct table *t, const json_t *s)
+{
+    const json_t *running = js_obj(s, "running");
+    table_cell(t, js_text(s, "name"));
+    table_cell(t, js_text(s, "fleet"));
+    table_cellf(t, "%s%s%s", js_text(s, "user"), js_text(s, "user")[0] != '\0' ? "@" : "",
+                js_text(s, "address"));
+    table_cellf(t, "%lld", (long long)js_int(s, "slots"));
+    if (json_is_number(js_obj(s, "usd_per_hour")))
+        table_cellf(t, "$%.4f", json_number_value(js_obj(s, "usd_per_hour")));
+    else
+        table_cell(t, "");
+    status_cell(t, s);
+    table_cell(t, js_text(js_obj(s, "booked_by"), "login"));
+    table_cellf(t, "%zu%s%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",
+                js_text(json_array_get(running, 0), "path"),
+                strcmp(js_text(json_array_get(running, 0), "state"), "preparing") == 0 ? " (prepared)" : "");
+}
+
 static int servers_list(struct cli *cli)
 {
     static const char *const heads[] = {"SERVER",  "FLEET",  "ADDRESS", "SLOTS",
                                         "AN HOUR", "STATUS", "FOR",     "RUNNING"};
-    json_t *all;
-    const json_t *s;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {.path = API "/servers",
+                                   .heads = heads,
+                                   .n_heads = ARRAY_LEN(heads),
+                                   .row = server_row,
+                                   .empty =
+                                       "No servers yet. This computer: wrata servers add local --slots 2\n"
+                                       "Another one, by ssh: wrata servers add NAME --address HOST"};
 
-    if (cli->o.json)
-        return ask_raw(cli, API "/servers");
-    all = list_all(cli, API "/servers", &rc);
-    if (all == NULL)
-        return rc;
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, s)
-    {
-        const json_t *running = js_obj(s, "running");
-        table_cell(&t, js_text(s, "name"));
-        table_cell(&t, js_text(s, "fleet"));
-        table_cellf(&t, "%s%s%s", js_text(s, "user"), js_text(s, "user")[0] != '\0' ? "@" : "",
-                    js_text(s, "address"));
-        table_cellf(&t, "%lld", (long long)js_int(s, "slots"));
-        if (json_is_number(js_obj(s, "usd_per_hour")))
-            table_cellf(&t, "$%.4f", json_number_value(js_obj(s, "usd_per_hour")));
-        else
-            table_cell(&t, "");
-        status_cell(&t, s);
-        table_cell(&t, js_text(js_obj(s, "booked_by"), "login"));
-        table_cellf(&t, "%zu%s%s%s", json_array_size(running), json_array_size(running) > 0 ? ": " : "",
-                    js_text(json_array_get(running, 0), "path"),
-                    strcmp(js_text(json_array_get(running, 0), "state"), "preparing") == 0 ? " (prepared)"
-                                                                                           : "");
-    }
-    if (json_array_size(all) > 0)
-        list_print(cli, &t);
-    else
-        (void)puts("No servers yet. This computer: wrata servers add local --slots 2\n"
-                   "Another one, by ssh: wrata servers add NAME --address HOST");
-    table_done(&t);
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 static int add_many(struct cli *cli, const char *body)
@@ -144,16 +133,6 @@ static int servers_add(struct cli *cli)
 }
 
 /* The path of what is called NAME: "/api/v1/servers/7SUFFIX". */
-static enum err path_of(struct cli *cli, const char *list, const char *what, const char *suffix, char *out,
-                        size_t size, struct why *reterr)
-{
-    int64_t id = 0;
-    enum err err = ask_id_by_name(cli, list, what, cli->args[1], &id, reterr);
-
-    (void)snprintf(out, size, "%s/%lld%s", list, (long long)id, suffix);
-    return err;
-}
-
 static int servers_remove(struct cli *cli)
 {
     struct why why = {0};
@@ -162,7 +141,7 @@ static int servers_remove(struct cli *cli)
     bool goes_later = strcmp(cli->o.machine, "destroy") == 0;
 
     (void)snprintf(query, sizeof(query), "?force=%d&machine=%s", cli->o.force, cli->o.machine);
-    if (path_of(cli, API "/servers", "server", query, path, sizeof(path), &why) != ERR_OK)
+    if (ask_path(cli, API "/servers", "server", query, path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
     return send_change(cli, "DELETE", path, NULL,
                        goes_later ? "is removed, with its machine when it has one" : "is removed",
@@ -171,36 +150,25 @@ static int servers_remove(struct cli *cli)
 
 /* ---- projects ---- */
 
+static void project_row(struct table *t, const json_t *p)
+{
+    table_cell(t, js_text(p, "name"));
+    table_cell(t, js_text(p, "url"));
+    table_cell(t, js_text(p, "refreshed_at")[0] != '\0' ? js_text(p, "refreshed_at") : "never");
+    table_cell(t, js_text(p, "error"));
+}
+
 static int projects_list(struct cli *cli)
 {
     static const char *const heads[] = {"PROJECT", "URL", "REFRESHED", "ERROR"};
-    json_t *all;
-    const json_t *p;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {.path = API "/projects",
+                                   .heads = heads,
+                                   .n_heads = ARRAY_LEN(heads),
+                                   .row = project_row,
+                                   .empty = "No projects yet. Add one: wrata projects add NAME URL\n"
+                                            "Or run a folder of yours, which needs none: wrata run spec/"};
 
-    if (cli->o.json)
-        return ask_raw(cli, API "/projects");
-    all = list_all(cli, API "/projects", &rc);
-    if (all == NULL)
-        return rc;
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, p)
-    {
-        table_cell(&t, js_text(p, "name"));
-        table_cell(&t, js_text(p, "url"));
-        table_cell(&t, js_text(p, "refreshed_at")[0] != '\0' ? js_text(p, "refreshed_at") : "never");
-        table_cell(&t, js_text(p, "error"));
-    }
-    if (json_array_size(all) > 0)
-        list_print(cli, &t);
-    else
-        (void)puts("No projects yet. Add one: wrata projects add NAME URL\n"
-                   "Or run a folder of yours, which needs none: wrata run spec/");
-    table_done(&t);
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 /* What the options say, with `name` and `url` where they are not NULL. */
@@ -240,7 +208,7 @@ static int projects_edit(struct cli *cli)
 
     if (o->rename == NULL && o->git == NULL && o->refresh_ms < 0)
         return cli_fail(EXIT_USAGE, "what is to change? `wrata help projects` shows the options");
-    if (path_of(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
+    if (ask_path(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
     return send_project(cli, path, o->rename, o->git, "is changed");
 }
@@ -250,7 +218,7 @@ static int projects_refresh(struct cli *cli)
     struct why why = {0};
     char path[128];
 
-    if (path_of(cli, API "/projects", "project", "/refresh", path, sizeof(path), &why) != ERR_OK)
+    if (ask_path(cli, API "/projects", "project", "/refresh", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
     return send_change(cli, "POST", path, NULL, "is up to date", cli->args[1]);
 }
@@ -260,7 +228,7 @@ static int projects_remove(struct cli *cli)
     struct why why = {0};
     char path[128];
 
-    if (path_of(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
+    if (ask_path(cli, API "/projects", "project", "", path, sizeof(path), &why) != ERR_OK)
         return cli_fail_why(&why);
     return send_change(cli, "DELETE", path, NULL, "is removed; its history stays", cli->args[1]);
 }

@@ -6,37 +6,29 @@
 #include "cli/verbs.h"
 #include "wire/json_out.h"
 
+static void token_row(struct table *t, const json_t *token)
+{
+    table_cellf(t, "%lld", (long long)js_int(token, "id"));
+    table_cell(t, js_text(token, "name"));
+    table_cell(t, js_text(token, "scope"));
+    list_time(t, token, "created_at", "");
+    list_time(t, token, "expires_at", "never");
+    list_time(t, token, "used_at", "never");
+    table_cell(t, js_text(token, "used_from"));
+}
+
 static int token_list(struct cli *cli)
 {
     static const char *const heads[] = {"ID", "TOKEN", "SCOPE", "MADE", "ENDS", "LAST USED", "FROM"};
-    struct why why = {0};
-    json_t *all = NULL;
-    const json_t *token;
-    struct table t;
-    size_t i;
+    const struct list_view view = {
+        .path = API "/tokens",
+        .heads = heads,
+        .n_heads = ARRAY_LEN(heads),
+        .row = token_row,
+        .empty = "No tokens yet. Make one for a script: wrata token add NAME --scope run --days 90",
+        .is_array = true};
 
-    if (cli->o.json)
-        return ask_raw(cli, API "/tokens");
-    if (ask(cli, "GET", API "/tokens", NULL, &all, &why) != ERR_OK)
-        return cli_fail_why(&why);
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, token)
-    {
-        table_cellf(&t, "%lld", (long long)js_int(token, "id"));
-        table_cell(&t, js_text(token, "name"));
-        table_cell(&t, js_text(token, "scope"));
-        list_time(&t, token, "created_at", "");
-        list_time(&t, token, "expires_at", "never");
-        list_time(&t, token, "used_at", "never");
-        table_cell(&t, js_text(token, "used_from"));
-    }
-    if (json_array_size(all) > 0)
-        list_print(cli, &t);
-    else
-        (void)puts("No tokens yet. Make one for a script: wrata token add NAME --scope run --days 90");
-    table_done(&t);
-    json_decref(all);
-    return EXIT_PASSED;
+    return list_show(cli, &view);
 }
 
 /* The token is alone on standard output: `wrata token add ci | gh secret set WRATA_TOKEN`. */

@@ -32,45 +32,28 @@ static void name_cell(struct table *t, const json_t *u)
     table_cellf(t, "%s%s%s", first, first[0] != '\0' && last[0] != '\0' ? " " : "", last);
 }
 
+static void user_row(struct table *t, const json_t *u)
+{
+    bool waits = strcmp(js_text(u, "state"), "pending") == 0;
+
+    table_cell(t, js_text(u, "login"));
+    table_cell(t, waits ? "waits to be verified" : js_text(u, "state"));
+    table_cell(t, js_text(u, "role"));
+    name_cell(t, u);
+    table_cell(t, js_text(u, "email"));
+    list_time(t, u, "seen_at", "never");
+}
+
 static int user_list(struct cli *cli)
 {
     static const char *const heads[] = {"LOGIN", "STATE", "ROLE", "NAME", "EMAIL", "LAST SIGNED IN"};
-    json_t *all;
-    const json_t *u;
-    struct table t;
-    size_t i;
-    int rc;
+    const struct list_view view = {.path = PAGE_PATH,
+                                   .heads = heads,
+                                   .n_heads = ARRAY_LEN(heads),
+                                   .row = user_row,
+                                   .empty = "No users yet. The first one: wrata user add LOGIN --admin"};
 
-    all = list_all(cli, PAGE_PATH, &rc);
-    if (all == NULL)
-        return rc;
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(all, i, u)
-    {
-        bool waits = strcmp(js_text(u, "state"), "pending") == 0;
-
-        table_cell(&t, js_text(u, "login"));
-        table_cell(&t, waits ? "waits to be verified" : js_text(u, "state"));
-        table_cell(&t, js_text(u, "role"));
-        name_cell(&t, u);
-        table_cell(&t, js_text(u, "email"));
-        list_time(&t, u, "seen_at", "never");
-    }
-    if (cli->o.json)
-        print_json_page(all);
-    else if (json_array_size(all) > 0)
-        list_print(cli, &t);
-    else
-        (void)puts("No users yet. The first one: wrata user add LOGIN --admin");
-    table_done(&t);
-    json_decref(all);
-    return EXIT_PASSED;
-}
-
-static void show_line(const char *what, const char *value)
-{
-    if (value[0] != '\0')
-        say_out("%-16s %s", what, value);
+    return list_show(cli, &view);
 }
 
 /* What the account is told. */
@@ -86,34 +69,34 @@ static void show_mail_lines(const json_t *u)
 
     (void)snprintf(line, sizeof(line), "launches that ended: %s, when they took %lld s or more",
                    js_text(u, "mail_launches"), (long long)js_int(u, "mail_launch_min_s"));
-    show_line("mail", line);
+    say_line("mail", line);
     (void)snprintf(line, sizeof(line), "launches of schedules: %s", js_text(u, "mail_schedule_launches"));
-    show_line("", line);
+    say_line("", line);
     for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
         (void)snprintf(line, sizeof(line), "%s: %s", starts[i].what,
                        json_is_true(js_obj(u, starts[i].key)) ? "yes" : "no");
-        show_line("", line);
+        say_line("", line);
     }
 }
 
 void user_show_lines(const json_t *u)
 {
-    show_line("login", js_text(u, "login"));
-    show_line("state", js_text(u, "state"));
-    show_line("role", js_text(u, "role"));
-    show_line("admin by", js_text(u, "admin_by"));
-    show_line("first name", js_text(u, "first_name"));
-    show_line("last name", js_text(u, "last_name"));
-    show_line("position", js_text(u, "position"));
-    show_line("email", js_text(u, "email"));
+    say_line("login", js_text(u, "login"));
+    say_line("state", js_text(u, "state"));
+    say_line("role", js_text(u, "role"));
+    say_line("admin by", js_text(u, "admin_by"));
+    say_line("first name", js_text(u, "first_name"));
+    say_line("last name", js_text(u, "last_name"));
+    say_line("position", js_text(u, "position"));
+    say_line("email", js_text(u, "email"));
     if (js_text(u, "email")[0] != '\0')
-        show_line("", json_is_true(js_obj(u, "email_confirmed")) ? "(confirmed)" : "(not confirmed)");
-    show_line("time zone", js_text(u, "zone"));
+        say_line("", json_is_true(js_obj(u, "email_confirmed")) ? "(confirmed)" : "(not confirmed)");
+    say_line("time zone", js_text(u, "zone"));
     show_mail_lines(u);
-    show_line("made", js_text(u, "created_at"));
-    show_line("verified", js_text(u, "verified_at"));
-    show_line("locked", js_text(u, "locked_at"));
-    show_line("last signed in", js_text(u, "seen_at"));
+    say_line("made", js_text(u, "created_at"));
+    say_line("verified", js_text(u, "verified_at"));
+    say_line("locked", js_text(u, "locked_at"));
+    say_line("last signed in", js_text(u, "seen_at"));
 }
 
 static int user_show(struct cli *cli)

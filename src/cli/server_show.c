@@ -8,12 +8,6 @@
 #include "cli/server_ops.h"
 #include "cli/verbs.h"
 
-static void line(const char *what, const char *value)
-{
-    if (value[0] != '\0')
-        say_out("%-12s %s", what, value);
-}
-
 /* "39.2 GiB of 80.0 GiB free (49 %)" */
 static void put_room(struct buf *b, int64_t free_bytes, int64_t total_bytes)
 {
@@ -30,13 +24,13 @@ static void disk_line(const json_t *health, const char *key, const char *what)
     struct buf b;
 
     if (!json_is_object(disk)) {
-        line(what, "unknown");
+        say_line(what, "unknown");
         return;
     }
     buf_init(&b, KIB(4));
     put_room(&b, js_int(disk, "free_bytes"), js_int(disk, "total_bytes"));
     buf_printf(&b, " in %s", js_text(disk, "path"));
-    line(what, buf_str(&b));
+    say_line(what, buf_str(&b));
     buf_done(&b);
 }
 
@@ -61,29 +55,29 @@ static void health_lines(const json_t *health)
     size_t i;
 
     if (!json_is_object(health)) {
-        line("health", "unknown: its agent has not said it since wrata was started, or is too old to");
+        say_line("health", "unknown: its agent has not said it since wrata was started, or is too old to");
         return;
     }
-    line("said at", js_text(health, "at"));
+    say_line("said at", js_text(health, "at"));
     buf_init(&b, KIB(64));
     server_clock_text(health, &b);
-    line("clock", buf_str(&b));
+    say_line("clock", buf_str(&b));
     disk_line(health, "disk", "disk");
     disk_line(health, "tmp", "/tmp");
     buf_clear(&b);
     buf_printf(&b, "%.2f on %lld cores", json_number_value(js_obj(health, "load")),
                (long long)js_int(health, "cores"));
-    line("load", buf_str(&b));
+    say_line("load", buf_str(&b));
     buf_clear(&b);
     if (js_int(health, "memory_total_bytes") > 0)
         put_room(&b, js_int(health, "memory_available_bytes"), js_int(health, "memory_total_bytes"));
-    line("memory", buf_str(&b));
-    line("system", js_text(health, "os"));
-    line("kernel", js_text(health, "kernel"));
+    say_line("memory", buf_str(&b));
+    say_line("system", js_text(health, "os"));
+    say_line("kernel", js_text(health, "kernel"));
     buf_clear(&b);
     json_array_foreach(js_obj(health, "tools"), i, tool)
         buf_printf(&b, "%s%s", i > 0 ? ", " : "", json_string_value(tool));
-    line("tools", buf_str(&b));
+    say_line("tools", buf_str(&b));
     buf_done(&b);
 }
 
@@ -93,16 +87,16 @@ static void use_lines(const json_t *s)
     size_t i;
 
     if (js_text(s, "sick")[0] != '\0') {
-        line("taken out", js_text(s, "sick"));
-        line("since", js_text(s, "sick_since"));
+        say_line("taken out", js_text(s, "sick"));
+        say_line("since", js_text(s, "sick_since"));
     }
     if (json_is_true(js_obj(s, "maintenance")))
-        line("maintenance", "it finishes what it runs, and takes no more");
-    line("goes at", js_text(s, "destroys_at"));
-    line("booked by", js_text(js_obj(s, "booked_by"), "login"));
-    say_out("%-12s %lld", "slots", (long long)js_int(s, "slots"));
+        say_line("maintenance", "it finishes what it runs, and takes no more");
+    say_line("goes at", js_text(s, "destroys_at"));
+    say_line("booked by", js_text(js_obj(s, "booked_by"), "login"));
+    say_out("%-16s %lld", "slots", (long long)js_int(s, "slots"));
     json_array_foreach(js_obj(s, "running"), i, r)
-        say_out("%-12s %s, run %lld of launch %lld: %s", i == 0 ? "running" : "", js_text(r, "path"),
+        say_out("%-16s %s, run %lld of launch %lld: %s", i == 0 ? "running" : "", js_text(r, "path"),
                 (long long)js_int(r, "run"), (long long)js_int(r, "launch"), js_text(r, "state"));
 }
 
@@ -121,26 +115,26 @@ int servers_show(struct cli *cli)
         return ask_raw(cli, path);
     if (ask(cli, "GET", path, NULL, &s, &why) != ERR_OK)
         return cli_fail_why(&why);
-    line("server", js_text(s, "name"));
-    line("fleet", js_text(s, "fleet"));
-    line("address", js_text(s, "address"));
-    line("machine", js_text(s, "machine"));
-    line("size", js_text(s, "size"));
-    line("status", js_text(s, "status"));
-    line("", js_text(s, "progress"));
-    line("", js_text(s, "status_reason"));
+    say_line("server", js_text(s, "name"));
+    say_line("fleet", js_text(s, "fleet"));
+    say_line("address", js_text(s, "address"));
+    say_line("machine", js_text(s, "machine"));
+    say_line("size", js_text(s, "size"));
+    say_line("status", js_text(s, "status"));
+    say_line("", js_text(s, "progress"));
+    say_line("", js_text(s, "status_reason"));
     buf_init(&b, KIB(8));
     buf_printf(&b, "%s since %s", js_text(s, "link"), js_text(s, "since"));
-    line("link", buf_str(&b));
-    line("", js_text(s, "reason"));
+    say_line("link", buf_str(&b));
+    say_line("", js_text(s, "reason"));
     use_lines(s);
     buf_clear(&b);
     if (js_text(s, "agent")[0] != '\0')
         buf_puts(&b, js_text(s, "agent"));
     if (json_is_object(js_obj(s, "health")))
         buf_printf(&b, ", protocol %lld", (long long)js_int(js_obj(s, "health"), "protocol"));
-    line("agent", buf_str(&b));
-    line("facts", js_text(s, "facts"));
+    say_line("agent", buf_str(&b));
+    say_line("facts", js_text(s, "facts"));
     health_lines(js_obj(s, "health"));
     buf_done(&b);
     json_decref(s);

@@ -76,6 +76,48 @@ void list_print(const struct cli *cli, struct table *t)
     table_done(t);
 }
 
+/* All items; *retcode is to be returned when it is NULL. */
+static json_t *view_items(struct cli *cli, const struct list_view *v, int *retcode)
+{
+    struct why why = {0};
+    json_t *all = NULL;
+
+    if (!v->is_array)
+        return list_all(cli, v->path, retcode);
+    if (ask(cli, "GET", v->path, NULL, &all, &why) != ERR_OK)
+        *retcode = cli_fail_why(&why);
+    return all;
+}
+
+int list_show(struct cli *cli, const struct list_view *v)
+{
+    const json_t *item;
+    struct table t;
+    json_t *all;
+    size_t i;
+    int rc = EXIT_PASSED;
+
+    all = view_items(cli, v, &rc);
+    if (all == NULL)
+        return rc;
+    if (cli->o.json && v->is_array) {
+        print_json(all);
+    } else if (cli->o.json) {
+        print_json_page(all);
+    } else if (json_array_size(all) == 0 && v->empty != NULL) {
+        (void)puts(v->empty);
+    } else {
+        list_heads(&t, v->heads, v->n_heads);
+        json_array_foreach(all, i, item)
+        {
+            v->row(&t, item);
+        }
+        list_print(cli, &t);
+    }
+    json_decref(all);
+    return EXIT_PASSED;
+}
+
 void list_time(struct table *t, const json_t *o, const char *key, const char *none)
 {
     const char *text = js_text(o, key);
@@ -119,6 +161,12 @@ void say_out(const char *fmt, ...)
     text_escape_lines(&b, text, "");
     (void)puts(buf_str(&b));
     buf_done(&b);
+}
+
+void say_line(const char *what, const char *value)
+{
+    if (value[0] != '\0')
+        say_out("%-16s %s", what, value);
 }
 
 int send_change(struct cli *cli, const char *method, const char *path, const char *body, const char *done,

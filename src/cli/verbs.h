@@ -18,6 +18,16 @@ int verbs_run(struct cli *cli, const struct verb *verbs);
  * returned. */
 OWNED json_t *list_all(struct cli *cli, const char *path, int *retcode);
 void list_heads(struct table *t, const char *const *heads, size_t n);
+/* What `wrata THINGS` prints: a row for each item of the list at `path`; with --json what the server answered. */
+struct list_view {
+    const char *path;
+    const char *const *heads;
+    size_t n_heads;
+    void (*row)(struct table *t, const json_t *item);
+    const char *empty; /* said instead of a table without rows; NULL: the heads alone */
+    bool is_array;     /* the server answers an array, not pages */
+};
+int list_show(struct cli *cli, const struct list_view *v);
 /* Print the table, and free it. */
 void list_print(const struct cli *cli, struct table *t);
 /* "2026-11-23 02:49" (UTC) of the time at `key`, `none` when it is null. */
@@ -30,6 +40,9 @@ void user_show_lines(const json_t *u);
 void print_json(const json_t *doc);
 /* The same of what a list answered, all its pages, as one page. */
 void print_json_page(json_t *items);
+
+/* "WHAT          VALUE" in columns, nothing when the value is empty. */
+void say_line(const char *what, const char *value);
 
 /* Send a change; print "NAME DONE", or with --json what the server answered. */
 int send_change(struct cli *cli, const char *method, const char *path, const char *body, const char *done,
