@@ -5,22 +5,9 @@
 
 #include "base/mem.h"
 #include "report/tap.h"
-#include "server/results.h"
+#include "report_taken.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct taken {
-    struct results r;
-    struct example_list list;
-};
-
-static void take(void *ctx, const char *line, size_t n)
-{
-    struct taken *t = ctx;
-
-    CHECK(n <= REPORT_LINE_MAX && line[n - 1] == '\n');
-    results_feed(&t->r, line, n, &t->list);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -89,14 +89,6 @@ void render_fill(struct api *a, struct render *r, struct buf *out)
 
 /* ---- the objects ---- */
 
-static void int_or_null(struct json_out *j, const char *key, bool is_known, int64_t v)
-{
-    if (is_known)
-        jo_kint(j, key, v);
-    else
-        jo_knull(j, key);
-}
-
 static void outcome_or_null(struct json_out *j, const char *key, enum outcome o)
 {
     jo_ktext_or_null(j, key, outcome_name(o));
@@ -164,7 +156,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_ktext(j, "location", row->location);
     jo_ktext(j, "note", row->note);
     jo_ktext(j, "order", launch_order_name(row->order));
-    int_or_null(j, "slots", row->slots > 0, row->slots);
+    jo_kint_if(j, "slots", row->slots > 0, row->slots);
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "started_at", row->started_at);
     jo_ktime(j, "ended_at", row->ended_at);
@@ -200,11 +192,7 @@ void render_test(struct render *r, const struct test_row *row)
     jo_ktext(j, "state", test_state_name(row->state));
     outcome_or_null(j, "outcome", row->outcome);
     jo_kuint(j, "attempts", row->attempts);
-    jo_key(j, "run");
-    if (row->run.v == 0)
-        jo_null(j);
-    else
-        jo_uint(j, row->run.v);
+    jo_kint_if(j, "run", row->run.v != 0, (int64_t)row->run.v);
     jo_key(j, "why");
     if (row->state == TEST_WAITING || row->state == TEST_ACTIVE)
         add_gap(r, GAP_WHY, row->id.v);
@@ -246,19 +234,19 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     jo_kuint(j, "id", row->server.v);
     jo_ktext(j, "name", row->server_name);
     jo_obj_end(j);
-    int_or_null(j, "slot", row->slot != NO_SLOT, row->slot);
+    jo_kint_if(j, "slot", row->slot != NO_SLOT, row->slot);
     jo_ktext(j, "state", run_state_name(row->state));
     outcome_or_null(j, "outcome", row->outcome);
     jo_ktext(j, "reason", row->reason);
-    int_or_null(j, "exit_code", has_ended && f->how == FINISH_EXITED, f->exit_code);
-    int_or_null(j, "signal", has_ended && f->signal != 0, f->signal);
+    jo_kint_if(j, "exit_code", has_ended && f->how == FINISH_EXITED, f->exit_code);
+    jo_kint_if(j, "signal", has_ended && f->signal != 0, f->signal);
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "started_at", row->started_at);
     jo_ktime(j, "ended_at", row->ended_at);
-    int_or_null(j, "duration_ms", has_ended, f->duration_us / 1000);
-    int_or_null(j, "cpu_ms", has_ended, (f->user_us + f->system_us) / 1000);
-    int_or_null(j, "max_rss_kib", has_ended, f->max_rss_kib);
-    int_or_null(j, "gap_us", has_ended, f->gap_us);
+    jo_kint_if(j, "duration_ms", has_ended, f->duration_us / 1000);
+    jo_kint_if(j, "cpu_ms", has_ended, (f->user_us + f->system_us) / 1000);
+    jo_kint_if(j, "max_rss_kib", has_ended, f->max_rss_kib);
+    jo_kint_if(j, "gap_us", has_ended, f->gap_us);
     render_tally(j, &row->tally);
     render_usd(j, "cost_usd", row->cost_nanousd);
     jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
@@ -308,7 +296,7 @@ void render_artifact(struct json_out *j, const struct artifact_row *row)
     jo_ktime(j, "modified_at", (struct wall){row->mtime_ms});
     jo_ktext(j, "type", type->media);
     jo_kbool(j, "inline", type->shown != SHOWN_AS_FILE);
-    int_or_null(j, "example", row->example >= 0, row->example);
+    jo_kint_if(j, "example", row->example >= 0, row->example);
     jo_obj_end(j);
 }
 
@@ -330,7 +318,7 @@ static void render_machine(struct render *r, const struct server_row *row)
         jo_knull(j, "usd_per_hour");
     jo_ktime(j, "billed_at", row->billed_at);
     render_usd(j, "cost_usd", row->cost_nanousd);
-    int_or_null(j, "idle_ms", row->idle_ms != IDLE_AS_FLEET, row->idle_ms);
+    jo_kint_if(j, "idle_ms", row->idle_ms != IDLE_AS_FLEET, row->idle_ms);
     jo_ktime(j, "destroys_at", row->destroy_at);
     if (row->booked_by.v != 0)
         render_who(r, "booked_by", row->booked_by);
@@ -375,7 +363,7 @@ void render_server(struct render *r, const struct server_row *row, const struct 
         jo_kuint(j, "run", b->run);
         jo_ktext(j, "path", b->path);
         jo_kuint(j, "launch", b->launch);
-        int_or_null(j, "slot", b->slot != NO_SLOT, b->slot);
+        jo_kint_if(j, "slot", b->slot != NO_SLOT, b->slot);
         jo_ktext(j, "state", run_state_name(b->state));
         jo_ktext(j, "reason", b->reason);
         jo_ktime(j, "started_at", b->started_at);

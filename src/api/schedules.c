@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/account_common.h"
+#include "api/schedule_rule.h"
 #include "schedule/schedule.h"
 
 #define GIVE_UP_H_PRESET 24
@@ -328,28 +329,6 @@ static bool merge_rule(struct schedule_row *row, const struct rule_body *in)
            in->zone != NULL || in->until != NULL;
 }
 
-/* Zone and rule of a row. The zone is the caller's. */
-static enum err rule_of(const struct schedule_row *row, struct zone **ret_zone, struct rule *ret,
-                        struct why *reterr)
-{
-    struct rule_text text = {.kind = rule_kind_parse(row->kind),
-                             .at = row->at,
-                             .every_minutes = row->every_minutes,
-                             .weekdays = row->weekdays,
-                             .cron = row->cron,
-                             .until = row->until,
-                             .start = row->start_at};
-    enum err err = zone_load(row->zone, ret_zone, reterr);
-
-    if (err == ERR_OK)
-        err = rule_make(&text, *ret_zone, ret, reterr);
-    if (err != ERR_OK) {
-        zone_free(*ret_zone);
-        *ret_zone = NULL;
-    }
-    return err;
-}
-
 /* ---- looking ahead ---- */
 
 struct preview_query {
@@ -404,7 +383,7 @@ static void preview_job(struct reader *r, struct req *rq)
     zone_free(z);
     row.start_at = at;
     if (rq->err == ERR_OK)
-        rq->err = rule_of(&row, &z, &rule, &rq->why);
+        rq->err = schedule_rule(&row, &z, &rule, &rq->why);
     if (rq->err != ERR_OK)
         return;
     page_begin(rq);
@@ -559,7 +538,7 @@ static enum err set_next(struct schedule_row *row, struct why *reterr)
 {
     struct zone *z = NULL;
     struct rule rule;
-    enum err err = rule_of(row, &z, &rule, reterr);
+    enum err err = schedule_rule(row, &z, &rule, reterr);
 
     if (err != ERR_OK)
         return err;

@@ -83,14 +83,6 @@ static void render_disk(struct json_out *j, const char *key, const char *path, u
     jo_obj_end(j);
 }
 
-static void uint_or_null(struct json_out *j, const char *key, bool is_known, uint64_t v)
-{
-    if (is_known)
-        jo_kuint(j, key, v);
-    else
-        jo_knull(j, key);
-}
-
 void health_render(struct api *a, struct json_out *j, struct server_id id)
 {
     const struct server_health *h;
@@ -104,17 +96,14 @@ void health_render(struct api *a, struct json_out *j, struct server_id id)
     h = &x->h;
     jo_obj(j);
     jo_ktime(j, "at", h->at);
-    if (h->skew_error_ms > 0)
-        jo_kint(j, "skew_ms", h->skew_ms);
-    else
-        jo_knull(j, "skew_ms");
-    uint_or_null(j, "skew_error_ms", h->skew_error_ms > 0, h->skew_error_ms);
+    jo_kint_if(j, "skew_ms", h->skew_error_ms > 0, h->skew_ms);
+    jo_kint_if(j, "skew_error_ms", h->skew_error_ms > 0, (int64_t)h->skew_error_ms);
     render_disk(j, "disk", h->disk_path, h->disk_free_bytes, h->disk_total_bytes);
     render_disk(j, "tmp", "/tmp", h->tmp_free_bytes, h->tmp_total_bytes);
     jo_kdouble(j, "load", h->load_percent / 100.0);
-    uint_or_null(j, "cores", h->cores > 0, h->cores);
-    uint_or_null(j, "memory_available_bytes", h->memory_total_bytes > 0, h->memory_available_bytes);
-    uint_or_null(j, "memory_total_bytes", h->memory_total_bytes > 0, h->memory_total_bytes);
+    jo_kint_if(j, "cores", h->cores > 0, h->cores);
+    jo_kint_if(j, "memory_available_bytes", h->memory_total_bytes > 0, (int64_t)h->memory_available_bytes);
+    jo_kint_if(j, "memory_total_bytes", h->memory_total_bytes > 0, (int64_t)h->memory_total_bytes);
     jo_kuint(j, "protocol", h->protocol);
     jo_ktext(j, "os", h->os);
     jo_ktext(j, "kernel", h->kernel);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/show.h"
+
 #define SHOW_BYTES 60
 
 struct reading {
@@ -20,22 +22,7 @@ struct reading {
 
 char *flat_show(char *out, size_t size, const char *value)
 {
-    size_t n = 0;
-    size_t shown = 0;
-
-    CHECK(size > 16);
-    for (; *value != '\0' && n + 8 < size && shown < SHOW_BYTES; value++, shown++) {
-        unsigned char c = (unsigned char)*value;
-
-        if (c < 0x20 || c == 0x7f)
-            n += (size_t)snprintf(out + n, size - n, "\\x%02x", c);
-        else
-            out[n++] = (char)c;
-    }
-    while (*value != '\0' && n > 0 && ((unsigned char)*value & 0xc0) == 0x80)
-        n--, value--; /* not in the middle of a character */
-    (void)snprintf(out + n, size - n, "%s", *value != '\0' ? "..." : "");
-    return out;
+    return show_text(out, size, value, SHOW_BYTES);
 }
 
 static void problem(struct reading *r, size_t line, const char *fmt, ...) PRINTF_LIKE(3, 4);

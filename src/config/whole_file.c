@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 static enum err read_fd(int fd, const char *path, struct buf *out, struct why *reterr)
 {
     for (;;) {
@@ -67,21 +69,6 @@ enum err folder_sync(const char *path, struct why *reterr)
     return err;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t wrote = write(fd, bytes, n);
-
-        if (wrote < 0 && errno != EINTR)
-            return false;
-        if (wrote > 0) {
-            bytes += wrote;
-            n -= (size_t)wrote;
-        }
-    }
-    return true;
-}
-
 enum err whole_file_write(const char *path, const void *bytes, size_t n, struct why *reterr)
 {
     char temp[PATH_MAX];
@@ -95,7 +82,7 @@ enum err whole_file_write(const char *path, const void *bytes, size_t n, struct 
     fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return why_errno(reterr, ERR_IO, errno, "%s cannot be written", temp);
-    ok = write_all(fd, bytes, n) && fsync(fd) == 0;
+    ok = fd_write_all(fd, bytes, n) && fsync(fd) == 0;
     e = errno;
     ok = close(fd) == 0 && ok;
     if (!ok) {

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/show.h"
+
 #define SHOW_BYTES 60
 #define TEXT_BYTES 400
 
@@ -20,25 +22,6 @@ struct reading {
     int key_line;
 };
 
-/* Control characters as \xNN, cut before `size` at the end of a character. */
-static void put_shown(char *out, size_t size, const char *value, size_t bytes_max)
-{
-    size_t n = 0;
-    size_t shown = 0;
-
-    for (; *value != '\0' && n + 8 < size && shown < bytes_max; value++, shown++) {
-        unsigned char c = (unsigned char)*value;
-
-        if (c < 0x20 || c == 0x7f)
-            n += (size_t)snprintf(out + n, size - n, "\\x%02x", c);
-        else
-            out[n++] = (char)c;
-    }
-    while (*value != '\0' && n > 0 && ((unsigned char)*value & 0xc0) == 0x80)
-        n--, value--; /* not in the middle of a character */
-    (void)snprintf(out + n, size - n, "%s", *value != '\0' ? "..." : "");
-}
-
 void yml_problem_add(struct yml_problems *p, int line, const char *key, const char *fmt, ...)
 {
     char text[TEXT_BYTES * 4];
@@ -52,7 +35,7 @@ void yml_problem_add(struct yml_problems *p, int line, const char *key, const ch
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    put_shown(shown, sizeof(shown), text, TEXT_BYTES);
+    (void)show_text(shown, sizeof(shown), text, TEXT_BYTES);
     p->at[p->n++] = (struct yml_problem){
         .line = line, .key = arena_strdup(p->arena, key), .text = arena_strdup(p->arena, shown)};
 }
@@ -66,7 +49,7 @@ const char *yml_show(const struct yml_node *node, char *out, size_t size)
     } else if (node->kind != YML_TEXT) {
         (void)snprintf(out, size, "%s", node->kind == YML_LIST ? "a list" : "a mapping");
     } else {
-        put_shown(text, sizeof(text), node->text, SHOW_BYTES);
+        (void)show_text(text, sizeof(text), node->text, SHOW_BYTES);
         (void)snprintf(out, size, "'%s'", text);
     }
     return out;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/schedule_rule.h"
 #include "base/log.h"
 #include "model/list.h"
 #include "schedule/schedule.h"
@@ -103,21 +104,6 @@ static void span_text(int64_t ms, char *out, size_t size)
         (void)snprintf(out, size, "%lld s", (long long)s);
 }
 
-static enum err rule_of(const struct schedule_row *row, struct zone **ret_zone, struct rule *ret,
-                        struct why *reterr)
-{
-    struct rule_text text = {.kind = rule_kind_parse(row->kind),
-                             .at = row->at,
-                             .every_minutes = row->every_minutes,
-                             .weekdays = row->weekdays,
-                             .cron = row->cron,
-                             .until = row->until,
-                             .start = row->start_at};
-    enum err err = zone_load(row->zone, ret_zone, reterr);
-
-    return err == ERR_OK ? rule_make(&text, *ret_zone, ret, reterr) : err;
-}
-
 static void set_launch(void *ctx, const struct start_row *row)
 {
     *(bool *)ctx = row->launch.v != 0;
@@ -161,7 +147,7 @@ static enum err judge(struct reader *r, struct judged *j, struct wall now, struc
     struct why why = {0};
     enum err err = ERR_OK;
 
-    if (rule_of(&j->row, &z, &rule, &why) != ERR_OK) {
+    if (schedule_rule(&j->row, &z, &rule, &why) != ERR_OK) {
         j->verdict = V_DISABLE;
         (void)snprintf(j->text, sizeof(j->text), "%s", why.text);
         zone_free(z);

@@ -341,6 +341,15 @@ uint64_t db_get_uint(struct db_stmt *s)
     return v < 0 ? 0 : (uint64_t)v;
 }
 
+uint64_t db_one_uint(struct db_stmt *s)
+{
+    uint64_t n = 0;
+
+    while (db_row(s))
+        n = db_get_uint(s);
+    return n;
+}
+
 double db_get_double(struct db_stmt *s)
 {
     return s->is_row ? s->db->drv->col_double(s->h, s->col++) : 0;

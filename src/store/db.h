@@ -74,6 +74,8 @@ bool db_row(struct db_stmt *s);     /* false: no more, and the statement has end
 void db_end(struct db_stmt *s);     /* leave before the last row */
 
 int64_t db_get_int(struct db_stmt *s);
+/* The last row's first column, 0 without a row; ends the statement. */
+uint64_t db_one_uint(struct db_stmt *s);
 uint64_t db_get_uint(struct db_stmt *s);
 double db_get_double(struct db_stmt *s);
 const char *db_get_text(struct db_stmt *s);   /* never NULL */

@@ -22,15 +22,6 @@ struct list_job {
 
 /* ---- change -> SQL --------------------------------------------------------------------------------------- */
 
-static uint64_t one_number(struct db_stmt *s)
-{
-    uint64_t n = 0;
-
-    while (db_row(s))
-        n = db_get_uint(s);
-    return n;
-}
-
 static enum err check_put(struct writer *w, const struct list_job *job, struct why *reterr)
 {
     const struct list_row *row = &job->row;
@@ -40,20 +31,20 @@ static enum err check_put(struct writer *w, const struct list_job *job, struct w
     db_uint(s, row->user.v);
     db_text(s, row->name);
     db_uint(s, row->id);
-    if (one_number(s) != 0)
+    if (db_one_uint(s) != 0)
         return why_set(reterr, ERR_CONFLICT, "name", "name: you have a list named '%.80s' already",
                        row->name);
     if (row->id == 0) {
         s = db_sql(w->db, "SELECT COUNT(*) FROM lists WHERE user_id = ?");
         db_uint(s, row->user.v);
-        if (one_number(s) >= LISTS_OF_USER_MAX)
+        if (db_one_uint(s) >= LISTS_OF_USER_MAX)
             return why_set(reterr, ERR_LIMIT, NULL, "you have %u lists, which is the most; delete one first",
                            LISTS_OF_USER_MAX);
         return ERR_OK;
     }
     s = db_sql(w->db, "SELECT version FROM lists WHERE id = ?");
     db_uint(s, row->id);
-    n = one_number(s);
+    n = db_one_uint(s);
     if (n == 0 && !db_failed(w->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no list %llu", (unsigned long long)row->id);
     if (job->version != 0 && job->version != n)
@@ -193,7 +184,7 @@ static enum err list_delete(struct writer *w, void *arg, struct why *reterr)
 
     s = db_sql(w->db, "SELECT id FROM lists WHERE id = ?");
     db_uint(s, job->row.id);
-    if (one_number(s) == 0 && !db_failed(w->db))
+    if (db_one_uint(s) == 0 && !db_failed(w->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no list %llu", (unsigned long long)job->row.id);
     buf_init(&names, KIB(4));
     name_schedules(w, job->row.id, &names, &n);
@@ -387,7 +378,7 @@ enum err read_list_named(struct reader *r, struct user_id user, const char *name
 
     db_uint(s, user.v);
     db_text(s, name);
-    *ret_id = one_number(s);
+    *ret_id = db_one_uint(s);
     if (*ret_id == 0 && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, "list", "list: you have no list named '%.80s'", name);
     return db_error(r->db, reterr);
@@ -398,7 +389,7 @@ enum err read_list_user(struct reader *r, uint64_t id, struct user_id *ret, stru
     struct db_stmt *s = db_sql(r->db, "SELECT user_id FROM lists WHERE id = ?");
 
     db_uint(s, id);
-    ret->v = one_number(s);
+    ret->v = db_one_uint(s);
     if (ret->v == 0 && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no list %llu", (unsigned long long)id);
     return db_error(r->db, reterr);

@@ -30,15 +30,6 @@ struct schedule_job {
 
 /* ---- change -> SQL --------------------------------------------------------------------------------------- */
 
-static uint64_t one_number(struct db_stmt *s)
-{
-    uint64_t n = 0;
-
-    while (db_row(s))
-        n = db_get_uint(s);
-    return n;
-}
-
 static enum err check_put(struct writer *w, const struct schedule_job *job, struct why *reterr)
 {
     const struct schedule_row *row = &job->row;
@@ -48,18 +39,18 @@ static enum err check_put(struct writer *w, const struct schedule_job *job, stru
     db_uint(s, row->user.v);
     db_text(s, row->name);
     db_uint(s, row->id);
-    if (one_number(s) != 0)
+    if (db_one_uint(s) != 0)
         return why_set(reterr, ERR_CONFLICT, "name", "name: you have a schedule named '%.80s' already",
                        row->name);
     s = db_sql(w->db, "SELECT id FROM lists WHERE id = ?");
     db_uint(s, row->list);
-    if (row->is_enabled && one_number(s) == 0 && !db_failed(w->db))
+    if (row->is_enabled && db_one_uint(s) == 0 && !db_failed(w->db))
         return why_set(reterr, ERR_CONFLICT, "list", "list: the list %llu is gone",
                        (unsigned long long)row->list);
     if (row->id == 0) {
         s = db_sql(w->db, "SELECT COUNT(*) FROM schedules WHERE user_id = ?");
         db_uint(s, row->user.v);
-        if (one_number(s) >= SCHEDULES_OF_USER_MAX)
+        if (db_one_uint(s) >= SCHEDULES_OF_USER_MAX)
             return why_set(reterr, ERR_LIMIT, NULL,
                            "you have %u schedules, which is the most; delete one first",
                            SCHEDULES_OF_USER_MAX);
@@ -67,7 +58,7 @@ static enum err check_put(struct writer *w, const struct schedule_job *job, stru
     }
     s = db_sql(w->db, "SELECT version FROM schedules WHERE id = ?");
     db_uint(s, row->id);
-    n = one_number(s);
+    n = db_one_uint(s);
     if (n == 0 && !db_failed(w->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no schedule %llu", (unsigned long long)row->id);
     if (job->version != 0 && job->version != n)
@@ -200,7 +191,7 @@ static bool is_dealt_with(struct writer *w, const struct start_row *row)
 
     db_uint(s, row->schedule);
     db_int(s, row->due_at.ms);
-    return one_number(s) != 0;
+    return db_one_uint(s) != 0;
 }
 
 /* It was started, and the servers that it was to run on never came. */
@@ -472,7 +463,7 @@ enum err read_schedule_launch_living(struct reader *r, uint64_t schedule, struct
                "WHERE t.schedule = ? AND t.launch > 0 AND l.state <> 'done' ORDER BY t.due_at DESC LIMIT 1");
 
     db_uint(s, schedule);
-    ret->v = one_number(s);
+    ret->v = db_one_uint(s);
     return db_error(r->db, reterr);
 }
 
@@ -497,7 +488,7 @@ enum err read_schedule_user(struct reader *r, uint64_t id, struct user_id *ret, 
     struct db_stmt *s = db_sql(r->db, "SELECT user_id FROM schedules WHERE id = ?");
 
     db_uint(s, id);
-    ret->v = one_number(s);
+    ret->v = db_one_uint(s);
     if (ret->v == 0 && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no schedule %llu", (unsigned long long)id);
     return db_error(r->db, reterr);

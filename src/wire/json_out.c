@@ -310,6 +310,14 @@ void jo_kuint(struct json_out *j, const char *key, uint64_t v)
     jo_uint(j, v);
 }
 
+void jo_kint_if(struct json_out *j, const char *key, bool is_known, int64_t v)
+{
+    if (is_known)
+        jo_kint(j, key, v);
+    else
+        jo_knull(j, key);
+}
+
 void jo_kdouble(struct json_out *j, const char *key, double v)
 {
     jo_key(j, key);

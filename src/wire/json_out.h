@@ -45,6 +45,8 @@ void jo_ktext(struct json_out *j, const char *key, const char *s);
 void jo_ktext_or_null(struct json_out *j, const char *key, const char *s); /* "" is null */
 void jo_kint(struct json_out *j, const char *key, int64_t v);
 void jo_kuint(struct json_out *j, const char *key, uint64_t v);
+/* null when it is not known */
+void jo_kint_if(struct json_out *j, const char *key, bool is_known, int64_t v);
 void jo_kdouble(struct json_out *j, const char *key, double v);
 void jo_kbool(struct json_out *j, const char *key, bool v);
 void jo_knull(struct json_out *j, const char *key);
