@@ -77,7 +77,7 @@ static void launch_random(struct world *w)
         argv[i][4] = words[i][3];
         tests[i] = (struct new_test){
             .path = paths[i],
-            .adapter = ADAPTER_EXIT,
+            .adapter = i % 3 == 2 ? ADAPTER_RSPEC : ADAPTER_EXIT,
             .argv = argv[i],
             .n_argv = draw_prepare(w, words[i][3]) ? 5 : 4,
             .predicted_ms = rng_chance(&w->rng, 1, 2) ? (int64_t)(1 + rng_below(&w->rng, scale)) : 0};

@@ -485,6 +485,9 @@ static void row_run_set(struct sim_store *st, const struct run_row *row)
     r->row.slot_at = row->slot_at;
     st->runs_nanousd += row->cost_nanousd - r->row.cost_nanousd;
     r->row.cost_nanousd = row->cost_nanousd;
+    if (!tally_adds_up(&row->tally))
+        FAULT(st, "of run %llu %u examples were found, %llu ended and %u did not run", ID(row->id),
+              row->tally.discovered, (unsigned long long)tally_reported(&row->tally), row->tally.not_run);
     if (row->state != RUN_DONE || row->outcome == OUTCOME_INFRASTRUCTURE)
         return;
     t = sim_store_test(st, r->row.test.v);

@@ -65,6 +65,7 @@ enum broken {
     BROKEN_CLOCK,          /* agents are told a wrong time, so what they say of their clocks is wrong */
     BROKEN_BLAME,          /* launches that fail everywhere cannot be told to be alike */
     BROKEN_CHARGED_TWICE,  /* an entry of the ledger is saved twice */
+    BROKEN_LEFT_OUT,       /* nobody says that examples were left out */
     BROKEN_COUNT
 };
 

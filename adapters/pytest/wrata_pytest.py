@@ -20,6 +20,10 @@ MAX_NAME = 1000
 MAX_DEPTH = 16
 MAX_ARTIFACTS = 50
 CUT = "\u2026"
+# What a test may replace for itself.
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+write = os.write
+getpid = os.getpid
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -47,22 +51,22 @@ class Channel:
 
     def __init__(self, number):
         self.fd = number
-        self.pid = os.getpid()
+        self.pid = getpid()
         os.set_inheritable(number, False)
 
     def write(self, event):
-        if self.fd is None or self.pid != os.getpid():  # a forked child has the same pipe but nothing to say
+        if self.fd is None or self.pid != getpid():  # a forked child has the same pipe but nothing to say
             return
         data = self.shrunk(event)
         try:
             while data:
-                data = data[os.write(self.fd, data):]
+                data = data[write(self.fd, data):]
         except OSError:
             self.fd = None
 
     @staticmethod
     def line(event):
-        return (json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")
+        return (encode(event) + "\n").encode("utf-8", "replace")
 
     def shrunk(self, event):
         """The limits of the fields alone leave room for more than a line may hold."""
@@ -156,10 +160,12 @@ class Listener:
     def __init__(self, channel):
         self.channel = channel
         self.root = os.getcwd()
-        self.examples = self.failed = self.pending = self.errors = 0
+        self.discovered = self.examples = self.failed = self.pending = self.errors = 0
         self.aborted = False
         self.ended = False
-        self.now = None       # what is known of the test that runs
+        self.now = {}         # what is known of the tests that run, by id: with pytest-xdist several at once
+        self.excinfo = {}     # of their failures, as far as they are in this process
+        self.empty = {}       # how many were set up and torn down without being called, by why
         self.skipped = []     # modules that skip themselves
 
     def guard(self, call, *args):
@@ -182,30 +188,34 @@ class Listener:
     def pytest_collection_finish(self, session):
         self.guard(self.planned, session)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node, ids):
+        self.guard(self.planned_elsewhere, ids)
+
     def pytest_runtest_logstart(self, nodeid, location):
         self.guard(self.began, nodeid, location)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item, call):
         outcome = yield
-        self.guard(self.made, outcome, call)
+        self.guard(self.made, item, outcome, call)
 
     def pytest_runtest_logreport(self, report):
         self.guard(self.phase, report)
 
     def pytest_runtest_logfinish(self, nodeid, location):
-        self.guard(self.over)
+        self.guard(self.over, nodeid)
 
     def pytest_internalerror(self, excrepr, excinfo):
         self.guard(self.internal, excrepr, excinfo)
 
     def pytest_keyboard_interrupt(self, excinfo):
-        # A file that does not load "interrupts" as well, by a class of pytest's own; that is told already.
+        # A file that does not load "interrupts" as well, and so does what ends a session, by a class of pytest's own.
         self.aborted = self.aborted or excinfo.typename != "Interrupted"
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session, exitstatus):
-        self.guard(self.end, exitstatus)
+        self.guard(self.end, session, exitstatus)
 
     # ---- what they mean ----
 
@@ -219,58 +229,73 @@ class Listener:
         count = len(session.items)
         # pytest itself says "no tests" when all it found was skipped modules; else they are news.
         skipped, self.skipped = (self.skipped if count > 0 else []), []
-        if count + len(skipped) > 0:
-            self.channel.write({"e": "plan", "discovered": count + len(skipped)})
+        self.plan(count + len(skipped))
         for nodeid, reason in skipped:
             file, path = parts_of(nodeid)
             self.example({"id": cut(nodeid, MAX_NAME), "path": [cut(p, MAX_NAME) for p in path], "file": file, "ms": 0},
                          {"status": "pending", "pending": cut(reason or "skipped", MAX_MESSAGE)})
 
+    def planned_elsewhere(self, ids):
+        """pytest-xdist: each worker collects them all."""
+        if self.discovered == 0:
+            self.plan(len(ids))
+
+    def plan(self, count):
+        self.discovered += count
+        if count > 0:
+            self.channel.write({"e": "plan", "discovered": count})
+
     def began(self, nodeid, location):
         file, path = parts_of(nodeid)
-        self.now = {"id": cut(nodeid, MAX_NAME), "path": [cut(p, MAX_NAME) for p in path[:MAX_DEPTH]],
-                    "file": cut(file, 4000), "ms": 0.0, "failures": [], "pending": None}
+        now = {"id": cut(nodeid, MAX_NAME), "path": [cut(p, MAX_NAME) for p in path[:MAX_DEPTH]],
+               "file": cut(file, 4000), "ms": 0.0, "phases": [], "failures": [], "pending": None}
         if location[1] is not None:
-            self.now["line"] = int(location[1]) + 1
-        self.channel.write({"e": "running", "id": self.now["id"], "path": self.now["path"]})
+            now["line"] = int(location[1]) + 1
+        self.now[nodeid] = now
+        self.channel.write({"e": "running", "id": now["id"], "path": now["path"]})
 
-    def made(self, outcome, call):
-        report = outcome.get_result()
-        if self.now is not None and report.failed:
-            self.now["excinfo"] = call.excinfo
+    def made(self, item, outcome, call):
+        if outcome.get_result().failed:
+            self.excinfo[item.nodeid] = call.excinfo
 
     def phase(self, report):
-        now = self.now
+        now = self.now.get(report.nodeid)
         if now is None:
             return
         now["ms"] += report.duration * 1000.0
+        now["phases"].append(report.when)
         if report.when == "teardown":
             artifacts = artifacts_of(report, self.root)
             if artifacts:
                 now["artifacts"] = artifacts
         if report.failed:
-            fields = failure_of(report, now.pop("excinfo", None), self.root)
+            fields = {"message": "a failure that cannot be shown"}  # whatever happens below, it failed
+            now["failures"].append(fields)
+            fields.update(failure_of(report, self.excinfo.pop(report.nodeid, None), self.root))
             if report.when != "call":
                 fields["message"] = cut("%s: %s" % (report.when, fields["message"]), MAX_MESSAGE)
-            now["failures"].append(fields)
         elif report.skipped:
             xfail = getattr(report, "wasxfail", None)
             now["pending"] = (xfail or "expected to fail") if xfail is not None else reason_of(report) or "skipped"
 
-    def over(self):
-        now, self.now = self.now, None
+    def over(self, nodeid):
+        now = self.now.pop(nodeid, None)
+        self.excinfo.pop(nodeid, None)
         if now is None:
             return
-        failures, pending = now.pop("failures"), now.pop("pending")
-        now.pop("excinfo", None)
+        failures, pending, phases = now.pop("failures"), now.pop("pending"), now.pop("phases")
         if failures:
             result = dict(failures[0], status="failed")
             if len(failures) > 1:
                 result["message"] = cut("\n\n".join(f["message"] for f in failures), MAX_MESSAGE)
         elif pending is not None:
             result = {"status": "pending", "pending": cut(pending, MAX_MESSAGE)}
-        else:
+        elif "call" in phases:
             result = {"status": "passed"}
+        else:
+            why = "its fixtures were set up, and it was not called" if phases else "it began, and nothing was told of it"
+            self.empty[why] = self.empty.get(why, 0) + 1
+            return
         self.example(now, result)
 
     def example(self, event, result):
@@ -279,6 +304,22 @@ class Listener:
         self.pending += result["status"] == "pending"
         event["ms"] = round(event["ms"], 3)
         self.channel.write(dict(event, e="example", **result))
+
+    def not_run(self, session):
+        """What pytest chose not to do. An error outside of tests, or an end in the middle, speaks for itself."""
+        left = self.discovered - self.examples
+        for why, count in self.empty.items():
+            self.channel.write({"e": "not_run", "count": count, "why": why})
+            left -= count
+        option = session.config.option
+        why = ""
+        if getattr(option, "collectonly", False):
+            why = "--collect-only: tests are listed, not executed"
+        elif self.failed > 0:  # -x, --maxfail, --stepwise
+            why = getattr(session, "shouldfail", False) or getattr(session, "shouldstop", False)
+        if left > 0 and why:
+            self.channel.write({"e": "not_run", "count": left, "why": cut(why, MAX_NAME)})
+        return bool(why)
 
     def error(self, fields):
         self.errors += 1
@@ -289,12 +330,13 @@ class Listener:
         self.error({"exception": cut(excinfo.typename, MAX_FRAME), "message": cut("pytest: %s" % excrepr, MAX_MESSAGE),
                     "backtrace": frames_of(excinfo, self.root)})
 
-    def end(self, exitstatus):
+    def end(self, session, exitstatus):
         if self.ended:
             return
         self.ended = True
+        chosen = self.not_run(session)
         # 2 and 3: interrupted, internal error.
-        aborted = self.aborted or (int(exitstatus) in (2, 3) and self.errors == 0)
+        aborted = self.aborted or (int(exitstatus) in (2, 3) and self.errors == 0 and not chosen)
         self.channel.write({"e": "end", "examples": self.examples, "failed": self.failed, "pending": self.pending,
                             "errors": self.errors, "aborted": aborted})
 

@@ -18,6 +18,9 @@ module WrataRSpec
   MAX_ARTIFACTS = 50
   CUT = "\u2026"
 
+  # A spec that replaces IO#write, or stubs it for any instance, does so for itself.
+  WRITE = IO.instance_method(:write)
+
   # What user code may raise while we only ask for a text. Interrupt, exit and signals go their way.
   HARMLESS = [StandardError, ScriptError, SystemStackError].freeze
 
@@ -82,7 +85,7 @@ module WrataRSpec
       line = shrunk(event)
       line = "\n" + line if @midline # SIGTERM or the like may have cut the previous line short
       @midline = true
-      @io.write(line + "\n")
+      WRITE.bind(@io).call(line + "\n")
       @midline = false
     rescue SystemCallError, IOError
       @io = nil
@@ -215,6 +218,7 @@ module WrataRSpec
 
     def example_started(notification)
       guard do
+        next if listing?
         @began += 1
         example = notification.example
         @channel.write(:e => 'running', :id => id_of(example), :path => path_of(example))
@@ -227,14 +231,14 @@ module WrataRSpec
 
     # A pending example that passes ends here as well, with an exception that says so.
     def example_failed(notification)
-      @failed += 1
+      @failed += 1 unless listing?
       finished(notification.example, 'failed') do |result|
         result.exception ? Failure.fields(result.exception, @root) : {}
       end
     end
 
     def example_pending(notification)
-      @pending += 1
+      @pending += 1 unless listing?
       finished(notification.example, 'pending') do |result|
         { :pending => Text.cut(result.pending_message, MAX_MESSAGE) }
       end
@@ -268,6 +272,7 @@ module WrataRSpec
         @ended = true
         error(raised) if failure?(raised)
         report_missed_errors
+        report_not_run
         @channel.write(:e => 'end', :examples => @examples, :failed => @failed, :pending => @pending,
                        :errors => @errors, :aborted => aborted?(raised))
       end
@@ -284,16 +289,20 @@ module WrataRSpec
       raised && !raised.is_a?(SystemExit) && !raised.is_a?(SignalException)
     end
 
-    def finished(example, status)
+    # It is told in any case, and all that can be told about it.
+    def finished(example, status, &more)
       guard do
+        next if listing?
         @examples += 1
-        result = example.execution_result
-        file, line = place_of(example)
-        event = { :e => 'example', :id => id_of(example), :path => path_of(example), :file => file, :line => line,
-                  :status => status, :ms => (result.run_time || 0) * 1000.0 }
+        event = { :e => 'example', :status => status, :ms => 0 }
+        guard { event[:id] = id_of(example) }
+        guard { event[:path] = path_of(example) }
+        guard { event[:file], event[:line] = place_of(example) }
+        guard { event[:ms] = (example.execution_result.run_time || 0) * 1000.0 }
+        guard { event.merge!(more.call(example.execution_result)) }
         artifacts = artifacts_of(example)
         event[:artifacts] = artifacts unless artifacts.empty?
-        @channel.write(event.merge(yield(result)))
+        @channel.write(event)
       end
     end
 
@@ -308,14 +317,28 @@ module WrataRSpec
       end
     end
 
+    # What RSpec chose not to do. An error outside of examples, or an end in the middle, speaks for itself.
+    def report_not_run
+      left = @discovered - @examples
+      why = listing? ? '--dry-run: examples are listed, not executed' : ('--fail-fast' if fail_fast?)
+      @channel.write(:e => 'not_run', :count => left, :why => why) if left > 0 && why
+    end
+
     # A run that --fail-fast or an error outside of examples ended early is complete as far as RSpec goes.
     def aborted?(raised)
       return true if raised || !@stopped || @began > @examples
-      @examples < @discovered && @errors.zero? && !fail_fast?
+      @examples < @discovered && @errors.zero? && !fail_fast? && !listing?
     end
 
+    # --dry-run: every example "passes", and none is executed.
+    def listing?
+      RSpec.configuration.dry_run?
+    end
+
+    # true, or after how many failures.
     def fail_fast?
-      RSpec.configuration.fail_fast && @failed > 0
+      limit = RSpec.configuration.fail_fast
+      limit && @failed >= (limit.is_a?(Integer) ? limit : 1)
     end
 
     def id_of(example)

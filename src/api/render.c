@@ -101,6 +101,7 @@ static void render_tally(struct json_out *j, const struct tally *t)
     jo_kuint(j, "passed", t->passed);
     jo_kuint(j, "failed", t->failed);
     jo_kuint(j, "pending", t->pending);
+    jo_kuint(j, "not_run", t->not_run);
     jo_kuint(j, "errors", t->errors);
     jo_obj_end(j);
 }
@@ -248,6 +249,7 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     jo_kint_if(j, "max_rss_kib", has_ended, f->max_rss_kib);
     jo_kint_if(j, "gap_us", has_ended, f->gap_us);
     render_tally(j, &row->tally);
+    jo_ktext(j, "not_run_reason", row->tally.not_run_reason);
     render_usd(j, "cost_usd", row->cost_nanousd);
     jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
     jo_ktext(j, "commit", commit);

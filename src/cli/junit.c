@@ -161,12 +161,29 @@ static void file_case(struct buf *out, const struct view_test *test, const json_
     buf_puts(out, "/>\n    </testcase>\n");
 }
 
+/* Examples that were found and not run have no case of their own. */
+static void not_run_case(struct buf *out, const struct view_test *test, const json_t *run, int64_t n)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "%lld example%s not run", (long long)n, n == 1 ? "" : "s");
+    buf_puts(out, "    <testcase");
+    class_name(out, test->path);
+    attribute(out, "name", name);
+    attribute(out, "file", test->path);
+    seconds(out, 0);
+    buf_puts(out, ">\n      <skipped");
+    attribute(out, "message", js_text(run, "not_run_reason"));
+    buf_puts(out, "/>\n    </testcase>\n");
+}
+
 void junit_suite(struct buf *out, const struct view_test *test, const json_t *run,
                  const json_t *const *examples, size_t n)
 {
     size_t failures = 0;
     size_t errors = 0;
     size_t skipped = 0;
+    int64_t not_run = js_int(js_obj(run, "examples"), "not_run");
     bool has_own_case;
 
     for (size_t i = 0; i < n; i++) {
@@ -184,10 +201,11 @@ void junit_suite(struct buf *out, const struct view_test *test, const json_t *ru
         errors += test->outcome != OUTCOME_FAILED && test->outcome != OUTCOME_STOPPED &&
                   test->outcome != OUTCOME_PASSED;
     }
+    skipped += not_run > 0;
     buf_puts(out, "  <testsuite");
     attribute(out, "name", test->path);
-    buf_printf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\"", n + has_own_case,
-               failures, errors, skipped);
+    buf_printf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\"",
+               n + has_own_case + (not_run > 0), failures, errors, skipped);
     seconds(out, (double)js_int(run, "duration_ms"));
     if (js_text(run, "started_at")[0] != '\0')
         attribute(out, "timestamp", js_text(run, "started_at"));
@@ -196,6 +214,8 @@ void junit_suite(struct buf *out, const struct view_test *test, const json_t *ru
     buf_puts(out, ">\n");
     for (size_t i = 0; i < n; i++)
         example_case(out, test->path, examples[i]);
+    if (not_run > 0)
+        not_run_case(out, test, run, not_run);
     if (has_own_case)
         file_case(out, test, run);
     buf_puts(out, "  </testsuite>\n");

@@ -33,6 +33,7 @@ static void put_examples(struct buf *out, const json_t *examples, bool even_none
         {"failed", "failed", "failed"},
         {"errors", "error", "errors"},
         {"pending", "pending", "pending"},
+        {"not_run", "not run", "not run"},
     };
     int64_t n = js_int(examples, "discovered");
 

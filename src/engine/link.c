@@ -365,15 +365,15 @@ void on_run_finished(struct engine *e, const struct event *ev)
     struct run *r = run_of(e, ev->run_finished.server, ev->run_finished.run);
     const char *said = ev->run_finished.reason;
     char reason[REASON_BYTES_MAX];
-    struct run_end end = {.finish = &ev->run_finished.finish,
-                          .tally = &ev->run_finished.tally,
-                          .image = ev->run_finished.image};
+    struct tally tally = ev->run_finished.tally;
+    struct run_end end = {
+        .finish = &ev->run_finished.finish, .tally = &tally, .image = ev->run_finished.image};
 
     if (r == NULL)
         return;
     note_start(e, r, ev->run_finished.slot, end.finish);
     end.outcome =
-        outcome_decide(end.finish, adapter_has_results(r->test->adapter), end.tally, reason, sizeof(reason));
+        outcome_decide(end.finish, adapter_has_results(r->test->adapter), &tally, reason, sizeof(reason));
     end.reason = reason;
     if (said != NULL && strncmp(said, reason, strlen(reason)) == 0 && said[0] != '\0')
         end.reason = said; /* the agent's sentence begins with ours and tells more */

@@ -2,7 +2,7 @@
  *
  * Rows are tried from the top, the first that applies decides. The order carries meaning: how the process ended
  * comes before what its results say, an error outside of examples before failures, "nothing ran" before an exit
- * status. Nothing is green unless the results were read whole and say so.
+ * status. Nothing is green unless the results were read whole, add up, and say so.
  *
  * Not here: whether the run is tried again (engine/retry.c). */
 #include "model/outcome.h"
@@ -65,16 +65,6 @@ bool finish_is_final(const struct finish *f)
     return f->how == FINISH_NO_SECRET;
 }
 
-void tally_add(struct tally *sum, const struct tally *t)
-{
-    sum->discovered += t->discovered;
-    sum->passed += t->passed;
-    sum->failed += t->failed;
-    sum->pending += t->pending;
-    sum->errors += t->errors;
-    sum->bad_lines += t->bad_lines;
-}
-
 /* ---- conditions: what the results say ---- */
 
 struct facts {
@@ -123,9 +113,14 @@ static bool nothing_ran(const struct facts *x)
     return x->reported == 0;
 }
 
-static bool some_missing(const struct facts *x)
+static bool unbalanced(const struct facts *x)
 {
-    return x->t->discovered > x->reported;
+    return x->t->miscounted || !tally_adds_up(x->t);
+}
+
+static bool some_not_run(const struct facts *x)
+{
+    return x->t->not_run > 0;
 }
 
 static bool exit_not_zero(const struct facts *x)
@@ -138,7 +133,7 @@ static bool exit_not_zero(const struct facts *x)
 enum who { ANY, EXAMPLES, SCRIPT }; /* EXAMPLES: there is a results channel */
 
 /* What is put behind the sentence. */
-enum detail { NO_DETAIL, EXIT_STATUS, SIGNAL, ERRORS, FAILED, BAD_LINES, MISSING, COUNTS };
+enum detail { NO_DETAIL, EXIT_STATUS, SIGNAL, ERRORS, FAILED, BAD_LINES, NOT_RUN, COUNTS, LEDGER };
 
 static const struct outcome_rule {
     enum finish_how how;
@@ -170,9 +165,10 @@ static const struct outcome_rule {
     {FINISH_EXITED,        EXAMPLES, was_aborted,   OUTCOME_ERROR,          COUNTS,      "the tests were cut short from within"},
     {FINISH_EXITED,        EXAMPLES, closed_early,  OUTCOME_ERROR,          EXIT_STATUS, "the process went away in mid-suite: its results have no end"},
     {FINISH_EXITED,        EXAMPLES, has_bad_lines, OUTCOME_ERROR,          BAD_LINES,   "a part of the results could not be read"},
+    {FINISH_EXITED,        EXAMPLES, unbalanced,    OUTCOME_ERROR,          LEDGER,      "the examples do not add up"},
     {FINISH_EXITED,        EXAMPLES, has_failed,    OUTCOME_FAILED,         FAILED,      "examples failed"},
-    {FINISH_EXITED,        EXAMPLES, nothing_ran,   OUTCOME_NO_TESTS,       NO_DETAIL,   "no example was executed"},
-    {FINISH_EXITED,        EXAMPLES, some_missing,  OUTCOME_ERROR,          MISSING,     "examples were found and never reported"},
+    {FINISH_EXITED,        EXAMPLES, nothing_ran,   OUTCOME_NO_TESTS,       NOT_RUN,     "no example was executed"},
+    {FINISH_EXITED,        EXAMPLES, some_not_run,  OUTCOME_ERROR,          NOT_RUN,     "examples were found and not run"},
     {FINISH_EXITED,        EXAMPLES, exit_not_zero, OUTCOME_ERROR,          EXIT_STATUS, "no example failed, but the process says that it failed"},
     {FINISH_EXITED,        EXAMPLES, always,        OUTCOME_PASSED,         COUNTS,      "every example passed or is pending"},
     /* clang-format on */
@@ -191,7 +187,8 @@ static const struct {
     {has_bad_lines, "unreadable lines > 0"},
     {has_failed, "failed > 0"},
     {nothing_ran, "passed + failed + pending = 0"},
-    {some_missing, "discovered > passed + failed + pending"},
+    {unbalanced, "discovered is not passed + failed + pending + not run, or the adapter counted others"},
+    {some_not_run, "not run > 0"},
     {exit_not_zero, "exit status is not 0"},
 };
 
@@ -215,11 +212,16 @@ static void put_detail(struct buf *b, enum detail d, const struct facts *x)
     case BAD_LINES:
         buf_printf(b, " (%u lines)", x->t->bad_lines);
         break;
-    case MISSING:
-        buf_printf(b, " (%llu of %u)", (unsigned long long)x->t->discovered - x->reported, x->t->discovered);
+    case NOT_RUN:
+        if (x->t->not_run > 0)
+            buf_printf(b, " (%u of %u not run: %s)", x->t->not_run, x->t->discovered, x->t->not_run_reason);
         break;
     case COUNTS:
         buf_printf(b, " (%u passed, %u failed, %u pending)", x->t->passed, x->t->failed, x->t->pending);
+        break;
+    case LEDGER:
+        buf_printf(b, " (%u discovered; %u passed, %u failed, %u pending, %u not run)", x->t->discovered,
+                   x->t->passed, x->t->failed, x->t->pending, x->t->not_run);
         break;
     }
 }
@@ -251,10 +253,17 @@ static void text_cut(char *out, uint32_t size, const char *s)
     out[n] = '\0';
 }
 
-enum outcome outcome_decide(const struct finish *f, bool has_adapter, const struct tally *t, char *reason,
+/* Whether the way it ended says why examples are missing. Where lines could not be read they may well have run. */
+static bool explains_missing(const struct outcome_rule *r)
+{
+    return r->how != FINISH_EXITED || r->when == has_errors || r->when == was_aborted ||
+           r->when == closed_early;
+}
+
+enum outcome outcome_decide(const struct finish *f, bool has_adapter, struct tally *t, char *reason,
                             uint32_t size)
 {
-    struct facts x = {f, t, (uint64_t)t->passed + t->failed + t->pending};
+    struct facts x = {f, t, tally_reported(t)};
     const struct outcome_rule *r = rule_find((enum finish_how)f->how, has_adapter, &x);
     struct buf b;
 
@@ -267,6 +276,8 @@ enum outcome outcome_decide(const struct finish *f, bool has_adapter, const stru
     put_detail(&b, r->detail, &x);
     text_cut(reason, size, buf_str(&b));
     buf_done(&b);
+    if (explains_missing(r))
+        tally_close(t, r->sentence);
     return r->outcome;
 }
 

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/ledger.h"
+
 /* clang-format off */
 /* In rising order of badness: a launch is as bad as its worst test. */
 #define OUTCOME_MAP(X)                                                    \
@@ -31,21 +33,6 @@ const char *outcome_sentence(enum outcome o);
 enum outcome outcome_parse(const char *name); /* OUTCOME_COUNT when there is none of that name */
 enum outcome outcome_worst(enum outcome a, enum outcome b);
 
-/* Counts of examples, from the results channel. discovered = passed + failed + pending + not run. */
-struct tally {
-    uint32_t discovered;
-    uint32_t passed;
-    uint32_t failed;
-    uint32_t pending;
-    uint32_t errors;    /* outside of examples */
-    bool started;       /* the adapter announced itself */
-    bool ended;         /* the adapter said how it ended */
-    bool aborted;       /* it said that it was cut short */
-    uint32_t bad_lines; /* lines of the channel that could not be read */
-};
-
-void tally_add(struct tally *sum, const struct tally *t); /* numbers only */
-
 /* How a process ended, as the agent saw it: mirrors wire's FINISHED, without its texts. */
 struct finish {
     uint32_t how; /* enum finish_how of wire/frame.h, by number */
@@ -61,8 +48,9 @@ struct finish {
 };
 
 /* Decide. `has_adapter`: the command is judged by examples (adapter_has_results). Writes a sentence that names the
- * cause into reason (NUL-ended, cut at size). Pure. */
-enum outcome outcome_decide(const struct finish *f, bool has_adapter, const struct tally *t, char *reason,
+ * cause into reason (NUL-ended, cut at size), and closes the ledger: where the way it ended explains why examples are
+ * missing, they are counted as not run, for that cause. Pure. */
+enum outcome outcome_decide(const struct finish *f, bool has_adapter, struct tally *t, char *reason,
                             uint32_t size);
 
 /* The table as Markdown, in the order in which its rows are tried: docs/outcomes.md holds it. */

@@ -176,12 +176,10 @@ static void put_files(struct buf *out, const struct notice_launch *l)
 
 static void put_examples(struct buf *out, const struct tally *t)
 {
-    uint32_t ran = t->passed + t->failed + t->pending;
-
-    if (t->discovered + ran + t->errors == 0)
+    if (t->discovered + tally_reported(t) + t->errors == 0)
         return;
     buf_printf(out, "Examples: %u passed, %u failed, %u pending, %u not run", t->passed, t->failed,
-               t->pending, t->discovered > ran ? t->discovered - ran : 0);
+               t->pending, t->not_run);
     if (t->errors > 0)
         buf_printf(out, ", %u error%s outside of examples", t->errors, t->errors == 1 ? "" : "s");
     buf_puts(out, "\n");

@@ -15,6 +15,14 @@
 
 enum part { PART_NONE, PART_FAILURE, PART_SKIPPED, PART_OUTSIDE, PART_OUTPUT };
 
+/* What an element that holds test cases says of them, and what is there. */
+struct said {
+    uint32_t tests;
+    uint32_t failed;   /* with errors */
+    uint32_t seen;     /* elements that are a test or a suite */
+    uint32_t n_failed; /* examples and errors when it began */
+};
+
 struct junit {
     struct report r;
     struct xml xml;
@@ -22,6 +30,8 @@ struct junit {
     uint32_t depth; /* of elements */
     struct buf suites[SUITES_MAX];
     uint32_t n_suites;
+    struct said root; /* <testsuites> */
+    struct said said[SUITES_MAX];
     bool in_case;
     uint32_t case_depth;
     struct buf name;
@@ -135,6 +145,54 @@ static bool is_word(const struct buf *value, const char *a, const char *b, const
     return strcmp(s, a) == 0 || strcmp(s, b) == 0 || strcmp(s, c) == 0;
 }
 
+/* ---- what a suite says of itself ---- */
+
+static struct said *said_of(struct junit *j)
+{
+    if (j->n_suites == 0)
+        return &j->root;
+    return j->n_suites <= SUITES_MAX ? &j->said[j->n_suites - 1] : NULL;
+}
+
+static uint32_t number_of(const struct xml_attr *attrs, uint32_t n, const char *name)
+{
+    const struct buf *value = attr(attrs, n, name);
+    uint32_t number = 0;
+    size_t used;
+
+    if (value == NULL || !tap_number(buf_str(value), value->len, &number, &used))
+        return 0;
+    return number;
+}
+
+static uint32_t failures_so_far(const struct junit *j)
+{
+    return j->r.failed + j->r.errors;
+}
+
+static void said_open(struct junit *j, struct said *said, const struct xml_attr *attrs, uint32_t n)
+{
+    uint32_t failures = number_of(attrs, n, "failures");
+    uint32_t errors = number_of(attrs, n, "errors");
+
+    *said = (struct said){.tests = number_of(attrs, n, "tests"),
+                          .failed = failures < UINT32_MAX - errors ? failures + errors : UINT32_MAX,
+                          .n_failed = failures_so_far(j)};
+}
+
+/* Only "none at all" can be held against it: Catch2 and doctest write how many assertions there were, and how many failed. */
+static void said_close(struct junit *j, const struct said *said, const char *name)
+{
+    if (said->tests > 0 && said->seen == 0) {
+        report_plan(&j->r, said->tests);
+        report_not_run(&j->r, said->tests, "JUnit: %.200s says tests=\"%u\" of %.100s, and holds none",
+                       j->file, said->tests, name);
+    }
+    if (said->failed > 0 && failures_so_far(j) == said->n_failed)
+        report_error(&j->r, "JUnit: %.300s says that %u failed of %.200s, and shows none of them", j->file,
+                     said->failed, name);
+}
+
 static void case_open(struct junit *j, const struct xml_attr *attrs, uint32_t n)
 {
     const struct buf *time = attr(attrs, n, "time");
@@ -189,6 +247,34 @@ static void part_open(struct junit *j, enum part part, const struct xml_attr *at
         text_add(&j->text, "\n", 1);
 }
 
+static void child_seen(struct junit *j)
+{
+    struct said *said = said_of(j);
+
+    if (said != NULL)
+        said->seen++;
+}
+
+static void suite_open(struct junit *j, const struct xml_attr *attrs, uint32_t n)
+{
+    child_seen(j);
+    if (j->n_suites < SUITES_MAX) {
+        set(&j->suites[j->n_suites], attr(attrs, n, "name"));
+        said_open(j, &j->said[j->n_suites], attrs, n);
+    }
+    j->n_suites++;
+}
+
+static void suite_close(struct junit *j)
+{
+    const struct said *said = said_of(j);
+
+    if (said != NULL)
+        said_close(j, said,
+                   j->suites[j->n_suites - 1].len > 0 ? buf_str(&j->suites[j->n_suites - 1]) : "a suite");
+    j->n_suites--;
+}
+
 static void on_open(void *ctx, const char *name, const struct xml_attr *attrs, uint32_t n)
 {
     struct junit *j = ctx;
@@ -202,6 +288,8 @@ static void on_open(void *ctx, const char *name, const struct xml_attr *attrs, u
         j->xml.why[0] = '\0';
         return;
     }
+    if (j->depth == 1 && strcmp(name, "testsuites") == 0)
+        said_open(j, &j->root, attrs, n);
     if (j->in_case) {
         if (j->depth == j->case_depth + 1 && is_failure)
             part_open(j, PART_FAILURE, attrs, n);
@@ -211,11 +299,10 @@ static void on_open(void *ctx, const char *name, const struct xml_attr *attrs, u
                  (strcmp(name, "system-out") == 0 || strcmp(name, "system-err") == 0))
             part_open(j, PART_OUTPUT, attrs, n);
     } else if (strcmp(name, "testcase") == 0) {
+        child_seen(j);
         case_open(j, attrs, n);
     } else if (strcmp(name, "testsuite") == 0) {
-        if (j->n_suites < SUITES_MAX)
-            set(&j->suites[j->n_suites], attr(attrs, n, "name"));
-        j->n_suites++;
+        suite_open(j, attrs, n);
     } else if (is_failure && j->n_suites > 0) {
         part_open(j, PART_OUTSIDE, attrs, n);
     }
@@ -338,7 +425,9 @@ static void on_close(void *ctx, const char *name)
     } else if (j->in_case && depth == j->case_depth) {
         case_close(j);
     } else if (!j->in_case && strcmp(name, "testsuite") == 0) {
-        j->n_suites--;
+        suite_close(j);
+    } else if (depth == 1 && strcmp(name, "testsuites") == 0) {
+        said_close(j, &j->root, "all its suites");
     }
 }
 
@@ -351,6 +440,7 @@ void junit_open(struct junit *j, const char *file)
     j->file = xstrdup(file);
     xml_init(&j->xml, &handler, j);
     j->depth = j->n_suites = 0;
+    j->root = (struct said){0};
     j->in_case = false;
     j->part = PART_NONE;
 }

@@ -226,6 +226,22 @@ void report_plan(struct report *r, uint32_t more)
     send(r);
 }
 
+void report_not_run(struct report *r, uint32_t n, const char *fmt, ...)
+{
+    char why[512];
+    va_list ap;
+
+    if (n == 0)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    buf_printf(&r->line, "{\"e\":\"not_run\",\"count\":%u", n);
+    put_field(&r->line, "why", slice_of(why), REPORT_NAME_MAX);
+    buf_puts(&r->line, "}\n");
+    send(r);
+}
+
 void report_running(struct report *r, const struct slice *path, uint32_t n)
 {
     buf_puts(&r->line, "{\"e\":\"running\"");

@@ -55,6 +55,8 @@ void report_done(struct report *r);
 void report_start(struct report *r, const char *adapter,
                   const char *version);            /* once; later calls do nothing */
 void report_plan(struct report *r, uint32_t more); /* so many more examples will come */
+void report_not_run(struct report *r, uint32_t n, const char *fmt, ...)
+    PRINTF_LIKE(3, 4); /* of those announced; why */
 void report_running(struct report *r, const struct slice *path, uint32_t n);
 void report_example(struct report *r, const struct report_example *e);
 void report_error(struct report *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* outside of examples */

@@ -633,6 +633,8 @@ void tap_end(struct tap *t, bool whole)
     announce(t, true);
     if (!whole)
         return;
+    report_not_run(&t->r, t->announced - t->r.examples, "%s",
+                   t->bailed ? "TAP: Bail out!" : "TAP: the plan promised more than came");
     if (!t->bailed)
         check_counts(t);
     report_end(&t->r, t->bailed);

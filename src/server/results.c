@@ -1,6 +1,7 @@
 #include "server/results.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,20 +114,25 @@ static struct example_row *add_row(struct results *r, const json_t *obj, enum ex
 
 /* ---- one function a kind of line ---- */
 
+static void discovered(struct results *r, const json_t *obj)
+{
+    uint32_t more = count_of(obj, "discovered");
+
+    r->tally.discovered += more < UINT32_MAX - r->tally.discovered ? more : UINT32_MAX - r->tally.discovered;
+}
+
 static void on_start(struct results *r, const json_t *obj, struct example_list *out)
 {
     (void)out;
     r->tally.started = true;
-    r->tally.discovered += count_of(obj, "discovered");
+    discovered(r, obj);
 }
 
 /* So many more will come: adapters that learn it late, or bit by bit. */
 static void on_plan(struct results *r, const json_t *obj, struct example_list *out)
 {
-    uint32_t more = count_of(obj, "discovered");
-
     (void)out;
-    r->tally.discovered += more < UINT32_MAX - r->tally.discovered ? more : UINT32_MAX - r->tally.discovered;
+    discovered(r, obj);
 }
 
 static void on_running(struct results *r, const json_t *obj, struct example_list *out)
@@ -168,10 +174,31 @@ static void on_error(struct results *r, const json_t *obj, struct example_list *
     (void)add_row(r, obj, EXAMPLE_ERROR, out);
 }
 
+/* So many of those that were announced are not executed, and the adapter knows why. */
+static void on_not_run(struct results *r, const json_t *obj, struct example_list *out)
+{
+    char why[NOT_RUN_REASON_BYTES_MAX];
+    const char *s = text_of(obj, "why", sizeof(why) - 1, &out->arena);
+
+    (void)snprintf(why, sizeof(why), "%s", s[0] != '\0' ? s : "its framework does not say why");
+    for (char *p = why; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    tally_not_run(&r->tally, count_of(obj, "count"), why);
+}
+
+/* Whether the adapter counted more than it could tell: a line that got lost on the way. */
+static bool counted_more(const json_t *obj, const struct tally *t)
+{
+    return count_of(obj, "examples") > tally_reported(t) || count_of(obj, "failed") > t->failed ||
+           count_of(obj, "errors") > t->errors;
+}
+
 static void on_end(struct results *r, const json_t *obj, struct example_list *out)
 {
     (void)out;
     r->tally.ended = true;
+    r->tally.miscounted = r->tally.miscounted || counted_more(obj, &r->tally);
     if (json_is_true(json_object_get(obj, "aborted")))
         r->tally.aborted = true;
 }
@@ -180,8 +207,8 @@ static const struct {
     const char *name;
     void (*on)(struct results *r, const json_t *obj, struct example_list *out);
 } kinds[] = {
-    {"start", on_start},     {"plan", on_plan},   {"running", on_running},
-    {"example", on_example}, {"error", on_error}, {"end", on_end},
+    {"start", on_start}, {"plan", on_plan},       {"running", on_running}, {"example", on_example},
+    {"error", on_error}, {"not_run", on_not_run}, {"end", on_end},
 };
 
 static void take_line(struct results *r, const char *line, size_t len, struct example_list *out)

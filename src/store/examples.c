@@ -67,8 +67,8 @@ enum err examples_add(struct writer *w, struct run_id run, const struct example_
         return ERR_OK;
     s = db_sql(w->db,
                "UPDATE runs SET results_bytes = ?, next_seq = ?, seen_discovered = ?, seen_passed = ?, "
-               "seen_failed = ?, seen_pending = ?, seen_errors = ?, seen_flags = ?, seen_bad_lines = ? "
-               "WHERE id = ?");
+               "seen_failed = ?, seen_pending = ?, seen_errors = ?, seen_flags = ?, seen_bad_lines = ?, "
+               "seen_not_run = ?, seen_not_run_reason = ? WHERE id = ?");
     db_uint(s, results_bytes);
     db_int(s, live->next_seq);
     bind_tally(s, tally);

@@ -158,6 +158,7 @@ struct sums_delta {
     int64_t passed;
     int64_t failed;
     int64_t pending;
+    int64_t not_run;
     int64_t errors;
     int64_t cost_nanousd;
     UT_hash_handle hh;
@@ -201,13 +202,14 @@ void sums_tally(struct writer *w, uint64_t launch, const struct tally *t, int32_
 {
     struct sums_delta *d;
 
-    if (t->discovered == 0 && t->passed == 0 && t->failed == 0 && t->pending == 0 && t->errors == 0)
+    if (t->discovered == 0 && t->not_run == 0 && tally_reported(t) == 0 && t->errors == 0)
         return;
     d = sums_of(w, launch);
     d->discovered += (int64_t)t->discovered * by;
     d->passed += (int64_t)t->passed * by;
     d->failed += (int64_t)t->failed * by;
     d->pending += (int64_t)t->pending * by;
+    d->not_run += (int64_t)t->not_run * by;
     d->errors += (int64_t)t->errors * by;
 }
 
@@ -238,8 +240,8 @@ void sums_flush(struct writer *w)
             "tests_no_tests = tests_no_tests + ?, tests_failed = tests_failed + ?, "
             "tests_timed_out = tests_timed_out + ?, tests_error = tests_error + ?, "
             "tests_infrastructure = tests_infrastructure + ?, discovered = discovered + ?, "
-            "passed = passed + ?, failed = failed + ?, pending = pending + ?, errors = errors + ?, "
-            "cost_nanousd = cost_nanousd + ? WHERE launch = ?");
+            "passed = passed + ?, failed = failed + ?, pending = pending + ?, not_run = not_run + ?, "
+            "errors = errors + ?, cost_nanousd = cost_nanousd + ? WHERE launch = ?");
         db_int(s, d->waiting);
         db_int(s, d->active);
         db_int(s, d->removed);
@@ -249,6 +251,7 @@ void sums_flush(struct writer *w)
         db_int(s, d->passed);
         db_int(s, d->failed);
         db_int(s, d->pending);
+        db_int(s, d->not_run);
         db_int(s, d->errors);
         db_int(s, d->cost_nanousd);
         db_uint(s, d->launch);
@@ -279,7 +282,8 @@ void sums_drop(struct writer *w)
 #define SUM_COLUMNS                                                                                         \
     ", s.waiting, s.active, s.removed, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, " \
     "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, "          \
-    "s.pending, s.errors, COALESCE(p.login, ''), COALESCE(p.created_at, 0), COALESCE(s.cost_nanousd, 0)"
+    "s.pending, s.not_run, s.errors, COALESCE(p.login, ''), COALESCE(p.created_at, 0), "                    \
+    "COALESCE(s.cost_nanousd, 0)"
 #define FROM                                                       \
     " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id " \
     "LEFT JOIN queue_pauses p ON p.user_id = l.user_id "
@@ -352,6 +356,7 @@ static void get_sums(struct db_stmt *s, struct launch_row *row, struct launch_su
     sums->tally.passed = (uint32_t)db_get_uint(s);
     sums->tally.failed = (uint32_t)db_get_uint(s);
     sums->tally.pending = (uint32_t)db_get_uint(s);
+    sums->tally.not_run = (uint32_t)db_get_uint(s);
     sums->tally.errors = (uint32_t)db_get_uint(s);
     sums->paused_by = db_get_text(s);
     sums->paused_at.ms = db_get_int(s);

@@ -83,11 +83,12 @@ struct live_run *live_run_get(struct writer *w, uint64_t id)
     HASH_FIND(hh, w->runs, &id, sizeof(id), r);
     if (r != NULL)
         return r;
-    s = db_sql(w->db,
-               "SELECT launch, state, outcome, results_bytes, next_seq, discovered, passed, failed, pending, "
-               "errors, flags, bad_lines, seen_discovered, seen_passed, seen_failed, seen_pending, "
-               "seen_errors, seen_flags, seen_bad_lines, "
-               "EXISTS (SELECT 1 FROM artifact_packs p WHERE p.run = runs.id) FROM runs WHERE id = ?");
+    s = db_sql(
+        w->db,
+        "SELECT launch, state, outcome, results_bytes, next_seq, discovered, passed, failed, pending, "
+        "errors, flags, bad_lines, not_run, not_run_reason, seen_discovered, seen_passed, seen_failed, "
+        "seen_pending, seen_errors, seen_flags, seen_bad_lines, seen_not_run, seen_not_run_reason, "
+        "EXISTS (SELECT 1 FROM artifact_packs p WHERE p.run = runs.id) FROM runs WHERE id = ?");
     db_uint(s, id);
     while (db_row(s)) {
         r = live_run_add(w, id);

@@ -56,8 +56,9 @@ void run_row_add(struct writer *w, const struct run_row *row)
                "INSERT INTO runs (id, test, launch, server, server_name, path, attempt, slot, state, "
                "outcome, reason, created_at, started_at, ended_at, how, exit_code, signal, duration_us, "
                "user_us, system_us, max_rss_kib, gap_us, log_bytes, log_dropped_bytes, discovered, passed, "
-               "failed, pending, errors, flags, bad_lines, image, slot_at, cost_nanousd) "
-               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               "failed, pending, errors, flags, bad_lines, not_run, not_run_reason, image, slot_at, "
+               "cost_nanousd) "
+               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->test.v);
     db_uint(s, row->launch.v);
@@ -120,8 +121,8 @@ void run_row_set(struct writer *w, const struct run_row *row)
                "UPDATE runs SET slot = ?, state = ?, outcome = ?, reason = ?, started_at = ?, ended_at = ?, "
                "how = ?, exit_code = ?, signal = ?, duration_us = ?, user_us = ?, system_us = ?, "
                "max_rss_kib = ?, gap_us = ?, log_bytes = ?, log_dropped_bytes = ?, discovered = ?, "
-               "passed = ?, failed = ?, pending = ?, errors = ?, flags = ?, bad_lines = ?, image = ?, "
-               "slot_at = ?, cost_nanousd = ? WHERE id = ?");
+               "passed = ?, failed = ?, pending = ?, errors = ?, flags = ?, bad_lines = ?, not_run = ?, "
+               "not_run_reason = ?, image = ?, slot_at = ?, cost_nanousd = ? WHERE id = ?");
     db_int(s, row->slot);
     db_text(s, run_state_name(row->state));
     db_text(s, outcome_name(row->outcome));
@@ -145,10 +146,12 @@ void run_row_set(struct writer *w, const struct run_row *row)
     "r.created_at, r.started_at, r.ended_at, r.how, r.exit_code, r.signal, r.duration_us, r.user_us, " \
     "r.system_us, r.max_rss_kib, r.gap_us, r.log_bytes, r.log_dropped_bytes, r.discovered, r.passed, " \
     "r.failed, "                                                                                       \
-    "r.pending, r.errors, r.flags, r.bad_lines, r.image, r.slot_at, r.cost_nanousd"
+    "r.pending, r.errors, r.flags, r.bad_lines, r.not_run, r.not_run_reason, r.image, r.slot_at, "     \
+    "r.cost_nanousd"
 #define MORE_COLUMNS                                                                                   \
     ", r.seen_discovered, r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, " \
-    "r.seen_bad_lines, COALESCE(l.commit_hash, ''), COALESCE(g.size_bytes, r.log_bytes)"
+    "r.seen_bad_lines, r.seen_not_run, r.seen_not_run_reason, COALESCE(l.commit_hash, ''), "           \
+    "COALESCE(g.size_bytes, r.log_bytes)"
 #define PATH_JOIN " LEFT JOIN paths p ON p.id = r.path"
 #define MORE_JOINS PATH_JOIN " LEFT JOIN launches l ON l.id = r.launch LEFT JOIN logs g ON g.run = r.id "
 
@@ -484,7 +487,8 @@ void streams_boot(struct reader *r, void (*each)(void *ctx, const struct stream_
 
     s = db_sql(r->db,
                "SELECT r.id, COALESCE(g.size_bytes, 0), r.results_bytes, r.next_seq, r.seen_discovered, "
-               "r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, r.seen_bad_lines "
+               "r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, r.seen_bad_lines, "
+               "r.seen_not_run, r.seen_not_run_reason "
                "FROM runs r LEFT JOIN logs g ON g.run = r.id "
                "WHERE r.state NOT IN ('done', 'lost') ORDER BY r.id");
     while (db_row(s)) {

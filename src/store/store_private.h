@@ -270,8 +270,8 @@ enum example_status example_status_of(const char *name);
 enum token_scope scope_of(const char *name);
 enum link_purpose purpose_of(const char *name);
 
-void bind_tally(struct db_stmt *s, const struct tally *t); /* 7 parameters */
-struct tally get_tally(struct db_stmt *s);                 /* 7 columns */
+void bind_tally(struct db_stmt *s, const struct tally *t); /* 9 parameters */
+struct tally get_tally(struct db_stmt *s);                 /* 9 columns */
 
 /* One row more than the page is asked for, which tells that there is a next page. */
 int64_t page_limit(const struct page *p);

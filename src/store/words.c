@@ -1,4 +1,5 @@
 /* words.c - small translations between rows and the model: lists of texts, names, tallies, pages. */
+#include <stdio.h>
 #include <string.h>
 
 #include "store/store_private.h"
@@ -86,7 +87,7 @@ NAME_PARSER(purpose_of, enum link_purpose, link_purpose_name, LINK_PURPOSE_COUNT
 
 /* ---- tallies --------------------------------------------------------------------------------------------- */
 
-enum { TALLY_STARTED = 1, TALLY_ENDED = 2, TALLY_ABORTED = 4 };
+enum { TALLY_STARTED = 1, TALLY_ENDED = 2, TALLY_ABORTED = 4, TALLY_MISCOUNTED = 8 };
 
 void bind_tally(struct db_stmt *s, const struct tally *t)
 {
@@ -96,8 +97,10 @@ void bind_tally(struct db_stmt *s, const struct tally *t)
     db_int(s, t->pending);
     db_int(s, t->errors);
     db_int(s, (t->started ? TALLY_STARTED : 0) | (t->ended ? TALLY_ENDED : 0) |
-                  (t->aborted ? TALLY_ABORTED : 0));
+                  (t->aborted ? TALLY_ABORTED : 0) | (t->miscounted ? TALLY_MISCOUNTED : 0));
     db_int(s, t->bad_lines);
+    db_int(s, t->not_run);
+    db_text(s, t->not_run_reason);
 }
 
 struct tally get_tally(struct db_stmt *s)
@@ -114,7 +117,10 @@ struct tally get_tally(struct db_stmt *s)
     t.started = (flags & TALLY_STARTED) != 0;
     t.ended = (flags & TALLY_ENDED) != 0;
     t.aborted = (flags & TALLY_ABORTED) != 0;
+    t.miscounted = (flags & TALLY_MISCOUNTED) != 0;
     t.bad_lines = (uint32_t)db_get_uint(s);
+    t.not_run = (uint32_t)db_get_uint(s);
+    (void)snprintf(t.not_run_reason, sizeof(t.not_run_reason), "%s", db_get_text(s));
     return t;
 }
 

@@ -121,7 +121,7 @@ class Fake:
                   "order": body["order"], "created_at": T, "started_at": T, "ended_at": None,
                   "tests": {"total": len(files), "waiting": len(files), "running": 0, "passed": 0, "failed": 0,
                             "error": 0, "no_tests": 0, "timed_out": 0, "stopped": 0, "infrastructure": 0},
-                  "examples": {"discovered": 0, "passed": 0, "failed": 0, "pending": 0, "errors": 0}, "eta_ms": 1000}
+                  "examples": {"discovered": 0, "passed": 0, "failed": 0, "pending": 0, "not_run": 0, "errors": 0}, "eta_ms": 1000}
         self.launches[number] = {"launch": launch, "tests": [], "runs": [], "examples": [], "events": [], "body": body}
         for i, path in enumerate(files):
             self.launches[number]["tests"].append(
@@ -158,7 +158,7 @@ class Fake:
                "server": {"id": 1, "name": "local-1"}, "slot": 0, "state": "running", "outcome": None, "reason": "",
                "exit_code": None, "signal": None, "created_at": T, "started_at": T, "ended_at": None,
                "duration_ms": None, "cpu_ms": None, "max_rss_kib": None, "log_bytes": 0, "commit": "4e1c" * 10,
-               "examples": {"discovered": 0, "passed": 0, "failed": 0, "pending": 0, "errors": 0}}
+               "examples": {"discovered": 0, "passed": 0, "failed": 0, "pending": 0, "not_run": 0, "errors": 0}}
         l["runs"].append(run)
         test.update(state="running", run=run["id"], attempts=1)
         counts["waiting"] -= 1

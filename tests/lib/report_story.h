@@ -1,6 +1,6 @@
 /* report_story.h - what the readers of reports wrote, as a short text: a line for each event.
  *
- *     start tap 13 / plan 3 / run a / ok [g > a] / FAIL [b] E: message {frame|frame} @file:3 +left.png / pend [c] why / error message / end 3 1 1 0 */
+ *     start tap 13 / plan 3 / left 2 why / run a / ok [g > a] / FAIL [b] E: message {frame|frame} @file:3 +left.png / pend [c] why / error message / end 3 1 1 0 */
 #ifndef TESTS_LIB_REPORT_STORY_H
 #define TESTS_LIB_REPORT_STORY_H
 
@@ -66,6 +66,9 @@ static inline void story_line(void *ctx, const char *line, size_t n)
         buf_printf(b, "start %s %s", story_text(o, "adapter"), story_text(o, "version"));
     else if (strcmp(e, "plan") == 0)
         buf_printf(b, "plan %d", (int)json_integer_value(json_object_get(o, "discovered")));
+    else if (strcmp(e, "not_run") == 0)
+        buf_printf(b, "left %d %s", (int)json_integer_value(json_object_get(o, "count")),
+                   story_text(o, "why"));
     else if (strcmp(e, "running") == 0)
         buf_printf(b, "run %s", story_text(o, "id"));
     else if (strcmp(e, "example") == 0)

@@ -206,7 +206,8 @@ static void test_notice_text__the_worst_launch_fits(void **state)
                                  .outcome = OUTCOME_INFRASTRUCTURE,
                                  .n_tests = UINT32_MAX};
     l->schedule = name;
-    l->tally = (struct tally){.discovered = 10, .passed = 3, .failed = 4, .pending = 1, .errors = 2};
+    l->tally =
+        (struct tally){.discovered = 10, .passed = 3, .failed = 4, .pending = 1, .not_run = 2, .errors = 2};
     l->by_outcome[OUTCOME_FAILED] = 1000;
     l->n_tests = NOTICE_TESTS_MAX;
     for (uint32_t i = 0; i < NOTICE_TESTS_MAX; i++) {

@@ -136,6 +136,35 @@ static const struct {
     {"a value without quotes", "<testsuite name=a/>",
      "start junit \nerror JUnit: r.xml, line 1: the attribute name of <testsuite> has no quoted value\nend 0 "
      "0 0 1\n"},
+    {"Catch2 counts assertions",
+     "<testsuites><testsuite name='t' tests='7' failures='2' errors='1'><testcase name='a'/><testcase "
+     "name='b'>"
+     "<failure message='x'/></testcase></testsuite></testsuites>",
+     "start junit \nok [t > a]\nFAIL [t > b] x\nplan 2\nend 2 1 0 0\n"},
+    {"failures that no case shows",
+     "<testsuites failures='2'><testsuite name='t' failures='1' errors='1'><testcase name='a'/></testsuite>"
+     "<testsuite name='u' failures='1'><testcase name='b'><failure/></testcase></testsuite></testsuites>",
+     "start junit \nok [t > a]\nerror JUnit: r.xml says that 2 failed of t, and shows none of them\nFAIL [u "
+     "> b]\nplan 2\n"
+     "end 2 1 0 1\n"},
+    {"failures of all the suites",
+     "<testsuites failures='3'><testsuite><testcase name='a'/></testsuite></testsuites>",
+     "start junit \nok [a]\nerror JUnit: r.xml says that 3 failed of all its suites, and shows none of "
+     "them\nplan 1\nend 1 0 0 1\n"},
+    {"an error of the suite is one of them",
+     "<testsuite name='t' errors='1'><error message='boom'/></testsuite>",
+     "start junit \nerror boom\nend 0 0 0 1\n"},
+    {"a suite that lost its tests",
+     "<testsuites tests='5'><testsuite name='t' tests='4'/><testsuite name='u' tests='1'><testcase "
+     "name='b'/></testsuite><testsuite name='v' tests='0'/></testsuites>",
+     "start junit \nplan 4\nleft 4 JUnit: r.xml says tests=\"4\" of t, and holds none\nok [u > b]\nplan "
+     "1\nend 1 0 0 0\n"},
+    {"no suite at all", "<testsuites tests='5'/>",
+     "start junit \nplan 5\nleft 5 JUnit: r.xml says tests=\"5\" of all its suites, and holds none\nend 0 0 "
+     "0 0\n"},
+    {"numbers that are none",
+     "<testsuite tests='-1' failures='x' errors='99999999999999999999'><testcase name='a'/></testsuite>",
+     "start junit \nok [a]\nplan 1\nend 1 0 0 0\n"},
 };
 
 static void story(const char *xml, size_t n, size_t cut, bool whole, struct buf *out)

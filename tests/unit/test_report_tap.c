@@ -45,7 +45,8 @@ static const struct {
      "1\n"},
     {"not a word of TAP", "hello\nnot okay\n1..a\n    ok\nTAP\n", ""},
     {"too few", "1..5\nok 1\nok 2\n",
-     "start tap 12\nplan 5\nok [test 1]\nok [test 2]\nerror TAP: 5 tests were planned and 2 came: the output "
+     "start tap 12\nplan 5\nok [test 1]\nok [test 2]\nleft 3 TAP: the plan promised more than came\nerror "
+     "TAP: 5 tests were planned and 2 came: the output "
      "ended too "
      "early\nend 2 0 0 1\n"},
     {"too many", "1..1\nok 1\nok 2\n",
@@ -59,7 +60,8 @@ static const struct {
     {"two plans", "1..1\nok 1\n1..1\n",
      "start tap 12\nplan 1\nok [test 1]\nerror TAP: there is a second plan\nend 1 0 0 1\n"},
     {"bail out", "1..3\nok 1\nBail out! The database is gone.\n",
-     "start tap 12\nplan 3\nok [test 1]\nerror Bail out! The database is gone.\nend 1 0 0 1 aborted\n"},
+     "start tap 12\nplan 3\nok [test 1]\nerror Bail out! The database is gone.\nleft 2 TAP: Bail out!\nend 1 "
+     "0 0 1 aborted\n"},
     {"bail out before anything", "bail out!\n", "start tap 12\nerror Bail out!\nend 0 0 0 1 aborted\n"},
     {"Test::More with its diagnostics",
      "ok 1 - a\nnot ok 2 - sum\n#   Failed test 'sum'\n#   at t/sum.t line 3.\n#          got: '2'\nok 3 - "
@@ -113,7 +115,8 @@ static const struct {
      "the planned one\nend 1 "
      "0 0 1\n"},
     {"a subtest that nobody sums up", "1..1\n# Subtest: s\n    ok 1 - x\n    ok 2 - y\n",
-     "start tap 12\nplan 1\nrun s\nok [s > x]\nok [s > y]\nplan 2\nerror TAP: 1 tests were planned and 0 "
+     "start tap 12\nplan 1\nrun s\nok [s > x]\nok [s > y]\nplan 2\nleft 1 TAP: the plan promised more than "
+     "came\nerror TAP: 1 tests were planned and 0 "
      "came: the output ended "
      "too early\nend 2 0 0 1\n"},
     {"YAML that is never closed", "1..2\nnot ok 1 - a\n  ---\n  message: broke\nok 2 - b\n",
@@ -127,6 +130,8 @@ static const struct {
      "start tap 12\nplan 1\nok [a] 12.5ms\nend 1 0 0 0\n"},
     {"bytes that are no text", "1..1\nok 1 - a\xff\x01\xc3\n",
      "start tap 12\nplan 1\nok [a\xef\xbf\xbd\x01\xef\xbf\xbd]\nend 1 0 0 0\n"},
+    {"a subtest that holds nothing", "1..2\n    1..0\nok 1 - empty\nok 2 - b\n",
+     "start tap 12\nplan 2\nok [empty]\nok [b]\nend 2 0 0 0\n"},
 };
 
 static void story(const char *tap, size_t n, size_t cut, bool pause, bool whole, struct buf *out)

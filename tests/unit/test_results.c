@@ -114,6 +114,57 @@ static void test_results__count_lines_they_cannot_read_and_go_on(void **state)
     arena_done(&out.arena);
 }
 
+static struct tally told(const char *lines)
+{
+    struct example_list out = {0};
+    struct results r;
+    struct tally t;
+
+    results_init(&r, (struct run_id){7}, 0, NULL, 0);
+    results_feed(&r, lines, strlen(lines), &out);
+    t = r.tally;
+    results_done(&r);
+    arena_done(&out.arena);
+    return t;
+}
+
+static void test_results__take_what_is_left_out_with_its_reason(void **state)
+{
+    struct tally t = told("{\"e\":\"start\",\"discovered\":9}\n"
+                          "{\"e\":\"not_run\",\"count\":4,\"why\":\"--fail\\n\\u001b[31mfast\"}\n"
+                          "{\"e\":\"not_run\",\"count\":-3,\"why\":\"less\"}\n"
+                          "{\"e\":\"not_run\",\"count\":2}\n{\"e\":\"not_run\"}\n");
+
+    (void)state;
+    assert_int_equal(t.not_run, 6);
+    assert_string_equal(t.not_run_reason, "--fail  [31mfast; its framework does not say why");
+    assert_int_equal(t.bad_lines, 0);
+    t = told("{\"e\":\"start\",\"discovered\":4294967295}\n{\"e\":\"start\",\"discovered\":4294967295}\n");
+    assert_int_equal(t.discovered, UINT32_MAX);
+}
+
+static void test_results__notice_that_the_adapter_counted_more(void **state)
+{
+    static const char passed[] = "{\"e\":\"example\",\"status\":\"passed\"}\n";
+    static const struct {
+        const char *end;
+        bool miscounted;
+    } cases[] = {
+        {"{\"e\":\"end\",\"examples\":1,\"failed\":0,\"pending\":0,\"errors\":0}\n", false},
+        {"{\"e\":\"end\"}\n", false},
+        {"{\"e\":\"end\",\"examples\":2}\n", true},
+        {"{\"e\":\"end\",\"examples\":1,\"failed\":1}\n", true},
+        {"{\"e\":\"end\",\"examples\":1,\"errors\":1}\n", true},
+    };
+    char lines[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)snprintf(lines, sizeof(lines), "%s%s", passed, cases[i].end);
+        assert_int_equal(told(lines).miscounted, cases[i].miscounted);
+    }
+}
+
 static void test_results__pass_over_a_line_without_end(void **state)
 {
     struct example_list out = {0};
@@ -148,6 +199,8 @@ int main(void)
         cmocka_unit_test(test_results__give_the_same_wherever_the_bytes_are_cut),
         cmocka_unit_test(test_results__go_on_from_the_position_that_was_stored),
         cmocka_unit_test(test_results__count_lines_they_cannot_read_and_go_on),
+        cmocka_unit_test(test_results__take_what_is_left_out_with_its_reason),
+        cmocka_unit_test(test_results__notice_that_the_adapter_counted_more),
         cmocka_unit_test(test_results__pass_over_a_line_without_end),
     };
 

@@ -86,9 +86,10 @@ static void put_run(struct buf *b, const struct run_row *r)
                (long long)f->max_rss_kib, (long long)f->gap_us, (unsigned long long)f->log_bytes,
                (unsigned long long)f->log_dropped_bytes);
     buf_printf(b, " slot %lld %lld", (long long)r->slot_at.ms, (long long)r->cost_nanousd);
-    buf_printf(b, " %u %u %u %u %u %d %d %d %u %lld %lld %lld\n", t->discovered, t->passed, t->failed,
-               t->pending, t->errors, t->started, t->ended, t->aborted, t->bad_lines,
-               (long long)r->created_at.ms, (long long)r->started_at.ms, (long long)r->ended_at.ms);
+    buf_printf(b, " %u %u %u %u %u/%s %u %d %d %d %d %u %lld %lld %lld\n", t->discovered, t->passed,
+               t->failed, t->pending, t->not_run, t->not_run_reason, t->errors, t->started, t->ended,
+               t->aborted, t->miscounted, t->bad_lines, (long long)r->created_at.ms,
+               (long long)r->started_at.ms, (long long)r->ended_at.ms);
 }
 
 static void put_change(void *ctx, const struct change *c)
@@ -171,7 +172,7 @@ static void test_store__boot_equals_what_was_written(void **state)
     c[7] = a_run(91, 41, 5, NASTY);
     c[7].run.slot = 3;
     c[7].run.reason = NASTY;
-    c[7].run.tally = (struct tally){9, 8, 7, 6, 5, true, false, true, 4};
+    c[7].run.tally = (struct tally){9, 8, 7, 6, 3, 5, true, false, true, true, 4, "--fail-fast; ä"};
     c[7].run.finish = (struct finish){1, -2, 9, 4, 5, 6, 7, -8, 9, 10};
     put(w, c, 8);
     world_reopen(w);
@@ -206,7 +207,7 @@ static void test_store__boot_gives_what_sets_left(void **state)
                                 .started_at = {77},
                                 .slot_at = {78},
                                 .cost_nanousd = 9,
-                                .tally = {5, 4, 3, 2, 1, true, true, true, 1},
+                                .tally = {5, 4, 3, 2, 7, 1, true, true, true, true, 1, "it was stopped"},
                                 .finish = {.exit_code = -1, .how = 2}};
     c[3].kind = CHANGE_SERVER_DELETE;
     c[3].server = (struct server_row){.id = {2}};
@@ -215,8 +216,9 @@ static void test_store__boot_gives_what_sets_left(void **state)
     assert_non_null(strstr(before, "ids 3 2 2 2\n"));
     assert_non_null(strstr(before, " 1700000001000 1 0 55 0 ["));
     assert_non_null(strstr(before, "] 1234 1 0 3 2 1\n"));
-    assert_non_null(strstr(before, " 1 2 3 0 " NASTY
-                                   " 2 -1 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 1 1 1 1 1 1700000002000 77 0\n"));
+    assert_non_null(strstr(
+        before, " 1 2 3 0 " NASTY
+                " 2 -1 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 7/it was stopped 1 1 1 1 1 1 1700000002000 77 0\n"));
     assert_null(strstr(before, "local-2"));
     world_reopen(w);
     text = boot_text(w);

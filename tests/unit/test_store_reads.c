@@ -300,7 +300,8 @@ static void test_store_reads__launch_counters_follow_tests_and_runs(void **state
 {
     struct world *w = *state;
     struct change c[3] = {{.kind = CHANGE_TEST_SET}, {.kind = CHANGE_RUN_SET}, {.kind = CHANGE_TEST_SET}};
-    struct tally so_far = {.discovered = 10, .passed = 2, .started = true};
+    struct tally so_far = {
+        .discovered = 10, .passed = 2, .not_run = 3, .started = true, .not_run_reason = "its fixtures"};
     struct launch_sums s;
 
     put_launch_of(w, 3);
@@ -317,6 +318,7 @@ static void test_store_reads__launch_counters_follow_tests_and_runs(void **state
     assert_int_equal(s.active, 1);
     assert_int_equal(s.tally.discovered, 10);
     assert_int_equal(s.tally.passed, 2);
+    assert_int_equal(s.tally.not_run, 3);
     /* the machine dies: the run's examples do not count any more */
     c[1].run =
         (struct run_row){.id = {1}, .state = RUN_LOST, .outcome = OUTCOME_INFRASTRUCTURE, .tally = so_far};
@@ -327,18 +329,21 @@ static void test_store_reads__launch_counters_follow_tests_and_runs(void **state
     assert_int_equal(s.active, 0);
     assert_int_equal(s.tally.discovered, 0);
     assert_int_equal(s.tally.passed, 0);
+    assert_int_equal(s.tally.not_run, 0);
     /* another test ends */
     c[0].test = (struct test_row){.id = {2}, .state = TEST_DONE, .outcome = OUTCOME_FAILED, .run = {2}};
-    c[1].run =
-        (struct run_row){.id = {2},
-                         .state = RUN_DONE,
-                         .outcome = OUTCOME_FAILED,
-                         .tally = {.discovered = 4, .passed = 1, .failed = 2, .pending = 1, .errors = 3}};
+    c[1].run = (struct run_row){
+        .id = {2},
+        .state = RUN_DONE,
+        .outcome = OUTCOME_FAILED,
+        .tally = {.discovered = 9, .passed = 1, .failed = 2, .pending = 1, .not_run = 5, .errors = 3}};
     put(w, c, 2);
     s = sums_now(w);
     assert_int_equal(s.waiting, 2);
     assert_int_equal(s.by_outcome[OUTCOME_FAILED], 1);
-    assert_int_equal(s.tally.discovered, 4);
+    assert_int_equal(s.tally.discovered, 9);
+    assert_int_equal(s.tally.not_run, 5);
+    assert_true(tally_adds_up(&s.tally));
     assert_int_equal(s.tally.failed, 2);
     assert_int_equal(s.tally.errors, 3);
 }
@@ -414,7 +419,7 @@ static void expect_examples(struct world *w, struct example_filter f, uint32_t l
 static void put_examples(struct world *w, uint64_t run, const struct example_row *rows, uint32_t n,
                          uint64_t bytes)
 {
-    struct tally t = {.discovered = n, .started = true};
+    struct tally t = {.discovered = n, .not_run = 1, .started = true, .not_run_reason = "-x"};
 
     w->pending++;
     store_examples(w->st, (struct run_id){run}, (struct launch_id){1}, rows, n, bytes, &t, on_done, w);
@@ -450,8 +455,9 @@ static void test_store_reads__examples_come_by_run_and_by_launch(void **state)
 
 static void put_stream(void *ctx, const struct stream_pos *p)
 {
-    buf_printf(ctx, "%llu:%llu:%llu:%u:%u ", (unsigned long long)p->run.v, (unsigned long long)p->log_bytes,
-               (unsigned long long)p->results_bytes, p->next_seq, p->tally.discovered);
+    buf_printf(ctx, "%llu:%llu:%llu:%u:%u:%u%s ", (unsigned long long)p->run.v,
+               (unsigned long long)p->log_bytes, (unsigned long long)p->results_bytes, p->next_seq,
+               p->tally.discovered, p->tally.not_run, p->tally.not_run_reason);
 }
 
 static void test_store_reads__boot_says_how_far_streams_are(void **state)
@@ -467,7 +473,7 @@ static void test_store_reads__boot_says_how_far_streams_are(void **state)
     world_reopen(w);
     buf_init(&b, KIB(1));
     assert_int_equal(store_boot_streams(w->st, put_stream, &b, NULL), ERR_OK);
-    assert_string_equal(buf_str(&b), "1:0:0:0:0 2:5:222:2:2 ");
+    assert_string_equal(buf_str(&b), "1:0:0:0:0:0 2:5:222:2:2:1-x ");
     buf_done(&b);
 }
 

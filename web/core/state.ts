@@ -93,7 +93,7 @@ export const live = (l: Launch): boolean => l.state !== 'done';
 
 export function sum(ls: Iterable<Launch>): { tests: TestCounts; examples: ExampleCounts; eta: number | null } {
   const tests: TestCounts = { total: 0, waiting: 0, running: 0, passed: 0, failed: 0, error: 0, no_tests: 0, timed_out: 0, stopped: 0, infrastructure: 0 };
-  const examples: ExampleCounts = { discovered: 0, passed: 0, failed: 0, pending: 0, errors: 0 };
+  const examples: ExampleCounts = { discovered: 0, passed: 0, failed: 0, pending: 0, not_run: 0, errors: 0 };
   let eta: number | null = 0;
   for (const l of ls) {
     for (const k of Object.keys(tests) as (keyof TestCounts)[]) tests[k] += l.tests[k];

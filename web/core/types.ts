@@ -7,7 +7,7 @@ export type RunState = 'assigned' | 'preparing' | 'running' | 'stopping' | 'done
 export type ExampleStatus = 'passed' | 'failed' | 'pending' | 'error';
 export type LinkWord = 'offline' | 'connecting' | 'online' | 'lost';
 
-export interface ExampleCounts { discovered: number; passed: number; failed: number; pending: number; errors: number }
+export interface ExampleCounts { discovered: number; passed: number; failed: number; pending: number; not_run: number; errors: number }
 export interface TestCounts {
   total: number; waiting: number; running: number; passed: number; failed: number; error: number;
   no_tests: number; timed_out: number; stopped: number; infrastructure: number;
@@ -33,7 +33,9 @@ export interface Run {
   server: { id: number; name: string } | null; slot: number | null; state: RunState; outcome: Outcome | null; reason: string;
   exit_code: number | null; signal: number | null; created_at: Time; started_at: Time | null; ended_at: Time | null;
   duration_ms: number | null; cpu_ms: number | null; max_rss_kib: number | null;
-  examples: ExampleCounts; log_bytes: number; commit: string; image: string | null; image_digest: string | null;
+  examples: ExampleCounts;
+  /** Why some of its examples did not run; "" when all of them did. */
+  not_run_reason: string; log_bytes: number; commit: string; image: string | null; image_digest: string | null;
 }
 export interface Example {
   run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;

@@ -17,7 +17,7 @@ const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; ch
 const AREAS = ['documents', 'spreadsheets', 'presentations', 'forms', 'portal/login', 'mail', 'calendar', 'settings/backup'];
 const WHAT = ['paste_special', 'conditional_format', 'track_changes', 'pivot_table', 'sso_saml', 'mail_merge', 'slide_animation', 'chart_axis', 'rtl_text', 'comments_resolve', 'formula_array', 'export_pdf', 'version_history'];
 const E = '\x1b[';
-const zero = () => ({ discovered: 0, passed: 0, failed: 0, pending: 0, errors: 0 });
+const zero = () => ({ discovered: 0, passed: 0, failed: 0, pending: 0, not_run: 0, errors: 0 });
 const WORST = ['infrastructure', 'error', 'timed_out', 'failed', 'no_tests', 'stopped', 'passed'];
 
 export async function start({ port = 0, empty = false, speed = 1, keep = 2000, accounts = null, files = 212 } = {}) {
@@ -83,7 +83,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   function begin(t, s, slot, at) {
     const l = launches.get(t.launch), id = next.run++;
     const r = { id, launch: l.id, test: t.id, attempt: 1, path: t.path, server: { id: s.id, name: s.name }, slot, state: 'running', outcome: null, reason: '', exit_code: null, signal: null,
-      created_at: iso(at - 400), started_at: iso(at), ended_at: null, duration_ms: null, cpu_ms: null, max_rss_kib: null, examples: { ...zero(), discovered: 8 + ((rnd() * 40) | 0) }, log_bytes: 0, commit, seq: 0 };
+      created_at: iso(at - 400), started_at: iso(at), ended_at: null, duration_ms: null, cpu_ms: null, max_rss_kib: null, examples: { ...zero(), discovered: 8 + ((rnd() * 40) | 0) }, not_run_reason: '', log_bytes: 0, commit, seq: 0 };
     runs.set(id, r);
     logs.set(id, { bytes: Buffer.alloc(0), complete: false });
     Object.assign(t, { state: 'running', run: id, attempts: 1, why: '' });

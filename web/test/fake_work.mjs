@@ -39,7 +39,7 @@ export function work({ iso, t0, files = 212, bare = false, launches, tests, next
     if (line >= 0) return { field: `env[${line}]`, message: `env[${line}]: ${body.env[line].split('=')[0]} is set by wrata itself` };
     if (body.location?.includes('://') && !own.some((o) => o.url === body.location)) own.unshift({ url: body.location, used_at: iso(Date.now()) });
     const l = { id: next.launch++, name: body.name ?? '', user: acc.owner(user), state: 'running', outcome: null, reason: '', project: { id: p.id, name: p.name }, ref: body.ref ?? '', commit, location: body.location ?? 'com eu', order: body.order ?? 'as-given', created_at: iso(Date.now()), started_at: null, ended_at: null,
-      tests: { total: 0, waiting: 0, running: 0, removed: 0, passed: 0, failed: 0, error: 0, no_tests: 0, timed_out: 0, stopped: 0, infrastructure: 0 }, examples: { discovered: 0, passed: 0, failed: 0, pending: 0, errors: 0 }, eta_ms: null };
+      tests: { total: 0, waiting: 0, running: 0, removed: 0, passed: 0, failed: 0, error: 0, no_tests: 0, timed_out: 0, stopped: 0, infrastructure: 0 }, examples: { discovered: 0, passed: 0, failed: 0, pending: 0, not_run: 0, errors: 0 }, eta_ms: null };
     for (const path of body.files) for (const language of body.languages ?? ['en-US']) for (const browser of body.browsers ?? ['default']) {
       const t = { id: next.test++, launch: l.id, path, language, browser, state: 'waiting', outcome: null, attempts: 0, run: null, why: 'every slot is busy' };
       tests.set(t.id, t);
