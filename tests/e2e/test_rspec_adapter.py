@@ -184,12 +184,18 @@ class Examples(Adapter):
         r = self.rspec("--fail-fast", "spec/a_spec.rb")
         self.assert_same_counts(r, "--fail-fast", "spec/a_spec.rb")
         self.assertEqual((r.of("start")[0]["discovered"], r.end["examples"], r.end["aborted"]), (3, 2, False))
+        self.assertEqual(r.of("not_run"), [{"e": "not_run", "count": 1, "why": "--fail-fast"}])
+        r = self.rspec("--fail-fast=2", "spec/a_spec.rb")  # one failure is not enough
+        self.assertEqual((r.end["examples"], r.of("not_run")), (3, []))
 
-    def test_dry_run(self):
+    def test_dry_run_executes_nothing(self):
         self.write("spec/a_spec.rb", "RSpec.describe('A') { it('x') { raise }; it 'y' }\n")
-        r = self.rspec("--dry-run", "spec/a_spec.rb")
-        self.assert_same_counts(r, "--dry-run", "spec/a_spec.rb")
-        self.assertEqual([e["status"] for e in r.of("example")], ["passed", "pending"])
+        for args, config in ((["--dry-run"], ""), ([], "RSpec.configure { |c| c.dry_run = true }\n")):
+            self.write("spec/a_spec.rb", config + "RSpec.describe('A') { it('x') { raise }; it 'y' }\n")
+            r = self.rspec(*args, "spec/a_spec.rb")
+            self.assertEqual([e["e"] for e in r.events], ["start", "not_run", "end"])
+            self.assertEqual((r.events[0]["discovered"], r.events[1]["count"], r.end["examples"], r.end["aborted"]), (2, 2, 0, False))
+            self.assertIn("--dry-run", r.events[1]["why"])
 
     def test_nothing_to_run(self):
         self.write("spec/a_spec.rb", "RSpec.describe('A') { it('x') {} }\n")
