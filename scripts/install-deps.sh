@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 purpose=${1:-build}
 
 build="build-essential cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev
-    libcurl4-openssl-dev libsqlite3-dev libsodium-dev libyaml-dev zlib1g-dev uthash-dev musl-tools"
+    libcurl4-openssl-dev libsqlite3-dev libsodium-dev libyaml-dev zlib1g-dev libpcre2-dev uthash-dev musl-tools"
 run="$build git openssh-client ca-certificates curl tzdata ruby ruby-rspec bundler"
 test="$run git-lfs libcmocka-dev clang-format cppcheck python3 openssl openssh-server iproute2 nftables catatonit chromium
     wrk python3-pytest podman netavark runc iptables debootstrap"

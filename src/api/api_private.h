@@ -102,6 +102,7 @@ extern const struct route test_routes[];
 extern const struct route run_routes[];
 extern const struct route example_routes[];
 extern const struct route log_routes[];
+extern const struct route log_search_routes[]; /* logs_search.c */
 extern const struct route artifact_routes[];
 extern const struct route server_routes[];
 extern const struct route server_op_routes[];
@@ -258,7 +259,8 @@ struct api {
     struct hashing *hashings; /* requests that wait for the hasher (account_common.c) */
     struct project_state *projects;
     uv_timer_t refresh_timer;
-    unsigned holds; /* requests, jobs and handles that point here */
+    uint32_t log_searches; /* at work (logs_search.c) */
+    unsigned holds;        /* requests, jobs and handles that point here */
     bool is_stopping;
     bool is_closed;
 };
@@ -408,6 +410,11 @@ struct launch_name_body {
 extern const struct field launch_name_fields[];
 void launch_rename(struct req *rq);
 void run_job(struct reader *r, struct req *rq);
+/* logs.c; reader thread: the line that a request means by `line` (from 1; -200 is the first of the last 200) and its first
+ * byte. Behind the last line: the log's end. ERR_INVALID: 0. */
+MUST_USE enum err log_line_resolve(struct reader *r, struct run_id run, int64_t line,
+                                   const struct log_shape *shape, uint64_t *ret_line, uint64_t *ret_byte,
+                                   struct why *reterr);
 void artifacts_zip_of_run(struct req *rq); /* artifacts_zip.c */
 void artifacts_zip_of_launch(struct req *rq);
 void server_job(struct reader *r, struct req *rq);

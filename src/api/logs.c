@@ -1,4 +1,4 @@
-/* logs.c - the log of a run: a piece, its tail, or the whole of it as a download. */
+/* logs.c - the bytes of a run's log: a piece by bytes or lines, its tail, or the whole of it as a download. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,12 @@ struct log_query {
     int64_t from;
     int64_t max;
     int64_t tail;
+    int64_t line;
+    int64_t lines;
     bool download;
 };
+
+#define LINE_NONE INT64_MIN
 
 static const struct field query_fields[] = {
     {.name = "from",
@@ -36,6 +40,18 @@ static const struct field query_fields[] = {
      .min = 1,
      .max = PIECE_BYTES_MAX,
      .help = "the last bytes, instead of from"},
+    {.name = "line",
+     .type = FIELD_INT,
+     .offset = offsetof(struct log_query, line),
+     .min = -INT64_MAX,
+     .max = INT64_MAX,
+     .help = "the first line, from 1, instead of from; -200: the last 200"},
+    {.name = "lines",
+     .type = FIELD_INT,
+     .offset = offsetof(struct log_query, lines),
+     .min = 1,
+     .max = INT64_MAX,
+     .help = "with line: most lines; also then at most max bytes"},
     {.name = "download",
      .type = FIELD_BOOL,
      .offset = offsetof(struct log_query, download),
@@ -43,19 +59,55 @@ static const struct field query_fields[] = {
      .preset = "0"},
     {.type = FIELD_END},
 };
-static const struct log_query query_preset = {.from = -1, .max = PIECE_BYTES};
+static const struct log_query query_preset = {.from = -1, .max = PIECE_BYTES, .line = LINE_NONE};
 
 /* One piece. Lives in the request's arena. */
 struct piece {
     struct buf bytes;
     uint64_t from;
     struct log_info info;
+    /* asked for by lines */
+    struct log_shape shape;
+    uint64_t line;
     /* of a download */
     bool is_download;
     bool has_started;
     bool is_reading;
     uint32_t taken; /* of `bytes`, by the client */
 };
+
+enum err log_line_resolve(struct reader *r, struct run_id run, int64_t line, const struct log_shape *shape,
+                          uint64_t *ret_line, uint64_t *ret_byte, struct why *reterr)
+{
+    if (line == 0)
+        return why_set(reterr, ERR_INVALID, "line",
+                       "line: 0 is not a line; they count from 1, and -200 means the last 200");
+    if (line < 0)
+        line = (uint64_t)-line < shape->lines ? (int64_t)shape->lines + line + 1 : 1;
+    *ret_line = (uint64_t)line;
+    *ret_byte = shape->size;
+    return *ret_line > shape->lines ? ERR_OK : read_log_line(r, run, *ret_line - 1, ret_byte, reterr);
+}
+
+/* From which byte, and how many at most, when lines are asked for. */
+static enum err piece_lines(struct reader *r, struct req *rq, struct piece *p, uint32_t *max)
+{
+    const struct log_query *q = rq->query;
+    struct run_id run = {rq->ids[0]};
+    uint64_t end;
+    uint64_t last;
+    enum err err = read_log_shape(r, run, &p->shape, &rq->why);
+
+    if (err == ERR_OK)
+        err = log_line_resolve(r, run, q->line, &p->shape, &p->line, &p->from, &rq->why);
+    if (err != ERR_OK || q->lines == 0 || p->line > p->shape.lines ||
+        (uint64_t)q->lines > p->shape.lines - p->line)
+        return err;
+    err = log_line_resolve(r, run, (int64_t)p->line + q->lines, &p->shape, &last, &end, &rq->why);
+    if (err == ERR_OK && end - p->from < *max)
+        *max = (uint32_t)(end - p->from);
+    return err;
+}
 
 static void piece_job(struct reader *r, struct req *rq)
 {
@@ -75,6 +127,11 @@ static void piece_job(struct reader *r, struct req *rq)
             return;
         p->from = p->info.size > (uint64_t)q->tail ? p->info.size - (uint64_t)q->tail : 0;
         max = (uint32_t)q->tail;
+    }
+    if (q->line != LINE_NONE && !p->is_download) {
+        rq->err = piece_lines(r, rq, p, &max);
+        if (rq->err != ERR_OK)
+            return;
     }
     rq->err = read_log(r, run, p->from, max, &p->bytes, &p->info, &rq->why);
 }
@@ -102,6 +159,10 @@ static void on_piece(struct req *rq)
     http_addf(rq->http, "X-Log-To", "%llu", (unsigned long long)(p->from + p->bytes.len));
     http_addf(rq->http, "X-Log-Size", "%llu", (unsigned long long)p->info.size);
     http_addf(rq->http, "X-Log-Complete", "%d", p->info.complete);
+    if (p->line > 0) {
+        http_addf(rq->http, "X-Log-Line", "%llu", (unsigned long long)p->line);
+        http_addf(rq->http, "X-Log-Lines", "%llu", (unsigned long long)p->shape.lines);
+    }
     http_reply(rq->http, 200, &p->bytes);
 }
 
@@ -169,8 +230,14 @@ static void log_get(struct req *rq)
     const struct log_query *q = rq->query;
     struct piece *p = arena_alloc(&rq->arena, sizeof(*p));
 
-    if (q->tail > 0 && q->from >= 0) {
-        req_fail(rq, ERR_INVALID, "tail", "tail: it excludes from; give one of the two");
+    if ((q->tail > 0) + (q->from >= 0) + (q->line != LINE_NONE) > 1) {
+        req_fail(rq, ERR_INVALID, q->tail > 0 ? "tail" : "line",
+                 "%s: from, tail and line exclude each other; give one of them",
+                 q->tail > 0 ? "tail" : "line");
+        return;
+    }
+    if (q->lines > 0 && q->line == LINE_NONE) {
+        req_fail(rq, ERR_INVALID, "lines", "lines: it wants line, the first of them");
         return;
     }
     rq->state = p;

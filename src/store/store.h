@@ -317,6 +317,15 @@ struct log_info {
 MUST_USE enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t max, struct buf *out,
                            struct log_info *ret, struct why *reterr);
 
+/* How many lines: the last one counts also while its newline is missing. */
+struct log_shape {
+    uint64_t size;
+    uint64_t lines;
+    bool complete;
+};
+MUST_USE enum err read_log_shape(struct reader *r, struct run_id run, struct log_shape *ret,
+                                 struct why *reterr);
+
 /* The byte where line `line` (from 0) begins. ERR_NOTFOUND: the log has fewer lines. Reads at most two blocks. */
 MUST_USE enum err read_log_line(struct reader *r, struct run_id run, uint64_t line, uint64_t *ret_offset,
                                 struct why *reterr);

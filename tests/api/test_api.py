@@ -426,6 +426,27 @@ class ApiTest(unittest.TestCase):
         self.assertIn("attachment", whole.headers["Content-Disposition"])
         self.refused(self.call("GET", log + "?from=1&tail=1"), 422, "INVALID", "tail")
         self.refused(self.call("GET", "/api/v1/runs/999999/log"), 404, "NOTFOUND")
+        last = self.call("GET", log + "?line=-1")
+        self.assertEqual((last.body, last.headers["X-Log-From"], last.headers["X-Log-Line"], last.headers["X-Log-Lines"]),
+                         (b"two\n", "4", "2", "2"))
+        self.assertEqual(self.call("GET", log + "?line=1&lines=1").body, b"one\n")
+        self.assertEqual(self.call("GET", log + "?line=7").body, b"")
+        self.refused(self.call("GET", log + "?line=0"), 422, "INVALID", "line")
+        self.refused(self.call("GET", log + "?lines=3"), 422, "INVALID", "lines")
+        self.refused(self.call("GET", log + "?line=1&from=3"), 422, "INVALID", "line")
+        self.assertEqual(self.get(log + "/lines?line=2"),
+                         {"items": [{"line": 2, "byte": 4, "bytes": 3, "text": "two", "cut": False}], "lines": 2,
+                          "complete": True, "next_line": None})
+        self.refused(self.call("GET", log + "/lines?line=0"), 422, "INVALID", "line")
+        self.refused(self.call("GET", "/api/v1/runs/999999/log/lines"), 404, "NOTFOUND")
+        self.assertEqual(self.get(log + "/search?q=O&case=no&limit=1"),
+                         {"matches": [{"line": 1, "byte": 0, "bytes": 3, "text_byte": 0, "text": "one", "at": [[0, 1]]}],
+                          "count": 2, "whole": True, "next_line": 2, "lines": 2, "complete": True, "gave_up": None})
+        self.assertEqual(self.get(log + "/search?q=%5Et&regex=1")["count"], 1)
+        self.refused(self.call("GET", log + "/search"), 422, "INVALID", "q")
+        self.refused(self.call("GET", log + "/search?q=a%28&regex=1"), 422, "INVALID", "q")
+        self.refused(self.call("GET", log + "/search?q=a&case=maybe"), 422, "INVALID", "case")
+        self.refused(self.call("GET", "/api/v1/runs/999999/log/search?q=a"), 404, "NOTFOUND")
         self.assertEqual(self.get("/api/v1/runs/%d/examples" % run["id"])["items"], [])
         self.assertEqual(self.get("/api/v1/launches/%d/examples?status=failed,error" % launch["id"])["items"], [])
         self.assertEqual(len(self.get("/api/v1/runs?launch=%d&path=bad" % launch["id"])["items"]), 1)
