@@ -33,11 +33,20 @@ put('theme.js', Buffer.from((await esbuild.transform(fs.readFileSync(at('assets/
 const css = await esbuild.build({ ...common, entryPoints: ['css/app.css'], external: ['*.woff2'], outfile: 'app.css' });
 put('app.css', Buffer.from(fill(css.outputFiles[0].text, /@([\w.-]+\.woff2)@?/g)));
 
-// The page comes in chunks: what every screen needs, and each rarer screen when it is opened. esbuild writes the hashes here,
-// since the chunks name one another.
-const js = await esbuild.build({
+// The page comes in few chunks: one of what several parts of it need, and one for each part in app/groups/. Left to itself esbuild
+// makes a chunk for every set of parts that share something, and what is compressed in small pieces is a tenth larger. So a first
+// pass finds what is shared, and in the second every part names all of it. esbuild writes the hashes, since the chunks name one another.
+const code = {
   ...common, entryPoints: ['app/main.tsx'], format: 'esm', splitting: true, outdir: 'assets', entryNames: '[name].[hash]', chunkNames: '[name].[hash]',
-  jsx: 'automatic', jsxImportSource: 'preact', define: { 'process.env.NODE_ENV': '"production"' }, metafile: true,
+  jsx: 'transform', jsxFactory: 'jsxElement', jsxFragment: 'jsxFragment', inject: ['app/h.ts'], tsconfigRaw: '{}',   // shorter than the calls of the automatic way
+  define: { 'process.env.NODE_ENV': '"production"' }, metafile: true,
+};
+const parts = fs.readdirSync(at('app/groups')).map((f) => `app/groups/${f}`);
+const shared = Object.entries((await esbuild.build(code)).metafile.outputs).filter(([, o]) => !parts.includes(o.entryPoint)).flatMap(([, o]) => Object.keys(o.inputs))
+  .filter((f) => f !== 'app/main.tsx' && f !== 'app/h.ts').sort();
+const js = await esbuild.build({
+  ...code, logOverride: { 'ignored-bare-import': 'silent' },
+  plugins: [{ name: 'shared', setup: (b) => b.onLoad({ filter: /\/app\/(groups\/\w+\.ts|main\.tsx)$/ }, ({ path: f }) => ({ contents: shared.map((s) => `import ${JSON.stringify(at(s))};\n`).join('') + fs.readFileSync(f, 'utf8'), loader: path.extname(f).slice(1) })) }],
 });
 for (const f of js.outputFiles) fs.writeFileSync(path.join(made, 'assets', path.basename(f.path)), f.contents);
 const outputs = js.metafile.outputs, entry = Object.keys(outputs).find((f) => outputs[f].entryPoint === 'app/main.tsx');

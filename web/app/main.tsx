@@ -11,22 +11,17 @@ import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
 import { lazy } from './parts/lazy';
 import { Board } from './screens/board';
-import { Launch } from './screens/launch';
-import { Run } from './screens/run';
+import { admin, person, plan, results } from './groups';
 import { me, over } from './who';
 
-/* What few people open each day comes when it is asked for. */
-const gate = (): Promise<typeof import('./screens/gate')> => import('./screens/gate');
-const SignIn = lazy(() => gate().then((m) => m.SignIn)), SignUp = lazy(() => gate().then((m) => m.SignUp)), Forgot = lazy(() => gate().then((m) => m.Forgot)),
-  Welcome = lazy(() => gate().then((m) => m.Welcome)), Waiting = lazy(() => gate().then((m) => m.Waiting)), SessionOver = lazy(() => gate().then((m) => m.SessionOver));
-const Account = lazy(() => import('./screens/account').then((m) => m.Account)), Audit = lazy(() => import('./screens/audit').then((m) => m.Audit));
-const Users = lazy(() => import('./screens/users').then((m) => m.Users)), UserScreen = lazy(() => import('./screens/users').then((m) => m.UserScreen));
-const Compose = lazy(() => import('./screens/compose').then((m) => m.default));
-const lists = (): Promise<typeof import('./screens/lists')> => import('./screens/lists'), schedules = (): Promise<typeof import('./screens/schedules')> => import('./screens/schedules');
-const Lists = lazy(() => lists().then((m) => m.Lists)), ListScreen = lazy(() => lists().then((m) => m.ListScreen));
-const servers = (): Promise<typeof import('./screens/servers')> => import('./screens/servers');
-const Servers = lazy(() => servers().then((m) => m.Servers)), ServerScreen = lazy(() => servers().then((m) => m.ServerScreen));
-const Schedules = lazy(() => schedules().then((m) => m.Schedules)), ScheduleScreen = lazy(() => schedules().then((m) => m.ScheduleScreen));
+/* The page comes in few parts: what the board needs, and a part for each kind of work, when it is asked for. */
+const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run));
+const Compose = lazy(() => plan().then((m) => m.Compose)), Lists = lazy(() => plan().then((m) => m.Lists)), ListScreen = lazy(() => plan().then((m) => m.ListScreen)),
+  Schedules = lazy(() => plan().then((m) => m.Schedules)), ScheduleScreen = lazy(() => plan().then((m) => m.ScheduleScreen));
+const Servers = lazy(() => admin().then((m) => m.Servers)), ServerScreen = lazy(() => admin().then((m) => m.ServerScreen)), Users = lazy(() => admin().then((m) => m.Users)),
+  UserScreen = lazy(() => admin().then((m) => m.UserScreen)), Audit = lazy(() => admin().then((m) => m.Audit));
+const SignIn = lazy(() => person().then((m) => m.SignIn)), SignUp = lazy(() => person().then((m) => m.SignUp)), Forgot = lazy(() => person().then((m) => m.Forgot)), Welcome = lazy(() => person().then((m) => m.Welcome)),
+  Waiting = lazy(() => person().then((m) => m.Waiting)), SessionOver = lazy(() => person().then((m) => m.SessionOver)), Account = lazy(() => person().then((m) => m.Account));
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;

@@ -10,6 +10,7 @@ export function go(href: string): void {
   if (to.href !== location.href) history.pushState(null, '', to);
   sync();
   if (moved) {
+    held = [];
     scrollTo(0, 0);
     document.getElementById('main')?.focus({ preventScroll: true });
   }
@@ -20,6 +21,8 @@ export function replace(change: (u: URL) => void): void {
   change(u);
   if (u.href !== location.href) { history.replaceState(null, '', u); sync(); }
 }
+/** One word of the query; none: it goes. */
+export const setQuery = (key: string, v: string): void => replace((u) => { if (v) u.searchParams.set(key, v); else u.searchParams.delete(key); });
 addEventListener('popstate', sync);
 addEventListener('hashchange', sync);
 document.addEventListener('click', (e) => {
@@ -51,13 +54,33 @@ export function useKey(key: string, text: string, run: () => void): void {
 }
 const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
 let chord = '';
-document.addEventListener('keydown', (e) => {
-  if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
-  const pressed = chord + e.key;
+/** Runs what a key means on this page now; false: nothing. */
+function press(key: string): boolean {
+  const pressed = chord + key;
   chord = '';
   const found = [...keys].reverse().find((k) => k.key === pressed);
-  if (found) { e.preventDefault(); found.run(); }
-  else if ([...keys].some((k) => k.key.startsWith(`${pressed} `))) { chord = `${pressed} `; setTimeout(() => { chord = ''; }, 1200); }
+  if (found) found.run();
+  else if ([...keys].some((k) => k.key.startsWith(`${pressed} `))) { chord = `${pressed} `; setTimeout(() => { chord = ''; }, 1200); return false; }
+  return !!found;
+}
+/* A screen that is still coming does not know its keys: those that mean nothing yet wait for it, a few and not for long. */
+const HELD_MAX = 8, HELD_MS = 5000;
+let coming = 0, held: { key: string; at: number }[] = [];
+/** While its caller is on the page, a screen is coming. */
+export function useComing(): void {
+  useEffect(() => {
+    coming++;
+    return () => {
+      if (--coming) return;
+      // What comes now says its keys in effects of its own, after this one.
+      setTimeout(() => { if (coming) return; const all = held, now = Date.now(); held = []; for (const h of all) if (now - h.at < HELD_MS) press(h.key); }, 60);
+    };
+  }, []);
+}
+document.addEventListener('keydown', (e) => {
+  if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
+  if (press(e.key)) e.preventDefault();
+  else if (coming && !chord && e.key.length === 1 && held.length < HELD_MAX) held.push({ key: e.key, at: Date.now() });
 });
 
 /** One polite voice for the whole page, at most one message in five seconds. */

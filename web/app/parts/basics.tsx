@@ -4,7 +4,7 @@ import { ago, elapsed, exact, num, visible } from '../../core/fmt';
 import { bad, barVars, type Face } from '../../core/state';
 import type { ExampleCounts, TestCounts } from '../../core/types';
 import type { ApiError } from '../api';
-import { now, useTitle } from '../nav';
+import { now, useComing, useTitle } from '../nav';
 
 export function Glyph({ face, label = false }: { face: Face; label?: boolean }) {
   return (
@@ -72,6 +72,12 @@ export function Failed({ error, what, retry }: { error: ApiError; what: string; 
     </div>
   );
 }
+/** What could not be had while something is shown: it stays, with the reason and a way on. */
+export const Trouble = ({ error, retry, before = '', after = '' }: { error: ApiError; retry: () => unknown; before?: string; after?: string }) =>
+  <p class="note bad" role="alert">{before && `${before}: `}{visible(error.message)} {after} <button type="button" class="btn small" onClick={() => void retry()}>Try again</button></p>;
+/** The next page of a list that is read on request. */
+export const More = ({ l }: { l: { more: boolean; busy: boolean; next: () => unknown } }) =>
+  l.more ? <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p> : null;
 /** A way on that waits as long as the server asked for. */
 function Retry({ until, run }: { until: number; run: () => void }) {
   const wait = secondsTo(until);
@@ -100,6 +106,7 @@ export function Nothing({ text }: { text?: string }) {
 }
 /** Grey shapes where the content will be; shown only when loading takes longer than a moment. */
 export function Skeleton({ rows = 6 }: { rows?: number }) {
+  useComing();
   return <div class="skeleton" role="status" aria-label="Loading">{Array.from({ length: rows }, () => <i />)}</div>;
 }
 

@@ -4,6 +4,7 @@ import { runs } from '../../core/logbuf';
 import { lineRange } from '../../core/route';
 import type { LogStore } from '../logstore';
 import { replace, url, useKey } from '../nav';
+import { Trouble } from './basics';
 import { memo } from './memo';
 import { VList, type ListApi } from './vlist';
 
@@ -103,7 +104,7 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
         <a class="btn" href={`/api/v1/runs/${log.run}/log?download=1`} download={`run-${log.run}.log`}>Download</a>
       </div>
       {log.skipped.value > 0 && <p class="note">The log is long: these are its last {bytes(log.size.value - log.skipped.value)}; line numbers start there. Download it to see all {bytes(log.size.value)}.</p>}
-      {log.error.value && <p class="note bad" role="alert">{log.error.value.message} <button type="button" class="btn small" onClick={log.retry}>Try again</button></p>}
+      {log.error.value && <Trouble error={log.error.value} retry={log.retry} />}
       {count === 0 && state !== 'loading' && !log.error.value
         ? <div class="logbox none"><p>{state === 'done' ? 'The run wrote nothing.' : 'Nothing written yet. Lines appear here as they come.'}</p></div>
         : <VList api={list} class="logbox" count={count} row={ROW} label={`Log of ${name}`} follow={follow} onScrolled={(end) => { if (!end && follow) setFollow(false); }}

@@ -6,7 +6,7 @@ import { anchorOf, duplicates, move, startsIn, step } from '../../core/queue';
 import type { QueueItem } from '../../core/types';
 import { QueueStore, type Outcome } from '../queuestore';
 import { now, say } from '../nav';
-import { Ago, Empty, Failed } from './basics';
+import { Ago, Empty, Failed, Trouble } from './basics';
 import { VList, type ListApi } from './vlist';
 
 const ROW = 44;
@@ -172,7 +172,7 @@ function Loaded({ store }: { store: QueueStore }) {
         </span>
       </header>
       {p && <div class="note paused" role="status"><span><b>Paused</b> by {visible(p.by)}, <Ago at={p.at} />. What runs goes on; nothing new starts.</span> <button type="button" class="btn small" disabled={!!busy} onClick={() => act('resume', () => 'The queue goes on')}>Resume</button></div>}
-      {store.error.value && <p class="note bad" role="alert">The queue could not be read again: {visible(store.error.value.message)} <button type="button" class="btn small" onClick={store.retry}>Try again</button></p>}
+      {store.error.value && <Trouble error={store.error.value} retry={store.retry} before="The queue could not be read again" />}
       {told && <p class={told.bad ? 'note bad told' : 'note told'} role={told.bad ? 'alert' : 'status'}><span>{visible(told.text)}</span>
         {told.undo !== null && <button type="button" class="btn small" onClick={() => act('undo', (k) => `${plural(k, 'test')} put back`, { undo: told.undo })}>Undo</button>}
         {told.again && <button type="button" class="btn small" onClick={told.again}>Do it all the same</button>}

@@ -5,7 +5,7 @@ import { exact, visible } from '../../core/fmt';
 import type { Audit as Row, Page, User } from '../../core/types';
 import { asError, get, type ApiError } from '../api';
 import { replace, url, useTitle } from '../nav';
-import { Ago, Denied, Empty, Failed, Glyph, Skeleton } from '../parts/basics';
+import { Ago, Denied, Empty, Failed, Glyph, More, Skeleton, Trouble } from '../parts/basics';
 import { usePages } from '../parts/useload';
 import { me } from '../who';
 
@@ -58,7 +58,7 @@ function Rows({ query }: { query: string }) {
   const l = usePages<Row>(`/audit${query ? `?${query}` : ''}`);
   if (l.error && !l.items) return <Failed error={l.error} what="The audit log" retry={() => void l.load()} />;
   if (!l.items) return <Skeleton rows={8} />;
-  if (l.error) return <p class="note bad" role="alert">{visible(l.error.message)} <button type="button" class="btn small" onClick={() => void l.load()}>Try again</button></p>;
+  if (l.error) return <Trouble error={l.error} retry={l.load} />;
   if (!l.items.length) return <Empty title={query ? 'Nothing fits the filter' : 'Nothing was done yet'} />;
   return (
     <>
@@ -76,7 +76,7 @@ function Rows({ query }: { query: string }) {
               );
             })}
           </ul>
-          {l.more && <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p>}
+          <More l={l} />
     </>
   );
 }

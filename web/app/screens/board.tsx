@@ -1,12 +1,14 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { base, dur, eta, num, plural, visible } from '../../core/fmt';
-import { parseFilter, matches } from '../../core/filter';
+import { matches } from '../../core/filter';
 import { bad, byName, doneExamples, ended, healthNotes, launchFace, live, serverFace, sum } from '../../core/state';
 import type { Launch, Server } from '../../core/types';
 import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar } from '../parts/basics';
+import { fetchSoon, plan } from '../groups';
+import { FilterBox, useFilter } from '../parts/filterbox';
 import { lazy } from '../parts/lazy';
 import { memo } from '../parts/memo';
-import { replace, say, url, useKey, useTitle } from '../nav';
+import { replace, say, url, useTitle } from '../nav';
 import { QueuePane } from '../parts/queue';
 import { QueueStore } from '../queuestore';
 import { BoardStore } from '../stores';
@@ -59,17 +61,17 @@ const LaunchRow = memo(({ l }: { l: Launch }) => {
   );
 });
 
-const FirstSteps = lazy(() => import('../parts/firststeps').then((m) => m.FirstSteps));
+const FirstSteps = lazy(() => plan().then((m) => m.FirstSteps));
 
+const KEYS = ['state', 'fleet'];
 export function Board() {
   useTitle('Board');
   const store = useMemo(() => new BoardStore(), []);
   const queue = useMemo(() => new QueueStore(), []);
   useEffect(() => store.start(), [store]);
   useEffect(() => queue.start(), [queue]);
+  useEffect(fetchSoon, []);
   void queue.rev.value;
-  const filter = useRef<HTMLInputElement>(null);
-  useKey('/', 'Filter servers', () => filter.current?.focus());
   void store.rev.value;
   const phase = store.phase.value, spokenFailed = useRef(-1);
 
@@ -86,7 +88,7 @@ export function Board() {
 
   const servers = [...store.servers.rows.values()].sort(byName);
   if (!launches.length) return <FirstSteps servers={servers.length} />;
-  const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state', 'fleet']);
+  const { f } = useFilter(KEYS);
   const shown = servers.filter((s) => matches(f, `${s.name} ${s.running.map((r) => r.path).join(' ')}`, (k) => (k === 'state' ? serverFace(s).word : s.fleet)));
   const pane = url.value.searchParams.get('pane') === 'queue' ? 'queue' : 'servers';
   const show = (p: string): void => replace((u) => (p === 'queue' ? u.searchParams.set('pane', p) : u.searchParams.delete('pane')));
@@ -120,11 +122,8 @@ export function Board() {
         <section class="pane fleet" aria-labelledby="servers-h">
           <header>
             <h2 id="servers-h">Servers <span class="n">{num(online.length)} of {num(servers.length)} online</span></h2><span class="grow" />
-            {servers.length > 0 && <input ref={filter} class="flt" type="search" placeholder="Filter, state:idle" aria-label="Filter servers" value={q}
-              onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }}
-              onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />}
+            {servers.length > 0 && <FilterBox what="servers" hint="Filter, state:idle" known={KEYS} to=".tiles a" />}
           </header>
-          {f.unknown.length > 0 && <p class="note">Unknown filter {f.unknown.map((k) => <code>{k}:</code>)} – there are <code>state:</code> and <code>fleet:</code>.</p>}
           {!servers.length ? <Empty title="No servers yet">Add one with <code>wrata servers add</code>; this computer is the fleet <code>local</code>.</Empty>
             : !shown.length ? <Empty title="No server fits the filter" />
               : <ul class="tiles">{shown.map((s) => <Tile key={s.id} s={s} />)}</ul>}

@@ -4,8 +4,8 @@ import { num, plural, visible } from '../../core/fmt';
 import { inOrder, search } from '../../core/tree';
 import type { List, Project, Refs, Tree } from '../../core/types';
 import { asError, get, post, type ApiError } from '../api';
-import { replace, say, url, useKey, useTitle } from '../nav';
-import { Ago, Empty, Failed, Skeleton } from '../parts/basics';
+import { replace, say, setQuery, url, useKey, useTitle } from '../nav';
+import { Ago, Empty, Failed, Skeleton, Trouble } from '../parts/basics';
 import { FileTree } from '../parts/filetree';
 import { AddProject } from '../parts/firststeps';
 import { useLoad } from '../parts/useload';
@@ -63,8 +63,6 @@ function useListToLoad(id: number): { loading: boolean; error: ApiError | null; 
   return { loading: id > 0, error: id ? error : null, retry: () => again(n + 1) };
 }
 
-const setQuery = (key: string, v: string): void => replace((u) => { if (v) u.searchParams.set(key, v); else u.searchParams.delete(key); });
-
 function Composer({ project, all, gone, reload }: { project: Project; all: Project[]; gone: string; reload: () => Promise<void> }) {
   const at = url.value.searchParams, b = basket(project.id);
   const [fresh, setFresh] = useState(0), [busy, setBusy] = useState(false), [pulled, setPulled] = useState<ApiError | null>(null);
@@ -97,7 +95,7 @@ function Composer({ project, all, gone, reload }: { project: Project; all: Proje
         </header>
         {gone && <p class="note">There is no project “{visible(gone)}”: this is {visible(project.name)}.</p>}
         {trouble && !busy && <p class="note bad" role="alert">The last fetch failed: {visible(trouble)}{refs.data?.refreshed_at && <> What you see is <Ago at={refs.data.refreshed_at} />.</>}</p>}
-        {refs.error && !refs.data && !busy && project.refreshed_at !== null && <p class="note bad" role="alert">Branches could not be loaded: {visible(refs.error.message)} <button type="button" class="btn small" onClick={() => void refs.load()}>Try again</button></p>}
+        {refs.error && !refs.data && !busy && project.refreshed_at !== null && <Trouble error={refs.error} retry={refs.load} before="Branches could not be loaded" />}
         {busy && project.refreshed_at === null
           ? <div class="empty"><h2>{visible(project.name)} is being fetched</h2><p>The first time takes as long as a clone of the repository.</p></div>
           : <Files key={`${ref}#${fresh}`} project={project} gitRef={ref} b={b} />}
@@ -178,7 +176,7 @@ function Files({ project, gitRef, b }: { project: Project; gitRef: string; b: Ba
         <span class="faint num" role="status">{found.busy ? 'searching…' : found.files ? `${num(found.files.length)} of ${plural(l.data.files.length, 'file')}` : plural(l.data.files.length, 'file')}</span>
       </div>
       {found.error && <p class="note bad" role="alert">{visible(found.error.message)}</p>}
-      {l.error && <p class="note bad" role="alert">The files could not be read again: {visible(l.error.message)} <button type="button" class="btn small" onClick={() => void l.load()}>Try again</button></p>}
+      {l.error && <Trouble error={l.error} retry={l.load} before="The files could not be read again" />}
       {b.missing.length > 0 && <p class="note">{plural(b.missing.length, 'entry', 'entries')} of the list {b.missing.length === 1 ? 'is' : 'are'} not there any more, and left out: {b.missing.slice(0, 5).map(visible).join(', ')}{b.missing.length > 5 ? ', …' : ''}</p>}
       {lost.length > 0 && <p class="note">{plural(lost.length, 'ticked file')} {lost.length === 1 ? 'is' : 'are'} not {wide ? 'at this branch' : 'among the tests of this branch'}, and will not run: {lost.slice(0, 3).map(visible).join(', ')}{lost.length > 3 ? ', …' : ''} <button type="button" class="btn small" onClick={() => { for (const p of lost) b.ticked.delete(p); changed(); }}>Untick {lost.length === 1 ? 'it' : 'them'}</button></p>}
       {!l.data.files.length ? <Empty title="No tests here">{wide ? 'The branch holds no files.' : <>wrata runs *_spec.rb, *.sh, test_*.py, *_test.py, and what wrata.yml names. <button type="button" class="asin" onClick={() => setQuery('files', 'all')}>Show all files</button></>}</Empty>

@@ -1,16 +1,17 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { dir, base, dur, eta, exact, num, plural, usd, visible } from '../../core/fmt';
-import { matches, parseFilter } from '../../core/filter';
+import { matches } from '../../core/filter';
 import { bad, doneExamples, ended, isBad, launchFace, live, testFace } from '../../core/state';
 import type { Launch as L, Run, Test } from '../../core/types';
 import { mayStop } from '../../core/account';
 import { ApiError, post } from '../api';
 import { me } from '../who';
-import { Ago, Badge, Dialog, Elapsed, Empty, Failed, Glyph, Kpi, Skeleton, Tabs, TestBar } from '../parts/basics';
+import { Ago, Badge, Dialog, Elapsed, Empty, Failed, Glyph, Kpi, Skeleton, Tabs, TestBar, Trouble } from '../parts/basics';
+import { FilterBox, useFilter } from '../parts/filterbox';
 import { Failure } from '../parts/failure';
 import { memo } from '../parts/memo';
 import { VList } from '../parts/vlist';
-import { go, replace, say, url, useKey, useTitle } from '../nav';
+import { go, say, url, useKey, useTitle } from '../nav';
 import { failureKey, LaunchStore } from '../stores';
 import { launchName, refText } from './board';
 
@@ -49,10 +50,9 @@ const TestRow = memo(({ t, r }: { t: Test; r: Run | undefined }) => {
   );
 });
 
+const KEYS = ['state', 'server'];
 function Tests({ store }: { store: LaunchStore }) {
-  const input = useRef<HTMLInputElement>(null), rev = store.rev.value, q = url.value.searchParams.get('q') ?? '';
-  useKey('/', 'Filter tests', () => input.current?.focus());
-  const f = parseFilter(q, ['state', 'server']);
+  const rev = store.rev.value, { q, f } = useFilter(KEYS);
   const rows = useMemo(() => {
     const all = [...store.tests.rows.values()].filter((t) => matches(f, t.path, (k) => (k === 'server' ? store.runs.rows.get(t.id)?.server?.name ?? '' : testFace(t).word)));
     return all.sort((a, b) => rank(a) - rank(b) || a.id - b.id);
@@ -60,11 +60,8 @@ function Tests({ store }: { store: LaunchStore }) {
   return (
     <div class="tests">
       <div class="bar-of">
-        <input ref={input} class="flt" type="search" placeholder="Filter, state:failed server:qa-1" aria-label="Filter tests" value={q}
-          onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }}
-          onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />
+        <FilterBox what="tests" hint="Filter, state:failed server:qa-1" known={KEYS} />
         <span class="faint num">{rows.length === store.tests.rows.size ? plural(rows.length, 'test') : `${num(rows.length)} of ${plural(store.tests.rows.size, 'test')}`}</span>
-        {f.unknown.length > 0 && <span class="faint">Unknown filter {f.unknown.map((k) => <code>{k}:</code>)}</span>}
       </div>
       {rows.length ? <VList class="testlist" count={rows.length} row={34} label="Tests" rowsRole="list"
         item={(i, slot) => <div class="trow" role="listitem" key={slot} aria-setsize={rows.length} aria-posinset={i + 1}><TestRow t={rows[i]} r={store.runs.rows.get(rows[i].id)} /></div>} />
@@ -156,7 +153,7 @@ export function Launch({ id }: { id: number }) {
       </header>
       <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total]]} at={tab} pick={pick} />
       {l.note && <p class="note">{visible(l.note)}</p>}
-      {store.error.value && <p class="note bad" role="alert">{store.error.value.message} What is shown may be old. <button type="button" class="btn small" onClick={() => void store.load()}>Try again</button></p>}
+      {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
         {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : <Failures store={store} l={l} />}
       </div>

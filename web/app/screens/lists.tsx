@@ -1,13 +1,14 @@
 /** Saved lists: run one, open it in compose, share it, see what starts it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { num, plural, visible } from '../../core/fmt';
-import { matches, parseFilter } from '../../core/filter';
+import { matches } from '../../core/filter';
 import { sentence } from '../../core/compose';
 import { ruleText } from '../../core/schedule';
 import type { Launch, List, Schedule } from '../../core/types';
 import { asError, del, post, type ApiError } from '../api';
-import { go, replace, say, url, useKey, useTitle } from '../nav';
-import { Ago, Dialog, Empty, Failed, Skeleton } from '../parts/basics';
+import { go, say, useTitle } from '../nav';
+import { Ago, Dialog, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
+import { FilterBox, useFilter } from '../parts/filterbox';
 import { Act, Check, Field, Form, useForm } from '../parts/form';
 import { useLoad, usePages } from '../parts/useload';
 import { VList } from '../parts/vlist';
@@ -35,18 +36,17 @@ export function RunList({ l, primary = false, small = false }: { l: List; primar
   );
 }
 
+const KEYS = ['project', 'owner'];
 export function Lists() {
   useTitle('Lists');
-  const l = usePages<List>('/lists'), q = url.value.searchParams.get('q') ?? '', input = useRef<HTMLInputElement>(null), f = parseFilter(q, ['project', 'owner']);
-  useKey('/', 'Filter lists', () => input.current?.focus());
+  const l = usePages<List>('/lists'), { f } = useFilter(KEYS);
   if (l.error && !l.items) return <Failed error={l.error} what="The lists" retry={() => void l.load()} />;
   if (!l.items) return <><h1 class="sr">Lists</h1><Skeleton rows={6} /></>;
   const rows = l.items.filter((x) => matches(f, x.name, (k) => (k === 'project' ? x.project.name : x.user.login)));
   return (
     <div class="screen narrow">
       <header class="titlebar"><h1>Lists</h1><span class="grow" /><a class="btn" href="/compose">Compose a new one</a></header>
-      {l.items.length > 0 && <div class="bar-of"><input ref={input} class="flt" type="search" placeholder="Filter, project:docs" aria-label="Filter lists" value={q} maxLength={200}
-        onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }} /><span class="faint num">{num(rows.length)}{l.more ? ' and more' : ''}</span></div>}
+      {l.items.length > 0 && <div class="bar-of"><FilterBox what="lists" hint="Filter, project:docs" known={KEYS} to=".entries a" /><span class="faint num">{num(rows.length)}{l.more ? ' and more' : ''}</span></div>}
       {!l.items.length ? <Empty title="No lists yet">A list keeps files with their branch and parameters. Tick files in <a href="/compose">Compose</a>, then press “Save as list”. Schedules run lists.</Empty>
         : !rows.length ? <Empty title="No list fits the filter" />
           : <ul class="rows entries">{rows.map((x) => (
@@ -56,7 +56,7 @@ export function Lists() {
                 <RunList l={x} small />
                 <a class="btn small" href={`/compose?list=${x.id}`} aria-label={`Open in Compose: ${visible(x.name)}`}>Open in Compose</a>
               </li>))}</ul>}
-      {l.more && <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p>}
+      <More l={l} />
     </div>
   );
 }
@@ -78,7 +78,7 @@ export function ListScreen({ id }: { id: number }) {
         {files.length ? <VList class="plainlist" count={files.length} row={24} label="Entries of the list" rowsRole="list" item={(i, slot) => <div key={slot} class="prow" role="listitem" aria-setsize={files.length} aria-posinset={i + 1} title={files[i]}>{visible(files[i])}</div>} /> : <p class="faint">None.</p>}
       </section>
       <section class="card" aria-labelledby="sched-h"><h2 id="sched-h">Schedules</h2>
-        {s.error && !s.data ? <p class="note bad" role="alert">{visible(s.error.message)} <button type="button" class="btn small" onClick={() => void s.load()}>Try again</button></p>
+        {s.error && !s.data ? <Trouble error={s.error} retry={s.load} />
           : !s.data ? <p class="faint">…</p>
             : s.data.items.length ? <ul class="rows">{s.data.items.map((y) => <li key={y.id}><span class="what"><a href={`/schedules/${y.id}`}>{visible(y.name)}</a> <span class="faint">{visible(ruleText(y))}{y.enabled ? '' : ', off'}</span></span></li>)}</ul> : <p class="faint">Nothing starts it by itself.</p>}
         <p class="acts"><a class="btn" href={`/schedules?add=${x.id}`}>Add a schedule</a></p>

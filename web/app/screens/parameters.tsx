@@ -7,7 +7,7 @@ import type { Choice, EnvLine, Launch, List, Locations, Project, Status } from '
 import { asError, post, type ApiError } from '../api';
 import { remembered, type Basket } from '../basket';
 import { replace, say, url, useKey } from '../nav';
-import { Dialog, secondsTo } from '../parts/basics';
+import { Dialog, Trouble, secondsTo } from '../parts/basics';
 import { Check, Field, Form, useForm } from '../parts/form';
 import { Picks } from '../parts/picks';
 import { useLoad } from '../parts/useload';
@@ -43,7 +43,7 @@ export function Parameters({ project, gitRef, b }: { project: Project; gitRef: s
     <section class="pane params" aria-labelledby="params-h">
       <header><h2 id="params-h">Parameters</h2>{b.list && <span class="faint">from the list <a href={`/lists/${b.list.id}`}>{visible(b.list.name)}</a></span>}</header>
       {choices.data ? <Controls c={choices.data} env={env.data} status={status.data} project={project} gitRef={gitRef} b={b} />
-        : choices.error ? <p class="note bad" role="alert">Locations, browsers and languages could not be loaded: {visible(choices.error.message)} <button type="button" class="btn small" onClick={choices.retry}>Try again</button></p>
+        : choices.error ? <Trouble error={choices.error} retry={choices.retry} before="Locations, browsers and languages could not be loaded" />
           : <div class="skeleton"><i /><i /></div>}
     </section>
   );

@@ -1,27 +1,27 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { base, bytes, dir, dur, exact, num, plural, visible } from '../../core/fmt';
-import { matches, parseFilter } from '../../core/filter';
+import { matches } from '../../core/filter';
 import { mayStop } from '../../core/account';
 import { exampleFace, runFace } from '../../core/state';
 import type { Example, Run as R } from '../../core/types';
-import { Ago, Badge, Copy, Elapsed, Empty, ExampleBar, Failed, Glyph, Skeleton, Tabs } from '../parts/basics';
+import { Ago, Badge, Copy, Elapsed, Empty, ExampleBar, Failed, Glyph, Skeleton, Tabs, Trouble } from '../parts/basics';
 import { Artifacts } from '../parts/artifacts';
+import { FilterBox, useFilter } from '../parts/filterbox';
 import { Failure, titleOf } from '../parts/failure';
 import { Log } from '../parts/log';
 import { LogStore } from '../logstore';
-import { go, replace, url, useKey, useTitle } from '../nav';
+import { go, url, useKey, useTitle } from '../nav';
 import { RunStore } from '../stores';
 import { me } from '../who';
 import { launchName } from './board';
 import { Stop } from './launch';
 
-const FIRST = 300;
+const FIRST = 300, KEYS = ['state'];
 function Examples({ store, r }: { store: RunStore; r: R }) {
-  const input = useRef<HTMLInputElement>(null), [shown, setShown] = useState(FIRST), [at, setAt] = useState(-1);
-  const q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state']);
+  const [shown, setShown] = useState(FIRST), [at, setAt] = useState(-1);
+  const { f } = useFilter(KEYS);
   void store.rev.value;
-  useKey('/', 'Filter examples', () => input.current?.focus());
   const all = [...store.examples.rows.values()].sort((a, b) => a.seq - b.seq);
   const hit = all.filter((x) => matches(f, `${titleOf(x)} ${x.file}`, () => x.status));
   const failed = hit.filter((x) => x.status === 'failed' || x.status === 'error'), rest = hit.filter((x) => x.status === 'passed' || x.status === 'pending');
@@ -44,9 +44,7 @@ function Examples({ store, r }: { store: RunStore; r: R }) {
   return (
     <div class="examples">
       <div class="bar-of">
-        <input ref={input} class="flt" type="search" placeholder="Filter, state:pending" aria-label="Filter examples" value={q}
-          onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }}
-          onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />
+        <FilterBox what="examples" hint="Filter, state:pending" known={KEYS} to="main .failure summary" />
         <span class="faint num">{hit.length === all.length ? plural(all.length, 'example') : `${num(hit.length)} of ${plural(all.length, 'example')}`}</span>
       </div>
       {!hit.length && <Empty title="No example fits the filter" />}
@@ -116,7 +114,7 @@ export function Run({ id }: { id: number }) {
         {e.discovered > 0 && <ExampleBar e={e} big />}
       </header>
       <Tabs tabs={[['examples', 'Examples', store.examples.rows.size], ['log', 'Log'], ...(files > 0 ? [['files', 'Files', files] as [string, string, number]] : [])]} at={tab} pick={pick} />
-      {store.error.value && <p class="note bad" role="alert">{store.error.value.message} What is shown may be old. <button type="button" class="btn small" onClick={() => void store.load()}>Try again</button></p>}
+      {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
         {tab === 'log' ? <Log key={id} log={log} name={r.path} /> : tab === 'files' ? <Artifacts items={store.kept.items} run={r.id} more={store.kept.more} /> : <Examples store={store} r={r} />}
       </div>

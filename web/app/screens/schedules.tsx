@@ -6,7 +6,7 @@ import { SHAPES, type Face } from '../../core/state';
 import type { Due, Launch, List, Page, Schedule, Start } from '../../core/types';
 import { asError, del, get, post, type ApiError } from '../api';
 import { go, now, url, useTitle } from '../nav';
-import { Ago, Badge, Dialog, Empty, Failed, Skeleton } from '../parts/basics';
+import { Ago, Badge, Dialog, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
 import { Act } from '../parts/form';
 import { useLoad, usePages } from '../parts/useload';
 import { me } from '../who';
@@ -43,7 +43,7 @@ export function Schedules() {
                 {s.last && <p class="last"><Badge face={startFace(s.last)} /> <Ago at={s.last.at} />{s.last.launch !== null && <> <a href={`/launches/${s.last.launch}`}>#{s.last.launch}</a></>}{s.last.text && <span class={s.last.result === 'failed' ? 't-fail' : 'faint'}> {visible(s.last.text)}</span>}</p>}</div>
               <Switch s={s} put={put} /><RunNow s={s} />
             </li>))}</ul>}
-      {l.more && <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p>}
+      <More l={l} />
     </div>
   );
 }
@@ -78,11 +78,11 @@ export function ScheduleScreen({ id }: { id: number }) {
       </header>
       <section class="card" aria-labelledby="rule-h"><h2 id="rule-h">What and when</h2><Edit key={`${s.version}.${n}`} s={s} list={s.list?.id ?? 0} saved={(x) => { l.set(x); setN(n + 1); }} reload={() => { void l.load(); }} /></section>
       <section class="card" aria-labelledby="starts-h"><h2 id="starts-h">What came of it</h2>
-        {starts.error && !starts.items ? <p class="note bad" role="alert">{visible(starts.error.message)} <button type="button" class="btn small" onClick={() => void starts.load()}>Try again</button></p>
+        {starts.error && !starts.items ? <Trouble error={starts.error} retry={starts.load} />
           : !starts.items ? <p class="faint">…</p>
             : !starts.items.length ? <p class="faint">It has not been due yet.</p>
               : <ul class="rows">{starts.items.map((x) => <li key={x.due_at}><Badge face={startFace(x)} /><span class="what">due {localText(x.due_local)}{x.late_ms > 60_000 ? `, ${dur(x.late_ms)} late` : ''}{x.text && <p class={x.result === 'failed' ? 't-fail' : 'faint'}>{visible(x.text)}</p>}</span>{x.launch !== null && <a href={`/launches/${x.launch}`}>launch #{x.launch}</a>}</li>)}</ul>}
-        {starts.more && <p class="acts"><button type="button" class="btn" disabled={starts.busy} onClick={() => void starts.next()}>Show more</button></p>}
+        <More l={starts} />
       </section>
       <Dialog title={`Delete the schedule ${visible(s.name)}?`} open={asked} close={() => setAsked(false)}>
         <p>Its list stays, and so do the launches it started.</p>
@@ -136,7 +136,7 @@ function Edit({ s, list, saved, reload }: { s: Schedule | null; list: number; sa
     <div class="field" data-wrong={fault(f) ? '' : undefined}><label for={`${id}${f}`}>{label}</label>{input}{hint && <p class="hint">{hint}</p>}{fault(f) && <p class="wrong" role="alert">{visible(fault(f))}</p>}</div>
   );
   const picked = r.days.split(',').filter(Boolean);
-  if (lists.error && !lists.data) return <p class="note bad" role="alert">The lists could not be loaded: {visible(lists.error.message)} <button type="button" class="btn small" onClick={() => void lists.load()}>Try again</button></p>;
+  if (lists.error && !lists.data) return <Trouble error={lists.error} retry={lists.load} before="The lists could not be loaded" />;
   if (lists.data && !lists.data.items.length) return <Empty title="A schedule runs a saved list">There is none yet. Tick files in <a href="/compose">Compose</a> and press “Save as list”.</Empty>;
   return (
     <form class="form listform" ref={form} onSubmit={(e) => void save(e)} noValidate aria-label="Schedule">

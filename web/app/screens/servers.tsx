@@ -2,13 +2,14 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { isAdmin } from '../../core/account';
 import { base, bytes, dur, num, plural, visible } from '../../core/fmt';
-import { matches, parseFilter } from '../../core/filter';
+import { matches } from '../../core/filter';
 import { countdown, fit, isMade, isMine, patternCount, usd, why, type Op } from '../../core/servers';
 import { byName, healthNotes, runFace, serverFace } from '../../core/state';
 import type { Catalog, Fleet, Run, Server } from '../../core/types';
 import { asError, del, post, type ApiError } from '../api';
-import { go, now, replace, say, url, useKey, useTitle } from '../nav';
-import { Ago, Badge, Copy, Dialog, Elapsed, Empty, Failed, Glyph, Skeleton } from '../parts/basics';
+import { go, now, replace, say, url, useTitle } from '../nav';
+import { Ago, Badge, Copy, Dialog, Elapsed, Empty, Failed, Glyph, More, Skeleton, Trouble } from '../parts/basics';
+import { FilterBox, useFilter } from '../parts/filterbox';
 import { Act, Field, Form, Select, useForm } from '../parts/form';
 import { AddLocal } from '../parts/firststeps';
 import { useLoad, usePages } from '../parts/useload';
@@ -80,19 +81,19 @@ function Row({ s, picked, pick, run, busy }: { s: Server; picked: boolean; pick:
   );
 }
 
+const KEYS = ['state', 'fleet', 'owner'];
 export function Servers() {
   useTitle('Servers');
-  const store = useMemo(() => new ServersStore(), []), input = useRef<HTMLInputElement>(null);
+  const store = useMemo(() => new ServersStore(), []);
   useEffect(() => store.start(), [store]);
   void store.rev.value;
   const fleets = useLoad<{ items: Fleet[] }>('/fleets'), ops = useOps(store), m = me.value, boss = isAdmin(m);
   const [picked, setPicked] = useState<ReadonlySet<number>>(new Set()), [taking, setTaking] = useState(false), [taken, setTaken] = useState<{ ids: number[]; fleet: string } | null>(null), last = useRef(0);
   const adding = url.value.searchParams.get('add') !== null, setAdding = (on: boolean): void => replace((u) => (on ? u.searchParams.set('add', '') : u.searchParams.delete('add')));
-  useKey('/', 'Filter servers', () => input.current?.focus());
   const phase = store.phase.value;
   if (phase === 'error') return <Failed error={store.error.value!} what="The servers" retry={store.retry} />;
   if (phase === 'loading') return <><h1 class="sr">Servers</h1><Skeleton rows={8} /></>;
-  const all = [...store.servers.rows.values()].sort(byName), q = url.value.searchParams.get('q') ?? '', f = parseFilter(q, ['state', 'fleet', 'owner']);
+  const all = [...store.servers.rows.values()].sort(byName), { f } = useFilter(KEYS);
   const rows = all.filter((s) => matches(f, `${s.name} ${s.address} ${s.running.map((r) => r.path).join(' ')}`, (k) => (k === 'state' ? serverFace(s).word : k === 'fleet' ? s.fleet : isMine(m, s) ? 'me' : s.booked_by?.login ?? '')));
   const chosen = rows.filter((s) => picked.has(s.id)), online = all.filter((s) => s.link === 'online').length, cost = all.reduce((n, s) => n + (s.status === 'created' || s.status === 'destroying' ? s.usd_per_hour ?? 0 : 0), 0), mine = all.filter((s) => isMine(m, s));
   const pick = (i: number, on: boolean, range: boolean): void => {
@@ -114,11 +115,9 @@ export function Servers() {
       {ops.note}
       {all.length > 0 && (
         <div class="bar-of">
-          <input ref={input} class="flt" type="search" placeholder="Filter, state:idle fleet:cloud owner:me" aria-label="Filter servers" value={q} maxLength={200}
-            onInput={(e) => { const v = e.currentTarget.value; replace((u) => (v ? u.searchParams.set('q', v) : u.searchParams.delete('q'))); }} onKeyDown={(e) => { if (e.key === 'Escape') { replace((u) => u.searchParams.delete('q')); e.currentTarget.blur(); } }} />
+          <FilterBox what="servers" hint="Filter, state:idle fleet:cloud owner:me" known={KEYS} to=".servers a" />
           <label class="check"><input type="checkbox" checked={rows.length > 0 && chosen.length === rows.length} onChange={(e) => setPicked(new Set(e.currentTarget.checked ? rows.map((s) => s.id) : []))} />all {num(rows.length)}</label>
           {chosen.length > 0 && <span class="seg" role="group" aria-label={`The ${plural(chosen.length, 'picked server')}`}>{(Object.keys(WORDS) as Op[]).map((op) => { const of = fit(op, chosen, m); return of.length ? <button key={op} type="button" class="btn small" disabled={ops.busy} onClick={() => ops.run(op, of)}>{WORDS[op]} {num(of.length)}</button> : null; })}</span>}
-          {f.unknown.length > 0 && <span class="faint">Unknown filter {f.unknown.map((k) => <code>{k}:</code>)}</span>}
         </div>
       )}
       {!all.length ? <><Empty title="No servers yet">{boss ? 'Tests run on servers. This computer is the quickest one; “Add servers” takes machines by ssh; “Book servers” has a cloud make them.' : 'An admin can add some.'}</Empty>{boss && <section class="card" aria-labelledby="local-h"><h2 id="local-h">Use the server’s computer</h2><AddLocal added={(s) => store.put([s])} /></section>}</>
@@ -228,10 +227,10 @@ export function ServerScreen({ id }: { id: number }) {
           {IDLE.map(([v, text]) => <option key={v} value={v} selected={v === String(s.idle_ms ?? -1)}>{text}</option>)}{!IDLE.some(([v]) => v === String(s.idle_ms ?? -1)) && <option value={String(s.idle_ms)} selected>after {dur(s.idle_ms)}</option>}</select></label>}
       </section>
       <section class="card" aria-labelledby="runs-h"><h2 id="runs-h">What it ran</h2>
-        {runs.error && !runs.items ? <p class="note bad" role="alert">{visible(runs.error.message)} <button type="button" class="btn small" onClick={() => void runs.load()}>Try again</button></p> : !runs.items ? <p class="faint">…</p>
+        {runs.error && !runs.items ? <Trouble error={runs.error} retry={runs.load} /> : !runs.items ? <p class="faint">…</p>
           : !runs.items.length ? <p class="faint">{visible(s.name)} has not run anything yet.</p>
             : <ul class="rows">{runs.items.map((r) => <li key={r.id}><Glyph face={runFace(r)} label /><span class="what"><a href={`/runs/${r.id}`}>{visible(r.path)}</a> <span class="faint">{visible(r.reason)}</span></span><span class="faint num">{dur(r.duration_ms)}</span><Ago at={r.ended_at ?? r.created_at} /></li>)}</ul>}
-        {runs.more && <p class="acts"><button type="button" class="btn" disabled={runs.busy} onClick={() => void runs.next()}>{runs.busy ? 'Loading…' : 'Show more'}</button></p>}
+        <More l={runs} />
       </section>
       {boss && <Remove s={s} />}
       {ops.dialog}

@@ -5,7 +5,7 @@ import { exact, plural, visible } from '../../core/fmt';
 import type { Deletion, Link, User } from '../../core/types';
 import { asError, del, loadMe, post, type ApiError } from '../api';
 import { go, replace, url, useKey, useTitle } from '../nav';
-import { Ago, Badge, Copy, Denied, Dialog, Empty, Failed, Skeleton } from '../parts/basics';
+import { Ago, Badge, Copy, Denied, Dialog, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
 import { Act, Check, Field, Form, useForm } from '../parts/form';
 import { useLoad, usePages } from '../parts/useload';
 import { me } from '../who';
@@ -72,8 +72,8 @@ function List() {
             ))}
           </ul>
         )}
-      {l.error && l.items && <p class="note bad" role="alert">{visible(l.error.message)} <button type="button" class="btn small" onClick={() => void l.load()}>Try again</button></p>}
-      {l.more && <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p>}
+      {l.error && l.items && <Trouble error={l.error} retry={l.load} />}
+      <More l={l} />
       <Dialog title="Add a user" open={adding} close={() => setAdding(false)}><Add close={() => setAdding(false)} added={() => void l.load()} /></Dialog>
     </div>
   );
