@@ -36,10 +36,10 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> { r
 async function body<T>(r: Response): Promise<T> {
   try { return (await r.json()) as T; } catch (e) { if ((e as Error).name === 'AbortError') throw e; throw reach(); }
 }
-export async function post<T>(path: string, data: unknown = {}, quiet = false): Promise<T> {
-  return body<T>(await call(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(data), quiet }));
+export async function post<T>(path: string, data: unknown = {}, quiet = false, keepalive = false): Promise<T> {
+  return body<T>(await call(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(data), quiet, ...(keepalive ? { keepalive } : {}) }));
 }
-export async function del<T>(path: string, quiet = false): Promise<T> { return body<T>(await call(path, { method: 'DELETE', quiet })); }
+export async function del<T>(path: string, quiet = false, keepalive = false): Promise<T> { return body<T>(await call(path, { method: 'DELETE', quiet, ...(keepalive ? { keepalive } : {}) })); }
 /** Who the server takes us for. Whoever was in and is not any more keeps the page; the dialog asks when something is refused. */
 export async function loadMe(): Promise<Me> {
   const m = await body<Me>(await call('/me', { quiet: true }));

@@ -1,5 +1,5 @@
 /** What is being put together on the compose screen, by project. It outlives the screen, not the tab: variables may be secret. */
-import { signal, type Signal } from '@preact/signals';
+import { signal, type Signal } from './signal';
 import type { Tree } from '../core/types';
 
 export interface Basket {

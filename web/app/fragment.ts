@@ -1,5 +1,5 @@
 /** The secret of a one-time link: read from the address and taken out of it before anything else looks at the address. */
-import { signal } from '@preact/signals';
+import { signal } from './signal';
 
 export const linkToken = signal('');
 function take(): void {

@@ -4,7 +4,7 @@
  * A subscriber names topics and gets events; `ready` is called when its topics are being delivered and it should load its
  * snapshot now. Events and snapshots are whole objects and events win, so the order in which they arrive does not matter.
  */
-import { signal } from '@preact/signals';
+import { signal } from './signal';
 import { backoff, streamUrl } from '../core/stream';
 import { loadMe } from './api';
 import { again } from './who';
@@ -17,7 +17,7 @@ export interface LiveEvent { type: string; data: unknown }
 export interface Sub { topics: () => string[]; on: (batch: LiveEvent[]) => void; ready: () => void }
 interface Entry extends Sub { fresh: boolean }
 
-const TYPES = ['server', 'server-removed', 'launch', 'test', 'run', 'example', 'artifacts', 'log', 'queue'];
+const TYPES = ['server', 'server-removed', 'launch', 'test', 'run', 'example', 'tests', 'artifacts', 'causes', 'log', 'queue', 'job'];
 const HIDDEN_MS = 30_000;
 const subs = new Set<Entry>();
 let es: EventSource | null = null, since = '', attempt = 0, retry = 0, hidden = 0, settle = 0;

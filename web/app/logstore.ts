@@ -1,5 +1,5 @@
 /** One run's log: what is stored comes by pages, what is written now by the stream, each byte once. */
-import { signal } from '@preact/signals';
+import { signal } from './signal';
 import { LogBuffer } from '../core/logbuf';
 import { freshText, unfinished } from '../core/stream';
 import type { LogEvent } from '../core/types';

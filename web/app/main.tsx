@@ -5,6 +5,7 @@ import { signInAddress } from '../core/account';
 import { route, type Route } from '../core/route';
 import { elapsed } from '../core/fmt';
 import { asError, loadMe, type ApiError } from './api';
+import { Later } from './later';
 import { link, lostAt } from './live';
 import { keys, nextTheme, now, go, replace, spoken, url, useKey, useTitle } from './nav';
 import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
@@ -15,7 +16,7 @@ import { admin, person, plan, results } from './groups';
 import { me, over } from './who';
 
 /* The page comes in few parts: what the board needs, and a part for each kind of work, when it is asked for. */
-const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run));
+const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run)), Runs = lazy(() => results().then((m) => m.Runs)), Launches = lazy(() => results().then((m) => m.Launches));
 const Compose = lazy(() => plan().then((m) => m.Compose)), Lists = lazy(() => plan().then((m) => m.Lists)), ListScreen = lazy(() => plan().then((m) => m.ListScreen)),
   Schedules = lazy(() => plan().then((m) => m.Schedules)), ScheduleScreen = lazy(() => plan().then((m) => m.ScheduleScreen));
 const Servers = lazy(() => admin().then((m) => m.Servers)), ServerScreen = lazy(() => admin().then((m) => m.ServerScreen)), Users = lazy(() => admin().then((m) => m.Users)),
@@ -34,7 +35,7 @@ function LostBar() {
   return <p class="lost" role="status">{link.value === 'offline' ? 'This computer is offline' : 'Live updates lost'} since {new Date(at).toLocaleTimeString()}, trying again. What you see stays as it was.</p>;
 }
 function Help({ open, close }: { open: boolean; close: () => void }) {
-  const list = [...keys].filter((k, i, all) => all.findLastIndex((o) => o.key === k.key) === i);
+  const list = [...keys].filter((k, i, all) => k.text && all.findLastIndex((o) => o.key === k.key) === i);
   return (
     <Dialog title="Keys" open={open} close={close}>
       <dl class="keys">{list.map((k) => <div key={k.key}><dt><kbd>{k.key}</kbd></dt><dd>{k.text}</dd></div>)}</dl>
@@ -49,7 +50,7 @@ function NotFound() {
 /** What everybody may see, signed in or not. */
 const OPEN = new Set<Route['at']>(['signin', 'signup', 'forgot', 'welcome']);
 /** Where the live stream brings what is shown. */
-const LIVE = new Set<Route['at']>(['board', 'launch', 'run', 'servers', 'server']);
+const LIVE = new Set<Route['at']>(['board', 'launch', 'run', 'runs', 'launches', 'servers', 'server']);
 /** Screens of people who are in: anybody else goes to the sign-in and comes back here after it. */
 function Screen({ r }: { r: Route }) {
   const m = me.value!;
@@ -66,6 +67,8 @@ function Screen({ r }: { r: Route }) {
     case 'list': return <ListScreen key={`i${r.id}`} id={r.id} />;
     case 'schedules': return <Schedules />;
     case 'schedule': return <ScheduleScreen key={`s${r.id}`} id={r.id} />;
+    case 'runs': return <Runs />;
+    case 'launches': return <Launches />;
     case 'launch': return <Launch key={`l${r.id}`} id={r.id} />;
     case 'run': return <Run key={`r${r.id}`} id={r.id} />;
     case 'signin': return <SignIn />;
@@ -90,7 +93,7 @@ function Known({ r }: { r: Route }) {
 }
 /** An admin who comes back to the tab sees how many wait now. */
 addEventListener('visibilitychange', () => { if (!document.hidden && me.peek()?.role === 'admin') loadMe().catch(() => { /* the link's words say it */ }); });
-const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board', 'launch', 'run']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']], ['/servers', 'Servers', ['servers', 'server']]];
+const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board']], ['/runs', 'Runs', ['runs', 'launches', 'launch', 'run']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']], ['/servers', 'Servers', ['servers', 'server']]];
 function App() {
   const [help, setHelp] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
   const inside = !!m && (!m.accounts || m.role === 'user' || m.role === 'admin');
@@ -98,6 +101,7 @@ function App() {
   useKey('t', 'Theme: system, light, dark', nextTheme);
   useKey('g c', 'Go to compose', () => go('/compose'));
   useKey('g b', 'Go to the board', () => go('/'));
+  useKey('g r', 'Go to the runs', () => go('/runs'));
   useKey('g m', 'Go to the servers', () => go('/servers'));
   useKey('g l', 'Go to the lists', () => go('/lists'));
   useKey('g s', 'Go to the schedules', () => go('/schedules'));
@@ -116,6 +120,7 @@ function App() {
       <LostBar />
       <main id="main" tabIndex={-1}><Known r={r} /></main>
       <p class="sr" role="status" aria-live="polite">{spoken.value}</p>
+      <Later />
       {over.value && <SessionOver />}
       <Help open={help} close={() => setHelp(false)} />
     </>

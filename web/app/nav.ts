@@ -1,5 +1,5 @@
 /** Addresses, titles, time and keys: what every screen shares. */
-import { signal } from '@preact/signals';
+import { signal } from './signal';
 import { useEffect, useRef } from 'preact/hooks';
 
 export const url = signal(new URL(location.href));

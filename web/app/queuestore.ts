@@ -2,7 +2,7 @@
  * The own queue, live. The stream says only that it changed; the first page is then read at once, and the rest when what is known
  * cannot be all of it. A change shows before the server has answered; when somebody else was faster, nothing is done and it is said.
  */
-import { signal } from '@preact/signals';
+import { signal } from './signal';
 import { mergeFirst } from '../core/queue';
 import type { Paused, Queue, QueueChanged, QueueEvent, QueueItem, Undo } from '../core/types';
 import { asError, get, post, type ApiError } from './api';

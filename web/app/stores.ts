@@ -1,5 +1,5 @@
 /** What each screen knows: a snapshot that live events keep true. Big tables live outside signals; a signal counts changes. */
-import { effect, signal, type Signal } from '@preact/signals';
+import { effect, signal, type Signal } from './signal';
 import type { Artifact, Board, Example, Launch, Run, Server, Status, Test } from '../core/types';
 import { asError, get, pages, type ApiError } from './api';
 import { link, subscribe, type LiveEvent } from './live';

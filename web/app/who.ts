@@ -1,5 +1,5 @@
 /** Who uses this page. `me` is null until the server has said it; `over` while somebody has to sign in again. */
-import { signal } from '@preact/signals';
+import { signal } from './signal';
 import type { Me } from '../core/types';
 
 export const me = signal<Me | null>(null);

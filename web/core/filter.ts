@@ -2,10 +2,10 @@
 export interface Filter { words: string[]; not: string[]; keys: Map<string, string[]>; unknown: string[] }
 export function parseFilter(text: string, known: readonly string[]): Filter {
   const f: Filter = { words: [], not: [], keys: new Map(), unknown: [] };
-  for (const w of text.toLowerCase().split(/\s+/).filter(Boolean)) {
-    const m = /^([a-z_]+):(.*)$/.exec(w);
-    if (m && known.includes(m[1])) { if (m[2]) f.keys.set(m[1], m[2].split(',').filter(Boolean)); }
-    else if (m && !w.includes('/') && !/^\d/.test(m[2])) f.unknown.push(m[1]);
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const m = /^([a-z_]+):(.*)$/i.exec(word), w = word.toLowerCase(), key = m ? m[1].toLowerCase() : '';
+    if (m && known.includes(key)) { const vs = m[2].split(',').filter(Boolean); if (vs.length) f.keys.set(key, vs); }   // as typed: branches have large letters
+    else if (m && !w.includes('/') && !/^\d/.test(m[2])) f.unknown.push(key);
     else if (w.length > 1 && w.startsWith('-')) f.not.push(w.slice(1));
     else f.words.push(w);
   }
@@ -14,5 +14,5 @@ export function parseFilter(text: string, known: readonly string[]): Filter {
 export function matches(f: Filter, text: string, key: (k: string) => string): boolean {
   const low = text.toLowerCase();
   return f.words.every((w) => low.includes(w)) && !f.not.some((w) => low.includes(w))
-    && [...f.keys].every(([k, vs]) => vs.some((v) => key(k).toLowerCase().startsWith(v)));
+    && [...f.keys].every(([k, vs]) => vs.some((v) => key(k).toLowerCase().startsWith(v.toLowerCase())));
 }

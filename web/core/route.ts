@@ -1,7 +1,7 @@
 /** Where a path leads. The page's own addresses, nothing else. */
 export const ACCOUNT = ['profile', 'password', 'sessions', 'tokens', 'variables', 'mail', 'delete'] as const;
 export type AccountTab = (typeof ACCOUNT)[number];
-const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit' } as const;
+const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/runs': 'runs', '/launches': 'launches', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit' } as const;
 const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', lists: 'list', schedules: 'schedule', servers: 'server' } as const;
 export type Route =
   | { at: (typeof PLAIN)[keyof typeof PLAIN] }

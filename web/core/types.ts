@@ -36,7 +36,11 @@ export interface Run {
   examples: ExampleCounts;
   /** Why some of its examples did not run; "" when all of them did. */
   not_run_reason: string; log_bytes: number; commit: string; image: string | null; image_digest: string | null;
+  /** Whose it is, and of what. */
+  user?: number | null; login?: string; project?: number; project_name?: string; ref?: string; language?: string; browser?: string;
 }
+/** Something long that the server does beside: deletion, clearing. */
+export interface Job { id: number; kind: string; state: string; done: number; total: number | null; by: string; at: Time; error: string | null }
 export interface Example {
   run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;
   duration_ms: number | null; exception: string | null; message: string | null; backtrace: string[] | null;

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule', 'servers'];
+const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule', 'servers', 'history'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule, servers } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule, servers, history } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -107,6 +107,22 @@ test('the filter box', () => {
   assert.ok(!filter.matches(f, 'spec/pivot_chart_spec.rb', () => 'failed'));
   assert.ok(!filter.matches(f, 'spec/pivot_spec.rb', () => 'passed'));
   assert.deepEqual(filter.parseFilter('spec/a_spec.rb:12', ['state']).unknown, []);
+});
+test('the filter of the history, as the server is asked', () => {
+  const names = { me: 3, owner: new Map([['mira', 7]]), project: new Map([['docs', 1]]), server: new Map([['qa-1', 12]]) }, now = Date.parse('2026-11-30T12:00:00Z');
+  const ask = (text, range = '') => history.ask(filter.parseFilter(text, history.RUN_KEYS), range, names, now);
+  assert.deepEqual(ask('pivot -chart lang:de-DE').query, { path: 'pivot', language: 'de-DE' });
+  assert.deepEqual(ask('pivot -chart').not, ['chart']);
+  assert.deepEqual(ask('state:failed,infra owner:me project:Docs server:QA-1 ref:Release/9.1', '24h').query, { outcome: 'failed,infrastructure', user: '3', project: '1', server: '12', ref: 'Release/9.1', since: '2026-11-29T12:00:00.000Z' });
+  assert.deepEqual(ask('state:running owner:mira launch:4').query, { state: 'running', user: '7', launch: '4' });
+  assert.deepEqual(ask('state:no-tests,timed').query, { outcome: 'no_tests,timed_out' });
+  assert.equal(ask('owner:nobody').problems[0], 'There is no user nobody.');
+  assert.equal(ask('state:passed,running').problems.length, 1);
+  assert.match(ask('state:x').problems[0], /^state: is one of passed/);
+  assert.deepEqual(['>5m', '90s', '1.5h', '10', ''].map(history.duration), [300_000, 90_000, 5_400_000, 0, 0]);
+  assert.equal(ask('slow:soon').problems.length, 1);
+  const slow = ask('slow:>5m -chart');
+  assert.deepEqual([['spec/a.rb', 300_001], ['spec/a.rb', 300_000], ['spec/Chart.rb', 900_000], ['spec/a.rb', null]].map(([p, ms]) => history.fits(slow, p, ms)), [true, false, false, false]);
 });
 test('addresses of accounts', () => {
   assert.deepEqual(['/signin', '/welcome', '/account', '/account/mail', '/account/x', '/admin/users', '/admin/users/4', '/admin/users/x', '/constructor', '/admin/audit/'].map((p) => route.route(p).at),

@@ -5,6 +5,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
+import { history as makeHistory } from './fake_history.mjs';
 import { lists as makeLists } from './fake_lists.mjs';
 import { queue as makeQueue } from './fake_queue.mjs';
 import { serverOps } from './fake_servers.mjs';
@@ -191,6 +192,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
 
   const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: queue.add, commit });
   const lists = makeLists({ iso, t0, work, acc, bare: empty });
+  const past = makeHistory({ iso, launches, runs, tests, work, acc, send, clean });
   const fleet = serverOps({ iso, t0, servers, acc, send, sendServer, faults });
 
   // ---- HTTP ----
@@ -213,6 +215,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (lists.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (queue.answer({ req, res, u, p, body, json, error })) return undefined;
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (past.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
     if (kept || zip) {
       const a = kept && artifacts.get(Number(kept[1]));
@@ -224,13 +227,11 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (p === '/stream') return stream(req, res, u);
     if (p === '/status') return json(res, 200, status());
     if (p === '/board') return json(res, 200, { rev: String(rev), status: status(), servers: [...servers.values()], launches: [...launches.values()].reverse() });
-    if (p === '/launches') return page(res, u, [...launches.values()].reverse());
     if (p === '/servers') return page(res, u, [...servers.values()]);
-    if (p === '/runs') return page(res, u, [...runs.values()].filter((r) => among(u, 'launch', r.launch) && among(u, 'server', r.server.id)).reverse().map(clean));
     if (!m) return error(res, 404, 'NOTFOUND', `there is no ${p}`);
     const thing = { launches, runs, servers }[m[1]].get(Number(m[2]));
     if (!thing) return error(res, 404, 'NOTFOUND', `there is no ${m[1].replace(/e?s$/, '')} ${m[2]}`);
-    if (!m[3]) return json(res, 200, m[1] === 'runs' ? clean(thing) : thing);
+    if (!m[3]) return json(res, 200, m[1] === 'runs' ? past.whole(thing) : thing);
     if (m[3] === 'tests') return page(res, u, [...tests.values()].filter((t) => t.launch === thing.id && among(u, 'state', t.state) && among(u, 'outcome', t.outcome)));
     if (m[3] === 'examples') return page(res, u, examples.filter((x) => (m[1] === 'runs' ? x.run === thing.id : runs.get(x.run).launch === thing.id) && among(u, 'status', x.status)));
     if (m[3] === 'artifacts') return page(res, u, [...artifacts.values()].filter((a) => (m[1] === 'runs' ? a.run : a.launch) === thing.id).map(({ body: _, ...a }) => a));
@@ -290,7 +291,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

@@ -164,7 +164,7 @@ test('empty, loading, error, nothing there, unreachable', { skip }, async (t) =>
   await seen(page, 'Nothing at /runs/99');
   await page.goto(`${own.url}/no/such/page`);
   await seen(page, 'Nothing at /no/such/page');
-  assert.equal(await page.title(), 'Nothing here · wrata');
+  await page.waitForFunction(() => document.title === 'Nothing here · wrata');
   assert.deepEqual(await check(page), []);
   own.faults.status.set('/board', 500);
   await page.goto(own.url);

@@ -19,16 +19,17 @@ export function useLoad<T>(path: string | null): Loaded<T> {
 }
 
 export interface Paged<T> { items: T[] | null; more: boolean; busy: boolean; error: ApiError | null; load: () => Promise<void>; next: () => Promise<void>; put: (change: (all: T[]) => T[]) => void }
-/** A list that is read page by page, on request. */
-export function usePages<T>(path: string): Paged<T> {
+/** A list that is read page by page, on request; `path` null: nothing is asked for yet. */
+export function usePages<T>(path: string | null, size = 50): Paged<T> {
   const [items, setItems] = useState<T[] | null>(null), [cursor, setCursor] = useState<string | null>(null), [error, setError] = useState<ApiError | null>(null), [busy, setBusy] = useState(false);
   const ac = useRef<AbortController | null>(null);
   const read = async (from: string | null): Promise<void> => {
     ac.current?.abort();
+    if (path === null) return;
     const mine = (ac.current = new AbortController());
-    setBusy(true);
+    setBusy(true); setError(null);
     try {
-      const p = await get<Page<T>>(`${path}${path.includes('?') ? '&' : '?'}limit=50${from ? `&cursor=${encodeURIComponent(from)}` : ''}`, mine.signal);
+      const p = await get<Page<T>>(`${path}${path.includes('?') ? '&' : '?'}limit=${size}${from ? `&cursor=${encodeURIComponent(from)}` : ''}`, mine.signal);
       if (mine.signal.aborted) return;
       setItems((had) => (from && had ? [...had, ...p.items] : p.items)); setCursor(p.next); setError(null);
     } catch (e) { if (mine.signal.aborted) return; setError(asError(e)); }

@@ -6,6 +6,7 @@ import { setTheme, theme, url, useKey } from '../nav';
 import { isAdmin, signInAddress } from '../../core/account';
 import { safeNext } from '../../core/route';
 import { me } from '../who';
+import { usePop } from './usepop';
 
 /** Out, with nothing of this person left on the page. */
 export async function signOut(): Promise<void> {
@@ -16,19 +17,10 @@ const PERSON = 'M8 8.2a3.1 3.1 0 1 0 0-6.2 3.1 3.1 0 0 0 0 6.2zM1.9 14.4c.5-2.9 
 const THEMES: ['' | 'light' | 'dark', string][] = [['', 'System'], ['light', 'Light'], ['dark', 'Dark']];
 
 export function UserMenu() {
-  const m = me.value, [open, setOpen] = useState(false), [error, setError] = useState('');
-  const box = useRef<HTMLDivElement>(null), button = useRef<HTMLButtonElement>(null);
+  const m = me.value, [error, setError] = useState('');
+  const box = useRef<HTMLDivElement>(null), button = useRef<HTMLButtonElement>(null), { open, setOpen } = usePop(box);
   const at = url.value;
   useEffect(() => setOpen(false), [at.pathname]);
-  useEffect(() => {
-    if (!open) return;
-    const away = (e: Event): void => { if (!box.current?.contains(e.target as Node)) setOpen(false); };
-    const esc = (e: KeyboardEvent): void => { if (e.key === 'Escape') { e.preventDefault(); setOpen(false); button.current?.focus(); } };
-    document.addEventListener('pointerdown', away);
-    document.addEventListener('focusin', away);
-    document.addEventListener('keydown', esc);
-    return () => { document.removeEventListener('pointerdown', away); document.removeEventListener('focusin', away); document.removeEventListener('keydown', esc); };
-  }, [open]);
   useKey('g u', 'Open the menu of your account', () => { setOpen(true); button.current?.focus(); });
   const login = m?.accounts ? m.user?.login ?? '' : '', waits = isAdmin(m) ? m!.pending : 0;
   const leave = (): void => { setError(''); signOut().catch((e: Error) => setError(e.message)); };

@@ -4,11 +4,11 @@ import { scrollFor, win } from '../../core/vwin';
 
 export interface ListApi { reveal(i: number): void; ensure(i: number): void; first(): number; page(): number; focus(): void; at(y: number): number }
 interface Props {
-  count: number; row: number; label: string; class?: string; follow?: boolean; rowsRole?: 'list';
+  count: number; row: number; label: string; class?: string; follow?: boolean; rowsRole?: 'list' | 'rowgroup';
   api?: RefObject<ListApi | null>; item: (i: number, slot: number) => ComponentChildren;
   onScrolled?: (atEnd: boolean) => void;
   /** A widget with one tab stop: the row `active` is named by its id, `${idBase}-${i}`. */
-  role?: 'tree' | 'listbox'; idBase?: string; active?: number; multi?: boolean; hint?: string;
+  role?: 'tree' | 'listbox' | 'grid'; idBase?: string; active?: number; multi?: boolean; hint?: string;
   onKeyDown?: (e: KeyboardEvent) => void; onClick?: (e: MouseEvent) => void; onPointerDown?: (e: PointerEvent) => void;
 }
 

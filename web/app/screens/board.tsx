@@ -41,11 +41,11 @@ const Tile = memo(({ s }: { s: Server }) => {
   );
 });
 
-const LaunchRow = memo(({ l }: { l: Launch }) => {
+/** `quiet`: in a list that has a tab stop of its own. */
+export const LaunchRow = memo(({ l, quiet = false }: { l: Launch; quiet?: boolean }) => {
   const t = l.tests, face = launchFace(l), wrong = bad(t);
   return (
-    <li>
-      <a class="launch" href={`/launches/${l.id}`}>
+      <a class="launch" href={`/launches/${l.id}`} tabIndex={quiet ? -1 : undefined}>
         <Glyph face={face} label />
         <span class="name"><b>{launchName(l)}</b> <span class="faint">#{l.id}</span></span>
         <span class="sub">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code>{l.commit.slice(0, 7)}</code>{l.user && ` · ${visible(l.user.login)}`}</span>
@@ -57,7 +57,6 @@ const LaunchRow = memo(({ l }: { l: Launch }) => {
         <span class="time">{live(l) ? eta(l.eta_ms) : <>{l.started_at && l.ended_at ? `${dur(Date.parse(l.ended_at) - Date.parse(l.started_at))}, ` : ''}<Ago at={l.ended_at ?? l.created_at} /></>}</span>
         <TestBar t={t} />
       </a>
-    </li>
   );
 });
 
@@ -115,9 +114,9 @@ export function Board() {
         <section class="pane going" aria-labelledby="launches-h">
           <header><h2 id="launches-h">Running <span class="n">{num(running.length)}</span></h2></header>
           {running.length
-            ? <ul class="launches">{running.map((l) => <LaunchRow key={l.id} l={l} />)}</ul>
+            ? <ul class="launches">{running.map((l) => <li key={l.id}><LaunchRow l={l} /></li>)}</ul>
             : <Empty title="Nothing is running"><a href="/compose">Compose</a> a launch: tick files and press Run. Or start it from a shell: <code>wrata run spec/</code>.</Empty>}
-          {old.length > 0 && <><header><h2>Newest <span class="n">{num(old.length)}</span></h2></header><ul class="launches">{old.map((l) => <LaunchRow key={l.id} l={l} />)}</ul></>}
+          {old.length > 0 && <><header><h2>Newest <span class="n">{num(old.length)}</span></h2></header><ul class="launches">{old.map((l) => <li key={l.id}><LaunchRow l={l} /></li>)}</ul></>}
         </section>
         <section class="pane fleet" aria-labelledby="servers-h">
           <header>
