@@ -441,14 +441,12 @@ int main(int argc, char **argv)
     bench_log(next_run - 1, MIB(64));
     bench_pages("tests of a launch", (struct page_job){.tests = {{3}, -1, -1}});
     bench_pages("tests that failed (none)", (struct page_job){.tests = {{4}, -1, OUTCOME_FAILED}});
-    bench_pages("runs, newest", (struct page_job){.runs = {.state = -1, .outcome = -1}});
-    bench_pages("runs of a server", (struct page_job){.runs = {.server = {1}, .state = -1, .outcome = -1}});
+    bench_pages("runs, newest", (struct page_job){.runs = {.state = -1}});
+    bench_pages("runs of a server", (struct page_job){.runs = {.server = {1}, .state = -1}});
     bench_pages("runs that failed (none)",
-                (struct page_job){.runs = {.state = -1, .outcome = OUTCOME_FAILED}});
-    bench_pages("runs by path, one file",
-                (struct page_job){.runs = {.state = -1, .outcome = -1, .path = "test_000777"}});
-    bench_pages("runs by path, no file",
-                (struct page_job){.runs = {.state = -1, .outcome = -1, .path = "nothing"}});
+                (struct page_job){.runs = {.state = -1, .outcomes = 1u << OUTCOME_FAILED}});
+    bench_pages("runs by path, one file", (struct page_job){.runs = {.state = -1, .path = "test_000777"}});
+    bench_pages("runs by path, no file", (struct page_job){.runs = {.state = -1, .path = "nothing"}});
     read_now(predictions, &job);
     printf("predictions of %llu paths: %.0f ms\n", (unsigned long long)job.n, job.s * 1000);
     t = mono_now();

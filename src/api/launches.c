@@ -1,4 +1,6 @@
 /* launches.c - launches: list, one, stop; launch_start.c starts them. */
+#include "api/account_common.h"
+#include "api/history_filter.h"
 #include "api/launch_start.h"
 
 /* ---- reading ---- */
@@ -7,6 +9,13 @@ struct launches_query {
     struct page_query page;
     int state;
     int64_t project;
+    int64_t user;
+    int64_t schedule;
+    uint32_t outcomes; /* bits 1 << (enum outcome - 1) */
+    const char *ref;
+    const char *name;
+    const char *since;
+    const char *until;
 };
 
 static const char *const launch_states[] = {"running", "stopping", "done", NULL};
@@ -24,6 +33,43 @@ static const struct field launches_query_fields[] = {
      .offset = offsetof(struct launches_query, project),
      .max = INT64_MAX,
      .help = "only launches of this project, by id"},
+    {.name = "user",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launches_query, user),
+     .max = INT64_MAX,
+     .help = "only launches that this user started, by id"},
+    {.name = "schedule",
+     .type = FIELD_INT,
+     .offset = offsetof(struct launches_query, schedule),
+     .max = INT64_MAX,
+     .help = "only launches that this schedule started, by id"},
+    {.name = "outcome",
+     .type = FIELD_ENUM_SET,
+     .offset = offsetof(struct launches_query, outcomes),
+     .names = outcome_names + 1,
+     .help = "only launches that came to one of these, with commas between"},
+    {.name = "ref",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launches_query, ref),
+     .max = 512,
+     .help = "only launches of this ref as it was named; empty: that named none"},
+    {.name = "q",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launches_query, name),
+     .max = 1000,
+     .help = "only launches whose name contains these words"},
+    {.name = "since",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launches_query, since),
+     .min = 1,
+     .max = JSON_TIME_BYTES,
+     .help = "only launches made at this time or later: 2026-11-23 or 2026-11-23T02:49:53.120Z"},
+    {.name = "until",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct launches_query, until),
+     .min = 1,
+     .max = JSON_TIME_BYTES,
+     .help = "only launches made before this time; of a date alone: before its midnight"},
     {.type = FIELD_END},
 };
 static const struct launches_query launches_query_preset = {.page = PAGE_PRESET, .state = -1};
@@ -42,18 +88,31 @@ void launch_job(struct reader *r, struct req *rq)
 
 static void list_job(struct reader *r, struct req *rq)
 {
-    const struct launches_query *q = rq->query;
-    struct launch_filter f = {.project = {(uint64_t)q->project}, .state = q->state};
-    struct page p = page_of(&q->page);
+    struct page p = page_of(&((const struct launches_query *)rq->query)->page);
 
     page_begin(rq);
-    rq->err = read_launches(r, &f, &p, each_launch, rq, &rq->why);
+    rq->err = read_launches(r, rq->state, &p, each_launch, rq, &rq->why);
     page_end(rq, &p);
 }
 
 static void launches_list(struct req *rq)
 {
-    req_read(rq, list_job, NULL);
+    const struct launches_query *q = rq->query;
+    struct launch_filter *f = arena_alloc(&rq->arena, sizeof(*f));
+
+    *f = (struct launch_filter){.project = {(uint64_t)q->project},
+                                .user = {(uint64_t)q->user},
+                                .schedule = (uint64_t)q->schedule,
+                                .state = q->state,
+                                .outcomes = q->outcomes << 1, /* names skip "not over yet" */
+                                .ref = q->ref,
+                                .name = q->name};
+    rq->state = f;
+    if ((q->since != NULL && time_read("since", q->since, &f->since, &rq->why) != ERR_OK) ||
+        (q->until != NULL && time_read("until", q->until, &f->until, &rq->why) != ERR_OK))
+        req_error(rq, &rq->why);
+    else
+        req_read(rq, list_job, NULL);
 }
 
 static void launches_one(struct req *rq)

@@ -231,6 +231,14 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     jo_kuint(j, "test", row->test.v);
     jo_kuint(j, "attempt", row->attempt);
     jo_ktext(j, "path", row->path);
+    jo_kuint(j, "user", row->from.user.v);
+    jo_key(j, "login");
+    add_gap(r, GAP_LOGIN, row->from.user.v);
+    jo_kuint(j, "project", row->from.project.v);
+    jo_ktext(j, "project_name", row->from.project_name);
+    jo_ktext(j, "ref", row->from.ref);
+    jo_ktext(j, "language", row->from.language);
+    jo_ktext(j, "browser", row->from.browser);
     jo_kobj(j, "server");
     jo_kuint(j, "id", row->server.v);
     jo_ktext(j, "name", row->server_name);
@@ -472,7 +480,7 @@ static int by_server_and_slot(const void *a, const void *b)
 
 enum err busy_runs_read(struct reader *r, struct server_id server, struct busy_runs *list, struct why *reterr)
 {
-    struct run_filter f = {.server = server, .state = -2, .outcome = -1};
+    struct run_filter f = {.server = server, .state = -2};
     struct page p = {.limit = PAGE_LIMIT_MAX};
     enum err err;
 

@@ -1,57 +1,14 @@
 /* runs.c - runs: history, one, stop. */
-#include "api/api_private.h"
+#include "api/history_filter.h"
 
 struct runs_query {
     struct page_query page;
-    int64_t launch;
-    int64_t server;
-    int64_t test;
-    int state;
-    int outcome;
-    const char *path;
+    struct run_query q;
 };
-
-static const char *const states[] = {"assigned", "preparing", "running", "stopping", "done", "lost", NULL};
-_Static_assert(ARRAY_LEN(states) == RUN_STATE_COUNT + 1, "a name for each state, in their order");
-#define X(name, wire, text) wire,
-static const char *const outcomes[] = {OUTCOME_MAP(X) NULL};
-#undef X
 
 static const struct field query_fields[] = {
-    PAGE_FIELDS(struct runs_query),
-    {.name = "launch",
-     .type = FIELD_INT,
-     .offset = offsetof(struct runs_query, launch),
-     .max = INT64_MAX,
-     .help = "only runs of this launch"},
-    {.name = "server",
-     .type = FIELD_INT,
-     .offset = offsetof(struct runs_query, server),
-     .max = INT64_MAX,
-     .help = "only runs on this server"},
-    {.name = "test",
-     .type = FIELD_INT,
-     .offset = offsetof(struct runs_query, test),
-     .max = INT64_MAX,
-     .help = "only runs of this test"},
-    {.name = "state",
-     .type = FIELD_ENUM,
-     .offset = offsetof(struct runs_query, state),
-     .names = states,
-     .help = "only runs in this state"},
-    {.name = "outcome",
-     .type = FIELD_ENUM,
-     .offset = offsetof(struct runs_query, outcome),
-     .names = outcomes + 1,
-     .help = "only runs that came to this"},
-    {.name = "path",
-     .type = FIELD_TEXT,
-     .offset = offsetof(struct runs_query, path),
-     .max = PATH_BYTES_MAX,
-     .help = "only runs whose path contains these words"},
-    {.type = FIELD_END},
-};
-static const struct runs_query query_preset = {.page = PAGE_PRESET, .state = -1, .outcome = -1};
+    PAGE_FIELDS(struct runs_query), RUN_QUERY_FIELDS(struct runs_query), {.type = FIELD_END}};
+static const struct runs_query query_preset = {.page = PAGE_PRESET, .q = RUN_QUERY_PRESET};
 
 static void each_run(void *ctx, const struct run_row *row, const char *commit, uint64_t log_bytes)
 {
@@ -67,23 +24,20 @@ void run_job(struct reader *r, struct req *rq)
 
 static void list_job(struct reader *r, struct req *rq)
 {
-    const struct runs_query *q = rq->query;
-    struct run_filter f = {.launch = {(uint64_t)q->launch},
-                           .server = {(uint64_t)q->server},
-                           .test = {(uint64_t)q->test},
-                           .state = q->state,
-                           .outcome = q->outcome < 0 ? -1 : q->outcome + 1, /* names skip "not over yet" */
-                           .path = q->path};
-    struct page p = page_of(&q->page);
+    struct page p = page_of(&((const struct runs_query *)rq->query)->page);
 
     page_begin(rq);
-    rq->err = read_runs(r, &f, &p, each_run, rq, &rq->why);
+    rq->err = read_runs(r, rq->state, &p, each_run, rq, &rq->why);
     page_end(rq, &p);
 }
 
 static void runs_list(struct req *rq)
 {
-    req_read(rq, list_job, NULL);
+    struct run_filter *f = arena_alloc(&rq->arena, sizeof(*f));
+
+    rq->state = f;
+    if (run_filter_of(rq, &((const struct runs_query *)rq->query)->q, f))
+        req_read(rq, list_job, NULL);
 }
 
 static void runs_one(struct req *rq)

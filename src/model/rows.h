@@ -312,6 +312,15 @@ struct run_row {
     struct wall ended_at;
     struct wall slot_at;  /* it holds its slot, and has been charged for it up to here; 0: it holds none */
     int64_t cost_nanousd; /* charged so far */
+    /* what its launch and its test say: of rows that the store has read, for people */
+    struct {
+        struct user_id user;
+        struct project_id project;
+        const char *project_name;
+        const char *ref;
+        const char *language;
+        const char *browser;
+    } from;
 };
 
 /* What a piece of time of a machine cost: an entry of the ledger. */

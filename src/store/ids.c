@@ -27,6 +27,7 @@ static const struct {
     [ID_UNDO] = {"undo", "SELECT COALESCE(MAX(id), 0) FROM queue_undos"},
     [ID_ARTIFACT] = {"artifact", "SELECT COALESCE(MAX(id), 0) FROM artifacts"},
     [ID_FLEET] = {"fleet", "SELECT COALESCE(MAX(id), 0) FROM fleets"},
+    [ID_ORIGIN] = {"origin", "SELECT COALESCE(MAX(id), 0) FROM origins"},
     [ID_INTENT] = {"intent", "SELECT COALESCE(MAX(intent), 0) FROM servers"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");

@@ -109,6 +109,7 @@ void launch_row_add(struct writer *w, const struct launch_row *row)
     s = db_sql(w->db, "INSERT INTO launch_sums (launch) VALUES (?)");
     db_uint(s, row->id.v);
     (void)db_run(s);
+    id_time_add(w, ID_TIME_LAUNCH, row->created_at, row->id.v);
     schedule_started(w, row);
 }
 
@@ -382,56 +383,6 @@ enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, voi
     }
     if (!found && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no launch %llu", (unsigned long long)id.v);
-    return db_error(r->db, reterr);
-}
-
-/* A living state has an index of its own. Most launches are done, so "done" is found by walking the ids. */
-static struct db_stmt *launches_query(struct reader *r, const struct launch_filter *f)
-{
-    struct db_stmt *s;
-    struct buf b;
-
-    buf_init(&b, SQL_BYTES_MAX);
-    buf_puts(&b, "SELECT " COLUMNS SUM_COLUMNS FROM "WHERE l.id < ?");
-    if (f->project.v != 0)
-        buf_puts(&b, " AND l.project = ?");
-    if (f->state >= 0)
-        buf_puts(&b, f->state == LAUNCH_DONE ? " AND l.state = 'done'"
-                                             : " AND l.state = ? AND l.state <> 'done'");
-    buf_puts(&b, " ORDER BY l.id DESC LIMIT ?");
-    s = db_built(r->db, buf_str(&b));
-    buf_done(&b);
-    return s;
-}
-
-enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p, launch_fn *each,
-                       void *ctx, struct why *reterr)
-{
-    struct db_stmt *s = launches_query(r, f);
-    uint32_t n = 0;
-    uint64_t last = 0;
-
-    p->next = 0;
-    db_uint(s, p->after != 0 ? p->after : KEY_MAX);
-    if (f->project.v != 0)
-        db_uint(s, f->project.v);
-    if (f->state >= 0 && f->state != LAUNCH_DONE)
-        db_text(s, launch_state_name((enum launch_state)f->state));
-    db_int(s, page_limit(p));
-    while (db_row(s)) {
-        struct launch_row row;
-        struct launch_sums sums;
-
-        if (!page_take(p, &n, last)) {
-            db_end(s);
-            break;
-        }
-        arena_reset(&r->row);
-        get_launch(&r->row, s, &row);
-        get_sums(s, &row, &sums);
-        last = row.id.v;
-        each(ctx, &row, &sums);
-    }
     return db_error(r->db, reterr);
 }
 

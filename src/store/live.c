@@ -20,6 +20,8 @@ struct live_path {
 
 struct live_test *live_test_get(struct writer *w, uint64_t id)
 {
+    const char *language;
+    const char *browser;
     struct live_test *t;
     struct db_stmt *s;
     bool found = false;
@@ -29,7 +31,7 @@ struct live_test *live_test_get(struct writer *w, uint64_t id)
         return t;
     t = xcalloc(1, sizeof(*t));
     t->id = id;
-    s = db_sql(w->db, "SELECT launch, path, state, outcome FROM tests WHERE id = ?");
+    s = db_sql(w->db, "SELECT launch, path, state, outcome, language, browser FROM tests WHERE id = ?");
     db_uint(s, id);
     while (db_row(s)) {
         found = true;
@@ -37,6 +39,9 @@ struct live_test *live_test_get(struct writer *w, uint64_t id)
         t->path = db_get_uint(s);
         t->state = test_state_of(db_get_text(s));
         t->outcome = outcome_of(db_get_text(s));
+        language = db_get_text(s);
+        browser = db_get_text(s);
+        t->origin = origin_id(w, t->launch, language, browser);
     }
     if (!found) {
         free(t);

@@ -1,12 +1,10 @@
-/* runs.c - the executions of tests: the history that is searched and the durations that predict. */
+/* runs.c - the executions of tests, and the durations that predict; history.c finds them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/store_private.h"
 
 #define PREDICT_RUNS 10
-#define PATH_WORDS_MAX 8
-#define PATHS_MERGED_MAX 64u /* more than these, and a run of one of them is never far away */
 
 bool run_counts(enum run_state state, enum outcome outcome)
 {
@@ -57,8 +55,8 @@ void run_row_add(struct writer *w, const struct run_row *row)
                "outcome, reason, created_at, started_at, ended_at, how, exit_code, signal, duration_us, "
                "user_us, system_us, max_rss_kib, gap_us, log_bytes, log_dropped_bytes, discovered, passed, "
                "failed, pending, errors, flags, bad_lines, not_run, not_run_reason, image, slot_at, "
-               "cost_nanousd) "
-               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               "cost_nanousd, origin) "
+               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->test.v);
     db_uint(s, row->launch.v);
@@ -78,7 +76,9 @@ void run_row_add(struct writer *w, const struct run_row *row)
     db_text(s, row->image);
     db_int(s, row->slot_at.ms);
     db_int(s, row->cost_nanousd);
+    db_uint(s, test->origin);
     (void)db_run(s);
+    id_time_add(w, ID_TIME_RUN, row->created_at, row->id.v);
     if (run_counts(row->state, row->outcome))
         sums_tally(w, row->launch.v, &row->tally, 1);
     if (db_failed(w->db))
@@ -148,12 +148,16 @@ void run_row_set(struct writer *w, const struct run_row *row)
     "r.failed, "                                                                                       \
     "r.pending, r.errors, r.flags, r.bad_lines, r.not_run, r.not_run_reason, r.image, r.slot_at, "     \
     "r.cost_nanousd"
-#define MORE_COLUMNS                                                                                   \
-    ", r.seen_discovered, r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, " \
-    "r.seen_bad_lines, r.seen_not_run, r.seen_not_run_reason, COALESCE(l.commit_hash, ''), "           \
+#define MORE_COLUMNS                                                                                         \
+    ", r.seen_discovered, r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, "       \
+    "r.seen_bad_lines, r.seen_not_run, r.seen_not_run_reason, l.user_id, l.project, "                        \
+    "COALESCE(l.project_name, ''), COALESCE(l.ref, ''), COALESCE(o.language, ''), COALESCE(o.browser, ''), " \
+    "COALESCE(l.commit_hash, ''), "                                                                          \
     "COALESCE(g.size_bytes, r.log_bytes)"
 #define PATH_JOIN " LEFT JOIN paths p ON p.id = r.path"
-#define MORE_JOINS PATH_JOIN " LEFT JOIN launches l ON l.id = r.launch LEFT JOIN logs g ON g.run = r.id "
+#define MORE_JOINS                                                                               \
+    PATH_JOIN " LEFT JOIN launches l ON l.id = r.launch LEFT JOIN origins o ON o.id = r.origin " \
+              "LEFT JOIN logs g ON g.run = r.id "
 
 static void get_finish(struct db_stmt *s, struct finish *f)
 {
@@ -193,14 +197,19 @@ static void get_run(struct db_stmt *s, struct run_row *row)
     row->cost_nanousd = db_get_int(s);
 }
 
+/* What stands behind the columns of get_run(). */
 static void each_run(struct db_stmt *s, struct run_row *row, run_fn *each, void *ctx)
 {
-    struct tally seen;
+    struct tally seen = get_tally(s);
     const char *commit;
 
-    get_run(s, row);
-    seen = get_tally(s);
     row->tally = *tally_so_far(row->state, &row->tally, &seen);
+    row->from.user.v = db_get_uint(s);
+    row->from.project.v = db_get_uint(s);
+    row->from.project_name = db_get_text(s);
+    row->from.ref = db_get_text(s);
+    row->from.language = db_get_text(s);
+    row->from.browser = db_get_text(s);
     commit = db_get_text(s);
     each(ctx, row, commit, db_get_uint(s));
 }
@@ -215,212 +224,34 @@ enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, s
     db_uint(s, id.v);
     while (db_row(s)) {
         found = true;
-        if (each != NULL)
-            each_run(s, &row, each, ctx);
+        if (each == NULL)
+            continue;
+        get_run(s, &row);
+        each_run(s, &row, each, ctx);
     }
     if (!found && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)id.v);
     return db_error(r->db, reterr);
 }
 
-/* The words of a search, as patterns for LIKE: at most PATH_WORDS_MAX, the rest is not looked at. */
-static uint32_t like_patterns(struct arena *a, const char *text, const char *patterns[PATH_WORDS_MAX])
-{
-    uint32_t n = 0;
-
-    while (text != NULL && n < PATH_WORDS_MAX) {
-        size_t len;
-        size_t i;
-        char *p;
-
-        text += strspn(text, " \t");
-        len = strcspn(text, " \t");
-        if (len == 0)
-            break;
-        p = arena_alloc(a, len * 2 + 3);
-        patterns[n++] = p;
-        *p++ = '%';
-        for (i = 0; i < len; i++) {
-            if (strchr("%_\\", text[i]) != NULL)
-                *p++ = '\\';
-            *p++ = text[i];
-        }
-        *p = '%';
-        text += len;
-    }
-    return n;
-}
-
-/* What the filter asks beside the path; each `?` in the order of bind_filter(). */
-static void put_filter(struct buf *b, const struct run_filter *f)
-{
-    if (f->launch.v != 0)
-        buf_puts(b, " AND r.launch = ?");
-    if (f->server.v != 0)
-        buf_puts(b, " AND r.server = ?");
-    if (f->test.v != 0)
-        buf_puts(b, " AND r.test = ?");
-    if (f->state >= 0)
-        buf_puts(b, " AND r.state = ?");
-    if (f->state == -2 || (f->state >= 0 && f->state != RUN_DONE && f->state != RUN_LOST))
-        buf_puts(b, " AND r.state NOT IN ('done', 'lost')");
-    if (f->outcome >= 0)
-        buf_puts(b, " AND r.outcome = ?");
-    if (f->outcome > OUTCOME_PASSED)
-        buf_puts(b, " AND r.outcome NOT IN ('', 'passed')");
-}
-
-static void bind_filter(struct db_stmt *s, const struct run_filter *f)
-{
-    if (f->launch.v != 0)
-        db_uint(s, f->launch.v);
-    if (f->server.v != 0)
-        db_uint(s, f->server.v);
-    if (f->test.v != 0)
-        db_uint(s, f->test.v);
-    if (f->state >= 0)
-        db_text(s, run_state_name((enum run_state)f->state));
-    if (f->outcome >= 0)
-        db_text(s, outcome_name((enum outcome)f->outcome));
-}
-
-static struct db_stmt *runs_query(struct reader *r, const struct run_filter *f, const struct page *p,
-                                  const char *const *words, uint32_t n_words)
+bool run_read_within(struct reader *r, uint64_t id, const struct run_filter *f, run_fn *each, void *ctx)
 {
     struct db_stmt *s;
-    struct buf b;
-    uint32_t i;
+    bool fits = false;
 
-    buf_init(&b, SQL_BYTES_MAX);
-    buf_puts(&b, "SELECT " RUN_COLUMNS MORE_COLUMNS " FROM runs r" MORE_JOINS "WHERE r.id < ?");
-    put_filter(&b, f);
-    for (i = 0; i < n_words; i++)
-        buf_puts(&b, " AND lower(p.path) LIKE lower(?) ESCAPE '\\'");
-    buf_puts(&b, " ORDER BY r.id DESC LIMIT ?");
-    s = db_built(r->db, buf_str(&b));
-    buf_done(&b);
-    db_uint(s, p->after != 0 ? p->after : KEY_MAX);
-    bind_filter(s, f);
-    for (i = 0; i < n_words; i++)
-        db_text(s, words[i]);
-    db_int(s, page_limit(p));
-    return s;
-}
-
-/* The paths that hold all the words, at most max of them; the number found. */
-static uint32_t paths_found(struct reader *r, const char *const *words, uint32_t n_words, uint64_t *ids,
-                            uint32_t max)
-{
-    struct db_stmt *s;
-    struct buf b;
-    uint32_t n = 0;
-    uint32_t i;
-
-    buf_init(&b, SQL_BYTES_MAX);
-    buf_puts(&b, "SELECT id FROM paths WHERE 1 = 1");
-    for (i = 0; i < n_words; i++)
-        buf_puts(&b, " AND lower(path) LIKE lower(?) ESCAPE '\\'");
-    buf_puts(&b, " LIMIT ?");
-    s = db_built(r->db, buf_str(&b));
-    buf_done(&b);
-    for (i = 0; i < n_words; i++)
-        db_text(s, words[i]);
-    db_int(s, max);
-    while (n < max && db_row(s))
-        ids[n++] = db_get_uint(s);
-    db_end(s);
-    return n;
-}
-
-static int newest_first(const void *va, const void *vb)
-{
-    const uint64_t *a = va;
-    const uint64_t *b = vb;
-
-    return (*a < *b) - (*a > *b);
-}
-
-/* The newest runs of a few paths: of each as many as the page could hold, then the newest of all of them. Without
- * this a search for a rare file would walk the whole history. *retids is the caller's to free. */
-static uint32_t runs_of_paths(struct reader *r, const struct run_filter *f, const struct page *p,
-                              const uint64_t *paths, uint32_t n_paths, uint64_t **retids)
-{
-    uint32_t max = n_paths * (p->limit + 1);
-    uint64_t *ids = xmalloc(max * sizeof(*ids));
-    struct buf sql;
-    uint32_t n = 0;
-    uint32_t i;
-
-    buf_init(&sql, SQL_BYTES_MAX);
-    buf_puts(&sql, "SELECT r.id FROM runs r WHERE r.path = ? AND r.id < ?");
-    put_filter(&sql, f);
-    buf_puts(&sql, " ORDER BY r.id DESC LIMIT ?");
-    for (i = 0; i < n_paths; i++) {
-        struct db_stmt *s = db_built(r->db, buf_str(&sql));
-
-        db_uint(s, paths[i]);
-        db_uint(s, p->after != 0 ? p->after : KEY_MAX);
-        bind_filter(s, f);
-        db_int(s, page_limit(p));
-        while (db_row(s))
-            ids[n++] = db_get_uint(s);
-    }
-    buf_done(&sql);
-    if (n > 0)
-        qsort(ids, n, sizeof(*ids), newest_first);
-    *retids = ids;
-    return n;
-}
-
-static void each_of_paths(struct reader *r, const struct run_filter *f, struct page *p, const uint64_t *paths,
-                          uint32_t n_paths, run_fn *each, void *ctx)
-{
-    uint64_t *ids;
-    uint32_t n = runs_of_paths(r, f, p, paths, n_paths, &ids);
-    enum err err = ERR_OK;
-    uint32_t i;
-
-    /* They were there a moment ago in the same snapshot; a failure sticks to the connection. */
-    for (i = 0; i < n && i < p->limit && err == ERR_OK; i++)
-        err = read_run(r, (struct run_id){ids[i]}, each, ctx, NULL);
-    if (n > p->limit)
-        p->next = ids[p->limit - 1];
-    free(ids);
-}
-
-enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each, void *ctx,
-                   struct why *reterr)
-{
-    const char *words[PATH_WORDS_MAX];
-    uint64_t paths[PATHS_MERGED_MAX + 1];
-    struct db_stmt *s;
-    uint32_t n_words;
-    uint32_t n = 0;
-    uint64_t last = 0;
-
-    arena_reset(&r->row);
-    n_words = like_patterns(&r->row, f->path, words);
-    p->next = 0;
-    if (n_words > 0) {
-        uint32_t n_paths = paths_found(r, words, n_words, paths, PATHS_MERGED_MAX + 1);
-
-        if (n_paths <= PATHS_MERGED_MAX) {
-            each_of_paths(r, f, p, paths, n_paths, each, ctx);
-            return db_error(r->db, reterr);
-        }
-    }
-    s = runs_query(r, f, p, words, n_words);
+    if (each == NULL && f->since.ms == 0 && f->until.ms == 0)
+        return true;
+    s = db_sql(r->db, "SELECT " RUN_COLUMNS MORE_COLUMNS " FROM runs r" MORE_JOINS "WHERE r.id = ?");
+    db_uint(s, id);
     while (db_row(s)) {
         struct run_row row;
 
-        if (!page_take(p, &n, last)) {
-            db_end(s);
-            break;
-        }
-        each_run(s, &row, each, ctx);
-        last = row.id.v;
+        get_run(s, &row);
+        fits = row.created_at.ms >= f->since.ms && (f->until.ms == 0 || row.created_at.ms < f->until.ms);
+        if (fits && each != NULL)
+            each_run(s, &row, each, ctx);
     }
-    return db_error(r->db, reterr);
+    return fits;
 }
 
 /* ---- predictions ----------------------------------------------------------------------------------------- */

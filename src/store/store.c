@@ -359,6 +359,17 @@ static void item_fail(struct item *it, enum err err, const struct why *why)
 }
 
 /* One transaction. False: nothing of it is in the database, and *reterr says why. */
+/* Which ids were given when; on a new day, what is derived of rows that were deleted goes. */
+static void history_flush(struct writer *w)
+{
+    id_times_flush(w);
+    if (!w->is_history_day_new)
+        return;
+    w->is_history_day_new = false;
+    id_times_trim(w);
+    origins_sweep(w);
+}
+
 static bool write_batch(struct writer *w, struct item_list *batch, struct why *reterr)
 {
     struct item *it;
@@ -376,6 +387,7 @@ static bool write_batch(struct writer *w, struct item_list *batch, struct why *r
         db_fail(w->db, "%s", why.text);
     costs_flush(w);
     sums_flush(w);
+    history_flush(w);
     ids_flush(w);
     live_trim(w);
     fault_crash("store.crash_before_commit");
@@ -506,6 +518,7 @@ static enum err open_writer(struct store *st, struct why *reterr)
     w->blobs = blob_writer_new(st->dir);
     buf_init(&w->command, COMMAND_BYTES_MAX);
     buf_init(&w->command_reports, COMMAND_BYTES_MAX);
+    buf_init(&w->origin_ref, COMMAND_BYTES_MAX);
     arena_init(&w->batch);
     err = schema_migrate(w->db, reterr);
     if (err == ERR_OK)
@@ -616,6 +629,8 @@ void store_close(struct store *st)
     if (w->db != NULL) {
         log_forget(w);
         live_done(w);
+        origins_drop(w);
+        buf_done(&w->origin_ref);
         costs_drop(w);
         sums_drop(w);
         blob_writer_free(w->blobs);

@@ -268,11 +268,18 @@ MUST_USE enum err read_fleet(struct reader *r, struct fleet_id id, fleet_fn *eac
 
 struct launch_filter {
     struct project_id project; /* 0 any */
+    struct user_id user;       /* 0 any */
+    uint64_t schedule;         /* that started it; 0 any */
     int state;                 /* enum launch_state, -1 any */
+    uint32_t outcomes;         /* bits 1 << enum outcome; 0 any */
+    const char *ref;           /* as it was named; NULL any */
+    const char *name;          /* words that its name must contain; NULL any */
+    struct wall since, until;  /* made in [since, until); 0 open */
 };
 /* `each` NULL: only whether it is there. */
 MUST_USE enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx,
                               struct why *reterr);
+/* A page may end early, as one of read_runs(). */
 MUST_USE enum err read_launches(struct reader *r, const struct launch_filter *f, struct page *p,
                                 launch_fn *each, void *ctx, struct why *reterr);
 
@@ -288,15 +295,24 @@ MUST_USE enum err read_test(struct reader *r, struct test_id id, test_fn *each, 
                             struct why *reterr);
 
 struct run_filter {
-    struct launch_id launch; /* 0 any */
-    struct server_id server; /* 0 any */
-    struct test_id test;     /* 0 any */
-    int state;               /* enum run_state, -1 any; -2: living (neither done nor lost) */
-    int outcome;             /* -1 any */
-    const char *path;        /* words that its path must contain; NULL any */
+    struct launch_id launch; /* 0 any, and so all numbers */
+    struct server_id server;
+    struct test_id test;
+    struct user_id user; /* who started its launch */
+    struct project_id project;
+    int state;            /* enum run_state, -1 any; -2: living (neither done nor lost) */
+    uint32_t outcomes;    /* bits 1 << enum outcome; 0 any */
+    const char *file;     /* exactly this path; NULL any, and so all texts */
+    const char *path;     /* words that its path must contain */
+    const char *ref;      /* of its launch, as it was named */
+    const char *language; /* of its test */
+    const char *browser;
+    struct wall since, until; /* made in [since, until); 0 open */
 };
 /* `each` NULL: only whether it is there. */
 MUST_USE enum err read_run(struct reader *r, struct run_id id, run_fn *each, void *ctx, struct why *reterr);
+/* All filters together; the work of a page is bounded, whatever they are, so it may end early: with fewer than `limit` runs, or
+ * none, and a `next` all the same. */
 MUST_USE enum err read_runs(struct reader *r, const struct run_filter *f, struct page *p, run_fn *each,
                             void *ctx, struct why *reterr);
 

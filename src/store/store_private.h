@@ -33,12 +33,24 @@ enum id_kind {
     ID_UNDO,
     ID_ARTIFACT,
     ID_FLEET,
+    ID_ORIGIN,
     ID_INTENT,
     ID_KIND_COUNT
 };
 
-struct sums_delta; /* launches.c: counters changed in this batch */
-struct cost_delta; /* cost.c: what a batch adds to the ledger */
+/* id_times.c: the ids that were given in a day or a minute */
+enum id_time_kind { ID_TIME_RUN, ID_TIME_LAUNCH, ID_TIME_KINDS };
+#define ID_TIME_SPANS 2
+struct id_time {
+    bool is_dirty;
+    int64_t at;
+    uint64_t first;
+    uint64_t last;
+};
+
+struct origin_entry; /* origins.c */
+struct sums_delta;   /* launches.c: counters changed in this batch */
+struct cost_delta;   /* cost.c: what a batch adds to the ledger */
 struct cost_meter;
 struct live_test; /* live.c: what is known of tests and runs at work */
 struct live_run;
@@ -63,6 +75,19 @@ struct writer {
     struct cost_delta *costs;
     struct cost_meter *meters;
     int64_t cost_day; /* the newest day of the last batch with costs */
+
+    /* id_times.c */
+    struct id_time id_times[ID_TIME_KINDS][ID_TIME_SPANS];
+    int64_t history_day; /* of the newest row */
+    bool is_history_day_new;
+
+    /* origins.c: those that are known, and the launch at hand */
+    struct origin_entry *origins;
+    uint64_t origin_launch;
+    uint64_t origin_user;
+    uint64_t origin_project;
+    struct buf origin_ref;
+    uint64_t origin_swept;
 
     /* tests.c: the launch that tests were added to last */
     uint64_t tests_launch;
@@ -164,12 +189,51 @@ typedef enum err write_fn(struct writer *w, void *arg, struct why *reterr);
 void store_call(struct store *st, write_fn *fn, TAKES void *arg, void (*free_arg)(void *arg),
                 store_done_fn *done, void *ctx);
 
+/* ---- id_times.c ---- */
+struct id_range {
+    uint64_t begin; /* [begin, end) */
+    uint64_t end;
+};
+void id_time_add(struct writer *w, enum id_time_kind kind, struct wall at, uint64_t id);
+void id_times_flush(struct writer *w); /* at the end of a batch */
+void id_times_trim(struct writer *w);  /* once a day */
+/* Narrow the range to what may have been made in [since, until); 0: open. */
+void id_times_bound(struct reader *r, enum id_time_kind kind, struct wall since, struct wall until,
+                    struct id_range *range);
+
+/* ---- origins.c ---- */
+/* 0: there is no such launch. */
+uint64_t origin_id(struct writer *w, uint64_t launch, const char *language, const char *browser);
+void origins_sweep(struct writer *w); /* once a day */
+void origins_drop(struct writer *w);  /* what is remembered of them */
+/* Numbers, as a list and as bits. All zero before the first. */
+struct id_set {
+    uint64_t *ids;
+    uint32_t n;
+    uint32_t cap;
+    uint64_t *words;
+    uint64_t n_words;
+};
+void id_set_add(struct id_set *set, uint64_t id);
+bool id_set_has(const struct id_set *set, uint64_t id);
+void id_set_done(struct id_set *set);
+bool origins_are_asked(const struct run_filter *f);
+void origins_find(struct reader *r, const struct run_filter *f, struct id_set *set);
+
+/* ---- history.c, runs.c ---- */
+#define SEARCH_WORDS_MAX 8u
+uint32_t search_words(struct arena *a, const char *text, const char *ret[SEARCH_WORDS_MAX]);
+bool search_fits(const char *text, const char *const *words, uint32_t n); /* whatever their case (ASCII) */
+/* Read it for `each`, when its time fits the filter; `each` NULL: only whether it does. */
+bool run_read_within(struct reader *r, uint64_t id, const struct run_filter *f, run_fn *each, void *ctx);
+
 /* ---- live.c: what the writer would read again and again of tests and runs at work ----
  * NULL: there is no such row, or the connection has failed. Borrowed until the row is over or the batch ends. */
 struct live_test {
     uint64_t id;
     uint64_t launch;
     uint64_t path;
+    uint64_t origin;
     enum test_state state;
     enum outcome outcome;
     UT_hash_handle hh;

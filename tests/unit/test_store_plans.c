@@ -10,8 +10,10 @@
 static struct db *explainer; /* a plain connection to the same file */
 static struct buf faults;
 static uint32_t n_plans;
-static bool may_sort;        /* groups that are ordered by their sums */
-static const char *must_use; /* the index that the plan of a list has to name; NULL any */
+static bool may_sort;         /* groups that are ordered by their sums */
+static const char *must_use;  /* the index that the plan of a list has to name; NULL any */
+static const char *must_walk; /* the one that a statement with a piece of ids uses */
+static bool walked;           /* it did */
 
 /* Walked whole, and why that is right. */
 static const char *const allowed[] = {
@@ -19,6 +21,7 @@ static const char *const allowed[] = {
     "SCAN servers",  /* at most SERVERS_MAX; natural order is made in memory */
     "SCAN projects", /* a page of them is all of them */
     "SCAN paths",    /* a word may be anywhere in a path */
+    "SCAN o",        /* origins: thousands at most */
     /* indexes of the few rows that live */
     "SCAN l USING INDEX launches_living",
     "SCAN l USING COVERING INDEX launches_living",
@@ -64,6 +67,8 @@ static enum err prepare_and_explain(void *conn, const char *sql, void **retstmt,
         if (!is_fine(detail) ||
             (must_use != NULL && strstr(sql, "ORDER BY") != NULL && strstr(detail, must_use) == NULL))
             buf_printf(&faults, "%s\n    in: %s\n", detail, sql);
+        if (must_walk != NULL && strstr(sql, ".id >= ? AND ") != NULL)
+            walked = walked || strstr(detail, must_walk) != NULL;
     }
     assert_int_equal(db_error(explainer, NULL), ERR_OK);
     buf_done(&b);
@@ -167,29 +172,56 @@ static void with_explained(struct world *w, void (*fn)(struct reader *r))
     db_close(explainer);
     arena_done(&r.row);
     assert_true(n_plans > 0);
+    if (must_walk != NULL && !walked)
+        fail_msg("no statement uses %s", must_walk);
+    must_walk = NULL;
+    walked = false;
     assert_string_equal(buf_str(&faults), "");
     buf_done(&faults);
 }
 
+/* Each bit of `bits` is a filter. */
+static struct run_filter run_filter_of_bits(uint32_t bits)
+{
+    return (struct run_filter){.launch = {bits & 1},
+                               .server = {bits >> 1 & 1},
+                               .test = {bits >> 2 & 1},
+                               .path = (bits & 8) != 0 ? "t1 spec" : NULL,
+                               .file = (bits & 16) != 0 ? "spec/t1_spec.rb" : NULL,
+                               .user = {bits >> 5 & 1},
+                               .project = {(bits & 64) != 0 ? 3 : 0},
+                               .ref = (bits & 128) != 0 ? "develop" : NULL,
+                               .language = (bits & 256) != 0 ? "" : NULL,
+                               .since = {(bits & 512) != 0 ? 1699999999000 : 0},
+                               .until = {(bits & 512) != 0 ? 1700000009000 : 0},
+                               .state = -1};
+}
+
 static void all_runs(struct reader *r)
 {
+    static const uint32_t outcomes[] = {0, 1u << OUTCOME_PASSED, 1u << OUTCOME_FAILED,
+                                        1u << OUTCOME_FAILED | 1u << OUTCOME_ERROR,
+                                        1u << OUTCOME_PASSED | 1u << OUTCOME_FAILED};
     uint32_t bits;
+    size_t o;
     int state;
-    int outcome;
 
-    for (bits = 0; bits < 16; bits++) {
+    for (bits = 0; bits < 1024; bits += 1 + bits % 3) {
+        for (o = 0; o < ARRAY_LEN(outcomes); o++) {
+            struct page p = {.limit = 50, .after = bits % 3 * 1000};
+            struct run_filter f = run_filter_of_bits(bits);
+
+            f.outcomes = outcomes[o];
+            assert_int_equal(read_runs(r, &f, &p, no_run, NULL, NULL), ERR_OK);
+        }
+    }
+    for (bits = 0; bits < 32; bits++) {
         for (state = -2; state < RUN_STATE_COUNT; state++) {
-            for (outcome = -1; outcome < OUTCOME_COUNT; outcome++) {
-                struct page p = {.limit = 50};
-                struct run_filter f = {.launch = {bits & 1},
-                                       .server = {bits >> 1 & 1},
-                                       .test = {bits >> 2 & 1},
-                                       .path = (bits & 8) != 0 ? "t1 spec" : NULL,
-                                       .state = state,
-                                       .outcome = outcome};
+            struct page p = {.limit = 50};
+            struct run_filter f = run_filter_of_bits(bits);
 
-                assert_int_equal(read_runs(r, &f, &p, no_run, NULL, NULL), ERR_OK);
-            }
+            f.state = state;
+            assert_int_equal(read_runs(r, &f, &p, no_run, NULL, NULL), ERR_OK);
         }
     }
 }
@@ -200,11 +232,61 @@ static void test_store_plans__runs_by_every_filter(void **state)
     with_explained(*state, all_runs);
 }
 
-/* More paths than are merged: the walk over the history. */
 static void test_store_plans__runs_by_a_word_that_many_paths_hold(void **state)
 {
-    put_launch_of(*state, 100);
+    put_launch_of(*state, 700);
     with_explained(*state, all_runs);
+}
+
+/* Whatever the page offers has an index that finds the run and its place; what else is asked stands in it, too. */
+static const struct {
+    struct run_filter f;
+    const char *index;
+} indexed_runs[] = {
+    {{.state = -1}, "INTEGER PRIMARY KEY (rowid"},
+    {{.launch = {1}, .state = -1}, "INDEX runs_launch (launch=? AND id"},
+    {{.test = {1}, .state = -1}, "INDEX runs_test (test=? AND id"},
+    {{.server = {1}, .state = -1}, "COVERING INDEX runs_server (server=? AND id"},
+    {{.server = {1}, .user = {1}, .state = -1}, "COVERING INDEX runs_server (server=? AND id"},
+    {{.server = {1}, .since = {1}, .until = {1800000000000}, .state = -1},
+     "COVERING INDEX runs_server (server=? AND id"},
+    {{.server = {1}, .outcomes = 1u << OUTCOME_FAILED, .state = -1},
+     "COVERING INDEX runs_server_outcome (server=? AND outcome=? AND id"},
+    {{.file = "spec/t1_spec.rb", .state = -1}, "COVERING INDEX runs_path (path=? AND id"},
+    {{.file = "spec/t1_spec.rb", .user = {1}, .state = -1}, "COVERING INDEX runs_path (path=? AND id"},
+    {{.file = "spec/t1_spec.rb", .outcomes = 1u << OUTCOME_ERROR, .state = -1},
+     "COVERING INDEX runs_path_outcome (path=? AND outcome=? AND id"},
+    {{.path = "t11", .state = -1}, "COVERING INDEX runs_path (path=? AND id"},
+    {{.path = "t11", .outcomes = 1u << OUTCOME_FAILED, .state = -1},
+     "COVERING INDEX runs_path_outcome (path=? AND outcome=? AND id"},
+    {{.user = {1}, .state = -1}, "COVERING INDEX runs_origin (origin=? AND id"},
+    {{.project = {3}, .state = -1}, "COVERING INDEX runs_origin (origin=? AND id"},
+    {{.ref = "develop", .state = -1}, "COVERING INDEX runs_origin (origin=? AND id"},
+    {{.browser = "", .language = "", .state = -1}, "COVERING INDEX runs_origin (origin=? AND id"},
+    {{.user = {1}, .outcomes = 1u << OUTCOME_FAILED, .state = -1},
+     "COVERING INDEX runs_origin_outcome (origin=? AND outcome=? AND id"},
+    {{.project = {3}, .ref = "develop", .outcomes = 1u << OUTCOME_FAILED, .state = -1},
+     "COVERING INDEX runs_origin_outcome (origin=? AND outcome=? AND id"},
+    {{.outcomes = 1u << OUTCOME_TIMED_OUT, .state = -1}, "COVERING INDEX runs_outcome (outcome=? AND id"},
+    {{.state = -2}, "INDEX runs_living (id"},
+    {{.state = RUN_LOST}, "INDEX runs_lost (id"},
+};
+static size_t at_index; /* of the row that is looked at */
+
+static void runs_by_their_index(struct reader *r)
+{
+    struct page p = {.limit = 50};
+
+    assert_int_equal(read_runs(r, &indexed_runs[at_index].f, &p, no_run, NULL, NULL), ERR_OK);
+}
+
+static void test_store_plans__each_filter_of_runs_has_an_index(void **state)
+{
+    put_launch_of(*state, 1500); /* more than the first window */
+    for (at_index = 0; at_index < ARRAY_LEN(indexed_runs); at_index++) {
+        must_walk = indexed_runs[at_index].index;
+        with_explained(*state, runs_by_their_index);
+    }
 }
 
 static void all_tests(struct reader *r)
@@ -237,7 +319,7 @@ static void all_launches(struct reader *r)
     for (project = 0; project < 2; project++) {
         for (state = -1; state < LAUNCH_STATE_COUNT; state++) {
             struct page p = {.limit = 50};
-            struct launch_filter f = {{project}, state};
+            struct launch_filter f = {.project = {project}, .state = state};
 
             assert_int_equal(read_launches(r, &f, &p, no_launch, NULL, NULL), ERR_OK);
         }
@@ -249,6 +331,37 @@ static void test_store_plans__launches_by_every_filter(void **state)
 {
     put_launch_of(*state, 3);
     with_explained(*state, all_launches);
+}
+
+static const struct {
+    struct launch_filter f;
+    const char *index;
+} indexed_launches[] = {
+    {{.state = -1}, "INTEGER PRIMARY KEY (rowid"},
+    {{.state = LAUNCH_DONE, .name = "x"}, "INTEGER PRIMARY KEY (rowid"},
+    {{.state = LAUNCH_RUNNING}, "INDEX launches_living (id"},
+    {{.user = {1}, .state = -1}, "INDEX launches_user (user_id=? AND id"},
+    {{.project = {3}, .state = -1}, "INDEX launches_project (project=? AND id"},
+    {{.ref = "develop", .project = {3}, .state = -1}, "INDEX launches_ref (ref=? AND id"},
+    {{.schedule = 1, .state = LAUNCH_RUNNING}, "INDEX launches_schedule (schedule=? AND id"},
+    {{.outcomes = 1u << OUTCOME_FAILED, .state = -1}, "INDEX launches_outcome (outcome=? AND id"},
+    {{.since = {1700000000000}, .until = {1800000000000}, .state = -1}, "INTEGER PRIMARY KEY (rowid"},
+};
+
+static void launches_by_their_index(struct reader *r)
+{
+    struct page p = {.limit = 50};
+
+    assert_int_equal(read_launches(r, &indexed_launches[at_index].f, &p, no_launch, NULL, NULL), ERR_OK);
+}
+
+static void test_store_plans__each_filter_of_launches_has_an_index(void **state)
+{
+    put_launch_of(*state, 3);
+    for (at_index = 0; at_index < ARRAY_LEN(indexed_launches); at_index++) {
+        must_walk = indexed_launches[at_index].index;
+        with_explained(*state, launches_by_their_index);
+    }
 }
 
 static void all_examples(struct reader *r)
@@ -568,8 +681,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_store_plans__##name, setup, teardown)
         TEST(runs_by_every_filter),
         TEST(runs_by_a_word_that_many_paths_hold),
+        TEST(each_filter_of_runs_has_an_index),
         TEST(tests_by_every_filter),
         TEST(launches_by_every_filter),
+        TEST(each_filter_of_launches_has_an_index),
         TEST(examples_by_every_filter),
         TEST(audit_by_every_filter),
         TEST(mail),

@@ -73,7 +73,7 @@ static void test_store_reads__a_read_sees_what_was_committed_before_it(void **st
     put_launch_of(w, 1);
     for (i = 2; i < 40; i++) {
         struct change c = a_run(i, 1, 1, "spec/t0_spec.rb");
-        struct list l = {.runs = {.test = {1}, .state = -1, .outcome = -1}, .page = {.limit = 1}};
+        struct list l = {.runs = {.test = {1}, .state = -1}, .page = {.limit = 1}};
 
         put(w, &c, 1);
         read_now(w, list_runs, &l);
@@ -85,7 +85,7 @@ static void test_store_reads__a_read_sees_what_was_committed_before_it(void **st
 static void test_store_reads__tests_come_in_order_and_by_pages(void **state)
 {
     struct world *w = *state;
-    struct list l = {.tests = {.launch = {1}, .state = -1, .outcome = -1}, .page = {.limit = 7}};
+    struct list l = {.tests = {.launch = {1}, .state = -1}, .page = {.limit = 7}};
     uint32_t seen = 0;
 
     put_launch_of(w, 30);
@@ -151,22 +151,22 @@ static void test_store_reads__runs_are_found_by_each_filter(void **state)
         uint32_t n;
         uint64_t first;
     } rows[] = {
-        {{.state = -1, .outcome = -1}, 20, 20},
-        {{.launch = {1}, .state = -1, .outcome = -1}, 20, 20},
-        {{.launch = {2}, .state = -1, .outcome = -1}, 0, 0},
-        {{.server = {1}, .state = -1, .outcome = -1}, 20, 20},
-        {{.test = {4}, .state = -1, .outcome = -1}, 1, 4},
-        {{.state = -2, .outcome = -1}, 17, 20},
-        {{.state = RUN_DONE, .outcome = -1}, 2, 5},
-        {{.state = RUN_LOST, .outcome = -1}, 1, 9},
-        {{.state = RUN_ASSIGNED, .outcome = -1}, 17, 20},
-        {{.state = -1, .outcome = OUTCOME_FAILED}, 1, 5},
-        {{.state = -1, .outcome = OUTCOME_PASSED}, 1, 3},
-        {{.launch = {1}, .state = -1, .outcome = OUTCOME_INFRASTRUCTURE}, 1, 9},
-        {{.state = -1, .outcome = -1, .path = "T1"}, 11, 20},
-        {{.state = -1, .outcome = -1, .path = " t1 9_spec "}, 1, 20},
-        {{.state = -1, .outcome = -1, .path = "%"}, 0, 0},
-        {{.state = -1, .outcome = -1, .path = "t_spec"}, 0, 0},
+        {{.state = -1}, 20, 20},
+        {{.launch = {1}, .state = -1}, 20, 20},
+        {{.launch = {2}, .state = -1}, 0, 0},
+        {{.server = {1}, .state = -1}, 20, 20},
+        {{.test = {4}, .state = -1}, 1, 4},
+        {{.state = -2}, 17, 20},
+        {{.state = RUN_DONE}, 2, 5},
+        {{.state = RUN_LOST}, 1, 9},
+        {{.state = RUN_ASSIGNED}, 17, 20},
+        {{.state = -1, .outcomes = 1u << OUTCOME_FAILED}, 1, 5},
+        {{.state = -1, .outcomes = 1u << OUTCOME_PASSED}, 1, 3},
+        {{.launch = {1}, .state = -1, .outcomes = 1u << OUTCOME_INFRASTRUCTURE}, 1, 9},
+        {{.state = -1, .path = "T1"}, 11, 20},
+        {{.state = -1, .path = " t1 9_spec "}, 1, 20},
+        {{.state = -1, .path = "%"}, 0, 0},
+        {{.state = -1, .path = "t_spec"}, 0, 0},
     };
     struct change c[3] = {{.kind = CHANGE_RUN_SET}, {.kind = CHANGE_RUN_SET}, {.kind = CHANGE_RUN_SET}};
     size_t i;
@@ -189,7 +189,7 @@ static void test_store_reads__runs_are_found_by_each_filter(void **state)
 static void test_store_reads__pages_are_stable_while_runs_are_added(void **state)
 {
     struct world *w = *state;
-    struct list l = {.runs = {.launch = {1}, .state = -1, .outcome = -1}, .page = {.limit = 3}};
+    struct list l = {.runs = {.launch = {1}, .state = -1}, .page = {.limit = 3}};
     uint64_t expected = 20;
     uint64_t id = 21;
 
@@ -588,8 +588,7 @@ static void test_store_reads__predictions_are_medians_of_the_last_ten(void **sta
 static void test_store_reads__a_hundred_thousand_tests_are_one_change_list(void **state)
 {
     struct world *w = *state;
-    struct list l = {.tests = {.launch = {1}, .state = -1, .outcome = -1},
-                     .page = {.after = 99990, .limit = 500}};
+    struct list l = {.tests = {.launch = {1}, .state = -1}, .page = {.after = 99990, .limit = 500}};
 
     put_launch_of(w, 100000);
     read_now(w, list_tests, &l);
