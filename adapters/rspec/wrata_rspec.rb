@@ -16,6 +16,7 @@ module WrataRSpec
   MAX_DEPTH = 64
   MAX_CAUSES = 5
   MAX_ARTIFACTS = 50
+  MAX_URL = 2048
   CUT = "\u2026"
 
   # A spec that replaces IO#write, or stubs it for any instance, does so for itself.
@@ -302,6 +303,8 @@ module WrataRSpec
         guard { event.merge!(more.call(example.execution_result)) }
         artifacts = artifacts_of(example)
         event[:artifacts] = artifacts unless artifacts.empty?
+        page = page_of(example)
+        event[:page_url] = page if page
         @channel.write(event)
       end
     end
@@ -368,6 +371,15 @@ module WrataRSpec
       paths.map { |one| one.start_with?(@root) ? one[@root.size..-1] : one.sub(%r{\A(\./+)+}, '') }.uniq.first(MAX_ARTIFACTS)
     rescue *HARMLESS
       []
+    end
+
+    # The page that the example was on, as it says itself.
+    def page_of(example)
+      value = example.metadata[:page_url] || example.metadata[:wrata_page_url]
+      value = Text.utf8(value) unless value.nil?
+      value if value =~ %r{\Ahttps?://} && value.bytesize <= MAX_URL
+    rescue *HARMLESS
+      nil
     end
 
     # Where somebody would look for the example: for shared examples the line that includes them, not the shared file.

@@ -187,6 +187,7 @@ void render_pause(struct json_out *j, const char *key, const char *by, struct wa
 void render_who(struct render *r, const char *key, struct user_id user); /* {"id","login"} */
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
+void render_cause_id(struct json_out *j, const char *key, uint64_t cause); /* 16 hex digits; 0: null */
 void render_example(struct json_out *j, const struct example_row *row);
 void render_artifact(struct json_out *j, const struct artifact_row *row);
 void render_server(struct render *r, const struct server_row *row, const struct busy_runs *busy);

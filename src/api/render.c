@@ -4,6 +4,7 @@
 
 #include "api/api_private.h"
 #include "api/artifact_type.h"
+#include "model/cause.h"
 #include "model/cost.h"
 #include "wire/frame.h"
 
@@ -265,6 +266,15 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     jo_obj_end(j);
 }
 
+void render_cause_id(struct json_out *j, const char *key, uint64_t cause)
+{
+    char text[CAUSE_ID_BYTES] = "";
+
+    if (cause != 0)
+        cause_id_text(cause, text);
+    jo_ktext_or_null(j, key, text);
+}
+
 void render_example(struct json_out *j, const struct example_row *row)
 {
     jo_obj(j);
@@ -286,6 +296,9 @@ void render_example(struct json_out *j, const struct example_row *row)
         jo_text(j, row->backtrace[i]);
     jo_arr_end(j);
     jo_ktext_or_null(j, "pending", row->pending);
+    render_cause_id(j, "cause", row->cause);
+    jo_ktext_or_null(j, "page_url", row->page_url);
+    jo_ktext_or_null(j, "screenshot", row->screenshot);
     jo_karr(j, "artifacts");
     for (uint32_t i = 0; i < row->n_kept; i++)
         jo_uint(j, row->kept[i]);

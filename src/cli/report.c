@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli_private.h"
+#include "model/cause.h"
 #include "model/rows.h"
 
 #define WORD_COLUMNS 10 /* "timed out" and a blank; "machine failed" is longer and rare */
@@ -89,14 +90,6 @@ void report_lost(struct buf *out, const struct term *t, const json_t *run)
     buf_putc(out, '\n');
 }
 
-bool report_is_own_line(const char *line)
-{
-    if (strstr(line, "/gems/") != NULL || strstr(line, "/ruby/") != NULL ||
-        strncmp(line, "<internal:", 10) == 0)
-        return false;
-    return line[0] != '/';
-}
-
 static void put_backtrace(struct buf *out, const struct term *t, const json_t *backtrace)
 {
     int limits[2] = {OWN_LINES, OTHER_LINES};
@@ -108,7 +101,7 @@ static void put_backtrace(struct buf *out, const struct term *t, const json_t *b
             const char *line = json_string_value(json_array_get(backtrace, i));
             struct buf b;
 
-            if (line == NULL || report_is_own_line(line) != (own == 1) || limits[1 - own] == 0)
+            if (line == NULL || frame_is_own(line) != (own == 1) || limits[1 - own] == 0)
                 continue;
             limits[1 - own]--;
             shown++;

@@ -31,7 +31,4 @@ void report_failed_file(struct buf *out, const struct term *t, int number, const
 /* "FAILED: 3 of 12 files failed …": outcome in a word, counts, time. */
 void report_summary(struct buf *out, const struct term *t, const json_t *launch, int64_t elapsed_ms);
 
-/* A backtrace line of the project itself, not of a library. */
-bool report_is_own_line(const char *line);
-
 #endif

@@ -372,6 +372,9 @@ struct example_row {
     const char *const *backtrace;
     uint32_t n_backtrace;
     const char *pending;          /* reason; "" none */
+    const char *page_url;         /* of the page that it failed on: http or https; "" not said */
+    const char *screenshot;       /* the same of a picture that is no artifact; "" none */
+    uint64_t cause;               /* of one that failed (model/cause.h); 0 none. The store finds it itself */
     const char *const *artifacts; /* n_artifacts paths that it says it left; not read back */
     uint32_t n_artifacts;
     const uint64_t *kept; /* n_kept ids of artifacts that belong to it; of rows that are read */

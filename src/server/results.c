@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/cause.h"
+
 /* Most of each text that is kept; the adapter keeps to the same limits (docs/results-channel.md). */
 #define ID_BYTES_MAX 1024
 #define TEXT_BYTES_MAX KIB(64)
@@ -91,12 +93,49 @@ static struct example_row *list_add(struct example_list *out)
     return &out->rows[out->n++];
 }
 
+/* A picture that a message names: an address, or a file as those that the example itself says it left. */
+static void take_screenshot(struct example_row *row, struct slice shot, struct arena *a)
+{
+    const char **all;
+
+    if (shot.len == 0 || shot.len > ID_BYTES_MAX)
+        return;
+    if (url_is_web(shot.ptr, shot.len)) {
+        row->screenshot = arena_strndup(a, shot.ptr, shot.len);
+        return;
+    }
+    if (row->n_artifacts == EXAMPLE_ARTIFACTS_MAX)
+        return;
+    all = arena_alloc(a, ((size_t)row->n_artifacts + 1) * sizeof(*all));
+    if (row->n_artifacts > 0)
+        memcpy(all, row->artifacts, row->n_artifacts * sizeof(*all));
+    all[row->n_artifacts++] = arena_strndup(a, shot.ptr, shot.len);
+    row->artifacts = all;
+}
+
+/* The page that a failure is about: as the adapter says, else as its message does. */
+static void take_page(const json_t *obj, struct example_row *row, struct arena *a)
+{
+    struct slice url;
+    struct slice shot;
+
+    row->page_url = text_of(obj, "page_url", URL_BYTES_MAX, a);
+    row->screenshot = "";
+    message_page(row->message, &url, &shot);
+    if (row->page_url[0] == '\0' && url.len <= URL_BYTES_MAX)
+        row->page_url = arena_strndup(a, url.ptr, url.len);
+    if (!url_is_web(row->page_url, strlen(row->page_url)))
+        row->page_url = "";
+    take_screenshot(row, shot, a);
+}
+
 static struct example_row *add_row(struct results *r, const json_t *obj, enum example_status status,
                                    struct example_list *out)
 {
     struct arena *a = &out->arena;
     struct example_row *row = list_add(out);
     double ms = json_number_value(json_object_get(obj, "ms"));
+    struct cause cause;
 
     *row = (struct example_row){.run = r->run, .seq = r->next_seq++, .status = status};
     row->id = text_of(obj, "id", ID_BYTES_MAX, a);
@@ -109,6 +148,11 @@ static struct example_row *add_row(struct results *r, const json_t *obj, enum ex
     row->backtrace = texts_of(obj, "backtrace", BACKTRACE_MAX, FRAME_BYTES_MAX, a, &row->n_backtrace);
     row->pending = text_of(obj, "pending", TEXT_BYTES_MAX, a);
     row->artifacts = texts_of(obj, "artifacts", EXAMPLE_ARTIFACTS_MAX, ID_BYTES_MAX, a, &row->n_artifacts);
+    take_page(obj, row, a);
+    if (status == EXAMPLE_FAILED || status == EXAMPLE_ERROR) {
+        cause_of_failure(a, row->exception, row->message, row->backtrace, row->n_backtrace, &cause);
+        row->cause = cause.id;
+    }
     return row;
 }
 

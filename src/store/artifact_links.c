@@ -164,7 +164,8 @@ static void link_by_name(struct writer *w, uint64_t run, struct files *files)
     }
     if (!any)
         return;
-    s = db_sql(w->db, "SELECT seq, example_id, description FROM examples WHERE run = ? ORDER BY seq LIMIT ?");
+    s = db_sql(w->db, "SELECT e.seq, c.example_id, c.description FROM examples e CROSS JOIN cases c "
+                      "WHERE e.run = ? AND c.id = e.case_id ORDER BY e.seq LIMIT ?");
     db_uint(s, run);
     db_int(s, EXAMPLES_MAX);
     while (db_row(s)) {

@@ -11,36 +11,82 @@
 #define SEQ_BITS 24
 #define SEQ_MAX ((1u << SEQ_BITS) - 2)
 
-#define COLUMNS                                                                                         \
-    "e.run, e.seq, e.example_id, e.description, e.file, e.line, e.status, e.duration_ms, e.exception, " \
-    "e.message, "                                                                                       \
-    "e.backtrace, e.pending"
+#define COLUMNS                                                                                     \
+    "e.run, e.seq, c.example_id, c.description, c.file, e.line, e.status, e.duration_us, e.cause, " \
+    "f.exception, f.message, x.body, f.pending, f.page_url, f.screenshot"
+#define JOINS                                                                          \
+    " LEFT JOIN cases c ON c.id = e.case_id LEFT JOIN failures f ON f.id = e.failure " \
+    "LEFT JOIN texts x ON x.id = f.backtrace "
 
 /* ---- change -> SQL --------------------------------------------------------------------------------------- */
 
-static void example_add(struct writer *w, uint64_t run, uint64_t launch, const struct example_row *row)
+uint64_t launch_project(struct writer *w, uint64_t launch)
 {
-    struct slice path = words_in(&w->batch, row->path, row->n_path);
-    struct slice backtrace = words_in(&w->batch, row->backtrace, row->n_backtrace);
-    struct slice artifacts = words_in(&w->batch, row->artifacts, row->n_artifacts);
     struct db_stmt *s;
 
-    s = db_sql(w->db, "INSERT INTO examples (run, seq, launch, status, example_id, description, file, line, "
-                      "duration_ms, exception, message, backtrace, pending, artifacts) "
-                      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-    db_uint(s, run);
-    db_int(s, row->seq);
+    if (w->examples_launch == launch)
+        return w->examples_project;
+    w->examples_launch = launch;
+    w->examples_project = 0;
+    s = db_sql(w->db, "SELECT project FROM launches WHERE id = ?");
     db_uint(s, launch);
-    db_text(s, example_status_name(row->status));
-    db_text(s, row->id);
-    db_bytes(s, path.ptr, path.len);
-    db_text(s, row->file);
+    while (db_row(s))
+        w->examples_project = db_get_uint(s);
+    return w->examples_project;
+}
+
+static int64_t us_of(double ms)
+{
+    return ms > 0 && ms < 1e12 ? (int64_t)(ms * 1000 + 0.5) : 0;
+}
+
+/* Most of them: a few numbers. */
+static void passed_insert(struct writer *w, uint64_t case_row, const struct example_row *row)
+{
+    struct slice artifacts = words_in(&w->batch, row->artifacts, row->n_artifacts);
+    struct db_stmt *s =
+        db_sql(w->db, "INSERT INTO examples (run, seq, status, case_id, line, duration_us, artifacts) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?)");
+
+    db_uint(s, row->run.v);
+    db_int(s, row->seq);
+    db_int(s, EXAMPLE_PASSED);
+    db_uint(s, case_row);
     db_int(s, row->line);
-    db_double(s, row->duration_ms);
-    db_text(s, row->exception);
-    db_text(s, row->message);
-    db_bytes(s, backtrace.ptr, backtrace.len);
-    db_text(s, row->pending);
+    db_int(s, us_of(row->duration_ms));
+    db_bytes(s, artifacts.ptr, artifacts.len);
+    (void)db_run(s);
+}
+
+void example_insert(struct writer *w, uint64_t launch, uint64_t project, struct wall at,
+                    const struct example_row *row)
+{
+    uint64_t case_row = case_id(w, project, at, row);
+    struct slice artifacts;
+    uint64_t failure = failure_id(w, row);
+    struct cause cause = {0};
+    struct db_stmt *s;
+
+    if (row->status == EXAMPLE_PASSED && failure == 0) {
+        passed_insert(w, case_row, row);
+        return;
+    }
+    artifacts = words_in(&w->batch, row->artifacts, row->n_artifacts);
+    if (row->status == EXAMPLE_FAILED || row->status == EXAMPLE_ERROR) {
+        cause_of_failure(&w->batch, row->exception, row->message, row->backtrace, row->n_backtrace, &cause);
+        cause_count(w, row->run.v, launch, project, at, &cause, false);
+    }
+    s = db_sql(w->db, "INSERT INTO examples (run, seq, status, case_id, line, duration_us, launch, failure, "
+                      "cause, artifacts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    db_uint(s, row->run.v);
+    db_int(s, row->seq);
+    db_int(s, row->status);
+    db_uint(s, case_row);
+    db_int(s, row->line);
+    db_int(s, us_of(row->duration_ms));
+    db_uint(s, launch);
+    db_uint(s, failure);
+    db_uint(s, cause.id);
     db_bytes(s, artifacts.ptr, artifacts.len);
     (void)db_run(s);
 }
@@ -49,18 +95,24 @@ enum err examples_add(struct writer *w, struct run_id run, const struct example_
                       uint64_t results_bytes, const struct tally *tally, struct why *reterr)
 {
     struct live_run *live = live_run_get(w, run.v);
+    struct wall now = wall_now();
+    struct example_row row;
     struct db_stmt *s;
+    uint64_t project;
     uint32_t i;
 
     if (db_failed(w->db))
         return ERR_OK; /* the whole batch fails, with its own sentence */
     if (live == NULL)
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run.v);
+    project = n > 0 ? launch_project(w, live->launch) : 0;
     for (i = 0; i < n; i++) {
         if (rows[i].seq < live->next_seq)
             continue;
         CHECK(rows[i].seq <= SEQ_MAX);
-        example_add(w, run.v, live->launch, &rows[i]);
+        row = rows[i];
+        row.run = run;
+        example_insert(w, live->launch, project, now, &row);
         live->next_seq = rows[i].seq + 1;
     }
     if (results_bytes < live->results_bytes) /* old news */
@@ -85,6 +137,11 @@ enum err examples_add(struct writer *w, struct run_id run, const struct example_
 
 /* ---- rows -> model --------------------------------------------------------------------------------------- */
 
+static enum example_status status_of(int64_t v)
+{
+    return v >= 0 && v < EXAMPLE_STATUS_COUNT ? (enum example_status)v : EXAMPLE_ERROR;
+}
+
 static void get_example(struct arena *a, struct db_stmt *s, struct example_row *row)
 {
     *row = (struct example_row){0};
@@ -94,12 +151,15 @@ static void get_example(struct arena *a, struct db_stmt *s, struct example_row *
     row->path = words_decode(a, db_get_bytes(s), &row->n_path);
     row->file = db_get_text(s);
     row->line = (uint32_t)db_get_uint(s);
-    row->status = example_status_of(db_get_text(s));
-    row->duration_ms = db_get_double(s);
+    row->status = status_of(db_get_int(s));
+    row->duration_ms = (double)db_get_int(s) / 1000;
+    row->cause = db_get_uint(s);
     row->exception = db_get_text(s);
     row->message = db_get_text(s);
     row->backtrace = words_decode(a, db_get_bytes(s), &row->n_backtrace);
     row->pending = db_get_text(s);
+    row->page_url = db_get_text(s);
+    row->screenshot = db_get_text(s);
 }
 
 static void put_statuses(struct buf *b, uint32_t statuses)
@@ -113,12 +173,12 @@ static void put_statuses(struct buf *b, uint32_t statuses)
     for (i = 0; i < EXAMPLE_STATUS_COUNT; i++) {
         if ((statuses & (1u << i)) == 0)
             continue;
-        buf_printf(b, "%s'%s'", comma, example_status_name((enum example_status)i));
+        buf_printf(b, "%s%d", comma, i);
         comma = ", ";
     }
     buf_puts(b, ")");
     if ((statuses & (1u << EXAMPLE_PASSED)) == 0)
-        buf_puts(b, " AND e.status <> 'passed'");
+        buf_puts(b, " AND e.status <> 0");
 }
 
 /* Of a launch, only the runs that its tests came to: a run that was lost does not count. Without the passed
@@ -131,13 +191,13 @@ static struct db_stmt *examples_query(struct reader *r, const struct example_fil
 
     buf_init(&b, SQL_BYTES_MAX);
     if (f->run.v != 0)
-        buf_puts(&b, "SELECT " COLUMNS " FROM examples e WHERE e.run = ? AND e.seq >= ?");
+        buf_puts(&b, "SELECT " COLUMNS " FROM examples e" JOINS "WHERE e.run = ? AND e.seq >= ?");
     else if (f->statuses != 0 && (f->statuses & (1u << EXAMPLE_PASSED)) == 0)
-        buf_puts(&b, "SELECT " COLUMNS " FROM examples e CROSS JOIN runs r CROSS JOIN tests t "
+        buf_puts(&b, "SELECT " COLUMNS " FROM examples e CROSS JOIN runs r CROSS JOIN tests t" JOINS
                      "WHERE e.launch = ? AND e.run >= ? AND (e.run, e.seq) >= (?, ?) "
                      "AND r.id = e.run AND t.id = r.test AND t.run = r.id AND t.state <> 'waiting'");
     else
-        buf_puts(&b, "SELECT " COLUMNS " FROM runs r CROSS JOIN tests t CROSS JOIN examples e "
+        buf_puts(&b, "SELECT " COLUMNS " FROM runs r CROSS JOIN tests t CROSS JOIN examples e" JOINS
                      "WHERE r.launch = ? AND r.id >= ? AND (e.run, e.seq) >= (?, ?) "
                      "AND t.id = r.test AND t.run = r.id AND t.state <> 'waiting' AND e.run = r.id");
     put_statuses(&b, f->statuses);

@@ -29,6 +29,9 @@ static const struct {
     [ID_FLEET] = {"fleet", "SELECT COALESCE(MAX(id), 0) FROM fleets"},
     [ID_ORIGIN] = {"origin", "SELECT COALESCE(MAX(id), 0) FROM origins"},
     [ID_INTENT] = {"intent", "SELECT COALESCE(MAX(intent), 0) FROM servers"},
+    [ID_CASE] = {"case", "SELECT COALESCE(MAX(id), 0) FROM cases"},
+    [ID_TEXT] = {"text", "SELECT COALESCE(MAX(id), 0) FROM texts"},
+    [ID_FAILURE] = {"failure", "SELECT COALESCE(MAX(id), 0) FROM failures"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

@@ -115,6 +115,7 @@ void run_row_set(struct writer *w, const struct run_row *row)
             db_fail(w->db, "%s", why.text);
         if (live->has_artifacts)
             artifacts_link(w, row->id);
+        cause_of_ended_run(w, row, live->launch, live->seen.failed > 0, live->seen.errors > 0);
         live_run_forget(w, live);
     }
     s = db_sql(w->db,

@@ -1,4 +1,6 @@
 /* schema.c - bring the database to the program's version, one numbered migration after the other. */
+#include <string.h>
+
 #include "store/migrations.h"
 #include "store/store_private.h"
 
@@ -24,8 +26,22 @@ static void migrate_one(struct db *db, const struct migration *m)
     (void)db_run(s);
 }
 
-enum err schema_migrate(struct db *db, struct why *reterr)
+/* Migrations that need more than SQL: what the program does when the tables are all there. */
+static const struct {
+    const char *name;
+    void (*fn)(struct writer *w);
+} steps[] = {{"compact_examples", examples_compact}};
+
+static void migrate_rows(struct writer *w, const struct migration *m)
 {
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        if (strcmp(steps[i].name, m->name) == 0)
+            steps[i].fn(w);
+}
+
+enum err schema_migrate(struct writer *w, struct why *reterr)
+{
+    struct db *db = w->db;
     const struct migration *m;
     int64_t version;
 
@@ -43,6 +59,9 @@ enum err schema_migrate(struct db *db, struct why *reterr)
     for (m = migrations; m->number != 0; m++)
         if (m->number > version)
             migrate_one(db, m);
+    for (m = migrations; m->number != 0; m++)
+        if (m->number > version)
+            migrate_rows(w, m);
     return db_commit(db, reterr);
 }
 

@@ -390,6 +390,7 @@ static bool write_batch(struct writer *w, struct item_list *batch, struct why *r
     history_flush(w);
     ids_flush(w);
     live_trim(w);
+    cases_trim(w);
     fault_crash("store.crash_before_commit");
     err = db_commit(w->db, reterr);
     fault_crash("store.crash_after_commit");
@@ -520,7 +521,7 @@ static enum err open_writer(struct store *st, struct why *reterr)
     buf_init(&w->command_reports, COMMAND_BYTES_MAX);
     buf_init(&w->origin_ref, COMMAND_BYTES_MAX);
     arena_init(&w->batch);
-    err = schema_migrate(w->db, reterr);
+    err = schema_migrate(w, reterr);
     if (err == ERR_OK)
         err = log_repair(w->db, st->dir, reterr);
     if (err != ERR_OK)
@@ -631,6 +632,7 @@ void store_close(struct store *st)
         live_done(w);
         origins_drop(w);
         buf_done(&w->origin_ref);
+        cases_done(w);
         costs_drop(w);
         sums_drop(w);
         blob_writer_free(w->blobs);

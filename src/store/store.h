@@ -325,6 +325,42 @@ struct example_filter {
 MUST_USE enum err read_examples(struct reader *r, const struct example_filter *f, struct page *p,
                                 example_fn *each, void *ctx, struct why *reterr);
 
+/* What a launch failed by: of the runs that its tests came to, so far. Those that failed most come first. */
+#define CAUSE_EXAMPLES_MAX 5u
+#define CAUSE_SERVERS_MAX 20u
+struct cause_example {
+    struct run_id run;
+    int64_t seq;      /* -1: it is the run itself */
+    const char *path; /* of the run */
+    const char
+        *description; /* the names, joined by blanks; "" of a run, and of an error outside of examples */
+};
+struct cause_row {
+    uint64_t id;
+    const char *title;
+    const char *exception;
+    const char *frame;
+    uint64_t count; /* failures */
+    uint32_t n_runs;
+    uint32_t n_files;
+    struct launch_id first_launch; /* of the project */
+    struct run_id first_run;       /* may be gone */
+    struct wall first_at;
+    bool is_known; /* an earlier launch failed by it */
+    const char *const *servers;
+    uint32_t n_servers; /* at most CAUSE_SERVERS_MAX, of n_servers_all */
+    uint32_t n_servers_all;
+    const struct cause_example *examples;
+    uint32_t n_examples;
+};
+struct cause_sums {
+    uint64_t failures;
+    uint32_t causes; /* all of them, however many were asked for */
+};
+typedef void cause_fn(void *ctx, const struct cause_row *row);
+MUST_USE enum err read_causes(struct reader *r, struct launch_id launch, uint32_t max, cause_fn *each,
+                              void *ctx, struct cause_sums *ret, struct why *reterr);
+
 /* Bytes [from, from + max) of a run's log, as the script wrote them, appended to out. */
 struct log_info {
     uint64_t size; /* committed so far */

@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "base/mem.h"
+#include "model/cause.h"
 #include "store/db.h"
 #include "store/store.h"
 
@@ -35,6 +36,9 @@ enum id_kind {
     ID_FLEET,
     ID_ORIGIN,
     ID_INTENT,
+    ID_CASE,
+    ID_TEXT,
+    ID_FAILURE,
     ID_KIND_COUNT
 };
 
@@ -55,6 +59,7 @@ struct cost_meter;
 struct live_test; /* live.c: what is known of tests and runs at work */
 struct live_run;
 struct live_path;
+struct case_seen;   /* cases.c: cases that were used a moment ago */
 struct log_state;   /* logs.c: where a log stands */
 struct blob_writer; /* blob.h */
 struct blob_reader;
@@ -104,6 +109,14 @@ struct writer {
     struct live_path *paths; /* of one project */
     uint64_t paths_project;
 
+    /* cases.c */
+    struct case_seen *cases;
+    uint64_t prune_failure; /* where texts_prune() and cases_prune() go on */
+
+    /* examples.c: the launch whose examples came last */
+    uint64_t examples_launch;
+    uint64_t examples_project;
+
     /* logs.c */
     struct log_state *logs;
     struct log_state *dirty_logs;
@@ -118,7 +131,9 @@ struct reader {
 };
 
 /* ---- schema.c ---- */
-MUST_USE enum err schema_migrate(struct db *db, struct why *reterr);
+MUST_USE enum err schema_migrate(struct writer *w, struct why *reterr);
+/* compact.c: examples as they were kept before, moved to where they are kept now; in the migrations' transaction. */
+void examples_compact(struct writer *w);
 
 /* ---- ids.c ---- */
 void ids_load(struct writer *w); /* at open, inside a transaction */
@@ -160,9 +175,33 @@ void costs_drop(struct writer *w);  /* after a failed batch */
 MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct example_row *rows,
                                uint32_t n, uint64_t results_bytes, const struct tally *tally,
                                struct why *reterr);
+/* The row of an example that is not there yet. `at`: about when. */
+void example_insert(struct writer *w, uint64_t launch, uint64_t project, struct wall at,
+                    const struct example_row *row);
+uint64_t launch_project(struct writer *w, uint64_t launch); /* 0: it has none */
 MUST_USE enum err project_put(struct writer *w, const struct project_row *row, uint64_t *ret_id,
                               struct why *reterr);
 MUST_USE enum err project_delete(struct writer *w, struct project_id id, struct why *reterr);
+
+/* ---- cases.c: what identifies examples, and why they failed, each once ---- */
+uint64_t case_id(struct writer *w, uint64_t project, struct wall at, const struct example_row *row);
+uint64_t failure_id(struct writer *w, const struct example_row *row); /* 0: there is nothing to say */
+void cases_trim(struct writer *w);                                    /* at the end of a batch */
+void cases_done(struct writer *w);
+/* Retention, in steps of at most `limit` rows that are looked at: failures that no example has, with the texts that no failure
+ * has then; cases that no run can have any more. How many rows they deleted. texts_prune() goes through all failures, step by
+ * step, and begins again. */
+uint64_t texts_prune(struct writer *w, uint32_t limit);
+uint64_t cases_prune(struct writer *w, uint32_t limit);
+
+/* ---- causes.c ---- */
+void cause_count(struct writer *w, uint64_t run, uint64_t launch, uint64_t project, struct wall at,
+                 const struct cause *cause, bool is_run);
+/* A run is over: when no example says why it failed, it has a cause itself. */
+void cause_of_ended_run(struct writer *w, const struct run_row *row, uint64_t launch, bool has_failed,
+                        bool has_errors);
+/* Causes that were last seen before that day; how many it deleted. */
+uint64_t causes_prune(struct writer *w, struct wall before, uint32_t limit);
 
 /* ---- lists.c, schedules.c ---- */
 void lists_of_user_gone(struct writer *w, const struct user_row *user); /* with its schedules */
@@ -318,6 +357,7 @@ void streams_boot(struct reader *r, void (*each)(void *ctx, const struct stream_
 /* ---- words.c: lists of texts as bytes, names as enums, pages ---- */
 void words_encode(struct buf *out, const char *const *words, uint32_t n); /* appends */
 const char *const *words_decode(struct arena *a, struct slice bytes, uint32_t *retn);
+const char *names_joined(struct arena *a, struct slice words); /* with blanks between */
 struct slice words_in(struct arena *a, const char *const *words, uint32_t n);
 /* The value of a name in a table. */
 enum outcome outcome_of(const char *name);

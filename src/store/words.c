@@ -57,6 +57,16 @@ const char *const *words_decode(struct arena *a, struct slice bytes, uint32_t *r
     return words;
 }
 
+const char *names_joined(struct arena *a, struct slice words)
+{
+    char *text = arena_strndup(a, words.ptr, words.len);
+
+    for (size_t i = 0; i + 1 < words.len; i++)
+        if (text[i] == '\0')
+            text[i] = ' ';
+    return text;
+}
+
 /* ---- names ----------------------------------------------------------------------------------------------- */
 
 #define NAME_PARSER(function, type, name_of, count)  \

@@ -445,6 +445,23 @@ class Unnoticed(Adapter):
                           None, ["out/p.png"], None])
         self.assert_unnoticed("a_spec.rb")
 
+    def test_the_page_that_an_example_was_on(self):
+        self.write("a_spec.rb", """
+            RSpec.describe "pages" do
+              after { |e| e.metadata[:page_url] = e.metadata[:was_on] if e.metadata.key?(:was_on) }
+              it("says it", :was_on => "https://example.org/editor?doc=1") { raise "x" }
+              it("said before", :wrata_page_url => "http://example.org/") {}
+              it("is no page", :was_on => "javascript:alert(1)") {}
+              it("is odd", :was_on => Class.new { def to_s; raise "no"; end }.new) {}
+              it("none") {}
+            end
+        """)
+        result = self.rspec("a_spec.rb")
+        self.assert_same_counts(result, "a_spec.rb")
+        self.assertEqual([e.get("page_url") for e in result.of("example")],
+                         ["https://example.org/editor?doc=1", "http://example.org/", None, None, None])
+        self.assert_unnoticed("a_spec.rb")
+
     def test_nothing_is_loaded_or_left_behind(self):
         self.write("spec/a_spec.rb", """
             RSpec.describe 'A' do

@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/snapshot.h"
+#include "model/cause.h"
 
 /* ---- options --------------------------------------------------------------------------------------------- */
 
@@ -423,10 +424,10 @@ static void test_glob__stars_stay_in_their_segment(void **state)
 static void test_report__libraries_are_not_the_project(void **state)
 {
     (void)state;
-    assert_true(report_is_own_line("./spec/a_spec.rb:1:in `x'"));
-    assert_false(report_is_own_line("/var/lib/gems/3.1.0/gems/rspec/x.rb:1"));
-    assert_false(report_is_own_line("./vendor/bundle/ruby/3.1.0/gems/x/y.rb:1"));
-    assert_false(report_is_own_line("<internal:kernel>:18:in `loop'"));
+    assert_true(frame_is_own("./spec/a_spec.rb:1:in `x'"));
+    assert_false(frame_is_own("/var/lib/gems/3.1.0/gems/rspec/x.rb:1"));
+    assert_false(frame_is_own("./vendor/bundle/ruby/3.1.0/gems/x/y.rb:1"));
+    assert_false(frame_is_own("<internal:kernel>:18:in `loop'"));
 }
 
 struct told {

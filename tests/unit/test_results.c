@@ -51,6 +51,36 @@ static void check_suite(const struct results *r, const struct example_list *out)
     assert_int_equal(results_position(r), sizeof(suite) - 1);
 }
 
+/* What the adapter says of the page goes before what the message says; what is no address of a page is none. */
+static void test_results__a_failure_names_its_page(void **state)
+{
+    static const char lines[] =
+        "{\"e\":\"example\",\"status\":\"failed\",\"message\":\"x\\nPage address: 'https://a.b/c'\\nError "
+        "screenshot: 'tmp/s.png'\",\"artifacts\":[\"a.png\"]}\n"
+        "{\"e\":\"example\",\"status\":\"failed\",\"message\":\"Page address: 'https://a.b/c' Error "
+        "screenshot: 'https://s/x.png'\",\"page_url\":\"http://d.e/\"}\n"
+        "{\"e\":\"example\",\"status\":\"failed\",\"message\":\"Page address: "
+        "'javascript:x'\",\"page_url\":7}\n";
+    struct example_list out = {0};
+    struct results r;
+
+    (void)state;
+    results_init(&r, (struct run_id){7}, 0, NULL, 0);
+    results_feed(&r, lines, sizeof(lines) - 1, &out);
+    assert_int_equal(out.n, 3);
+    assert_string_equal(out.rows[0].page_url, "https://a.b/c");
+    assert_string_equal(out.rows[0].screenshot, "");
+    assert_int_equal(out.rows[0].n_artifacts, 2);
+    assert_string_equal(out.rows[0].artifacts[1], "tmp/s.png");
+    assert_string_equal(out.rows[1].page_url, "http://d.e/");
+    assert_string_equal(out.rows[1].screenshot, "https://s/x.png");
+    assert_int_equal(out.rows[1].n_artifacts, 0);
+    assert_string_equal(out.rows[2].page_url, "");
+    assert_true(out.rows[0].cause != 0);
+    results_done(&r);
+    arena_done(&out.arena);
+}
+
 static void feed_cut_at(size_t cut)
 {
     struct example_list out = {0};
@@ -202,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_results__take_what_is_left_out_with_its_reason),
         cmocka_unit_test(test_results__notice_that_the_adapter_counted_more),
         cmocka_unit_test(test_results__pass_over_a_line_without_end),
+        cmocka_unit_test(test_results__a_failure_names_its_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

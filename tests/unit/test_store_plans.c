@@ -384,6 +384,25 @@ static void test_store_plans__examples_by_every_filter(void **state)
     with_explained(*state, all_examples);
 }
 
+static void no_cause(void *ctx, const struct cause_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void all_of_causes(struct reader *r)
+{
+    struct cause_sums sums;
+
+    assert_int_equal(read_causes(r, (struct launch_id){1}, 1, no_cause, NULL, &sums, NULL), ERR_OK);
+}
+
+static void test_store_plans__causes(void **state)
+{
+    put_launch_of(*state, 3);
+    with_explained(*state, all_of_causes);
+}
+
 /* Each filter, alone and with a time, has an index of its own; any of them together use one of those. */
 static void all_of_the_audit_log(struct reader *r)
 {
@@ -686,6 +705,7 @@ int main(void)
         TEST(launches_by_every_filter),
         TEST(each_filter_of_launches_has_an_index),
         TEST(examples_by_every_filter),
+        TEST(causes),
         TEST(audit_by_every_filter),
         TEST(mail),
         TEST(choices),
