@@ -3,5 +3,4 @@
 export const fetchSoon = (): void => { (window.requestIdleCallback ?? ((f: () => void) => setTimeout(f, 1500)))(() => void results().catch(() => { /* asked for again when it is needed */ })); };
 export const results = (): Promise<typeof import('./groups/results')> => import('./groups/results');
 export const plan = (): Promise<typeof import('./groups/plan')> => import('./groups/plan');
-export const admin = (): Promise<typeof import('./groups/admin')> => import('./groups/admin');
-export const person = (): Promise<typeof import('./groups/person')> => import('./groups/person');
+export const people = (): Promise<typeof import('./groups/people')> => import('./groups/people');

@@ -12,17 +12,17 @@ import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
 import { lazy } from './parts/lazy';
 import { Board } from './screens/board';
-import { admin, person, plan, results } from './groups';
+import { people, plan, results } from './groups';
 import { me, over } from './who';
 
 /* The page comes in few parts: what the board needs, and a part for each kind of work, when it is asked for. */
 const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run)), Runs = lazy(() => results().then((m) => m.Runs)), Launches = lazy(() => results().then((m) => m.Launches));
 const Compose = lazy(() => plan().then((m) => m.Compose)), Lists = lazy(() => plan().then((m) => m.Lists)), ListScreen = lazy(() => plan().then((m) => m.ListScreen)),
   Schedules = lazy(() => plan().then((m) => m.Schedules)), ScheduleScreen = lazy(() => plan().then((m) => m.ScheduleScreen));
-const Servers = lazy(() => admin().then((m) => m.Servers)), ServerScreen = lazy(() => admin().then((m) => m.ServerScreen)), Users = lazy(() => admin().then((m) => m.Users)),
-  UserScreen = lazy(() => admin().then((m) => m.UserScreen)), Audit = lazy(() => admin().then((m) => m.Audit));
-const SignIn = lazy(() => person().then((m) => m.SignIn)), SignUp = lazy(() => person().then((m) => m.SignUp)), Forgot = lazy(() => person().then((m) => m.Forgot)), Welcome = lazy(() => person().then((m) => m.Welcome)),
-  Waiting = lazy(() => person().then((m) => m.Waiting)), SessionOver = lazy(() => person().then((m) => m.SessionOver)), Account = lazy(() => person().then((m) => m.Account));
+const Servers = lazy(() => plan().then((m) => m.Servers)), ServerScreen = lazy(() => plan().then((m) => m.ServerScreen)), Users = lazy(() => people().then((m) => m.Users)),
+  UserScreen = lazy(() => people().then((m) => m.UserScreen)), Audit = lazy(() => people().then((m) => m.Audit));
+const SignIn = lazy(() => people().then((m) => m.SignIn)), SignUp = lazy(() => people().then((m) => m.SignUp)), Forgot = lazy(() => people().then((m) => m.Forgot)), Welcome = lazy(() => people().then((m) => m.Welcome)),
+  Waiting = lazy(() => people().then((m) => m.Waiting)), SessionOver = lazy(() => people().then((m) => m.SessionOver)), Account = lazy(() => people().then((m) => m.Account));
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;

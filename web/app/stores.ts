@@ -1,6 +1,6 @@
 /** What each screen knows: a snapshot that live events keep true. Big tables live outside signals; a signal counts changes. */
 import { effect, signal, type Signal } from './signal';
-import type { Artifact, Board, Example, Launch, Run, Server, Status, Test } from '../core/types';
+import type { Artifact, Board, Causes, Example, Launch, Run, Server, Status, Test } from '../core/types';
 import { asError, get, pages, type ApiError } from './api';
 import { link, subscribe, type LiveEvent } from './live';
 
@@ -129,11 +129,14 @@ export class LaunchStore extends Store {
   tests = new Table<Test>();
   runs = new Table<Run>();                                            // by test: its newest run
   failures = new Table<Example>();
+  every = new Table<Run>();                                           // also those that came before the newest
+  causes: Causes | null = null;
+  private relist = 0;
   more = false;
   kept = new Kept(() => `/launches/${this.id}/artifacts`, () => { this.rev.value++; });
   constructor(readonly id: number) { super(); }
   protected topics(): string[] { return [`launch:${this.id}`]; }
-  protected stopped(): void { this.kept.stop(); }
+  protected stopped(): void { this.kept.stop(); clearTimeout(this.relist); }
   private newestRun(r: Run, put: (id: number, r: Run) => void): void {
     const had = this.runs.rows.get(r.test);
     if (!had || had.id <= r.id) put(r.test, r);
@@ -141,36 +144,40 @@ export class LaunchStore extends Store {
   protected async fetch(s: AbortSignal): Promise<void> {
     let touched = false;
     this.onLaunch = () => { touched = true; };
-    for (const t of [this.tests, this.runs, this.failures]) t.begin();
+    for (const t of [this.tests, this.runs, this.failures, this.every]) t.begin();
     const l = await get<Launch>(`/launches/${this.id}`, s);
     if (!touched) this.launch = l;
     this.phase.value = this.phase.peek() === 'error' ? 'loading' : this.phase.peek();
-    await pages<Example>(`/launches/${this.id}/examples?status=failed,error`, s, (items) => {
-      for (const x of items) this.failures.snapshot(failureKey(x), x);
-      this.more = this.failures.rows.size >= MAX_FAILURES;
-      return !this.more;
-    });
-    await pages<Test>(`/launches/${this.id}/tests`, s, (items) => {
-      for (const x of items) this.tests.snapshot(x.id, x);
-      this.phase.value = 'ready'; this.rev.value++;
-    });
-    await pages<Run>(`/runs?launch=${this.id}`, s, (items) => {
-      for (const x of items) this.newestRun(x, (id, r) => this.runs.snapshot(id, r));
-      this.rev.value++;
-    });
+    const seen = (): void => { this.phase.value = 'ready'; this.rev.value++; };
+    await Promise.all([
+      pages<Example>(`/launches/${this.id}/examples?status=failed,error`, s, (items) => {
+        for (const x of items) this.failures.snapshot(failureKey(x), x);
+        this.more = this.failures.rows.size >= MAX_FAILURES;
+        return !this.more;
+      }),
+      pages<Test>(`/launches/${this.id}/tests`, s, (items) => { for (const x of items) this.tests.snapshot(x.id, x); if (this.phase.peek() !== 'ready') seen(); }),
+      pages<Run>(`/runs?launch=${this.id}`, s, (items) => { for (const x of items) { this.newestRun(x, (id, r) => this.runs.snapshot(id, r)); this.every.snapshot(x.id, x); } }),
+    ]);
+    seen();
+    this.causes = await get<Causes>(`/launches/${this.id}/causes`, s).catch((e) => { if (s.aborted) throw e; return this.causes; });
+    this.rev.value++;
     if ([...this.failures.rows.values()].some((x) => x.artifacts?.length)) await this.kept.load(s);
   }
   private onLaunch: () => void = () => {};
   protected take(e: LiveEvent): boolean {
     if (e.type === 'launch') { if ((e.data as Launch).id !== this.id) return false; this.launch = e.data as Launch; this.onLaunch(); return true; }
-    if ((e.data as { launch?: number }).launch !== this.id && e.type !== 'example') return false;
+    const of = (e.data as { launch?: number }).launch;
+    if (e.type === 'causes' && (of ?? this.id) === this.id) { this.causes = e.data as Causes; return true; }
+    if (of !== this.id && e.type !== 'example') return false;
     if (e.type === 'artifacts') { this.kept.soon(); return false; }
+    if (e.type === 'tests') { this.relist ||= setTimeout(() => { this.relist = 0; void this.load(); }, 300) as unknown as number; return false; }   // many changed at once
     if (e.type === 'test') this.tests.event((e.data as Test).id, e.data as Test);
     else if (e.type === 'run') {
       const r = e.data as Run;
       // Which example a file belongs to is known when its run is over.
       if (r.state === 'done' && this.kept.items.some((a) => a.run === r.id)) this.kept.soon();
       this.newestRun(r, (id, x) => this.runs.event(id, x));
+      this.every.event(r.id, r);
     }
     else if (e.type === 'example') {
       const x = e.data as Example;

@@ -97,7 +97,7 @@ export function sum(ls: Iterable<Launch>): { tests: TestCounts; examples: Exampl
   let eta: number | null = 0;
   for (const l of ls) {
     for (const k of Object.keys(tests) as (keyof TestCounts)[]) tests[k] += l.tests[k];
-    for (const k of Object.keys(examples) as (keyof ExampleCounts)[]) examples[k] = (examples[k] ?? 0) + (l.examples[k] ?? 0);
+    for (const k of Object.keys(examples) as (keyof ExampleCounts)[]) examples[k] += l.examples[k] ?? 0;
     eta = eta === null || l.eta_ms === null ? null : Math.max(eta, l.eta_ms);
   }
   return { tests, examples, eta };

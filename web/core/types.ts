@@ -45,9 +45,20 @@ export interface Example {
   run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;
   duration_ms: number | null; exception: string | null; message: string | null; backtrace: string[] | null;
   pending: string | null;
+  /** What failures of one cause share. */
+  cause?: string;
   /** Ids of its files; known when its run is over. */
   artifacts?: number[];
 }
+/** Failures whose message is the same but for its numbers. `known`: an earlier launch had it. */
+export interface Cause {
+  cause: string; title: string; exception: string; frame: string; count: number; runs: number; files: number; first_seen: { launch: number; run: number; at: Time };
+  servers: string[]; known: boolean; examples: { run: number; seq: number; path: string; description: string }[];
+}
+export interface Causes { failures: number; causes: Cause[] }
+export type What = 'new' | 'known' | 'fixed' | 'flaky' | 'gone';
+export interface Compared { what: What; path: string; description: string; run: number | null; seq: number | null; cause: string | null; before: { run: number } | null }
+export interface Comparison { launch: number; with: Launch | null; why: string; counts: Record<What, number>; items: Compared[]; next: string | null }
 /** A file that a run left to be kept. `example`: the seq of the example it belongs to. */
 export interface Artifact {
   id: number; run: number; launch: number; path: string; bytes: number; modified_at: Time | null; type: string; inline: boolean; example: number | null;

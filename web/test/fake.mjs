@@ -5,6 +5,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
+import { insight as makeInsight } from './fake_insight.mjs';
 import { history as makeHistory } from './fake_history.mjs';
 import { lists as makeLists } from './fake_lists.mjs';
 import { queue as makeQueue } from './fake_queue.mjs';
@@ -193,6 +194,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: queue.add, commit });
   const lists = makeLists({ iso, t0, work, acc, bare: empty });
   const past = makeHistory({ iso, launches, runs, tests, work, acc, send, clean });
+  const insight = makeInsight({ launches, runs, examples, tests, send });
   const fleet = serverOps({ iso, t0, servers, acc, send, sendServer, faults });
 
   // ---- HTTP ----
@@ -215,6 +217,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (lists.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (queue.answer({ req, res, u, p, body, json, error })) return undefined;
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (insight.answer({ u, p, req, res, json, error })) return undefined;
     if (past.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
     if (kept || zip) {
@@ -291,7 +294,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, insight, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

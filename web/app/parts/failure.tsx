@@ -8,10 +8,10 @@ import { Copy, Glyph } from './basics';
 export const titleOf = (x: Example): string => (x.path.length ? x.path.map(visible).join(' › ') : 'Outside of examples');
 
 /** Lines of a diff or of expected/got get their colour; everything is text. */
-function Message({ text }: { text: string }) {
+function Message({ text, of }: { text: string; of: string }) {
   const lines = visibleText(text).split('\n');
   const tone = (l: string): string => (/^\s*(\+|got:)/.test(l) ? 'd-got' : /^\s*(-(?!-)|expected:?\s)/.test(l) ? 'd-exp' : '');
-  return <pre class="message" tabIndex={0} role="region" aria-label="Message">{lines.map((l, i) => <span class={tone(l)}>{l}{i < lines.length - 1 ? '\n' : ''}</span>)}</pre>;
+  return <pre class="message" tabIndex={0} role="group" aria-label={`Message of ${of}`}>{lines.map((l, i) => <span class={tone(l)}>{l}{i < lines.length - 1 ? '\n' : ''}</span>)}</pre>;
 }
 function Backtrace({ lines }: { lines: string[] }) {
   const [all, setAll] = useState(false);
@@ -43,7 +43,7 @@ export function Failure({ x, open, where, level = 2, current = false, kept = [] 
         </summary>
         <div class="body">
           {x.exception && <p class="exception">{visible(x.exception)}</p>}
-          {x.message && <Message text={x.message} />}
+          {x.message && <Message text={x.message} of={titleOf(x)} />}
           <Backtrace lines={x.backtrace ?? []} />
           <Kept items={kept} />
           <p class="acts">

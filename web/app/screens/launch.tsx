@@ -4,14 +4,20 @@ import { matches } from '../../core/filter';
 import { bad, doneExamples, ended, isBad, launchFace, live, testFace } from '../../core/state';
 import type { Launch as L, Run, Test } from '../../core/types';
 import { mayStop } from '../../core/account';
-import { ApiError, post } from '../api';
+import { ApiError, del, post } from '../api';
+import { deleteLater } from '../later';
 import { me } from '../who';
 import { Ago, Badge, Dialog, Elapsed, Empty, Failed, Glyph, Kpi, Skeleton, Tabs, TestBar, Trouble } from '../parts/basics';
+import { ByCause, sentence } from '../parts/causes';
+import { Compare } from '../parts/compare';
 import { FilterBox, useFilter } from '../parts/filterbox';
 import { Failure } from '../parts/failure';
 import { memo } from '../parts/memo';
+import { Menu } from '../parts/menu';
+import { Retest } from '../parts/retest';
+import { TimelineTab } from '../parts/timeline';
 import { VList } from '../parts/vlist';
-import { go, say, url, useKey, useTitle } from '../nav';
+import { go, say, setQuery, url, useKey, useTitle } from '../nav';
 import { failureKey, LaunchStore } from '../stores';
 import { launchName, refText } from './board';
 
@@ -72,44 +78,55 @@ function Tests({ store }: { store: LaunchStore }) {
 
 const FIRST = 50;
 function Failures({ store, l }: { store: LaunchStore; l: L }) {
-  const [at, setAt] = useState(-1), [shown, setShown] = useState(FIRST);
+  const [at, setAt] = useState(''), [shown, setShown] = useState(FIRST), each = url.value.searchParams.get('group') === 'none';
   void store.rev.value;
-  const all = [...store.failures.rows.values()].sort((a, b) => a.run - b.run || a.seq - b.seq), list = all.slice(0, shown);
-  const paths = useMemo(() => new Map([...store.runs.rows.values()].map((r) => [r.id, r.path])), [store.runs.rows.size]);
-  const explained = new Set([...store.failures.rows.values()].map((x) => x.run));
-  const silent = [...store.tests.rows.values()].filter((t) => isBad(t.outcome) && !(t.run && explained.has(t.run)));
-  const step = (d: number) => {
-    if (!list.length) return;
-    const next = Math.min(list.length - 1, Math.max(0, at + d)), x = list[next], el = document.getElementById(`ex-${x.run}-${x.seq}`);
-    setAt(next);
-    el?.querySelector('details')?.setAttribute('open', '');
-    el?.scrollIntoView({ block: 'start' });
-    el?.querySelector('summary')?.focus({ preventScroll: true });
+  const all = [...store.failures.rows.values()].sort((a, b) => a.run - b.run || a.seq - b.seq), list = all.slice(0, shown), causes = store.causes?.causes.length ? store.causes : null;
+  const paths = useMemo(() => new Map([...store.every.rows.values()].map((r) => [r.id, r.path])), [store.every.rows.size]);
+  const explained = new Set(all.map((x) => x.run)), silent = [...store.tests.rows.values()].filter((t) => isBad(t.outcome) && !(t.run && explained.has(t.run)));
+  const cut = [...store.runs.rows.values()].filter((r) => r.examples.not_run > 0);
+  /** From failure to failure, as they stand on the page; one that is folded away is opened. */
+  const step = (d: number): void => {
+    const there = [...document.querySelectorAll<HTMLElement>('.failure')], i = there.findIndex((f) => f.id === `ex-${at.replace('.', '-')}`), el = there[Math.min(there.length - 1, Math.max(0, i + d))];
+    if (!el) return;
+    setAt(el.id.slice(3).replace('-', '.'));
+    for (let p: Element | null = el; p; p = p.parentElement) if (p.tagName === 'DETAILS') p.setAttribute('open', '');
+    el.querySelector('details')?.setAttribute('open', '');
+    el.scrollIntoView({ block: 'start' });
+    el.querySelector('summary')?.focus({ preventScroll: true });
   };
   useKey('n', 'Next failure', () => step(1));
   useKey('p', 'Previous failure', () => step(-1));
-  if (!all.length && !silent.length) {
-    return live(l) ? <Empty title="No failures so far">They appear here the moment they happen.</Empty>
-      : bad(l.tests) ? <Empty title="Nothing to show here">See the tab Tests.</Empty> : <Empty title="No failures">{l.outcome === 'passed' ? 'Everything passed.' : undefined}</Empty>;
-  }
+  const none = !all.length && !silent.length;
   return (
     <>
+      {none && !cut.length && (live(l) ? <Empty title="No failures so far">They appear here the moment they happen.</Empty>
+        : bad(l.tests) ? <Empty title="Nothing to show here">See the tab Tests.</Empty> : <Empty title="No failures">{l.outcome === 'passed' ? 'Everything passed.' : undefined}</Empty>)}
+      {causes && <div class="bar-of"><b class="num">{sentence(causes)}</b><span class="grow" /><span class="seg" role="group" aria-label="Failures"><button type="button" class="btn small" aria-pressed={!each} onClick={() => setQuery('group', '')}>By cause</button><button type="button" class="btn small" aria-pressed={each} onClick={() => setQuery('group', 'none')}>One by one</button></span></div>}
       {silent.length > 0 && (
         <section class="silent" aria-labelledby="silent-h">
-          <h2 id="silent-h">Files that did not end as they should <span class="n">{num(silent.length)}</span></h2>
-          <ul>{silent.slice(0, 200).map((t) => {
+          <h2 id="silent-h">Ended without a failing example <span class="n">{num(silent.length)}</span></h2>
+          <ul>{silent.slice(0, 100).map((t) => {
             const r = store.runs.rows.get(t.id);
             return <li key={t.id}><Badge face={testFace(t)} /> {t.run ? <a href={`/runs/${t.run}`}>{visible(t.path)}</a> : visible(t.path)} <span class="faint">{visible(r?.reason || t.why)}</span></li>;
           })}</ul>
         </section>
       )}
-      {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={i === at} kept={store.kept.of(x)} />)}
-      {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
-        {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
+      {cut.length > 0 && (
+        <section class="silent" aria-labelledby="cut-h">
+          <h2 id="cut-h">Not run <span class="n">{plural(cut.reduce((n, r) => n + r.examples.not_run, 0), 'example')}</span></h2>
+          <ul>{cut.slice(0, 100).map((r) => <li key={r.id}><a href={`/runs/${r.id}`}>{visible(r.path)}</a> <span>{num(r.examples.not_run)} of {num(r.examples.discovered)}</span> <span class="faint">{visible(r.not_run_reason)}</span></li>)}</ul>
+        </section>
+      )}
+      {causes && !each ? <ByCause store={store} l={l} causes={causes} paths={paths} at={at} /> : <>
+        {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={failureKey(x) === at} kept={store.kept.of(x)} />)}
+        {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
+          {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
+      </>}
     </>
   );
 }
 
+const TABS = ['failures', 'tests', 'timeline', 'compare'];
 export function Launch({ id }: { id: number }) {
   const store = useMemo(() => new LaunchStore(id), [id]);
   useEffect(() => store.start(), [store]);
@@ -123,10 +140,12 @@ export function Launch({ id }: { id: number }) {
     if (told.current && told.current.split(', ')[1] !== text.split(', ')[1] || (told.current && !live(l))) say(text);
     told.current = text;
   }, [l && bad(l.tests), l?.state]);
-  const tab = url.value.searchParams.get('tab') === 'tests' ? 'tests' : 'failures';
-  const pick = (t: string) => { const u = new URL(location.href); u.searchParams.set('tab', t); u.searchParams.delete('q'); go(u.href); };
+  const tab = TABS.find((x) => x === url.value.searchParams.get('tab')) ?? 'failures';
+  const pick = (t: string) => { const u = new URL(location.href); u.search = t === 'failures' ? '' : `?tab=${t}`; go(u.href); };
   useKey('1', 'Failures', () => pick('failures'));
   useKey('2', 'Tests', () => pick('tests'));
+  useKey('3', 'Timeline', () => pick('timeline'));
+  useKey('4', 'Compare', () => pick('compare'));
   if (phase === 'error') return <Failed error={store.error.value!} what={`Launch ${id}`} retry={store.retry} />;
   if (!l || !face) return <><h1 class="sr">Launch {id}</h1><Skeleton /></>;
   const t = l.tests, e = l.examples;
@@ -138,24 +157,34 @@ export function Launch({ id }: { id: number }) {
           <p class="sub"><Badge face={face} />{l.reason && <span>{visible(l.reason)}</span>}
             <span class="faint">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code title={l.commit}>{l.commit.slice(0, 10)}</code> · <span title={exact(l.created_at)}>started <Ago at={l.started_at ?? l.created_at} />{l.user && ` by ${visible(l.user.login)}`}</span></span></p>
         </div>
-        {l.state !== 'done' && mayStop(me.value, l) && <div class="acts"><Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /></div>}
+        <div class="acts">
+          {l.state !== 'done' ? mayStop(me.value, l) && <Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /> : <>
+            {bad(t) + t.stopped > 0 && <Retest launch={l.id} failed={bad(t) + t.stopped} primary />}
+            <Retest launch={l.id} /></>}
+          <Menu label="More">
+            <li><a href={`/api/v1/launches/${l.id}/junit`} download={`launch-${l.id}.xml`}>JUnit XML</a></li>
+            <li><a href={`/runs?q=launch:${l.id}`}>Its runs in the history</a></li>
+            {l.state === 'done' && mayStop(me.value, l) && <li><button type="button" class="t-fail" onClick={() => { deleteLater(`Launch ${l.id} deleted`, [`launch:${l.id}`], (leaving) => del(`/launches/${l.id}`, false, leaving)); go('/launches'); }}>Delete</button></li>}
+          </Menu>
+        </div>
         <dl class="kpirow">
           <Kpi n={bad(t)} label={bad(t) === 1 ? 'file failed' : 'files failed'} tone={bad(t) ? 'fail' : ''} />
           <Kpi n={t.passed} label="passed" tone={t.passed ? 'pass' : ''} />
           {t.stopped > 0 && <Kpi n={t.stopped} label="stopped" />}
           <Kpi n={ended(t)} of={t.total} label="files done" />
           <Kpi n={doneExamples(e)} of={e.discovered > doneExamples(e) ? e.discovered : undefined} label={`examples${e.pending ? `, ${num(e.pending)} pending` : ''}`} />
-          <Kpi n={failures} label="failures" tone={failures ? 'fail' : ''} />
+          {e.not_run > 0 && <Kpi n={e.not_run} label="not run" tone="fail" />}
+          <Kpi n={failures} label={store.causes?.causes.length ? `failures, ${plural(store.causes.causes.length, 'cause')}` : 'failures'} tone={failures ? 'fail' : ''} />
           <div class="kpi"><dd>{live(l) ? <Elapsed from={l.started_at} /> : dur(l.started_at && l.ended_at ? Date.parse(l.ended_at) - Date.parse(l.started_at) : null)}</dd><dt>{live(l) ? eta(l.eta_ms) : 'duration'}</dt></div>
           {l.cost_usd ? <div class="kpi"><dd>{usd(l.cost_usd)}</dd><dt>{live(l) ? 'cost so far' : 'cost'}</dt></div> : null}
         </dl>
         <TestBar t={t} big />
       </header>
-      <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total]]} at={tab} pick={pick} />
+      <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total], ['timeline', 'Timeline'], ['compare', 'Compare']]} at={tab} pick={pick} />
       {l.note && <p class="note">{visible(l.note)}</p>}
       {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : <Failures store={store} l={l} />}
+        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : <Failures store={store} l={l} />}
       </div>
     </div>
   );

@@ -1,4 +1,0 @@
-/** What it runs on, and who may: servers, users, the audit log. */
-export { Audit } from '../screens/audit';
-export { Servers, ServerScreen } from '../screens/servers';
-export { Users, UserScreen } from '../screens/users';
