@@ -16,7 +16,7 @@ build="build-essential cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev
     libcurl4-openssl-dev libsqlite3-dev libsodium-dev libyaml-dev zlib1g-dev libpcre2-dev uthash-dev musl-tools"
 run="$build git openssh-client ca-certificates curl tzdata ruby ruby-rspec bundler"
 test="$run git-lfs libcmocka-dev clang-format cppcheck python3 openssl openssh-server iproute2 nftables catatonit chromium
-    wrk python3-pytest podman netavark runc iptables debootstrap"
+    wrk python3-pytest python3-pytest-xdist podman netavark runc iptables debootstrap"
 lint="$test clang-tidy clang"
 bench="$run parallel openssh-server python3 ruby-parallel-tests"
 fuzz="$build clang libclang-rt-14-dev"

@@ -274,10 +274,14 @@ enum outcome outcome_decide(const struct finish *f, bool has_adapter, struct tal
     buf_init(&b, 1024);
     buf_puts(&b, r->sentence);
     put_detail(&b, r->detail, &x);
-    text_cut(reason, size, buf_str(&b));
-    buf_done(&b);
     if (explains_missing(r))
         tally_close(t, r->sentence);
+    if (!tally_adds_up(t) && r->when != unbalanced) {
+        buf_puts(&b, "; the examples do not add up");
+        put_detail(&b, LEDGER, &x);
+    }
+    text_cut(reason, size, buf_str(&b));
+    buf_done(&b);
     return r->outcome;
 }
 
