@@ -334,6 +334,8 @@ class Listener:
         if self.ended:
             return
         self.ended = True
+        for nodeid in [one for one, now in self.now.items() if now["failures"]]:
+            self.over(nodeid)  # a worker of pytest-xdist died in it
         chosen = self.not_run(session)
         # 2 and 3: interrupted, internal error.
         aborted = self.aborted or (int(exitstatus) in (2, 3) and self.errors == 0 and not chosen)

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import wrata  # noqa: E402
 
 PYTEST = next((p for p in (shutil.which("pytest-3"), shutil.which("pytest")) if p), None)
-HAS_XDIST = subprocess.run([sys.executable, "-c", "import xdist"], capture_output=True, check=False).returncode == 0
+HAS_XDIST = PYTEST and subprocess.run([PYTEST, "-p", "xdist", "--version"], capture_output=True, check=False).returncode == 0
 
 Row = collections.namedtuple("Row", "path text outcome reason counts why run report limit")
 ROWS = []
@@ -219,7 +219,7 @@ if HAS_XDIST:
     py("xdist", "import pytest, time\n@pytest.mark.parametrize('n', range(8))\ndef test_a(n):\n    time.sleep(0.02 * (8 - n) % 3)\n"
        "    assert n not in (2, 5)\n", "failed", "2 of 8", "8 6 2 0 0 0", run=["pytest", "-n", "2", "{file}"], report="pytest")
     py("xdist_crash", "import os, pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_a(n):\n    if n == 2: os._exit(1)\n", "failed",
-       "of 4", "4 3 1 0 0 0", run=["pytest", "-n", "2", "{file}"], report="pytest")
+       "1 of 4", "4 3 1 0 0 0", run=["pytest", "-n", "2", "{file}"], report="pytest")
 
 # ---- TAP ----
 
