@@ -242,7 +242,7 @@ tap("status_1", "echo 1..1; echo ok 1; exit 1\n", "error", SAYS_NO + " (exit sta
 tap("status_0", "echo 1..1; echo not ok 1; exit 0\n", "failed", "1 of 1", "1 0 1 0 0 0")
 tap("kill", "echo 1..3; echo ok 1; kill -9 $$\n", "error", SIGNAL % 9, "3 1 0 0 2 0", "a signal")
 tap("kill_last", "echo 1..1; echo ok 1; kill -9 $$\n", "error", SIGNAL % 9, "1 1 0 0 0 0")
-tap("fixed", "echo 1..2; echo 'ok 1 # TODO was a bug'; echo 'not ok 2 # TODO bug'\n", "failed", "1 of 2", "2 0 1 1 0 0")
+tap("fixed", "echo 1..2; echo 'ok 1 # todo was a bug'; echo 'not ok 2 # todo bug'\n", "failed", "1 of 2", "2 0 1 1 0 0")
 tap("closed", "echo 1..2; echo ok 1; exec >&-; echo ok 2 2>/dev/null; exit 0\n", "error", OUTSIDE, "2 1 0 0 1 1", "the plan promised")
 tap("half_line", "echo 1..2; echo ok 1; printf 'not ok 2'\n", "failed", "1 of 2", "2 1 1 0 0 0")
 
