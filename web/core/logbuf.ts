@@ -20,6 +20,8 @@ export class LogBuffer {
   }
   /** The log is complete: what has no newline is a line now. */
   finish(): void { if (this.tail) this.append('\n'); }
+  /** Is there a last line without its newline? */
+  isOpen(): boolean { return this.tail !== ''; }
   /** Forgets everything, for a log that is loaded anew. */
   clear(): void {
     this.lines = []; this.spans = []; this.tail = ''; this.style = 0;
@@ -28,12 +30,12 @@ export class LogBuffer {
   onChange(fn: () => void): () => void { this.listeners.add(fn); return () => { this.listeners.delete(fn); }; }
 
   /** Search in slices so the main thread never blocks longer than `budget` ms. */
-  async search(q: string, from: number, budget: number, signal: AbortSignal, hit: (line: number) => void): Promise<void> {
-    const low = q.toLowerCase(), cs = q !== low;                   // smart case
+  async search(q: string | RegExp, from: number, budget: number, signal: AbortSignal, hit: (line: number) => void): Promise<void> {
+    const cs = typeof q === 'string' && q !== q.toLowerCase();       // smart case
     let t = performance.now();
     for (let i = from; i < this.lines.length; i++) {
-      const l = cs ? this.lines[i] : this.lines[i].toLowerCase();
-      if (l.includes(q)) hit(i);
+      const l = this.lines[i];
+      if (typeof q === 'string' ? (cs ? l : l.toLowerCase()).includes(q) : q.test(l)) hit(i);
       if ((i & 255) === 0 && performance.now() - t > budget) {
         await new Promise((r) => setTimeout(r)); if (signal.aborted) return; t = performance.now();
       }
@@ -41,6 +43,8 @@ export class LogBuffer {
   }
 }
 
+/** A line that a reader of a failed run looks for: a failed example, an error, an exit that is no success. */
+export const ERROR_LINE = /^\s*(?:✗|\d+\) )|Failure\/Error|(?:Error|Exception|FAILED)\b|exited with (?:status )?[1-9]|\bfatal:/;
 /** Cuts a line into runs for rendering: text + class list, honouring spans and search marks. */
 export interface Run { text: string; cls: string }
 /** The page shows sixteen colours, each readable on its surface; the 256 go to the nearest of them. */

@@ -45,15 +45,20 @@ export interface Example {
   run: number; seq: number; id: string; path: string[]; file: string; line: number | null; status: ExampleStatus;
   duration_ms: number | null; exception: string | null; message: string | null; backtrace: string[] | null;
   pending: string | null;
+  /** The page that it was on; a picture that is elsewhere. */
+  page_url?: string | null; screenshot?: string | null;
   /** What failures of one cause share. */
   cause?: string;
   /** Ids of its files; known when its run is over. */
   artifacts?: number[];
 }
+/** What a search in a log found: `byte` is where the line begins. */
+export interface LogMatch { line: number; byte: number; text: string }
+export interface LogSearch { matches: LogMatch[]; count: number; whole: boolean; next_line: number | null }
 /** Failures whose message is the same but for its numbers. `known`: an earlier launch had it. */
 export interface Cause {
   cause: string; title: string; exception: string; frame: string; count: number; runs: number; files: number; first_seen: { launch: number; run: number; at: Time };
-  servers: string[]; known: boolean; examples: { run: number; seq: number; path: string; description: string }[];
+  servers: string[]; known: boolean; examples: { run: number; seq: number | null; path: string; description: string }[];
 }
 export interface Causes { failures: number; causes: Cause[] }
 export type What = 'new' | 'known' | 'fixed' | 'flaky' | 'gone';

@@ -219,6 +219,8 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (insight.answer({ u, p, req, res, json, error })) return undefined;
     if (past.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    const lines = /^\/runs\/(\d+)\/log\/(search|lines)$/.exec(p);
+    if (lines && logs.has(Number(lines[1]))) return json(res, 200, byLines(logs.get(Number(lines[1])), lines[2], u.searchParams));
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
     if (kept || zip) {
       const a = kept && artifacts.get(Number(kept[1]));
@@ -246,6 +248,19 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
       return res.end(body);
     }
     return error(res, 404, 'NOTFOUND', `there is no ${p}`);
+  }
+  /** A log by its lines: one from a number on, or those that hold a text. */
+  function byLines(l, what, ask) {
+    const all = l.bytes.toString().split('\n'), plain = (s) => s.replace(/\x1b\[[0-9;]*m/g, ''), out = [];
+    if (all.at(-1) === '') all.pop();
+    const from = Number(ask.get(what === 'search' ? 'from_line' : 'line') ?? 1), first = from < 0 ? all.length + from + 1 : from, q = ask.get('q'), limit = Number(ask.get('limit') ?? (what === 'search' ? 100 : 50));
+    let byte = 0, count = 0;
+    for (let i = 0; i < all.length; i++) {
+      const text = all[i];
+      if (i + 1 >= first && (what === 'lines' ? out.length < limit : text.includes(q))) { count++; if (out.length < limit) out.push({ line: i + 1, byte, bytes: Buffer.byteLength(text), text: plain(text), at: [] }); }
+      byte += Buffer.byteLength(text) + 1;
+    }
+    return what === 'lines' ? { items: out, lines: all.length, complete: l.complete, next_line: null } : { matches: out, count, whole: true, next_line: count > out.length ? out.at(-1).line + 1 : null, lines: all.length, complete: l.complete, gave_up: null };
   }
   function stop(res, kind, thing) {
     const l = kind === 'launches' ? thing : null;

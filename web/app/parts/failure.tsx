@@ -45,11 +45,13 @@ export function Failure({ x, open, where, level = 2, current = false, kept = [] 
           {x.exception && <p class="exception">{visible(x.exception)}</p>}
           {x.message && <Message text={x.message} of={titleOf(x)} />}
           <Backtrace lines={x.backtrace ?? []} />
+          {(/^https?:/.test(x.page_url ?? '') || /^https?:/.test(x.screenshot ?? '')) && <p class="place">{/^https?:/.test(x.page_url ?? '') && <>Page <a href={x.page_url!} target="_blank" rel="noopener noreferrer">{visible(x.page_url!)}</a></>} {/^https?:/.test(x.screenshot ?? '') && <a href={x.screenshot!} target="_blank" rel="noopener noreferrer">Screenshot</a>}</p>}
           <Kept items={kept} />
           <p class="acts">
             {where !== undefined && <a class="btn small" href={`/runs/${x.run}#ex-${x.seq}`}>Open the run</a>}
             {where !== undefined && <a class="btn ghost small" href={`/runs/${x.run}?tab=log`}>Log</a>}
             <Copy text={() => report(x)} what="for a bug report" framed={where === undefined} />
+            {where === undefined && <a class="btn ghost small" href={`/runs/${x.run}#ex-${x.seq}`} title="The address of this example">Link</a>}
           </p>
         </div>
       </details>
