@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Benchmarks, side by side in one run: every figure is a ratio to a peer measured within the same minute.
 
-    bench/run.py [--rounds N] [--count N] [local|ssh|gap|rspec|latency|idle ...]
+    bench/run.py [--rounds N] [--count N] [local|ssh|gap|rspec|latency|idle|logs ...]
 
 Rounds are interleaved (A B C A B C ...); the medians of the ratios of neighbours in time are what counts. CPU per
 script is taken from a cpuacct cgroup per contender where there is one (it counts daemons too), else from getrusage.
@@ -477,7 +477,43 @@ def bench_queue(options, folder):
     print("memory       %7.1f MiB" % (memory / 1024))
 
 
-BENCHES = {"queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
+def bench_logs(options, folder):
+    """A log of a million lines: its end, and searches through all of it, by bench_logs alone and through the API. Others are
+    asked for their status meanwhile: a search must not keep them waiting."""
+    print("\n## a log of a million lines")
+    made = subprocess.run([os.path.join(BUILD, "bench_logs"), os.path.join(folder, "data")], check=True, capture_output=True, text=True)
+    print(made.stdout.strip())
+    server = wrata.Server(folder).start()
+    took = {}
+
+    def timed(name, path):
+        started = time.perf_counter()
+        answer = server.call("GET", path, raw=True)
+        took.setdefault(name, []).append(1e3 * (time.perf_counter() - started))
+        return answer
+
+    try:
+        log = "/api/v1/runs/1/log"
+        for _ in range(options.rounds):
+            timed("its end, ?line=-200", log + "?line=-200&max=4194304")
+            timed("its end as text", log + "/lines?line=-200")
+            for name, query in (("text, found once", "q=Needle"), ("text, not found", "q=nowhere+to+be+found"), ("text, on every line", "q=document"),
+                                ("expression", "regex=1&q=item+%5Cd%2B+in+99%5Cd%7B3%7D+us")):
+                found = json.loads(timed(name, log + "/search?" + query))
+                if not found["whole"]:
+                    print("%s: not the whole log was searched" % name)
+        searches = [subprocess.Popen(["curl", "-s", "-o", os.devnull, "-H", "Authorization: Bearer " + server.token,
+                                      server.url + log + "/search?q=nowhere"]) for _ in range(4)]
+        while any(s.poll() is None for s in searches):
+            timed("a run, while 4 searches go on", "/api/v1/runs/1")
+    finally:
+        server.stop()
+    print("through the API (%d rounds):" % options.rounds)
+    for name, times in took.items():
+        print("%-30s median %7.1f ms, max %7.1f ms" % (name, statistics.median(times), max(times)))
+
+
+BENCHES = {"logs": bench_logs, "queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
            "warm": bench_warm}
 
 
