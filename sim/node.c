@@ -202,7 +202,7 @@ static void act_stream(struct world *w, struct node *n, const struct agent_actio
     bytes = xmalloc(act->len);
     for (uint64_t i = 0; i < act->len; i++)
         bytes[i] = (char)stream_byte(act->run, act->stream, act->from + i);
-    f.stream = (struct frame_stream){act->run, act->stream, act->from, {bytes, act->len}};
+    f.stream = (struct frame_stream){act->run, act->stream, act->from, {bytes, act->len}, 0};
     frame_to_engine(w, n, &f);
     free(bytes);
 }

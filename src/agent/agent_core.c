@@ -742,6 +742,7 @@ static void on_exited(struct agent *a, struct mono now, const struct agent_event
     r->finished.exit_code = x->is_signal ? 0 : x->code;
     r->finished.signal = x->is_signal ? x->code : 0;
     r->finished.log_dropped = x->log_dropped + (x->len[STREAM_LOG] - r->stream[STREAM_LOG].len);
+    r->finished.log_gap_plus_one = x->log_gap_plus_one;
     r->finished.duration_us = x->ran_us > 0                 ? x->ran_us
                               : x->at.us > r->started_at.us ? (uint64_t)(x->at.us - r->started_at.us)
                                                             : 1;

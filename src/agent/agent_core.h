@@ -61,7 +61,8 @@ struct agent_exit {
     uint64_t ran_us;            /* as who was nearer to it measured; 0: from its start to `at` */
     uint64_t len[STREAM_COUNT]; /* final lengths */
     uint64_t log_dropped;
-    struct slice text; /* what AG_ACT_SIGNAL asked to describe; may be empty */
+    uint64_t log_gap_plus_one; /* as FINISHED has it */
+    struct slice text;         /* what AG_ACT_SIGNAL asked to describe; may be empty */
 };
 
 enum agent_event_kind {

@@ -96,7 +96,7 @@ void exec_process_free(struct exec *x, struct process *p)
     warm_leave(x->warm, mono_now(), p->slot);
     while (x->slots_used > 0 && x->slots[x->slots_used - 1] == NULL)
         x->slots_used--;
-    free(p->tail);
+    log_ring_free(p->tail);
     free(p->text);
     free(p->note);
     free(p);
@@ -215,6 +215,7 @@ static void finish(struct exec *x, struct process *p, struct mono now)
     if (!p->is_boxed)
         e->oom = cgroup_was_oom(x->groups[p->slot]);
     e->log_dropped = exec_log_close(x, p);
+    e->log_gap_plus_one = p->gap_plus_one;
     if (p->note != NULL)
         spool_stream_end(x->opts.spool, p->run, STREAM_LOG, p->note, strlen(p->note));
     for (uint32_t i = 0; i < STREAM_COUNT; i++)
@@ -298,14 +299,17 @@ bool exec_reaped(struct exec *x, struct mono now, pid_t pid, int status, const s
 /* The end of what it wrote. */
 static void last_bytes(struct exec *x, const struct process *p, struct buf *b)
 {
-    size_t n = p->log_over > KIB(1) ? KIB(1) : (size_t)p->log_over;
+    uint64_t n = p->tail == NULL ? 0 : log_ring_kept(p->tail);
+    char *to;
 
-    if (p->log_over == 0)
+    if (n == 0) {
         spool_tail(x->opts.spool, p->run, STREAM_LOG, KIB(1), b);
-    if (n > p->tail_max)
-        n = p->tail_max;
-    for (uint64_t i = p->log_over - n; i < p->log_over; i++)
-        buf_putc(b, p->tail[i % (p->tail_max + 1)]);
+        return;
+    }
+    n = n < KIB(1) ? n : KIB(1);
+    to = buf_reserve(b, (size_t)n);
+    if (to != NULL && log_ring_read(p->tail, n, to, (size_t)n))
+        buf_commit(b, (size_t)n);
 }
 
 /* What it does now, before a limit ends it: for the reason, and for the end of its log. */

@@ -23,7 +23,8 @@
 #define EXEC_DRAIN_MS 200    /* for others that still hold the pipes when the main process is gone */
 #define EXEC_REPORT_MS 60000 /* for reading the report files of a run */
 #define EXEC_RESULTS_MAX_BYTES MIB(64)
-#define EXEC_LOG_TAIL_BYTES KIB(64)
+#define EXEC_LOG_TAIL_MIN_BYTES KIB(64)
+#define EXEC_LOG_TAIL_MAX_BYTES MIB(16)
 #define EXEC_LOG_MAX_BYTES ((uint64_t)1 << 30) /* of log_max_bytes */
 
 struct exec;

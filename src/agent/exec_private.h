@@ -4,6 +4,7 @@
 
 #include "agent/container.h"
 #include "agent/exec.h"
+#include "agent/log_ring.h"
 #include "agent/warm.h"
 #include "base/mask.h"
 
@@ -58,10 +59,10 @@ struct process {
     struct pipe_end pipe[STREAM_COUNT];
     uint64_t log_head_max; /* bytes of the log that go straight to the spool */
     uint64_t log_max;
-    uint64_t log_over; /* bytes beyond the head */
-    char *tail;        /* a ring of the last of them; NULL until the head is full */
-    size_t tail_max;
-    uint64_t lost; /* the disk did not take them */
+    uint64_t tail_max;
+    struct log_ring *tail; /* the bytes beyond the head, the last of them; NULL until it is full */
+    uint64_t gap_plus_one; /* where the log tells that some are not kept; 0: it does not */
+    uint64_t lost;         /* the disk did not take them */
     bool no_disk;
     struct agent_exit exit;
     struct mask *mask; /* NULL: it has no secrets, nothing is looked for */
@@ -143,7 +144,7 @@ size_t exec_pipe_read(struct exec *x, struct process *p, struct mono now, uint32
 void exec_next_look(struct pipe_end *e, struct mono now, size_t got); /* when, after so many bytes */
 /* Nothing came for a while (or will come any more, at_end): what is held back goes, as far as it may. */
 void exec_let_go(struct exec *x, struct process *p, struct mono now, uint32_t stream, bool at_end);
-/* The end of the log: what was kept of the tail, behind a line that tells of the gap. Returns the bytes that are missing. */
+/* The end of the log: what was kept of the tail, behind lines that tell of the gap. Returns the bytes that are missing. */
 uint64_t exec_log_close(struct exec *x, struct process *p);
 
 /* exec_files.c. What is being read or sent is p->reader, whose end comes here. */

@@ -21,7 +21,7 @@
 #include "report/tap.h"
 
 #define FIRST_LOOK_MS 10
-#define MARK_ROOM 256u /* of the log's limit, for the line that tells of the cut */
+#define MARK_ROOM 256u /* of the log's limit, for the lines that tell of the cut */
 
 /* ---- what it needs ---- */
 
@@ -69,12 +69,18 @@ static struct cgroup_slot *group_of(struct exec *x, uint32_t slot)
     return x->groups[slot];
 }
 
+/* An eighth of a log is for its end. */
 static void set_log_limit(struct process *p, uint64_t max)
 {
+    uint64_t tail;
+
     if (max == 0 || max > EXEC_LOG_MAX_BYTES)
         max = EXEC_LOG_MAX_BYTES;
+    tail = max / 8 < EXEC_LOG_TAIL_MIN_BYTES   ? EXEC_LOG_TAIL_MIN_BYTES
+           : max / 8 > EXEC_LOG_TAIL_MAX_BYTES ? EXEC_LOG_TAIL_MAX_BYTES
+                                               : max / 8;
     p->log_max = max;
-    p->tail_max = max / 2 < EXEC_LOG_TAIL_BYTES ? (size_t)(max / 2) : EXEC_LOG_TAIL_BYTES;
+    p->tail_max = max / 2 < tail ? max / 2 : tail;
     p->log_head_max = max - p->tail_max;
     p->log_head_max -= p->log_head_max > MARK_ROOM * 2 ? MARK_ROOM : 0;
 }

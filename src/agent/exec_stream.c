@@ -1,10 +1,12 @@
 /* exec_stream.c - what a run writes: read from its pipes, its secrets hidden, kept in the spool up to its limits.
  *
- * A stream goes pipe -> mask -> head of the spool, or the ring of the tail once the head is full; what the script prints
- * as TAP is read on the way. */
+ * A stream goes pipe -> mask -> head of the spool, or the ring of the tail once the head is full (log_ring.h); what the
+ * script prints as TAP is read on the way. Up to its limit a log is what was printed, byte for byte; beyond it the
+ * head and the tail are, and between them two lines of ours. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,20 +18,30 @@
 #define READS_PER_LOOK 8
 #define MASK_QUIET_MS 50 /* what a secret could begin with is held back so long, then a log must not lag */
 #define TAP_QUIET_MS 50  /* then what follows a test of TAP is not waited for */
+#define LOW_TAIL_BYTES KIB(64) /* of the tail of a log, when the disk is full */
 
-static void keep_tail(struct process *p, const char *data, size_t n)
+/* The first byte is given up: whoever watches is told why nothing more comes. */
+static void say_limit(struct exec *x, struct process *p)
+{
+    char text[160];
+    int n =
+        snprintf(text, sizeof(text),
+                 "\n[wrata: the limit of %" PRIu64 " bytes of output is reached: of what follows only the "
+                 "end is kept, and shown when the run is over]\n",
+                 p->log_max);
+
+    p->gap_plus_one = spool_len(x->opts.spool, p->run, STREAM_LOG) + 1;
+    spool_stream_end(x->opts.spool, p->run, STREAM_LOG, text, (size_t)n);
+}
+
+static void keep_tail(struct exec *x, struct process *p, const char *data, size_t n)
 {
     if (p->tail == NULL)
-        p->tail = xmalloc(p->tail_max + 1);
-    while (n > 0) {
-        size_t at = (size_t)(p->log_over % (p->tail_max + 1));
-        size_t part = p->tail_max + 1 - at < n ? p->tail_max + 1 - at : n;
-
-        memcpy(p->tail + at, data, part);
-        p->log_over += part;
-        data += part;
-        n -= part;
-    }
+        p->tail = log_ring_new(p->tail_max > LOG_RING_MEMORY_MAX ? x->dir : NULL,
+                               p->tail_max > 0 ? p->tail_max : 1);
+    log_ring_put(p->tail, data, n);
+    if (p->gap_plus_one == 0 && log_ring_total(p->tail) > log_ring_kept(p->tail))
+        say_limit(x, p);
 }
 
 static void lost(struct exec *x, struct process *p, struct mono now, size_t n)
@@ -59,10 +71,12 @@ void exec_take_bytes(struct exec *x, struct process *p, struct mono now, uint32_
         return;
     }
     if (stream == STREAM_LOG && part < n)
-        keep_tail(p, data + part, n - part);
-    x->opts.post(
-        x->opts.ctx, now,
-        &(struct agent_event){.kind = AG_EV_GREW, .run = p->run, .stream = stream, .len = len + part});
+        keep_tail(x, p, data + part, n - part);
+    x->opts.post(x->opts.ctx, now,
+                 &(struct agent_event){.kind = AG_EV_GREW,
+                                       .run = p->run,
+                                       .stream = stream,
+                                       .len = spool_len(x->opts.spool, p->run, stream)});
 }
 
 /* What the mask lets go of a stream. Bytes that it holds are output too: the run is not silent. */
@@ -155,33 +169,41 @@ void exec_next_look(struct pipe_end *e, struct mono now, size_t got)
     e->look_at = (struct mono){now.us + e->every_us};
 }
 
+/* The last n bytes of the ring go into the log. What the disk cannot give or take back is lost, and counted. */
+static void append_tail(struct exec *x, struct process *p, uint64_t n)
+{
+    while (n > 0) {
+        size_t part = n < sizeof(x->buf) ? (size_t)n : sizeof(x->buf);
+
+        if (spool_is_low(x->opts.spool) && n > LOW_TAIL_BYTES) {
+            p->lost += n - LOW_TAIL_BYTES;
+            n = LOW_TAIL_BYTES;
+            continue;
+        }
+        if (!log_ring_read(p->tail, n, x->buf, part)) {
+            p->lost += n;
+            return;
+        }
+        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, x->buf, part);
+        n -= part;
+    }
+}
+
 uint64_t exec_log_close(struct exec *x, struct process *p)
 {
-    uint64_t dropped = 0;
-    size_t ring = p->tail_max + 1;
-    size_t n;
-    size_t at;
+    uint64_t kept;
+    uint64_t dropped;
 
-    if (p->log_over == 0)
+    if (p->tail == NULL)
         return p->lost;
-    n = p->log_over > p->tail_max ? p->tail_max : (size_t)p->log_over;
-    dropped = p->log_over - n;
+    kept = log_ring_kept(p->tail);
+    dropped = log_ring_total(p->tail) - kept;
     if (dropped > 0) {
-        char *mark =
-            arena_printf(&x->arena,
-                         "\n[wrata: %" PRIu64 " bytes of output are not kept here: the limit of %" PRIu64
-                         " bytes was reached]\n",
-                         dropped, p->log_max);
+        const char *mark =
+            arena_printf(&x->arena, "[wrata: %" PRIu64 " bytes of output are not kept here]\n", dropped);
 
         spool_stream_end(x->opts.spool, p->run, STREAM_LOG, mark, strlen(mark));
     }
-    at = (size_t)((p->log_over - n) % ring);
-    while (n > 0) {
-        size_t part = ring - at < n ? ring - at : n;
-
-        spool_stream_end(x->opts.spool, p->run, STREAM_LOG, p->tail + at, part);
-        n -= part;
-        at = 0;
-    }
+    append_tail(x, p, kept);
     return dropped + p->lost;
 }

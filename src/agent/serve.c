@@ -196,6 +196,7 @@ static void send_frame(struct serve *s, struct mono now, const struct agent_acti
 static void send_stream(struct serve *s, struct mono now, const struct agent_action *a)
 {
     struct frame f = {.type = FRAME_STREAM};
+    struct slice rest;
 
     if (s->link == NULL)
         return;
@@ -212,8 +213,22 @@ static void send_stream(struct serve *s, struct mono now, const struct agent_act
     f.stream.run = a->run;
     f.stream.stream = a->stream;
     f.stream.offset = a->from;
-    f.stream.bytes = buf_slice(&s->scratch);
-    frame_encode(&f, &s->link->out);
+    for (rest = buf_slice(&s->scratch);
+         rest.len > 0;) { /* a frame for each time, with the time of its first byte */
+        size_t n = rest.len;
+        uint64_t end = 0;
+
+        if (a->stream == STREAM_LOG) {
+            f.stream.at_ms = (uint64_t)spool_log_time(s->spool, a->run, f.stream.offset, &end);
+            if (end > f.stream.offset && end - f.stream.offset < n)
+                n = (size_t)(end - f.stream.offset);
+        }
+        f.stream.bytes = (struct slice){rest.ptr, n};
+        frame_encode(&f, &s->link->out);
+        f.stream.offset += n;
+        rest.ptr += n;
+        rest.len -= n;
+    }
 }
 
 static void record(struct serve *s, struct mono now, const struct agent_action *a)

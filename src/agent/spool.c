@@ -73,6 +73,7 @@ void spool_run_free(struct spool *s, struct spool_run *r)
     for (int i = 0; i < STREAM_COUNT; i++) {
         cache_drop(s, &r->stream[i]);
         free(r->stream[i].index);
+        free(r->stream[i].marks);
     }
     free(r);
 }
@@ -398,6 +399,63 @@ static void cache_add(struct spool *s, struct spool_stream *st, const char *data
     st->cache_len += n;
 }
 
+/* What is appended next is of now. With too many marks every second one goes. */
+static void mark_time(struct spool_stream *st)
+{
+    int64_t ms = wall_now().ms;
+
+    if (st->n_marks == 0)
+        st->marks_step_ms = MARKS_STEP_MS;
+    if (st->n_marks > 0 && ms < st->marks[st->n_marks - 1].ms + st->marks_step_ms)
+        return;
+    if (st->n_marks == MARKS_MAX) {
+        for (uint32_t i = 0; i < MARKS_MAX / 2; i++)
+            st->marks[i] = st->marks[2 * i];
+        st->n_marks = MARKS_MAX / 2;
+        st->marks_step_ms *= 2;
+    }
+    if (st->n_marks == st->cap_marks) {
+        st->cap_marks = st->cap_marks == 0 ? 4 : st->cap_marks * 2;
+        st->marks = xrealloc(st->marks, st->cap_marks * sizeof(*st->marks));
+    }
+    st->marks[st->n_marks++] = (struct spool_mark){st->len, ms};
+}
+
+/* Those of bytes that are acknowledged go; the last one may be of the next byte, too. */
+static void marks_acked(struct spool_stream *st)
+{
+    uint32_t n = 0;
+
+    while (n + 1 < st->n_marks && st->marks[n + 1].at <= st->acked)
+        n++;
+    if (n == 0)
+        return;
+    st->n_marks -= n;
+    memmove(st->marks, st->marks + n, st->n_marks * sizeof(*st->marks));
+    st->marks_step_ms = MARKS_STEP_MS;
+}
+
+int64_t spool_log_time(const struct spool *s, uint64_t run, uint64_t from, uint64_t *ret_end)
+{
+    const struct spool_run *r = spool_run_find(s, run);
+    const struct spool_stream *st;
+    int64_t ms = 0;
+
+    *ret_end = from;
+    if (r == NULL)
+        return 0;
+    st = &r->stream[STREAM_LOG];
+    *ret_end = st->len;
+    for (uint32_t i = 0; i < st->n_marks; i++) {
+        if (st->marks[i].at > from) {
+            *ret_end = st->marks[i].at;
+            break;
+        }
+        ms = st->marks[i].ms;
+    }
+    return ms;
+}
+
 void spool_stream_end(struct spool *s, uint64_t run, uint32_t stream, const char *data, size_t n)
 {
     struct spool_run *r = spool_run_make(s, run);
@@ -405,6 +463,8 @@ void spool_stream_end(struct spool *s, uint64_t run, uint32_t stream, const char
     struct why why;
 
     CHECK(stream < STREAM_COUNT);
+    if (stream == STREAM_LOG && n > 0)
+        mark_time(st);
     while (n > 0) {
         size_t part = n < KIB(64) ? n : KIB(64);
 
@@ -464,6 +524,7 @@ void spool_acked(struct spool *s, uint64_t run, uint32_t stream, uint64_t offset
     st = &r->stream[stream];
     if (offset > st->acked && offset <= st->len)
         st->acked = offset;
+    marks_acked(st);
     if (st->cache == NULL || st->acked <= st->cache_at)
         return;
     if (st->acked >= st->cache_at + st->cache_len) {

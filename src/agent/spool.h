@@ -66,6 +66,10 @@ uint64_t spool_len(const struct spool *s, uint64_t run, uint32_t stream);
 MUST_USE enum err spool_read(struct spool *s, uint64_t run, uint32_t stream, uint64_t from, size_t len,
                              struct buf *out);
 
+/* When the byte of the log at `from` was appended, in milliseconds since 1970, give or take 20 ms (more when much waits for a
+ * link); 0: not known, another process did. *ret_end: up to there it holds; the end of the log at most. */
+int64_t spool_log_time(const struct spool *s, uint64_t run, uint64_t from, uint64_t *ret_end);
+
 /* The last n bytes of a stream at most, for a reason's last lines. */
 void spool_tail(struct spool *s, uint64_t run, uint32_t stream, size_t n, struct buf *out);
 

@@ -23,6 +23,8 @@
 #define CACHE_ALL_BYTES MIB(4)
 #define INDEX_EVERY_BYTES KIB(64)
 #define WINDOW_BYTES KIB(16)
+#define MARKS_MAX 256u
+#define MARKS_STEP_MS 20u
 #define SQUEEZE_BYTES KIB(64) /* a segment smaller than this is not worth letting go for room */
 
 enum record_type {
@@ -45,9 +47,19 @@ struct index_entry {
     uint64_t at;        /* its first byte in the stream */
 };
 
+/* From byte `at` on a stream was appended at `ms`, by the clock of this machine. */
+struct spool_mark {
+    uint64_t at;
+    int64_t ms;
+};
+
 struct spool_stream {
     uint64_t len;
     uint64_t acked;
+    struct spool_mark *marks; /* of the log, what is not acknowledged; gone with the process */
+    uint32_t n_marks;
+    uint32_t cap_marks;
+    uint32_t marks_step_ms;    /* they are so far from each other */
     struct index_entry *index; /* sparse: one per segment and per INDEX_EVERY_BYTES */
     uint32_t n_index;
     uint32_t cap_index;

@@ -14,6 +14,7 @@
 #define CHUNK_BYTES LOG_SEARCH_PIECE
 #define SEARCHES_MAX 8u /* at a time, of all people */
 #define LINES_MAX 1000
+#define TIMES_MAX 10000u
 #define LINE_BYTES_MAX 4096u   /* shown of a line */
 #define LINES_BYTES_MAX MIB(1) /* of an answer, before JSON */
 
@@ -386,6 +387,77 @@ static void lines_get(struct req *rq)
     req_read(rq, lines_job, NULL);
 }
 
+/* ---- times ---- */
+
+struct times_query {
+    int64_t from_line;
+    int64_t lines;
+};
+
+static const struct field times_fields[] = {
+    {.name = "from_line",
+     .type = FIELD_INT,
+     .offset = offsetof(struct times_query, from_line),
+     .min = 1,
+     .max = INT64_MAX,
+     .help = "the first line",
+     .preset = "1"},
+    {.name = "lines",
+     .type = FIELD_INT,
+     .offset = offsetof(struct times_query, lines),
+     .min = 1,
+     .max = INT64_MAX,
+     .help = "of so many lines; without: of all"},
+    {.type = FIELD_END},
+};
+static const struct times_query times_preset = {.from_line = 1, .lines = INT64_MAX};
+
+struct times_out {
+    struct json_out *j;
+    uint64_t from; /* from 0 */
+    uint64_t next; /* line, from 1, where the answer was full; 0 it was not */
+    uint32_t n;
+};
+
+static bool on_time(void *ctx, uint64_t line, struct wall at)
+{
+    struct times_out *o = ctx;
+
+    if (o->n == TIMES_MAX) {
+        o->next = line + 1;
+        return false;
+    }
+    o->n++;
+    jo_arr(o->j);
+    jo_uint(o->j, (line < o->from ? o->from : line) + 1);
+    jo_int(o->j, at.ms);
+    jo_arr_end(o->j);
+    return true;
+}
+
+static void times_job(struct reader *r, struct req *rq)
+{
+    const struct times_query *q = rq->query;
+    struct json_out *j = &rq->render.j;
+    struct times_out o = {.j = j, .from = (uint64_t)q->from_line - 1};
+
+    jo_obj(j);
+    jo_karr(j, "times");
+    rq->err =
+        read_log_times(r, (struct run_id){rq->ids[0]}, o.from, (uint64_t)q->lines, on_time, &o, &rq->why);
+    jo_arr_end(j);
+    if (o.next > 0)
+        jo_kuint(j, "next_line", o.next);
+    else
+        jo_knull(j, "next_line");
+    jo_obj_end(j);
+}
+
+static void times_get(struct req *rq)
+{
+    req_read(rq, times_job, NULL);
+}
+
 const struct route log_search_routes[] = {
     {ROUTE(GET, LOOK, "/api/v1/runs/{run}/log/search", search_get,
            "The lines of a log that hold a text or fit an expression.", "log_found"),
@@ -393,5 +465,9 @@ const struct route log_search_routes[] = {
     {ROUTE(GET, LOOK, "/api/v1/runs/{run}/log/lines", lines_get,
            "Lines of a log as text: without control sequences, each cut at 4096 bytes.", "log_lines"),
      .query = lines_fields, .query_bytes = sizeof(struct lines_query), .query_preset = &lines_preset},
+    {ROUTE(GET, LOOK, "/api/v1/runs/{run}/log/times", times_get,
+           "When the lines of a log were printed: [line, ms since 1970], of it and those up to the next.",
+           "log_times"),
+     .query = times_fields, .query_bytes = sizeof(struct times_query), .query_preset = &times_preset},
     ROUTES_END,
 };

@@ -261,6 +261,14 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     jo_ktext(j, "not_run_reason", row->tally.not_run_reason);
     render_usd(j, "cost_usd", row->cost_nanousd);
     jo_kuint(j, "log_bytes", log_bytes > f->log_bytes ? log_bytes : f->log_bytes);
+    if (f->log_dropped_bytes > 0) {
+        jo_kobj(j, "log_dropped");
+        jo_kuint(j, "from", f->log_gap_plus_one > 0 ? f->log_gap_plus_one - 1 : f->log_bytes);
+        jo_kuint(j, "bytes", f->log_dropped_bytes);
+        jo_obj_end(j);
+    } else {
+        jo_knull(j, "log_dropped");
+    }
     jo_ktext(j, "commit", commit);
     render_image(j, row->image);
     jo_obj_end(j);

@@ -17,12 +17,12 @@
 #define LINK_OUT_MAX MIB(16)      /* of frames not yet written: a server that takes nothing is given up */
 #define LINK_OUT_HARD_MAX MIB(64) /* room for what is queued in the turn that passes LINK_OUT_MAX */
 #define LINK_STDERR_BYTES KIB(4)
-#define LINK_KILL_GRACE_MS 5000u   /* of a run, between TERM and KILL */
-#define LINK_LOG_MAX_BYTES MIB(64) /* kept of a run's output */
-#define LINKS_CONNECTING_MAX 32u   /* ssh's key exchange costs 20 to 140 ms of a core */
-#define CHANS_MAX 16u              /* of one link */
-#define CHANS_RUNNING_MAX 32u      /* of all links: each is a git upload-pack */
-#define AGENT_HASH_CHARS 32        /* of a SHA-256 in hex; in file names, and compared after a copy */
+#define LINK_KILL_GRACE_MS 5000u    /* of a run, between TERM and KILL */
+#define LINK_LOG_MAX_BYTES MIB(128) /* kept of a run's output: the beginning, and the last 16 MiB */
+#define LINKS_CONNECTING_MAX 32u    /* ssh's key exchange costs 20 to 140 ms of a core */
+#define CHANS_MAX 16u               /* of one link */
+#define CHANS_RUNNING_MAX 32u       /* of all links: each is a git upload-pack */
+#define AGENT_HASH_CHARS 32         /* of a SHA-256 in hex; in file names, and compared after a copy */
 
 enum phase {
     PHASE_WAITING,   /* for its turn to connect */

@@ -45,6 +45,7 @@ struct finish {
     int64_t gap_us; /* slot free -> exec */
     uint64_t log_bytes;
     uint64_t log_dropped_bytes;
+    uint64_t log_gap_plus_one; /* where in the log they are missing; 0: at its end, or none are */
 };
 
 /* Decide. `has_adapter`: the command is judged by examples (adapter_has_results). Writes a sentence that names the

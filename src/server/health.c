@@ -67,6 +67,14 @@ static void take_frame(struct server_health *h, const struct frame_health *f)
         take_text(f->tools[i].s, h->tools[i], sizeof(h->tools[i]));
 }
 
+int64_t healths_skew_ms(const struct server *s, struct server_id id)
+{
+    struct healths *x;
+
+    HASH_FIND(hh, s->healths, &id.v, sizeof(id.v), x);
+    return x == NULL || x->h.skew_error_ms == 0 ? 0 : x->h.skew_ms;
+}
+
 void healths_begin(struct server *s, struct server_id id, uint32_t protocol)
 {
     struct healths *x = entry_of(s, id);

@@ -186,6 +186,7 @@ void healths_begin(struct server *s, struct server_id id,
                    uint32_t protocol); /* a new link: nothing is known */
 void healths_frame(struct server *s, struct server_id id, uint64_t link, const struct frame_health *f);
 void healths_gone(struct server *s, struct server_id id);
+int64_t healths_skew_ms(const struct server *s, struct server_id id); /* its clock minus ours; 0 not known */
 void healths_free(struct server *s);
 
 /* ---- metrics.c: numbers for /metrics ---- */

@@ -231,7 +231,22 @@ static struct write *write_new(struct streams *st, const struct run_stream *rs, 
     return w;
 }
 
-static void take_log(struct streams *st, struct run_stream *rs, struct server_id server, struct slice bytes)
+/* When bytes were printed, by our clock: the machine's may go wrong, but not past now. What an agent does not know (it began anew
+ * meanwhile, or is older) was printed just now, as far as we know. */
+static struct wall printed_at(const struct streams *st, struct server_id server, uint64_t at_ms)
+{
+    struct wall now = wall_now();
+    int64_t skew_ms = healths_skew_ms(st->server, server);
+    int64_t ms;
+
+    if (at_ms == 0 || at_ms > INT64_MAX || __builtin_sub_overflow((int64_t)at_ms, skew_ms, &ms) ||
+        ms > now.ms || ms <= 0)
+        return now;
+    return (struct wall){ms};
+}
+
+static void take_log(struct streams *st, struct run_stream *rs, struct server_id server, struct slice bytes,
+                     uint64_t at_ms)
 {
     struct write *w = write_new(st, rs, server, STREAM_LOG);
 
@@ -240,8 +255,8 @@ static void take_log(struct streams *st, struct run_stream *rs, struct server_id
     w->len = (uint32_t)bytes.len;
     rs->received[STREAM_LOG] += bytes.len; /* S1 */
     w->upto = rs->received[STREAM_LOG];
-    store_log_append(st->server->store, w->run, w->from, xstrndup(bytes.ptr, bytes.len), w->len, on_durable,
-                     w);
+    store_log_append_at(st->server->store, w->run, w->from, xstrndup(bytes.ptr, bytes.len), w->len,
+                        printed_at(st, server, at_ms), on_durable, w);
 }
 
 static void take_results(struct streams *st, struct run_stream *rs, struct server_id server,
@@ -300,7 +315,8 @@ static void post_finish(struct streams *st, struct run_stream *rs, struct server
                                                             .max_rss_kib = (int64_t)f->max_rss_kib,
                                                             .gap_us = (int64_t)f->gap_us,
                                                             .log_bytes = f->log_len,
-                                                            .log_dropped_bytes = f->log_dropped},
+                                                            .log_dropped_bytes = f->log_dropped,
+                                                            .log_gap_plus_one = f->log_gap_plus_one},
                                                  .tally = rs->results.tally,
                                                  .reason = rs->finish_reason,
                                                  .image = rs->finish_image}});
@@ -336,7 +352,7 @@ void streams_bytes(struct streams *st, struct server_id server, const struct fra
     fresh =
         (struct slice){f->bytes.ptr + (received - f->offset), f->bytes.len - (size_t)(received - f->offset)};
     if (f->stream == STREAM_LOG)
-        take_log(st, rs, server, fresh);
+        take_log(st, rs, server, fresh, f->at_ms);
     else
         take_results(st, rs, server, fresh);
     if (rs->has_finish && has_all(rs)) /* S3 */

@@ -1,10 +1,11 @@
-/* log_lines.c - logs by lines: how many there are, and where one begins.
+/* log_lines.c - logs by lines: how many there are, where one begins, when it was printed.
  *
  * `logs.lines` and `log_blocks.first_line` count newlines, so the index leads to a block, and only what is in that
  * block is counted. */
 #include <string.h>
 
 #include "store/blob.h"
+#include "store/log_times.h"
 #include "store/store_private.h"
 
 enum err read_log_shape(struct reader *r, struct run_id run, struct log_shape *ret, struct why *reterr)
@@ -82,4 +83,79 @@ enum err read_log_line(struct reader *r, struct run_id run, uint64_t line, uint6
     }
     buf_done(&part);
     return err;
+}
+
+/* ---- times ---- */
+
+struct times {
+    uint64_t from;
+    uint64_t end;
+    log_time_fn *each;
+    void *ctx;
+    struct log_mark held; /* the last at or before `from`; ms 0: none */
+    uint64_t next;        /* marks of lines before this were given already */
+    bool stop;
+};
+
+static void times_give(struct times *t, struct log_mark m)
+{
+    if (!t->stop && m.line >= t->next) {
+        t->next = m.line + 1;
+        t->stop = !t->each(t->ctx, m.line, (struct wall){m.ms});
+    }
+}
+
+static void times_take(void *ctx, struct log_mark m)
+{
+    struct times *t = ctx;
+
+    if (t->stop || m.line <= t->from) {
+        t->held = m;
+        return;
+    }
+    if (t->held.ms != 0)
+        times_give(t, t->held);
+    t->held.ms = 0;
+    if (m.line < t->end)
+        times_give(t, m);
+    else
+        t->stop = true;
+}
+
+static void times_rows(struct times *t, struct db_stmt *s)
+{
+    while (db_row(s))
+        log_times_each(db_get_bytes(s), times_take, t);
+}
+
+enum err read_log_times(struct reader *r, struct run_id run, uint64_t from, uint64_t lines, log_time_fn *each,
+                        void *ctx, struct why *reterr)
+{
+    struct times t = {.from = from, .each = each, .ctx = ctx};
+    enum err err = read_run(r, run, NULL, NULL, reterr);
+    struct db_stmt *s;
+
+    if (err != ERR_OK)
+        return err;
+    if (from > INT64_MAX)
+        return ERR_OK;
+    t.end = lines < INT64_MAX - from ? from + lines : INT64_MAX;
+    /* A block begins with the time of the line that it begins in. */
+    s = db_sql(r->db, "SELECT times FROM log_blocks WHERE run = ? AND raw_offset >= COALESCE((SELECT "
+                      "MAX(raw_offset) FROM log_blocks WHERE run = ? AND first_line <= ?), 0) AND "
+                      "first_line < ? ORDER BY raw_offset");
+    db_uint(s, run.v);
+    db_uint(s, run.v);
+    db_uint(s, from);
+    db_uint(s, t.end);
+    times_rows(&t, s);
+    s = db_sql(r->db, "SELECT times FROM logs WHERE run = ?");
+    db_uint(s, run.v);
+    times_rows(&t, s);
+    s = db_sql(r->db, "SELECT times FROM log_tail WHERE run = ? ORDER BY raw_offset");
+    db_uint(s, run.v);
+    times_rows(&t, s);
+    if (t.held.ms != 0)
+        times_give(&t, t.held);
+    return db_error(r->db, reterr);
 }

@@ -22,6 +22,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "store/blob.h"
+#include "store/log_times.h"
 #include "store/store_private.h"
 
 #define LOG_INLINE_MAX 1024u /* of a first append that goes into body: the row is rewritten by each append */
@@ -29,6 +30,12 @@
 #define LOG_SMALL_MAX \
     KIB(64) /* at its end such a log stays a row: about 10 KiB, where a file costs two syncs */
 #define CACHE_MAX 4096
+
+/* Bytes of this batch, and when they were printed; 0: not known. */
+struct pending {
+    struct slice bytes;
+    int64_t ms;
+};
 
 struct log_state {
     uint64_t run;
@@ -41,7 +48,10 @@ struct log_state {
     uint64_t lines; /* newlines, without what this batch appends until it is flushed */
     uint64_t body_raw;
     struct blob_pos blob;
-    struct slice *pending;
+    bool open_line;   /* the last byte is no newline, in the rows */
+    int64_t last_ms;  /* of the last mark; 0 none, or not since the start of the program */
+    int64_t block_ms; /* the same, of those in the blob file */
+    struct pending *pending;
     uint32_t n_pending;
     uint32_t cap_pending;
     uint64_t pending_bytes;
@@ -85,6 +95,27 @@ void log_new(struct writer *w, uint64_t run)
     (void)log_state_add(w, run);
 }
 
+static void keep_ms(void *ctx, struct log_mark mark)
+{
+    *(int64_t *)ctx = mark.ms;
+}
+
+/* The last times of a log that is not in the cache. */
+static void log_state_times(struct writer *w, struct log_state *st)
+{
+    struct db_stmt *s;
+
+    s = db_sql(w->db, "SELECT times FROM log_blocks WHERE run = ? ORDER BY raw_offset DESC LIMIT 1");
+    db_uint(s, st->run);
+    while (db_row(s))
+        log_times_each(db_get_bytes(s), keep_ms, &st->block_ms);
+    st->last_ms = st->block_ms;
+    s = db_sql(w->db, "SELECT times FROM log_tail WHERE run = ? ORDER BY raw_offset DESC LIMIT 1");
+    db_uint(s, st->run);
+    while (db_row(s))
+        log_times_each(db_get_bytes(s), keep_ms, &st->last_ms);
+}
+
 static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **ret, struct why *reterr)
 {
     struct log_state *st;
@@ -97,7 +128,7 @@ static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **
     }
     st = log_state_add(w, run);
     s = db_sql(w->db, "SELECT size_bytes, lines, complete, blob_raw_bytes, blob_file_bytes, blob_crc, "
-                      "body_raw_bytes, body_is_gzip FROM logs WHERE run = ?");
+                      "body_raw_bytes, body_is_gzip, open_line FROM logs WHERE run = ?");
     db_uint(s, run);
     while (db_row(s)) {
         st->exists = true;
@@ -109,7 +140,10 @@ static enum err log_state_of(struct writer *w, uint64_t run, struct log_state **
         st->blob.crc = (uint32_t)db_get_uint(s);
         st->body_raw = db_get_uint(s);
         st->body_is_gzip = db_get_int(s) != 0;
+        st->open_line = db_get_int(s) != 0;
     }
+    if (st->exists)
+        log_state_times(w, st);
     if (!st->exists && live_run_get(w, run) == NULL && !db_failed(w->db)) {
         log_state_free(w, st);
         (void)why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run);
@@ -144,7 +178,7 @@ static void mark_dirty(struct writer *w, struct log_state *st)
 }
 
 enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const char *bytes, uint32_t len,
-                    struct why *reterr)
+                    struct wall at, struct why *reterr)
 {
     struct log_state *st;
     enum err err = log_state_of(w, run.v, &st, reterr);
@@ -166,7 +200,7 @@ enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const 
         st->cap_pending = st->cap_pending == 0 ? 2 : st->cap_pending * 2;
         st->pending = xrealloc(st->pending, st->cap_pending * sizeof(*st->pending));
     }
-    st->pending[st->n_pending++] = (struct slice){bytes + known, len - (size_t)known};
+    st->pending[st->n_pending++] = (struct pending){{bytes + known, len - (size_t)known}, at.ms};
     st->pending_bytes += len - known;
     st->size += len - known;
     mark_dirty(w, st);
@@ -221,17 +255,91 @@ static void gather(struct writer *w, struct log_state *st, struct buf *out, size
     }
     *ret_rows = out->len;
     for (i = 0; i < st->n_pending; i++)
-        buf_put(out, st->pending[i].ptr, st->pending[i].len);
+        buf_put(out, st->pending[i].bytes.ptr, st->pending[i].bytes.len);
 }
 
-static void tail_add(struct writer *w, struct log_state *st, uint64_t offset, struct slice bytes)
+static void add_mark(void *ctx, struct log_mark mark)
 {
-    struct db_stmt *s = db_sql(w->db, "INSERT INTO log_tail (run, raw_offset, bytes) VALUES (?, ?, ?)");
+    log_marks_add(ctx, mark.line, mark.ms);
+}
 
+/* The marks of what is in rows. */
+static void gather_marks(struct writer *w, const struct log_state *st, struct log_marks *m)
+{
+    struct db_stmt *s;
+
+    if (!st->exists)
+        return;
+    s = db_sql(w->db, "SELECT times FROM logs WHERE run = ?");
+    db_uint(s, st->run);
+    while (db_row(s))
+        log_times_each(db_get_bytes(s), add_mark, m);
+    s = db_sql(w->db, "SELECT times FROM log_tail WHERE run = ? ORDER BY raw_offset");
+    db_uint(s, st->run);
+    while (db_row(s))
+        log_times_each(db_get_bytes(s), add_mark, m);
+}
+
+/* Those of what this batch appended: of each piece the first line that begins in it. Lines and their ends are counted up to
+ * the end of the batch; `lines` those before it. */
+static void pending_marks(struct log_state *st, uint64_t lines, struct log_marks *m)
+{
+    bool is_open = st->open_line;
+
+    for (uint32_t i = 0; i < st->n_pending; i++) {
+        struct slice b = st->pending[i].bytes;
+        int64_t ms = st->pending[i].ms > st->last_ms ? st->pending[i].ms : st->last_ms;
+        const char *newline = memchr(b.ptr, '\n', b.len);
+
+        if (st->pending[i].ms > 0 && (!is_open || (newline != NULL && newline + 1 < b.ptr + b.len))) {
+            log_marks_add(m, lines + is_open, ms);
+            st->last_ms = ms;
+        }
+        lines += count_lines(b.ptr, b.len);
+        is_open = b.ptr[b.len - 1] != '\n';
+    }
+    st->open_line = is_open;
+}
+
+/* The time of the last mark of a piece; *ms stays when there is none. */
+static void last_mark(struct slice times, int64_t *ms)
+{
+    log_times_each(times, keep_ms, ms);
+}
+
+/* Take the marks of lines that begin before `end` out of `m`, coded; the first of them stands for line `from` at the latest, so
+ * that a piece of a log is understood by itself. */
+static void split_marks(struct log_marks *m, uint64_t from, uint64_t end, int64_t before_ms, struct buf *out)
+{
+    struct log_marks part = {0};
+    uint32_t n = 0;
+
+    while (n < m->n && m->at[n].line < end)
+        n++;
+    if (before_ms > 0 && (n == 0 || m->at[0].line > from))
+        log_marks_add(&part, from, before_ms);
+    for (uint32_t i = 0; i < n; i++)
+        log_marks_add(&part, m->at[i].line, m->at[i].ms);
+    memmove(m->at, m->at + n, (m->n - n) * sizeof(*m->at));
+    m->n -= n;
+    log_times_encode(&part, out);
+}
+
+static void tail_add(struct writer *w, struct log_state *st, uint64_t offset, struct slice bytes,
+                     const struct log_marks *marks)
+{
+    struct db_stmt *s =
+        db_sql(w->db, "INSERT INTO log_tail (run, raw_offset, bytes, times) VALUES (?, ?, ?, ?)");
+    struct buf times;
+
+    buf_init(&times, LOG_TIMES_BYTES_MAX);
+    log_times_encode(marks, &times);
     db_uint(s, st->run);
     db_uint(s, offset);
     db_bytes(s, bytes.ptr, bytes.len);
+    db_bytes(s, buf_str(&times), times.len);
     (void)db_run(s);
+    buf_done(&times);
 }
 
 static void tail_clear(struct writer *w, struct log_state *st)
@@ -245,27 +353,31 @@ static void tail_clear(struct writer *w, struct log_state *st)
     (void)db_run(s);
 }
 
-/* Write the row; body NULL leaves the body as it is. */
-static void row_put(struct writer *w, struct log_state *st, const struct slice *body)
+/* Write the row. body NULL leaves the body and its marks as they are. */
+static void row_put(struct writer *w, struct log_state *st, const struct slice *body,
+                    const struct log_marks *marks)
 {
     struct slice none = {"", 0};
     struct db_stmt *s;
+    struct buf times;
 
     if (!st->exists && body == NULL)
         body = &none;
     if (!st->exists)
-        s = db_sql(
-            w->db,
-            "INSERT INTO logs (size_bytes, lines, complete, blob_raw_bytes, blob_file_bytes, blob_crc, "
-            "body_raw_bytes, body_is_gzip, body, run) VALUES (?,?,?,?,?,?,?,?,?,?)");
+        s = db_sql(w->db, "INSERT INTO logs (size_bytes, lines, complete, blob_raw_bytes, blob_file_bytes, "
+                          "blob_crc, body_raw_bytes, body_is_gzip, open_line, body, times, run) "
+                          "VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
     else if (body != NULL)
         s = db_sql(w->db, "UPDATE logs SET size_bytes = ?, lines = ?, complete = ?, blob_raw_bytes = ?, "
-                          "blob_file_bytes = ?, blob_crc = ?, body_raw_bytes = ?, body_is_gzip = ?, body = ? "
-                          "WHERE run = ?");
+                          "blob_file_bytes = ?, blob_crc = ?, body_raw_bytes = ?, body_is_gzip = ?, "
+                          "open_line = ?, body = ?, times = ? WHERE run = ?");
     else
-        s = db_sql(w->db,
-                   "UPDATE logs SET size_bytes = ?, lines = ?, complete = ?, blob_raw_bytes = ?, "
-                   "blob_file_bytes = ?, blob_crc = ?, body_raw_bytes = ?, body_is_gzip = ? WHERE run = ?");
+        s = db_sql(w->db, "UPDATE logs SET size_bytes = ?, lines = ?, complete = ?, blob_raw_bytes = ?, "
+                          "blob_file_bytes = ?, blob_crc = ?, body_raw_bytes = ?, body_is_gzip = ?, "
+                          "open_line = ? WHERE run = ?");
+    buf_init(&times, LOG_TIMES_BYTES_MAX);
+    if (marks != NULL)
+        log_times_encode(marks, &times);
     db_uint(s, st->size);
     db_uint(s, st->lines);
     db_int(s, st->complete);
@@ -274,15 +386,19 @@ static void row_put(struct writer *w, struct log_state *st, const struct slice *
     db_int(s, st->blob.crc);
     db_uint(s, st->body_raw);
     db_int(s, st->body_is_gzip);
-    if (body != NULL)
+    db_int(s, st->open_line);
+    if (body != NULL) {
         db_bytes(s, body->ptr, body->len);
+        db_bytes(s, buf_str(&times), times.len);
+    }
     db_uint(s, st->run);
     (void)db_run(s);
+    buf_done(&times);
     st->exists = true;
 }
 
 static enum err write_block(struct writer *w, struct log_state *st, const char *bytes, uint32_t len,
-                            bool last, uint64_t first_line, struct why *reterr)
+                            bool last, uint64_t first_line, struct slice times, struct why *reterr)
 {
     uint64_t raw_offset = st->blob.raw_bytes;
     uint64_t file_offset;
@@ -293,14 +409,15 @@ static enum err write_block(struct writer *w, struct log_state *st, const char *
     if (err != ERR_OK || len == 0)
         return err;
     s = db_sql(w->db,
-               "INSERT INTO log_blocks (run, raw_offset, raw_bytes, file_offset, file_bytes, first_line) "
-               "VALUES (?, ?, ?, ?, ?, ?)");
+               "INSERT INTO log_blocks (run, raw_offset, raw_bytes, file_offset, file_bytes, first_line, "
+               "times) VALUES (?, ?, ?, ?, ?, ?, ?)");
     db_uint(s, st->run);
     db_uint(s, raw_offset);
     db_int(s, len);
     db_uint(s, file_offset);
     db_uint(s, st->blob.file_bytes - file_offset);
     db_uint(s, first_line);
+    db_bytes(s, times.ptr, times.len);
     (void)db_run(s);
     return ERR_OK;
 }
@@ -309,36 +426,49 @@ static enum err write_block(struct writer *w, struct log_state *st, const char *
 static enum err flush_to_blob(struct writer *w, struct log_state *st, struct why *reterr)
 {
     struct slice none = {"", 0};
+    struct log_marks marks = {0};
+    int64_t before_ms = st->block_ms; /* of the last mark of what is in the file */
     struct slice rest;
+    struct buf times;
     struct buf all;
     size_t rows;
     uint64_t line;
     enum err err = ERR_OK;
 
     gather(w, st, &all, &rows);
+    gather_marks(w, st, &marks);
+    pending_marks(st, st->lines, &marks);
+    buf_init(&times, LOG_TIMES_BYTES_MAX);
     rest = buf_slice(&all);
     line = st->lines - count_lines(rest.ptr, rows);
     tail_clear(w, st);
     while (err == ERR_OK && (rest.len >= BLOB_BLOCK_BYTES || st->ending)) {
         uint32_t len = rest.len < BLOB_BLOCK_BYTES ? (uint32_t)rest.len : BLOB_BLOCK_BYTES;
         bool last = st->ending && len == rest.len;
+        uint64_t next = line + count_lines(rest.ptr, len);
+        uint64_t end = last || (len > 0 && rest.ptr[len - 1] != '\n') ? next + 1 : next;
 
-        err = write_block(w, st, rest.ptr, len, last, line, reterr);
-        line += count_lines(rest.ptr, len);
+        buf_clear(&times);
+        split_marks(&marks, line, end, before_ms, &times);
+        last_mark(buf_slice(&times), &before_ms);
+        err = write_block(w, st, rest.ptr, len, last, line, buf_slice(&times), reterr);
+        line = next;
         rest.ptr += len;
         rest.len -= len;
         if (last)
             break;
     }
+    st->block_ms = before_ms;
     if (err == ERR_OK) {
         if (rest.len > 0)
-            tail_add(w, st, st->blob.raw_bytes, rest);
+            tail_add(w, st, st->blob.raw_bytes, rest, &marks);
         st->lines = line + count_lines(rest.ptr, rest.len);
         st->complete = st->ending;
         st->body_raw = 0;
         st->body_is_gzip = false;
-        row_put(w, st, &none);
+        row_put(w, st, &none, NULL);
     }
+    buf_done(&times);
     buf_done(&all);
     return err;
 }
@@ -346,12 +476,15 @@ static enum err flush_to_blob(struct writer *w, struct log_state *st, struct why
 /* The log ends small: its bytes become the body. */
 static void flush_to_body(struct writer *w, struct log_state *st)
 {
+    struct log_marks marks = {0};
     struct slice body;
     struct buf all;
     struct buf gz;
     size_t rows;
 
     gather(w, st, &all, &rows);
+    gather_marks(w, st, &marks);
+    pending_marks(st, st->lines, &marks);
     buf_init(&gz, 2 * LOG_SMALL_MAX);
     tail_clear(w, st);
     body = buf_slice(&all);
@@ -363,10 +496,10 @@ static void flush_to_body(struct writer *w, struct log_state *st)
     if (st->body_is_gzip)
         body = buf_slice(&gz);
     if (st->exists && st->body_raw == st->size && !st->body_is_gzip) {
-        row_put(w, st, NULL); /* it is there already */
+        row_put(w, st, NULL, NULL); /* it is there already */
     } else {
         st->body_raw = st->size;
-        row_put(w, st, &body);
+        row_put(w, st, &body, &marks);
     }
     buf_done(&gz);
     buf_done(&all);
@@ -374,23 +507,25 @@ static void flush_to_body(struct writer *w, struct log_state *st)
 
 static void flush_to_rows(struct writer *w, struct log_state *st)
 {
-    struct slice bytes = st->pending[0];
+    struct log_marks marks = {0};
+    struct slice bytes = st->pending[0].bytes;
     struct buf joined;
     uint32_t i;
 
+    pending_marks(st, st->lines, &marks);
     buf_init(&joined, (size_t)st->pending_bytes + 1);
     if (st->n_pending > 1) {
         for (i = 0; i < st->n_pending; i++)
-            buf_put(&joined, st->pending[i].ptr, st->pending[i].len);
+            buf_put(&joined, st->pending[i].bytes.ptr, st->pending[i].bytes.len);
         bytes = buf_slice(&joined);
     }
     st->lines += count_lines(bytes.ptr, bytes.len);
     if (!st->exists && bytes.len <= LOG_INLINE_MAX) {
         st->body_raw = bytes.len;
-        row_put(w, st, &bytes);
+        row_put(w, st, &bytes, &marks);
     } else {
-        row_put(w, st, NULL);
-        tail_add(w, st, st->size - st->pending_bytes, bytes);
+        row_put(w, st, NULL, NULL);
+        tail_add(w, st, st->size - st->pending_bytes, bytes, &marks);
     }
     buf_done(&joined);
 }

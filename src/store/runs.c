@@ -36,6 +36,7 @@ static void bind_finish(struct db_stmt *s, const struct finish *f)
     db_int(s, f->gap_us);
     db_uint(s, f->log_bytes);
     db_uint(s, f->log_dropped_bytes);
+    db_uint(s, f->log_gap_plus_one);
 }
 
 void run_row_add(struct writer *w, const struct run_row *row)
@@ -53,10 +54,11 @@ void run_row_add(struct writer *w, const struct run_row *row)
     s = db_sql(w->db,
                "INSERT INTO runs (id, test, launch, server, server_name, path, attempt, slot, state, "
                "outcome, reason, created_at, started_at, ended_at, how, exit_code, signal, duration_us, "
-               "user_us, system_us, max_rss_kib, gap_us, log_bytes, log_dropped_bytes, discovered, passed, "
+               "user_us, system_us, max_rss_kib, gap_us, log_bytes, log_dropped_bytes, log_gap_plus_one, "
+               "discovered, passed, "
                "failed, pending, errors, flags, bad_lines, not_run, not_run_reason, image, slot_at, "
                "cost_nanousd, origin) "
-               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     db_uint(s, row->id.v);
     db_uint(s, row->test.v);
     db_uint(s, row->launch.v);
@@ -121,7 +123,8 @@ void run_row_set(struct writer *w, const struct run_row *row)
     s = db_sql(w->db,
                "UPDATE runs SET slot = ?, state = ?, outcome = ?, reason = ?, started_at = ?, ended_at = ?, "
                "how = ?, exit_code = ?, signal = ?, duration_us = ?, user_us = ?, system_us = ?, "
-               "max_rss_kib = ?, gap_us = ?, log_bytes = ?, log_dropped_bytes = ?, discovered = ?, "
+               "max_rss_kib = ?, gap_us = ?, log_bytes = ?, log_dropped_bytes = ?, log_gap_plus_one = ?, "
+               "discovered = ?, "
                "passed = ?, failed = ?, pending = ?, errors = ?, flags = ?, bad_lines = ?, not_run = ?, "
                "not_run_reason = ?, image = ?, slot_at = ?, cost_nanousd = ? WHERE id = ?");
     db_int(s, row->slot);
@@ -145,7 +148,8 @@ void run_row_set(struct writer *w, const struct run_row *row)
     "r.id, r.test, r.launch, r.server, r.server_name, p.path, r.attempt, r.slot, r.state, r.outcome, " \
     "r.reason, "                                                                                       \
     "r.created_at, r.started_at, r.ended_at, r.how, r.exit_code, r.signal, r.duration_us, r.user_us, " \
-    "r.system_us, r.max_rss_kib, r.gap_us, r.log_bytes, r.log_dropped_bytes, r.discovered, r.passed, " \
+    "r.system_us, r.max_rss_kib, r.gap_us, r.log_bytes, r.log_dropped_bytes, r.log_gap_plus_one, "     \
+    "r.discovered, r.passed, "                                                                         \
     "r.failed, "                                                                                       \
     "r.pending, r.errors, r.flags, r.bad_lines, r.not_run, r.not_run_reason, r.image, r.slot_at, "     \
     "r.cost_nanousd"
@@ -172,6 +176,7 @@ static void get_finish(struct db_stmt *s, struct finish *f)
     f->gap_us = db_get_int(s);
     f->log_bytes = db_get_uint(s);
     f->log_dropped_bytes = db_get_uint(s);
+    f->log_gap_plus_one = db_get_uint(s);
 }
 
 static void get_run(struct db_stmt *s, struct run_row *row)

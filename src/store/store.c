@@ -71,6 +71,7 @@ struct item {
             uint64_t offset;
             char *bytes;
             uint32_t len;
+            struct wall at;
         } log;
         struct {
             struct run_id run;
@@ -331,7 +332,7 @@ static enum err write_item(struct writer *w, struct item *it, struct why *reterr
         *it->prune.ret_deleted = audit_prune(w, it->prune.before, it->prune.max);
         return ERR_OK;
     case ITEM_LOG:
-        return log_append(w, it->log.run, it->log.offset, it->log.bytes, it->log.len, reterr);
+        return log_append(w, it->log.run, it->log.offset, it->log.bytes, it->log.len, it->log.at, reterr);
     case ITEM_LOG_END:
         return log_end(w, it->log.run, reterr);
     case ITEM_EXAMPLES:
@@ -753,12 +754,19 @@ void store_audit_prune(struct store *st, struct wall before, uint32_t max, uint6
 void store_log_append(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes, uint32_t len,
                       store_done_fn *done, void *ctx)
 {
+    store_log_append_at(st, run, offset, bytes, len, (struct wall){0}, done, ctx);
+}
+
+void store_log_append_at(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes,
+                         uint32_t len, struct wall at, store_done_fn *done, void *ctx)
+{
     struct item *it = item_new(ITEM_LOG, done, ctx);
 
     it->log.run = run;
     it->log.offset = offset;
     it->log.bytes = bytes;
     it->log.len = len;
+    it->log.at = at;
     submit(st, it);
 }
 

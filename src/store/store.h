@@ -104,6 +104,10 @@ void store_account_changes(struct store *st, const struct account_change *change
 void store_log_append(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes, uint32_t len,
                       store_done_fn *done, void *ctx);
 
+/* The same for bytes of which it is known when they were printed: lines that begin in them began then. */
+void store_log_append_at(struct store *st, struct run_id run, uint64_t offset, TAKES char *bytes,
+                         uint32_t len, struct wall at, store_done_fn *done, void *ctx);
+
 /* No more bytes will come: the tail is compressed and the log marked complete. The change that ends a run does this by
  * itself, in its transaction. */
 void store_log_end(struct store *st, struct run_id run, store_done_fn *done, void *ctx);
@@ -381,6 +385,13 @@ MUST_USE enum err read_log_shape(struct reader *r, struct run_id run, struct log
 /* The byte where line `line` (from 0) begins. ERR_NOTFOUND: the log has fewer lines. Reads at most two blocks. */
 MUST_USE enum err read_log_line(struct reader *r, struct run_id run, uint64_t line, uint64_t *ret_offset,
                                 struct why *reterr);
+
+/* When lines [from, from + lines) (from 0) began: `each` gets marks in ascending order, a line and its time; the lines up to the
+ * next mark began then, too. The first mark may stand for a line before `from`. Lines of which nothing is known
+ * stand before the first. Returns false from `each` to stop. */
+typedef bool log_time_fn(void *ctx, uint64_t line, struct wall at);
+MUST_USE enum err read_log_times(struct reader *r, struct run_id run, uint64_t from, uint64_t lines,
+                                 log_time_fn *each, void *ctx, struct why *reterr);
 
 MUST_USE enum err read_projects(struct reader *r, project_fn *each, void *ctx, struct why *reterr);
 MUST_USE enum err read_project(struct reader *r, struct project_id id, project_fn *each, void *ctx,

@@ -333,7 +333,8 @@ const uint64_t *artifact_marks_of(const struct artifact_marks *marks, struct are
 
 /* ---- logs.c ---- */
 MUST_USE enum err log_append(struct writer *w, struct run_id run, uint64_t offset, const char *bytes,
-                             uint32_t len, struct why *reterr); /* bytes borrowed until log_flush() */
+                             uint32_t len, struct wall at,
+                             struct why *reterr); /* bytes borrowed until log_flush() */
 MUST_USE enum err log_end(struct writer *w, struct run_id run, struct why *reterr);
 MUST_USE enum err log_flush(struct writer *w,
                             struct why *reterr); /* the batch's appends and ends, blobs synced */

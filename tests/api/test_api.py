@@ -443,6 +443,12 @@ class ApiTest(unittest.TestCase):
                          {"matches": [{"line": 1, "byte": 0, "bytes": 3, "text_byte": 0, "text": "one", "at": [[0, 1]]}],
                           "count": 2, "whole": True, "next_line": 2, "lines": 2, "complete": True, "gave_up": None})
         self.assertEqual(self.get(log + "/search?q=%5Et&regex=1")["count"], 1)
+        times = self.get(log + "/times")["times"]
+        self.assertEqual(times[0][0], 1)
+        self.assertLess(abs(times[0][1] / 1000 - time.time()), 60)
+        self.assertEqual(self.get(log + "/times?from_line=2&lines=1")["times"], [[2, times[-1][1]]])
+        self.refused(self.call("GET", log + "/times?from_line=0"), 422, "INVALID", "from_line")
+        self.refused(self.call("GET", "/api/v1/runs/999999/log/times"), 404, "NOTFOUND")
         self.refused(self.call("GET", log + "/search"), 422, "INVALID", "q")
         self.refused(self.call("GET", log + "/search?q=a%28&regex=1"), 422, "INVALID", "q")
         self.refused(self.call("GET", log + "/search?q=a&case=maybe"), 422, "INVALID", "case")

@@ -126,6 +126,7 @@ class Link:
         self.data = b""
         self.frames = []
         self.logs = {}      # (run, stream) -> bytearray
+        self.times = {}     # run -> [(offset in its log, ms)]
         self.finished = {}
         self.started = {}
         self.preparing = {}  # run -> what was told of it
@@ -217,6 +218,8 @@ class Link:
             known = len(log) - f["offset"]
             assert log[f["offset"]:] == f["bytes"][:known], "other bytes at the same place"
             log += f["bytes"][known:]
+            if f["stream"] == 0:
+                self.times.setdefault(f["run"], []).append((f["offset"], f["at_ms"]))
             if self.acking:
                 self.acks.append({"run": f["run"], "stream": f["stream"], "offset": len(log)})
         elif name == "FINISHED":
@@ -637,17 +640,28 @@ class AgentTest(AgentCase):
         self.assertLessEqual(len(log), limit)
         self.assertTrue(log.startswith(b"first\nyyy"))
         self.assertTrue(log.endswith(b"yyylast\n"))
-        mark = re.search(rb"\n\[wrata: (\d+) bytes of output are not kept here: the limit of (\d+) bytes was reached\]\n",
+        mark = re.search(rb"\n\[wrata: the limit of (\d+) bytes of output is reached: [^\n]*\]\n\[wrata: (\d+) bytes of output are not kept here\]\n",
                          log)
-        self.assertEqual(int(mark.group(1)), f["log_dropped"])
-        self.assertEqual(int(mark.group(2)), limit)
+        self.assertEqual(int(mark.group(1)), limit)
+        self.assertEqual(int(mark.group(2)), f["log_dropped"])
+        self.assertEqual(f["log_gap_plus_one"], mark.start() + 1)
         self.assertEqual(len(log) - len(mark.group(0)) + f["log_dropped"], 1000000000 + 11)
-        self.assertEqual(len(log) - mark.end(), 65536)
+        self.assertEqual(len(log) - mark.end(), limit // 8)
+
+    def test_whoever_watches_a_log_over_its_limit_is_told(self):
+        link = self.attach()
+        self.sh(link, 1, "head -c 3000000 /dev/zero | tr '\\0' 'y'; sleep 100", log_max_bytes=1 << 20)
+        link.wait(lambda: b"only the end is kept" in link.log(1))
+        self.assertNotIn(b"not kept here", link.log(1))
+        link.want(1, STOP)
+        f = link.end(1)
+        self.assertIn(b"[wrata: %d bytes of output are not kept here]\n" % f["log_dropped"], link.log(1))
 
     def test_log_at_and_just_over_the_limit(self):
         link = self.attach()
         limit = 1 << 20
-        for run, n in enumerate((limit - 65536 - 257, limit - 65536, limit - 256, limit - 255, limit, limit + 1), 1):
+        tail = limit // 8
+        for run, n in enumerate((limit - tail - 257, limit - tail, limit - 256, limit - 255, limit, limit + 1), 1):
             link.start(run, [sys.executable, "-c", "import os,sys\nd=bytes(i*7%%251 for i in range(%d))\n"
                              "sys.stdout.buffer.write(d)" % n], log_max_bytes=limit)
             f = link.end(run)
@@ -656,9 +670,26 @@ class AgentTest(AgentCase):
             self.assertLessEqual(len(log), limit)
             if f["log_dropped"] == 0:
                 self.assertEqual(log, data)
+                self.assertEqual(f["log_gap_plus_one"], 0)
             else:
-                self.assertEqual(log[-65536:], data[-65536:])
+                self.assertEqual(log[-tail:], data[-tail:])
                 self.assertGreater(n, limit - 256)
+
+    def test_bytes_say_when_they_were_printed_also_after_a_cut(self):
+        link = self.attach()
+        link.acking = False
+        self.sh(link, 1, "echo one; sleep 0.3; echo two; sleep 0.3; echo three")
+        link.wait(lambda: 1 in link.finished)
+        link.cut()
+        again = Link(self.where, more=self.options)
+        self.links.append(again)
+        again.goals = {1: RUN}
+        again.welcome().end(1)  # it all comes again, with the times it was printed at
+        self.assertEqual(again.log(1), b"one\ntwo\nthree\n")
+        self.assertEqual([offset for offset, _ in again.times[1]], [0, 4, 8])
+        times = [at for _, at in again.times[1]]
+        self.assertLess(abs(times[1] - times[0] - 300), 150)
+        self.assertLess(abs(times[2] - times[1] - 300), 150)
 
     def test_closed_outputs(self):
         link = self.attach()

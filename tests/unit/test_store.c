@@ -81,10 +81,10 @@ static void put_run(struct buf *b, const struct run_row *r)
                (unsigned long long)r->test.v, (unsigned long long)r->launch.v,
                (unsigned long long)r->server.v, r->server_name, r->path, r->attempt, r->slot, r->state,
                r->outcome, r->reason);
-    buf_printf(b, " %u %d %d %lld %lld %lld %lld %lld %llu %llu", f->how, f->exit_code, f->signal,
+    buf_printf(b, " %u %d %d %lld %lld %lld %lld %lld %llu %llu %llu", f->how, f->exit_code, f->signal,
                (long long)f->duration_us, (long long)f->user_us, (long long)f->system_us,
                (long long)f->max_rss_kib, (long long)f->gap_us, (unsigned long long)f->log_bytes,
-               (unsigned long long)f->log_dropped_bytes);
+               (unsigned long long)f->log_dropped_bytes, (unsigned long long)f->log_gap_plus_one);
     buf_printf(b, " slot %lld %lld", (long long)r->slot_at.ms, (long long)r->cost_nanousd);
     buf_printf(b, " %u %u %u %u %u/%s %u %d %d %d %d %u %lld %lld %lld\n", t->discovered, t->passed,
                t->failed, t->pending, t->not_run, t->not_run_reason, t->errors, t->started, t->ended,
@@ -173,7 +173,7 @@ static void test_store__boot_equals_what_was_written(void **state)
     c[7].run.slot = 3;
     c[7].run.reason = NASTY;
     c[7].run.tally = (struct tally){9, 8, 7, 6, 3, 5, true, false, true, true, 4, "--fail-fast; ä"};
-    c[7].run.finish = (struct finish){1, -2, 9, 4, 5, 6, 7, -8, 9, 10};
+    c[7].run.finish = (struct finish){1, -2, 9, 4, 5, 6, 7, -8, 9, 10, 11};
     put(w, c, 8);
     world_reopen(w);
     buf_init(&expected, MIB(1));
@@ -218,7 +218,7 @@ static void test_store__boot_gives_what_sets_left(void **state)
     assert_non_null(strstr(before, "] 1234 1 0 3 2 1\n"));
     assert_non_null(strstr(
         before, " 1 2 3 0 " NASTY
-                " 2 -1 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 7/it was stopped 1 1 1 1 1 1 1700000002000 77 0\n"));
+                " 2 -1 0 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 7/it was stopped 1 1 1 1 1 1 1700000002000 77 0\n"));
     assert_null(strstr(before, "local-2"));
     world_reopen(w);
     text = boot_text(w);
