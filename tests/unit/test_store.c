@@ -217,8 +217,9 @@ static void test_store__boot_gives_what_sets_left(void **state)
     assert_non_null(strstr(before, " 1700000001000 1 0 55 0 ["));
     assert_non_null(strstr(before, "] 1234 1 0 3 2 1\n"));
     assert_non_null(strstr(
-        before, " 1 2 3 0 " NASTY
-                " 2 -1 0 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 7/it was stopped 1 1 1 1 1 1 1700000002000 77 0\n"));
+        before,
+        " 1 2 3 0 " NASTY
+        " 2 -1 0 0 0 0 0 0 0 0 0 slot 78 9 5 4 3 2 7/it was stopped 1 1 1 1 1 1 1700000002000 77 0\n"));
     assert_null(strstr(before, "local-2"));
     world_reopen(w);
     text = boot_text(w);
