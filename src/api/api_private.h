@@ -101,6 +101,8 @@ extern const struct route queue_routes[]; /* queue.c */
 extern const struct route test_routes[];
 extern const struct route run_routes[];
 extern const struct route example_routes[];
+extern const struct route history_export_routes[];
+extern const struct route logs_zip_routes[]; /* of many runs */
 extern const struct route log_routes[];
 extern const struct route log_search_routes[]; /* logs_search.c */
 extern const struct route artifact_routes[];
@@ -141,7 +143,7 @@ const char *route_method_name(enum route_method m);
 
 /* Some members are known on the loop only (why a test waits, when a launch will be done, a login), while rows are
  * rendered on a reader thread: their places are kept and filled at the end. */
-enum gap_kind { GAP_WHY, GAP_ETA, GAP_LOGIN, GAP_HEALTH };
+enum gap_kind { GAP_WHY, GAP_ETA, GAP_LOGIN, GAP_LOGIN_CSV, GAP_HEALTH };
 
 struct render {
     struct buf out;
@@ -185,6 +187,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
 /* Of a queue: {"by","at"}; null for `by` "": it is not paused. */
 void render_pause(struct json_out *j, const char *key, const char *by, struct wall at);
 void render_who(struct render *r, const char *key, struct user_id user); /* {"id","login"} */
+void render_login_csv(struct render *r, struct user_id user);            /* a cell of CSV */
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
 void render_cause_id(struct json_out *j, const char *key, uint64_t cause); /* 16 hex digits; 0: null */

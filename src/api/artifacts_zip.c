@@ -3,17 +3,13 @@
  * Nothing here grows with their number: rows come a page at a time, bytes a piece at a time, and the entries that stand at
  * the end of a zip gather in a file without a name. What is deleted meanwhile is left out, or cuts the connection when it is just
  * being sent. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <zlib.h>
 
 #include "api/api_private.h"
-#include "api/zip.h"
+#include "api/zip_index.h"
 #include "store/pack.h"
 
 #define PIECE_BYTES 262144u
@@ -37,11 +33,8 @@ struct zip {
     uint64_t run;  /* whose prefix it is */
     char prefix[PREFIX_BYTES];
     uint64_t written; /* of the zip */
-    uint64_t n_entries;
+    struct zip_index index;
     uint64_t entries_at;
-    uint64_t entries_bytes;
-    uint64_t entries_sent;
-    int entries_fd; /* -1: not made yet */
     struct buf out;
     size_t taken;
     bool has_started;
@@ -52,8 +45,7 @@ static void zip_free(struct req *rq)
 {
     struct zip *z = rq->state;
 
-    if (z->entries_fd >= 0)
-        (void)close(z->entries_fd);
+    zip_index_done(&z->index);
     arena_done(&z->rows_arena);
     buf_done(&z->out);
 }
@@ -108,33 +100,6 @@ static enum err prefix_of(struct reader *r, struct zip *z, struct run_id run, st
     return err == ERR_NOTFOUND ? ERR_OK : err;
 }
 
-/* It has no name, so nothing of it stays, whatever happens. */
-static enum err entries_open(const char *dir, struct zip *z, struct why *reterr)
-{
-    char path[4200];
-
-    (void)snprintf(path, sizeof(path), "%s/tmp", dir);
-    z->entries_fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (z->entries_fd < 0) { /* a file system that cannot */
-        (void)snprintf(path, sizeof(path), "%s/tmp/zip-XXXXXX", dir);
-        z->entries_fd = mkostemp(path, O_CLOEXEC);
-        if (z->entries_fd >= 0)
-            (void)unlink(path);
-    }
-    return z->entries_fd >= 0 ? ERR_OK : why_errno(reterr, ERR_IO, errno, "cannot make a file for a zip");
-}
-
-static enum err entry_keep(struct zip *z, const struct buf *entry, struct why *reterr)
-{
-    ssize_t n = pwrite(z->entries_fd, entry->data, entry->len, (off_t)z->entries_bytes);
-
-    if (n != (ssize_t)entry->len)
-        return why_errno(reterr, ERR_IO, n < 0 ? errno : ENOSPC, "cannot write a file for a zip");
-    z->entries_bytes += entry->len;
-    z->n_entries++;
-    return ERR_OK;
-}
-
 /* What went since its row was read, or is not there after a backup was put back, is left out: nothing of it was said yet. */
 static bool is_there(const struct req *rq, const struct artifact_row *row)
 {
@@ -155,7 +120,6 @@ static enum err file_begin(struct reader *r, struct req *rq, struct zip *z)
                          .crc = row->crc,
                          .mtime_ms = row->mtime_ms,
                          .at = z->written + z->out.len};
-    struct buf entry;
     enum err err;
 
     if (!is_there(rq, row)) {
@@ -163,16 +127,11 @@ static enum err file_begin(struct reader *r, struct req *rq, struct zip *z)
         return ERR_OK;
     }
     err = prefix_of(r, z, row->run, &rq->why);
-    if (err == ERR_OK && z->entries_fd < 0)
-        err = entries_open(rq->api->data_dir, z, &rq->why);
     if (err != ERR_OK)
         return err;
     zip_safe_name(row->path, safe, sizeof(safe));
     (void)snprintf(name, sizeof(name), "%s%s", z->prefix, safe);
-    buf_init(&entry, ZIP_PART_BYTES_MAX);
-    zip_entry(&entry, &f);
-    err = entry_keep(z, &entry, &rq->why);
-    buf_done(&entry);
+    err = zip_index_add(&z->index, rq->api->data_dir, &f, &rq->why);
     zip_local(&z->out, &f);
     z->is_open = true;
     z->sent = 0;
@@ -226,22 +185,14 @@ static enum err files_step(struct reader *r, struct req *rq, struct zip *z)
 
 static enum err entries_step(struct req *rq, struct zip *z)
 {
-    size_t room = PIECE_BYTES - z->out.len;
-    uint64_t left = z->entries_bytes - z->entries_sent;
-    size_t want = left < room ? (size_t)left : room;
-    ssize_t n;
+    bool is_end;
+    enum err err = zip_index_read(&z->index, PIECE_BYTES - z->out.len, &z->out, &is_end, &rq->why);
 
-    if (want == 0) {
-        zip_end(&z->out, z->n_entries, z->entries_at, z->entries_bytes);
+    if (err == ERR_OK && is_end) {
+        zip_end(&z->out, z->index.n, z->entries_at, z->index.bytes);
         z->phase = ZIP_END;
-        return ERR_OK;
     }
-    n = pread(z->entries_fd, buf_reserve(&z->out, want), want, (off_t)z->entries_sent);
-    if (n <= 0)
-        return why_errno(&rq->why, ERR_IO, n < 0 ? errno : EIO, "cannot read a file for a zip");
-    buf_commit(&z->out, (size_t)n);
-    z->entries_sent += (uint64_t)n;
-    return ERR_OK;
+    return err;
 }
 
 /* Is there anything to be zipped? */
@@ -334,7 +285,7 @@ static void zip_begin(struct req *rq, const struct artifact_filter *of)
     struct zip *z = arena_alloc(&rq->arena, sizeof(*z));
 
     z->of = *of;
-    z->entries_fd = -1;
+    zip_index_init(&z->index);
     arena_init(&z->rows_arena);
     buf_init(&z->out, PIECE_BYTES + ZIP_PART_BYTES_MAX);
     rq->state = z;

@@ -751,6 +751,15 @@ static void multiply(struct req *rq)
     s->n_tests = (uint32_t)n;
 }
 
+static const char *note_of(struct req *rq, const struct start *s)
+{
+    const char *again = s->again != NULL ? s->again->note : NULL;
+
+    if (again == NULL || s->note == NULL)
+        return again != NULL ? again : s->note;
+    return arena_printf(&rq->arena, "%s; %s", s->note, again);
+}
+
 static void on_predicted(struct req *rq)
 {
     const struct start *s = rq->state;
@@ -794,7 +803,7 @@ static void on_predicted(struct req *rq)
                                .mail = (enum mail_when)in->mail};
     add_env(rq, row);
     row->location = s->location;
-    row->note = s->note;
+    row->note = note_of(rq, s);
     ev.launch_create.at_front = in->at == 1;
     ev.launch_create.tests = s->tests;
     ev.launch_create.n_tests = s->n_tests;

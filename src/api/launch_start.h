@@ -51,6 +51,7 @@ struct launch_again {
     const uint64_t *servers;
     uint32_t n_servers;
     struct api_launch_defaults limits;
+    const char *note; /* a sentence for the launch's people; NULL none */
 };
 
 void launches_start(struct req *rq);
@@ -58,9 +59,16 @@ void launches_plan(struct req *rq);
 void launches_retest(struct req *rq); /* launch_retest.c */
 extern const struct field launch_retest_fields[];
 struct launch_retest_body {
-    int what; /* 0 failed, 1 all */
+    int what; /* 0 failed, 1 all, 2 failed examples */
     bool fresh;
     int mail; /* enum mail_when */
+};
+void runs_retest(struct req *rq); /* the same file: chosen runs */
+extern const struct field runs_retest_fields[];
+struct runs_retest_body {
+    struct field_ints runs;
+    bool fresh;
+    int mail;
 };
 
 /* Start with this body; `again` may be NULL. Both live in the request's arena. */

@@ -508,11 +508,9 @@ static void success(struct json_out *j, const struct route *r)
     static const struct {
         const char *reply;
         const char *type;
-    } raw[] = {{"bytes", "text/plain"},
-               {"text", "text/plain"},
-               {"events", "text/event-stream"},
-               {"file", "application/octet-stream"},
-               {"zip", "application/zip"}};
+    } raw[] = {{"bytes", "text/plain"},         {"text", "text/plain"},
+               {"events", "text/event-stream"}, {"file", "application/octet-stream"},
+               {"xml", "application/xml"},      {"zip", "application/zip"}};
     const char *type = "application/json";
     char status[8];
 

@@ -6,6 +6,7 @@
 #include "api/artifact_type.h"
 #include "model/cause.h"
 #include "model/cost.h"
+#include "wire/csv.h"
 #include "wire/frame.h"
 
 #define NO_SLOT UINT32_MAX
@@ -28,14 +29,24 @@ void render_done(struct render *r)
     r->n_gaps = r->cap_gaps = 0;
 }
 
-static void add_gap(struct render *r, enum gap_kind kind, uint64_t id)
+static void add_gap_here(struct render *r, enum gap_kind kind, uint64_t id)
 {
     if (r->n_gaps == r->cap_gaps) {
         r->cap_gaps = r->cap_gaps == 0 ? 16 : r->cap_gaps * 2;
         r->gaps = xrealloc(r->gaps, r->cap_gaps * sizeof(*r->gaps));
     }
-    jo_raw(&r->j, "", 0);
     r->gaps[r->n_gaps++] = (struct gap){.at = r->out.len, .kind = kind, .id = id};
+}
+
+static void add_gap(struct render *r, enum gap_kind kind, uint64_t id)
+{
+    jo_raw(&r->j, "", 0);
+    add_gap_here(r, kind, id);
+}
+
+void render_login_csv(struct render *r, struct user_id user)
+{
+    add_gap_here(r, GAP_LOGIN_CSV, user.v);
 }
 
 static void fill_gap(struct api *a, const struct gap *g, struct buf *out)
@@ -65,6 +76,10 @@ static void fill_gap(struct api *a, const struct gap *g, struct buf *out)
     case GAP_LOGIN:
         user = accounts_user(a->accounts, (struct user_id){g->id});
         jo_text(&j, user == NULL ? "" : user->login);
+        break;
+    case GAP_LOGIN_CSV:
+        user = accounts_user(a->accounts, (struct user_id){g->id});
+        csv_text(out, user == NULL ? "" : user->login);
         break;
     }
 }

@@ -1,5 +1,6 @@
 /* runs.c - runs: history, one, stop. */
 #include "api/history_filter.h"
+#include "api/launch_start.h"
 
 struct runs_query {
     struct page_query page;
@@ -65,5 +66,9 @@ const struct route run_routes[] = {
     {ROUTE(POST, OWN_RUN, "/api/v1/runs/{run}/stop", runs_stop,
            "Stop this run; its test is done with the outcome stopped.", "run"),
      .audit = "run.stop"},
+    {ROUTE(POST, WORK, "/api/v1/runs/retest", runs_retest,
+           "Start the tests of chosen runs again with the same parameters, as one launch.", "launch"),
+     .audit = "run.retest", .status = 201, .body_kind = BODY_JSON, .body = runs_retest_fields,
+     .body_bytes = sizeof(struct runs_retest_body), .body_max = KIB(256)},
     ROUTES_END,
 };

@@ -8,6 +8,8 @@
 #define VERSION_PLAIN 20u
 #define VERSION_ZIP64 45u
 #define FLAG_UTF8 0x0800u
+#define FLAG_BEHIND 0x0008u                      /* CRC and sizes stand behind the bytes */
+#define LARGE (UINT32_MAX - UINT32_C(0x1000000)) /* deflate may grow what cannot be compressed a little */
 #define MODE (UINT32_C(0100644) << 16)
 #define ID_ZIP64 0x0001u
 #define ID_TIME 0x5455u
@@ -62,15 +64,20 @@ static void put_time(struct buf *out, int64_t mtime_ms)
     put32(out, (uint32_t)(s > INT32_MAX ? INT32_MAX : s));
 }
 
+static uint64_t packed_of(const struct zip_file *f)
+{
+    return f->is_deflated ? f->packed : f->bytes;
+}
+
 /* What both kinds of header have in common. */
 static void put_common(struct buf *out, const struct zip_file *f, bool is_zip64, unsigned extra_bytes)
 {
     put16(out, is_zip64 ? VERSION_ZIP64 : VERSION_PLAIN);
-    put16(out, FLAG_UTF8);
-    put16(out, 0); /* stored */
+    put16(out, f->is_deflated ? FLAG_UTF8 | FLAG_BEHIND : FLAG_UTF8);
+    put16(out, f->is_deflated ? 8 : 0); /* stored */
     put32(out, dos_time(f->mtime_ms));
     put32(out, f->crc);
-    put32(out, low32(f->bytes));
+    put32(out, low32(packed_of(f)));
     put32(out, low32(f->bytes));
     put16(out, (unsigned)strlen(f->name));
     put16(out, extra_bytes);
@@ -92,15 +99,51 @@ void zip_local(struct buf *out, const struct zip_file *f)
     put_time(out, f->mtime_ms);
 }
 
+void zip_local_open(struct buf *out, const struct zip_file *f)
+{
+    bool is_zip64 = f->bytes >= LARGE;
+    struct zip_file unknown = *f;
+
+    CHECK(f->is_deflated);
+    unknown.crc = 0;
+    unknown.bytes = unknown.packed = is_zip64 ? UINT64_MAX : 0;
+    put32(out, 0x04034b50);
+    put_common(out, &unknown, is_zip64, TIME_BYTES + (is_zip64 ? 20 : 0));
+    buf_puts(out, f->name);
+    if (is_zip64) { /* says that the sizes behind the bytes are long ones */
+        put16(out, ID_ZIP64);
+        put16(out, 16);
+        put64(out, 0);
+        put64(out, 0);
+    }
+    put_time(out, f->mtime_ms);
+}
+
+void zip_local_close(struct buf *out, const struct zip_file *f, uint64_t most)
+{
+    put32(out, 0x08074b50);
+    put32(out, f->crc);
+    if (most >= LARGE) {
+        put64(out, f->packed);
+        put64(out, f->bytes);
+    } else {
+        put32(out, (uint32_t)f->packed);
+        put32(out, (uint32_t)f->bytes);
+    }
+}
+
 void zip_entry(struct buf *out, const struct zip_file *f)
 {
-    bool is_large = f->bytes >= UINT32_MAX;
+    bool is_large = f->bytes >= UINT32_MAX || packed_of(f) >= UINT32_MAX;
     bool is_far = f->at >= UINT32_MAX;
     unsigned more = (is_large ? 16u : 0) + (is_far ? 8u : 0);
+    struct zip_file shown = *f;
 
+    if (is_large) /* both stand in the extra field then */
+        shown.bytes = shown.packed = UINT64_MAX;
     put32(out, 0x02014b50);
     put16(out, MADE_BY_UNIX | VERSION_ZIP64);
-    put_common(out, f, more > 0, TIME_BYTES + (more > 0 ? more + 4 : 0));
+    put_common(out, &shown, more > 0, TIME_BYTES + (more > 0 ? more + 4 : 0));
     put16(out, 0); /* comment */
     put16(out, 0); /* disk */
     put16(out, 0); /* no text */
@@ -112,7 +155,7 @@ void zip_entry(struct buf *out, const struct zip_file *f)
         put16(out, more);
         if (is_large) {
             put64(out, f->bytes);
-            put64(out, f->bytes);
+            put64(out, packed_of(f));
         }
         if (is_far)
             put64(out, f->at);

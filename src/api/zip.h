@@ -3,9 +3,14 @@
  *
  *     [zip_local, the bytes]…  [zip_entry]…  zip_end
  *
- * CRC and size are known before the bytes, so a reader needs nothing that stands behind them. */
+ * CRC and size are known before the bytes, so a reader needs nothing that stands behind them. Of bytes that are made on the way they
+ * are not: then the bytes are compressed (raw deflate), which says where it ends, and CRC and sizes follow:
+ *
+ *     zip_local_open, the bytes, zip_local_close */
 #ifndef WRATA_API_ZIP_H
 #define WRATA_API_ZIP_H
+
+#include <stdbool.h>
 
 #include "base/buf.h"
 
@@ -17,11 +22,17 @@ struct zip_file {
     uint64_t bytes;
     uint32_t crc;
     int64_t mtime_ms;
-    uint64_t at; /* where its zip_local begins */
+    uint64_t at;      /* where its zip_local begins */
+    bool is_deflated; /* and its bytes so many: */
+    uint64_t packed;
 };
 
 void zip_local(struct buf *out, const struct zip_file *f);
 void zip_entry(struct buf *out, const struct zip_file *f);
+/* The header of one that is_deflated: bytes is the most that they may be; crc and packed are not looked at. */
+void zip_local_open(struct buf *out, const struct zip_file *f);
+/* After its bytes: crc, bytes and packed as they came to be. `most` is what bytes was at zip_local_open(). */
+void zip_local_close(struct buf *out, const struct zip_file *f, uint64_t most);
 /* n entries of dir_bytes, which begin at dir_at. */
 void zip_end(struct buf *out, uint64_t n, uint64_t dir_at, uint64_t dir_bytes);
 

@@ -6,15 +6,13 @@
 
 #include "base/buf.h"
 #include "cli/view.h"
+#include "wire/junit_out.h"
 
 void junit_begin(struct buf *out, const json_t *launch);
 /* A file as a suite; examples in their order, n may be 0: then the file itself is the one case. */
 void junit_suite(struct buf *out, const struct view_test *test, const json_t *run,
                  const json_t *const *examples, size_t n);
 void junit_end(struct buf *out);
-
-/* Text as XML: markup escaped, what XML cannot hold as U+FFFD. In an attribute also newlines are escaped. */
-void junit_escape(struct buf *out, const char *s, bool is_attribute);
 
 /* A file that appears whole or not at all: it is written beside its place and renamed at the end. */
 struct junit_file;

@@ -178,4 +178,7 @@ MUST_USE enum err file_filter_new(struct arena *arena, const char *words, const 
                                   struct file_filter **ret, struct why *reterr);
 bool file_filter_match(const struct file_filter *f, const char *path);
 
+/* Bytes of the file's name in "spec/a_spec.rb:12" or "spec/a_spec.rb[1:2]"; the whole length without such an end. Pure. */
+size_t command_path_len(const char *path);
+
 #endif

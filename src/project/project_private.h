@@ -149,10 +149,8 @@ uint32_t bundle_commits(struct slice out, struct arena *arena, const char ***ret
 
 /* ---- command.c ---- */
 
-/* Bytes of the file's name in "spec/a_spec.rb:12" or "spec/a_spec.rb[1:2]"; the whole length without such an end. */
-size_t command_path_len(const char *path);
 bool command_is_test(const char *path); /* a folder means these files below it */
-/* The same for a file of any name: where ":12", ":12:40", "[1:2,1:3]" at its end begins. */
+/* command_path_len() for a file of any name: where ":12", ":12:40", "[1:2,1:3]" at its end begins. */
 size_t command_any_path_len(const char *path);
 
 /* ---- tree.c ---- */

@@ -4,7 +4,9 @@ import datetime
 import json
 import re
 
-# Held against the document by test_accounts.py, those of the queue by test_queue.py, costs by test_cost.py, all others by test_api.py.
+# Held against the document by test_accounts.py, those of the queue by test_queue.py, costs by test_cost.py, files of the history
+# by test_history.py, all others by test_api.py.
+HISTORY = re.compile(r"/api/v1/(runs/(export|logs\.zip|retest)|launches/[^/]*/junit)$")
 QUEUE = re.compile(r"/api/v1/queue(/|$)")
 COST = re.compile(r"/api/v1/cost$")
 SERVERS = re.compile(r"/api/v1/(fleets(/|$)|servers/[a-z])")
