@@ -103,6 +103,7 @@ extern const struct route run_routes[];
 extern const struct route example_routes[];
 extern const struct route history_export_routes[];
 extern const struct route logs_zip_routes[]; /* of many runs */
+extern const struct route cause_routes[];    /* causes.c: what launches failed by */
 extern const struct route log_routes[];
 extern const struct route log_search_routes[]; /* logs_search.c */
 extern const struct route artifact_routes[];
@@ -190,6 +191,9 @@ void render_who(struct render *r, const char *key, struct user_id user); /* {"id
 void render_login_csv(struct render *r, struct user_id user);            /* a cell of CSV */
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
+/* causes.c; reader thread: what a launch failed by, at most `max` causes, as an object. */
+MUST_USE enum err causes_render(struct reader *r, struct launch_id launch, uint32_t max, struct json_out *j,
+                                struct why *reterr);
 void render_cause_id(struct json_out *j, const char *key, uint64_t cause); /* 16 hex digits; 0: null */
 void render_example(struct json_out *j, const struct example_row *row);
 void render_artifact(struct json_out *j, const struct artifact_row *row);

@@ -120,6 +120,10 @@ static void fetch_job(struct reader *r, void *arg)
         case DIRTY_RUN:
             to->err = read_run(r, (struct run_id){to->key.id}, take_run, &one, &why);
             break;
+        case DIRTY_CAUSES:
+            to->launch = to->key.id;
+            to->err = causes_render(r, (struct launch_id){to->key.id}, CAUSES_LIVE_MAX, &to->render.j, &why);
+            break;
         }
     }
 }
@@ -135,6 +139,7 @@ static void publish(struct hub *h, struct fetched *from)
         [DIRTY_SERVER] = {"server", TOPIC_SERVERS},
         [DIRTY_LAUNCH] = {"launch", TOPIC_LAUNCHES | TOPIC_LAUNCH | TOPIC_LAUNCH_ALL},
         [DIRTY_RUN] = {"run", TOPIC_LAUNCH | TOPIC_LAUNCH_ALL | TOPIC_RUN},
+        [DIRTY_CAUSES] = {"causes", TOPIC_LAUNCH | TOPIC_LAUNCH_ALL},
     };
     struct live_event *e;
     struct buf json;
@@ -200,7 +205,7 @@ void dirty_turn(struct hub *h, struct mono now)
             continue; /* fetch_done() looks again */
         f->at[f->n++] = (struct fetched){.key = d->key};
         d->is_dirty = false;
-        d->due = mono_add_ms(now, COALESCE_MS);
+        d->due = mono_add_ms(now, d->key.kind == DIRTY_CAUSES ? CAUSES_MS : COALESCE_MS);
         next = mono_min(next, d->due);
     }
     if (f != NULL) {

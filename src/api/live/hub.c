@@ -284,6 +284,8 @@ void hub_note(struct hub *h, const struct note *n)
         break; /* nobody watches them: a page of them is asked for */
     case NOTE_LAUNCH:
         dirty_mark(h, DIRTY_LAUNCH, n->launch.row.id.v, n->launch.row.state == LAUNCH_DONE);
+        if (n->launch.row.state == LAUNCH_DONE && n->launch.row.outcome != OUTCOME_PASSED)
+            dirty_mark(h, DIRTY_CAUSES, n->launch.row.id.v, true); /* what it came to, at once */
         break;
     case NOTE_TESTS:
         publish_tests(h, n->tests.v);
@@ -296,6 +298,8 @@ void hub_note(struct hub *h, const struct note *n)
         break;
     case NOTE_RUN:
         dirty_mark(h, DIRTY_RUN, n->run.id.v, true);
+        if (n->run.outcome != OUTCOME_NONE && n->run.outcome != OUTCOME_PASSED)
+            dirty_mark(h, DIRTY_CAUSES, n->run.launch.v, false);
         dirty_mark(h, DIRTY_SERVER, n->run.server.v, false);
         break;
     case NOTE_TRACE:
@@ -318,6 +322,9 @@ void hub_examples(struct hub *h, struct launch_id launch, const struct example_r
         struct live_event *e;
         struct json_out j;
         struct buf json;
+
+        if (row->cause != 0)
+            dirty_mark(h, DIRTY_CAUSES, launch.v, false);
 
         if (is_passed && !hub_is_wanted(h, TOPIC_RUN | TOPIC_LAUNCH_ALL, launch.v, row->run.v)) {
             h->passed_floor = ++h->rev;

@@ -15,7 +15,9 @@
 #define SUB_TOPICS_MAX 64u
 #define PING_MS 15000
 #define COALESCE_MS 250
-#define INTEREST_MS 60000 /* somebody who was here, or loaded a snapshot, may be back so soon */
+#define CAUSES_MS 1000      /* the same of the causes of a launch, which are read together */
+#define CAUSES_LIVE_MAX 50u /* that are told of one; a GET has them all */
+#define INTEREST_MS 60000   /* somebody who was here, or loaded a snapshot, may be back so soon */
 #define LOG_FLUSH_MS 100
 #define LOG_EVENT_BYTES 65536u
 #define LOG_QUEUE_BYTES MIB(1) /* a client that is further behind gets log bytes from the store, later */
@@ -135,7 +137,7 @@ bool rev_parse(const struct hub *h, const char *text, struct topic *topics, uint
                uint64_t *ret_rev);
 
 /* ---- dirty.c ---- */
-enum dirty_kind { DIRTY_SERVER, DIRTY_LAUNCH, DIRTY_RUN };
+enum dirty_kind { DIRTY_SERVER, DIRTY_LAUNCH, DIRTY_RUN, DIRTY_CAUSES /* of a launch */ };
 void dirty_mark(struct hub *h, enum dirty_kind kind, uint64_t id, bool at_once);
 void dirty_turn(struct hub *h, struct mono now);
 void dirty_clear(struct hub *h);
