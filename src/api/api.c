@@ -14,23 +14,18 @@
 #include "net/http_guard.h"
 
 const struct route *const all_routes[] = {
-    health_routes,     metrics_routes,
-    status_routes,     board_routes,
-    launch_routes,     test_routes,
-    example_routes,    cause_routes,
-    run_routes,        log_routes,
-    log_search_routes, server_routes,
-    server_op_routes,  fleet_routes,
-    project_routes,    project_code_routes,
-    plan_routes,       stream_routes,
-    openapi_routes,    me_routes,
-    user_routes,       session_routes,
-    token_routes,      link_routes,
-    env_routes,        audit_routes,
-    mail_routes,       choice_routes,
-    queue_routes,      list_routes,
-    schedule_routes,   artifact_routes,
-    cost_routes,       history_export_routes,
+    health_routes,     metrics_routes, status_routes,
+    board_routes,      launch_routes,  test_routes,
+    example_routes,    cause_routes,   compare_routes,
+    stability_routes,  run_routes,     log_routes,
+    log_search_routes, server_routes,  server_op_routes,
+    fleet_routes,      project_routes, project_code_routes,
+    plan_routes,       stream_routes,  openapi_routes,
+    me_routes,         user_routes,    session_routes,
+    token_routes,      link_routes,    env_routes,
+    audit_routes,      mail_routes,    choice_routes,
+    queue_routes,      list_routes,    schedule_routes,
+    artifact_routes,   cost_routes,    history_export_routes,
     logs_zip_routes,   NULL,
 };
 
@@ -474,6 +469,8 @@ void api_note(struct api *a, const struct note *n)
     if (n->kind == NOTE_LAUNCH)
         eta_set(a, n->launch.row.id, n->launch.row.state == LAUNCH_DONE ? -1 : n->launch.counts.eta_ms);
     hub_note(a->hub, n);
+    if (n->kind == NOTE_LAUNCH && n->launch.row.state == LAUNCH_DONE)
+        compare_ended(a, n->launch.row.id);
 }
 
 void api_examples(struct api *a, struct launch_id launch, const struct example_row *rows, uint32_t n,

@@ -102,8 +102,10 @@ extern const struct route test_routes[];
 extern const struct route run_routes[];
 extern const struct route example_routes[];
 extern const struct route history_export_routes[];
-extern const struct route logs_zip_routes[]; /* of many runs */
-extern const struct route cause_routes[];    /* causes.c: what launches failed by */
+extern const struct route logs_zip_routes[];  /* of many runs */
+extern const struct route cause_routes[];     /* causes.c: what launches failed by */
+extern const struct route compare_routes[];   /* compare.c */
+extern const struct route stability_routes[]; /* stability.c: flaky, slow, trend */
 extern const struct route log_routes[];
 extern const struct route log_search_routes[]; /* logs_search.c */
 extern const struct route artifact_routes[];
@@ -191,6 +193,9 @@ void render_who(struct render *r, const char *key, struct user_id user); /* {"id
 void render_login_csv(struct render *r, struct user_id user);            /* a cell of CSV */
 void render_test(struct render *r, const struct test_row *row);
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes);
+/* compare.c: a launch is done; compare it with the one before it and keep the counts. Loop thread. */
+void compare_ended(struct api *a, struct launch_id launch);
+void render_compare_counts(struct json_out *j, const uint32_t n[COMPARE_COUNT]);
 /* causes.c; reader thread: what a launch failed by, at most `max` causes, as an object. */
 MUST_USE enum err causes_render(struct reader *r, struct launch_id launch, uint32_t max, struct json_out *j,
                                 struct why *reterr);
@@ -407,6 +412,7 @@ struct page_query {
 struct page page_of(const struct page_query *q);
 void page_begin(struct req *rq);
 void page_end(struct req *rq, const struct page *p);
+void render_next(struct json_out *j, const struct page *p);
 
 /* Jobs that render one object, for answers of commands: rq->ids[0] names it. */
 void launch_job(struct reader *r, struct req *rq);

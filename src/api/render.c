@@ -153,6 +153,20 @@ void render_pause(struct json_out *j, const char *key, const char *by, struct wa
     jo_obj_end(j);
 }
 
+/* Beside the launch before it, once it is done. */
+static void render_compared(struct json_out *j, const struct launch_sums *sums)
+{
+    jo_key(j, "compare");
+    if (!sums->is_compared) {
+        jo_null(j);
+        return;
+    }
+    jo_obj(j);
+    jo_kint_if(j, "with", sums->compared_with.v != 0, (int64_t)sums->compared_with.v);
+    render_compare_counts(j, sums->compared);
+    jo_obj_end(j);
+}
+
 void render_launch(struct render *r, const struct launch_row *row, const struct launch_sums *sums)
 {
     struct json_out *j = &r->j;
@@ -187,6 +201,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
         jo_kuint(j, outcome_name((enum outcome)o), sums->by_outcome[o]);
     jo_obj_end(j);
     render_tally(j, &sums->tally);
+    render_compared(j, sums);
     render_pause(j, "paused", sums->waiting > 0 ? sums->paused_by : "", sums->paused_at);
     jo_key(j, "eta_ms");
     if (row->state == LAUNCH_DONE)

@@ -218,13 +218,18 @@ void page_begin(struct req *rq)
     jo_karr(&rq->render.j, "items");
 }
 
-void page_end(struct req *rq, const struct page *p)
+void render_next(struct json_out *j, const struct page *p)
 {
     char next[24];
 
-    jo_arr_end(&rq->render.j);
     (void)snprintf(next, sizeof(next), "%llu", (unsigned long long)p->next);
-    jo_ktext(&rq->render.j, "next", p->next == 0 ? NULL : next);
+    jo_ktext(j, "next", p->next == 0 ? NULL : next);
+}
+
+void page_end(struct req *rq, const struct page *p)
+{
+    jo_arr_end(&rq->render.j);
+    render_next(&rq->render.j, p);
     jo_obj_end(&rq->render.j);
 }
 

@@ -284,10 +284,11 @@ void sums_drop(struct writer *w)
     ", s.waiting, s.active, s.removed, s.tests_passed, s.tests_stopped, s.tests_no_tests, s.tests_failed, " \
     "s.tests_timed_out, s.tests_error, s.tests_infrastructure, s.discovered, s.passed, s.failed, "          \
     "s.pending, s.not_run, s.errors, COALESCE(p.login, ''), COALESCE(p.created_at, 0), "                    \
-    "COALESCE(s.cost_nanousd, 0)"
+    "COALESCE(s.cost_nanousd, 0), c.launch, c.other, c.n_new, c.n_flaky, c.n_known, c.n_fixed, c.n_gone"
 #define FROM                                                       \
     " FROM launches l LEFT JOIN launch_sums s ON s.launch = l.id " \
-    "LEFT JOIN queue_pauses p ON p.user_id = l.user_id "
+    "LEFT JOIN queue_pauses p ON p.user_id = l.user_id "           \
+    "LEFT JOIN launch_compares c ON c.launch = l.id "
 
 static const uint64_t *servers_parse(struct arena *a, const char *text, uint32_t *retn)
 {
@@ -362,6 +363,10 @@ static void get_sums(struct db_stmt *s, struct launch_row *row, struct launch_su
     sums->paused_by = db_get_text(s);
     sums->paused_at.ms = db_get_int(s);
     row->cost_nanousd = db_get_int(s);
+    sums->is_compared = db_get_uint(s) != 0;
+    sums->compared_with.v = db_get_uint(s);
+    for (i = 0; i < COMPARE_COUNT; i++)
+        sums->compared[i] = (uint32_t)db_get_uint(s);
 }
 
 enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, void *ctx, struct why *reterr)

@@ -262,14 +262,6 @@ bool run_read_within(struct reader *r, uint64_t id, const struct run_filter *f, 
 
 /* ---- predictions ----------------------------------------------------------------------------------------- */
 
-static int by_size(const void *va, const void *vb)
-{
-    const int64_t *a = va;
-    const int64_t *b = vb;
-
-    return (*a > *b) - (*a < *b);
-}
-
 enum err read_predictions(struct reader *r, struct project_id project,
                           void (*each)(void *ctx, const char *path, int64_t ms), void *ctx,
                           struct why *reterr)
@@ -293,8 +285,7 @@ enum err read_predictions(struct reader *r, struct project_id project,
             us[n++] = db_get_int(s);
         if (n == 0)
             continue;
-        qsort(us, n, sizeof(us[0]), by_size);
-        median = n % 2 == 1 ? us[n / 2] : us[n / 2 - 1] + (us[n / 2] - us[n / 2 - 1]) / 2;
+        median = median_of(us, (uint32_t)n);
         each(ctx, path, median < 1000 ? 1 : median / 1000); /* 0 would be "not known", which goes first */
     }
     return db_error(r->db, reterr);

@@ -241,6 +241,10 @@ struct page {
     uint64_t next;  /* written: what `after` should be for the next page; 0: this was the last */
 };
 
+/* What a failure is beside another launch (docs/causes.md). */
+enum compare_what { COMPARE_NEW, COMPARE_FLAKY, COMPARE_KNOWN, COMPARE_FIXED, COMPARE_GONE, COMPARE_COUNT };
+const char *compare_what_name(enum compare_what what); /* "new" */
+
 /* The counters of a launch, maintained in the transactions that change its tests. */
 struct launch_sums {
     uint32_t waiting;
@@ -250,6 +254,9 @@ struct launch_sums {
     struct tally tally;    /* of the runs that decided their tests, and of the running ones so far */
     const char *paused_by; /* who paused the queue of its user; "" it is not paused */
     struct wall paused_at;
+    bool is_compared;               /* with the launch before it, once it is done */
+    struct launch_id compared_with; /* 0: there was none */
+    uint32_t compared[COMPARE_COUNT];
 };
 
 typedef void server_fn(void *ctx, const struct server_row *row);
@@ -364,6 +371,124 @@ struct cause_sums {
 typedef void cause_fn(void *ctx, const struct cause_row *row);
 MUST_USE enum err read_causes(struct reader *r, struct launch_id launch, uint32_t max, cause_fn *each,
                               void *ctx, struct cause_sums *ret, struct why *reterr);
+
+/* A launch beside another one: what fails now and did not then (docs/causes.md). */
+struct compare_item {
+    enum compare_what what;
+    const char *path;
+    const char *language;
+    const char *browser;
+    const char *description; /* "": the file as a whole, or an error outside of examples */
+    struct run_id run;       /* of this launch; 0: it has none of it */
+    int64_t seq;             /* -1: the run itself */
+    uint64_t cause;          /* of the failure, now or then */
+    struct run_id before;    /* of the other; 0 none */
+};
+struct compare {
+    struct launch_id other; /* 0: there is none to compare with */
+    char why[200];          /* which was taken, or why there is none */
+    uint32_t n[COMPARE_COUNT];
+    bool is_done;  /* the launch is over: its counts will not change */
+    bool is_whole; /* false: more failed than are compared (COMPARE_FAILURES_MAX) */
+};
+#define COMPARE_FAILURES_MAX 20000u /* of each */
+typedef void compare_fn(void *ctx, const struct compare_item *item);
+/* `with` 0: the last one that can be compared. whats: bits 1 << enum compare_what of the items that are wanted, 0 all;
+ * all are counted. page->after is a place in the list. ERR_NOTFOUND: no such launch; ERR_INVALID with
+ * the field "with": it cannot be compared with that. */
+MUST_USE enum err read_compare(struct reader *r, struct launch_id launch, struct launch_id with,
+                               uint32_t whats, struct page *p, compare_fn *each, void *ctx,
+                               struct compare *ret, struct why *reterr);
+/* Keep the counts of a launch that is done, for those who list launches. */
+void store_compare_put(struct store *st, struct launch_id launch, const struct compare *compare,
+                       store_done_fn *done, void *ctx);
+
+/* How the examples of a project did in their last runs, file by file in the order of their paths (docs/causes.md). Each language,
+ * browser and location is told by itself; a file of which no example says why it failed is told as a whole. The work of a page is
+ * bounded: it may end early. */
+#define STABILITY_RUNS_MAX 50u
+#define STABILITY_CHANGES_MIN 3u
+enum stability {
+    STABILITY_STABLE,
+    STABILITY_FAILING,  /* it failed the last time */
+    STABILITY_UNSTABLE, /* it changed STABILITY_CHANGES_MIN times between passed and failed */
+    STABILITY_FLAKY,    /* it failed and passed on one commit */
+    STABILITY_COUNT
+};
+struct stability_point {
+    struct run_id run;
+    bool failed;
+};
+struct stability_row {
+    const char *path;        /* of the file */
+    const char *description; /* the names of the example, joined; "": the file itself */
+    const char *id;          /* as it was called last */
+    const char *language;
+    const char *browser;
+    const char *location;
+    enum stability verdict;
+    const struct stability_point *points; /* n_points, the newest first */
+    uint32_t n_points;
+    uint32_t n_failed; /* of them */
+    uint32_t n_changes;
+    const char *flaky_commit; /* the newest on which it did both; "" none */
+    struct run_id flaky_failed, flaky_passed;
+};
+struct stability_filter {
+    struct project_id project;
+    const char *ref;   /* NULL any */
+    const char *path;  /* only this file; NULL all */
+    uint32_t verdicts; /* bits 1 << enum stability; 0 all */
+    struct wall since; /* flaky: within this time */
+    uint32_t n_runs;   /* 1..STABILITY_RUNS_MAX */
+};
+typedef void stability_fn(void *ctx, const struct stability_row *row);
+MUST_USE enum err read_stability(struct reader *r, const struct stability_filter *f, struct page *p,
+                                 stability_fn *each, void *ctx, struct why *reterr);
+
+/* The slowest files of a project, by the median of their last runs that passed or failed; or its slowest examples, by the
+ * newest such run of each file. */
+#define SLOW_MAX 200u
+struct slow_row {
+    const char *path;
+    const char *description; /* "": the file */
+    const char *id;
+    struct run_id run; /* the newest */
+    int64_t seq;       /* -1: the file */
+    int64_t us;
+    uint32_t n_runs; /* that it is the median of */
+};
+struct slow_filter {
+    struct project_id project;
+    const char *ref; /* NULL any */
+    bool of_examples;
+    uint32_t max; /* 1..SLOW_MAX */
+};
+typedef void slow_fn(void *ctx, const struct slow_row *row);
+MUST_USE enum err read_slowest(struct reader *r, const struct slow_filter *f, slow_fn *each, void *ctx,
+                               struct why *reterr);
+
+/* How long the launches of a project took, or the runs of one file, the newest first. */
+#define TREND_MAX 500u
+struct trend_row {
+    struct run_id run; /* 0: of a launch */
+    struct launch_id launch;
+    struct wall at;
+    enum outcome outcome;
+    int64_t us;
+    const char *commit;
+    uint64_t n_passed; /* examples */
+    uint64_t n_failed;
+};
+struct trend_filter {
+    struct project_id project;
+    const char *ref;  /* NULL any */
+    const char *path; /* NULL: launches */
+    uint32_t max;     /* 1..TREND_MAX */
+};
+typedef void trend_fn(void *ctx, const struct trend_row *row);
+MUST_USE enum err read_trend(struct reader *r, const struct trend_filter *f, trend_fn *each, void *ctx,
+                             struct why *reterr);
 
 /* Bytes [from, from + max) of a run's log, as the script wrote them, appended to out. */
 struct log_info {

@@ -194,6 +194,9 @@ void cases_done(struct writer *w);
 uint64_t texts_prune(struct writer *w, uint32_t limit);
 uint64_t cases_prune(struct writer *w, uint32_t limit);
 
+/* ---- stability.c ---- */
+int64_t median_of(int64_t *at, uint32_t n); /* sorts them; n > 0 */
+
 /* ---- causes.c ---- */
 void cause_count(struct writer *w, uint64_t run, uint64_t launch, uint64_t project, struct wall at,
                  const struct cause *cause, bool is_run);

@@ -397,6 +397,87 @@ static void all_of_causes(struct reader *r)
     assert_int_equal(read_causes(r, (struct launch_id){1}, 1, no_cause, NULL, &sums, NULL), ERR_OK);
 }
 
+static void no_item(void *ctx, const struct compare_item *item)
+{
+    (void)ctx;
+    (void)item;
+}
+
+static void no_stability(void *ctx, const struct stability_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_slow(void *ctx, const struct slow_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void no_trend(void *ctx, const struct trend_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+static void all_of_comparison(struct reader *r)
+{
+    struct stability_filter f = {.project = {3}, .n_runs = 20};
+    struct slow_filter slow = {.project = {3}, .ref = "develop", .max = 10};
+    struct trend_filter trend = {.project = {3}, .max = 10};
+    struct page p = {.limit = 50};
+    struct compare c;
+
+    assert_int_equal(
+        read_compare(r, (struct launch_id){2}, (struct launch_id){0}, 0, &p, no_item, NULL, &c, NULL),
+        ERR_OK);
+    assert_int_equal(c.other.v, 1);
+    p.after = 0;
+    assert_int_equal(read_stability(r, &f, &p, no_stability, NULL, NULL), ERR_OK);
+    p.after = 0;
+    f.path = "spec/t0_spec.rb:12";
+    assert_int_equal(read_stability(r, &f, &p, no_stability, NULL, NULL), ERR_OK);
+    for (slow.of_examples = false;; slow.of_examples = true) {
+        assert_int_equal(read_slowest(r, &slow, no_slow, NULL, NULL), ERR_OK);
+        if (slow.of_examples)
+            break;
+    }
+    assert_int_equal(read_trend(r, &trend, no_trend, NULL, NULL), ERR_OK);
+    trend.path = "spec/t0_spec.rb";
+    assert_int_equal(read_trend(r, &trend, no_trend, NULL, NULL), ERR_OK);
+}
+
+/* Launch 1 is done and launch 2 has its tests; one of each has failed. */
+static void put_two_launches(struct world *w)
+{
+    struct change c[4] = {a_launch(2),
+                          a_test(9, 2, 0, "spec/t0_spec.rb"),
+                          a_run(9, 9, 2, "spec/t0_spec.rb"),
+                          {.kind = CHANGE_LAUNCH_SET}};
+    struct change end[2] = {{.kind = CHANGE_RUN_SET}, {.kind = CHANGE_TEST_SET}};
+
+    put_launch_of(w, 3);
+    c[3].launch = a_launch(1).launch;
+    c[3].launch.state = LAUNCH_DONE;
+    c[3].launch.outcome = OUTCOME_FAILED;
+    put(w, c, 4);
+    for (uint64_t id = 1; id <= 9; id += 8) {
+        end[0].run =
+            (struct run_row){.id = {id}, .state = RUN_DONE, .outcome = OUTCOME_FAILED, .reason = "exit 1"};
+        end[1].test =
+            (struct test_row){.id = {id}, .state = TEST_DONE, .outcome = OUTCOME_FAILED, .run = {id}};
+        put(w, end, 2);
+    }
+}
+
+/* The tests of a launch are sorted by nothing: their index has them in order. */
+static void test_store_plans__comparison_and_stability(void **state)
+{
+    put_two_launches(*state);
+    with_explained(*state, all_of_comparison);
+}
+
 static void test_store_plans__causes(void **state)
 {
     put_launch_of(*state, 3);
@@ -706,6 +787,7 @@ int main(void)
         TEST(each_filter_of_launches_has_an_index),
         TEST(examples_by_every_filter),
         TEST(causes),
+        TEST(comparison_and_stability),
         TEST(audit_by_every_filter),
         TEST(mail),
         TEST(choices),

@@ -342,6 +342,14 @@ void hub_examples(struct hub *h, struct launch_id launch, const struct example_r
     }
 }
 
+void hub_launch(struct hub *h, struct launch_id launch)
+{
+    if (hub_is_watched(h))
+        dirty_mark(h, DIRTY_LAUNCH, launch.v, true);
+    else
+        ring_break(h);
+}
+
 void hub_artifacts(struct hub *h, struct launch_id launch, struct run_id run)
 {
     struct live_event *e;

@@ -31,6 +31,8 @@ void hub_look_again(struct hub *h);
 
 void hub_note(struct hub *h, const struct note *n);
 void hub_examples(struct hub *h, struct launch_id launch, const struct example_row *rows, uint32_t n);
+/* What is known of a launch beside its own changes has changed. */
+void hub_launch(struct hub *h, struct launch_id launch);
 void hub_artifacts(struct hub *h, struct launch_id launch, struct run_id run);
 void hub_log(struct hub *h, struct run_id run, uint64_t from, const char *bytes, uint32_t len);
 void hub_log_end(struct hub *h, struct run_id run);
