@@ -5,10 +5,11 @@ import json
 import re
 
 # Held against the document by test_accounts.py, those of the queue by test_queue.py, costs by test_cost.py, files of the history
-# by test_history.py, all others by test_api.py.
+# by test_history.py, causes by test_causes.py, all others by test_api.py.
 HISTORY = re.compile(r"/api/v1/(runs/(export|logs\.zip|retest)|launches/[^/]*/junit)$")
 QUEUE = re.compile(r"/api/v1/queue(/|$)")
 COST = re.compile(r"/api/v1/cost$")
+CAUSES = re.compile(r"/api/v1/(examples|launches/\{launch\}/(causes|compare)|projects/\{project\}/(stability|slowest|trend)|runs/\{run\}/examples/\{seq\})$")
 SERVERS = re.compile(r"/api/v1/(fleets(/|$)|servers/[a-z])")
 ACCOUNTS = re.compile(r"/api/v1/(me|session|sessions|signup|tokens|env|users|links|audit)(/|$)")
 

@@ -12,7 +12,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wrata  # noqa: E402
-from contract import Contract  # noqa: E402
+from contract import CAUSES, Contract  # noqa: E402
 from test_api import Stream, git  # noqa: E402
 
 # A script of TAP: no framework is needed to fail in many ways.
@@ -252,6 +252,12 @@ class CausesTest(unittest.TestCase):
             stream.close()
         self.assertEqual(told[-1]["json"]["launch"], made["id"])
         self.assertIn(("no button #btn-<n> in <n> s", True), [(c["title"], c["known"]) for c in told[-1]["json"]["causes"]])
+
+
+    def test_zz_its_routes_were_held_against_the_document(self):
+        routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item if CAUSES.match(p)}
+        if len(self.contract.used) > 4:
+            self.assertEqual(routes - self.contract.used, set())
 
 
 if __name__ == "__main__":
