@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Does wrata count a suite as rspec itself does?  compare_suite.py SUITE [--per-file] [--hosts N] [--slots N]
 
-Runs the RSpec suite (a git work tree with spec/) with plain rspec - in one process, or with --per-file in a process
+Runs the RSpec suite (a git work tree with spec/) with plain rspec, in a clone as fresh as ours - in one process, or with --per-file in a process
 for each file, since the files of many suites need each other - and with wrata, on this computer or
-on N hosts over SSH (network namespaces, see tests/lib/hosts.py), and compares every example by its id.
+on N hosts over SSH (network namespaces, see tests/lib/hosts.py), and compares every example by its id; with --per-file also each
+file's counts, its errors outside of examples, what it came to, and whether its ledger adds up.
 Exit 0: the same examples with the same results; 1: not.
 """
 
@@ -12,7 +13,6 @@ import collections
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -24,19 +24,33 @@ import wrata  # noqa: E402
 
 
 def plain_per_file(suite, files):
-    found, summaries = {}, collections.Counter()
+    found, total, by_file = {}, collections.Counter(), {}
     for path in files:
-        one, summary = plain(suite, [path])
+        one, summary, code = plain(suite, [path])
         found.update(one)
-        summaries.update({w.rstrip("s"): int(n) for n, w in re.findall(r"(\d+) (\w+)", summary)})
-    return found, dict(summaries)
+        counts = counts_of(summary)
+        by_file[path] = (counts, outcome_of(counts, code))
+        total.update(dict(zip(("examples", "failed", "pending", "errors"), counts)))
+    return found, dict(total), by_file
 
 
 def plain(suite, files):
+    """Its examples by id, its summary (empty when it wrote none), its exit status."""
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        subprocess.run(["rspec", "--format", "json", "--out", out.name, *files], cwd=suite, capture_output=True)
-        found = json.load(open(out.name, encoding="utf-8"))
-    return {e["id"]: e["status"] for e in found["examples"]}, found["summary_line"]
+        code = subprocess.run(["rspec", "--format", "json", "--out", out.name, *files], cwd=suite, capture_output=True, check=False).returncode
+        text = open(out.name, encoding="utf-8").read()
+    report = json.loads(text) if text else {"examples": [], "summary": {}}
+    return {e["id"]: e["status"] for e in report["examples"]}, report["summary"], code
+
+
+def counts_of(summary):
+    return tuple(summary.get(k, 0) for k in ("example_count", "failure_count", "pending_count", "errors_outside_of_examples_count"))
+
+
+def outcome_of(counts, code):
+    """What plain rspec's own report and exit status come to."""
+    examples, failed, _, errors = counts
+    return "error" if errors else "failed" if failed else "no_tests" if not examples else "error" if code else "passed"
 
 
 def ours(server, project, files, names):
@@ -50,7 +64,20 @@ def ours(server, project, files, names):
             double.append(e["id"])
         found[e["id"]] = e["status"]
         messages[e["id"]] = e["message"]
-    return found, double, done, messages
+    runs = {r["path"]: r for r in server.all("/api/v1/runs?launch=%d" % launch["id"])}
+    return found, double, done, messages, runs
+
+
+def different_files(by_file, runs):
+    wrong = []
+    for path, (counts, outcome) in by_file.items():
+        run, e = runs[path], runs[path]["examples"]
+        ran = e["passed"] + e["failed"] + e["pending"]
+        if ((ran, e["failed"], e["pending"], e["errors"]), run["outcome"]) != (counts, outcome):
+            wrong.append("%s: rspec %s %s, wrata %s %s (%s)" % (path, outcome, counts, run["outcome"], e, run["reason"]))
+        if e["discovered"] != ran + e["not_run"]:
+            wrong.append("%s: %s does not add up (%s)" % (path, e, run["reason"]))
+    return wrong
 
 
 def main():
@@ -64,9 +91,15 @@ def main():
     suite = os.path.abspath(options.suite)
     files = sorted(f for f in subprocess.run(["git", "-C", suite, "ls-files", "spec"], check=True, capture_output=True,
                                              text=True).stdout.split("\n") if f.endswith("_spec.rb") and options.only in f)
-    expected, summary = (plain_per_file if options.per_file else plain)(suite, files)
-    print("plain rspec, %s: %d files, %s" % ("a process a file" if options.per_file else "one process", len(files), summary))
     folder = tempfile.mkdtemp(prefix="wrata-compare-")
+    clone = os.path.join(folder, "work")
+    subprocess.run(["git", "clone", "-q", suite, clone], check=True)
+    by_file = {}
+    if options.per_file:
+        expected, summary, by_file = plain_per_file(clone, files)
+    else:
+        expected, summary, _ = plain(clone, files)
+    print("plain rspec, %s: %d files, %s" % ("a process a file" if options.per_file else "one process", len(files), summary))
     with contextlib.ExitStack() as stack:
         server = wrata.Server(folder).start()
         stack.callback(server.stop)
@@ -81,7 +114,7 @@ def main():
             names = ["local-1"]
             server.add_local("local-1", options.slots)
         server.wait_online(*names, seconds=90)
-        found, double, done, messages = ours(server, suite, files, names)
+        found, double, done, messages, runs = ours(server, suite, files, names)
     for pid in wrata.pids_with(folder):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
@@ -91,8 +124,12 @@ def main():
     wrong = [(i, expected.get(i), found.get(i)) for i in sorted(set(expected) | set(found)) if expected.get(i) != found.get(i)]
     for i, a, b in wrong[:20]:
         print("DIFFERENT %s: rspec %s, wrata %s\n%s" % (i, a, b, messages.get(i, "")[:600]))
-    print("%d examples compared, %d different, %d double" % (len(expected), len(wrong), len(double)))
-    return 1 if wrong or double else 0
+    files_wrong = different_files(by_file, runs)
+    for text in files_wrong[:20]:
+        print("DIFFERENT " + text)
+    print("%d examples compared, %d different, %d double; %d files compared, %d different"
+          % (len(expected), len(wrong), len(double), len(by_file), len(files_wrong)))
+    return 1 if wrong or double or files_wrong else 0
 
 
 if __name__ == "__main__":
