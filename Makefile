@@ -3,6 +3,8 @@
 BUILD_TEST := build/test
 BUILD_RELEASE := build/release
 JOBS := $(shell nproc)
+# Two places a core: tests that wait for a server take one, those that compute both (cmake/tests.cmake).
+TEST_JOBS := $(shell expr 2 '*' $(JOBS))
 CMAKE := cmake -G Ninja -S . --no-warn-unused-cli
 
 # make test T=lease: only tests whose name matches
@@ -18,10 +20,10 @@ demo: ## build, start a server with two local machines, run a small RSpec suite,
 
 test: ## build with sanitizers and run every test (make test T=name for some)
 	@scripts/install-deps.sh test
-	@mkdir -p build && $(CMAKE) -B $(BUILD_TEST) -DCMAKE_BUILD_TYPE=Debug -DWRATA_SANITIZE=address,undefined >$(BUILD_TEST).log 2>&1 \
+	@mkdir -p build && $(CMAKE) -B $(BUILD_TEST) -DCMAKE_BUILD_TYPE=Debug -DWRATA_SANITIZE=address,undefined -DWRATA_TEST_PLACES=2 >$(BUILD_TEST).log 2>&1 \
 		|| { cat $(BUILD_TEST).log; exit 1; }
 	@ninja -C $(BUILD_TEST) -j$(JOBS)
-	@ctest --test-dir $(BUILD_TEST) --output-on-failure --no-label-summary -j$(JOBS) $(CTEST_ONLY)
+	@ctest --test-dir $(BUILD_TEST) --output-on-failure --no-label-summary -j$(TEST_JOBS) $(CTEST_ONLY)
 
 build: ## the program for use: build/release/wrata
 	@scripts/install-deps.sh build

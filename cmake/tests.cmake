@@ -1,4 +1,8 @@
 # ctest: everything `make test` runs. Labels: unit, stories, fuzz, sim, api, e2e, web, lint.
+#
+# Most tests from outside wait for servers for three quarters of their time. So make test gives ctest two places a core
+# (WRATA_TEST_PLACES, and twice as many jobs): what waits takes one of them, what computes takes both.
+set(WRATA_TEST_PLACES 1 CACHE STRING "How many of ctest's jobs a test takes that computes")
 
 set(PYTHON /usr/bin/python3)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
@@ -36,7 +40,7 @@ function(cmocka_tests folder label timeout_s)
         target_compile_options(${target} PRIVATE -Wno-missing-prototypes)
         target_link_libraries(${target} PRIVATE ${TEST_LIB} PkgConfig::CMOCKA ${TEST_LIBS})
         add_test(NAME ${folder}/${name} COMMAND ${target})
-        set_tests_properties(${folder}/${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout_s}
+        set_tests_properties(${folder}/${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout_s} PROCESSORS ${WRATA_TEST_PLACES}
             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} ENVIRONMENT "${TEST_ENV}")
     endforeach()
 endfunction()
@@ -67,7 +71,7 @@ foreach(source IN LISTS fuzz_sources)
     else()
         add_executable(${target} ${source} fuzz/replay_main.c)
         add_test(NAME fuzz/${name} COMMAND ${target} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
-        set_tests_properties(fuzz/${name} PROPERTIES LABELS fuzz TIMEOUT 60 ENVIRONMENT "${TEST_ENV}")
+        set_tests_properties(fuzz/${name} PROPERTIES LABELS fuzz TIMEOUT 60 PROCESSORS ${WRATA_TEST_PLACES} ENVIRONMENT "${TEST_ENV}")
     endif()
     target_compile_options(${target} PRIVATE -Wno-missing-prototypes)
     target_include_directories(${target} PRIVATE tests .)
@@ -79,7 +83,8 @@ include(${CMAKE_SOURCE_DIR}/sim/tests.cmake OPTIONAL)
 
 # Python tests drive the built program from outside, as many at a time as ctest was given jobs: each has folders and ports
 # of its own, and waits more than it works. One that cannot have others beside it says so itself, in a line
-# "# ctest: RESOURCE_LOCK hosts" (taking turns with those of that word) or "# ctest: RUN_SERIAL ON" (it measures milliseconds).
+# "# ctest: RESOURCE_LOCK hosts" (taking turns with those of that word) or "# ctest: RUN_SERIAL ON" (it measures milliseconds);
+# "# ctest: COMPUTES ON" says that it computes rather than waits.
 function(python_tests folder timeout_s)
     file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${folder}/test_*.py)
     foreach(script IN LISTS scripts)
@@ -90,6 +95,7 @@ function(python_tests folder timeout_s)
         file(STRINGS ${script} wishes REGEX "^# ctest: ")
         foreach(wish IN LISTS wishes)
             string(REGEX REPLACE "^# ctest: ([A-Z_]+) (.+)$" "\\1;\\2" wish "${wish}")
+            string(REPLACE "COMPUTES;ON" "PROCESSORS;${WRATA_TEST_PLACES}" wish "${wish}")
             set_tests_properties(${folder}/${name} PROPERTIES ${wish})
         endforeach()
     endforeach()
@@ -103,7 +109,7 @@ if(NODE AND EXISTS ${CMAKE_SOURCE_DIR}/web/package.json)
     foreach(script IN LISTS web_tests)
         get_filename_component(name ${script} NAME_WE)
         add_test(NAME web/${name} COMMAND ${NODE} --test ${script})
-        set_tests_properties(web/${name} PROPERTIES LABELS web TIMEOUT 300 RESOURCE_LOCK browser SKIP_RETURN_CODE 77
+        set_tests_properties(web/${name} PROPERTIES LABELS web TIMEOUT 300 PROCESSORS ${WRATA_TEST_PLACES} RESOURCE_LOCK browser SKIP_RETURN_CODE 77
             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/web
             ENVIRONMENT "${TEST_ENV}")
     endforeach()
@@ -113,11 +119,11 @@ endif()
 if(TARGET wrata-tidy)
     add_test(NAME lint/tidy COMMAND wrata-tidy ${CMAKE_SOURCE_DIR})
     add_test(NAME lint/tidy_catches COMMAND ${CMAKE_SOURCE_DIR}/tools/tidy-test.sh $<TARGET_FILE:wrata-tidy>)
-    set_tests_properties(lint/tidy lint/tidy_catches PROPERTIES LABELS lint TIMEOUT 60
+    set_tests_properties(lint/tidy lint/tidy_catches PROPERTIES LABELS lint TIMEOUT 60 PROCESSORS ${WRATA_TEST_PLACES}
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endif()
 foreach(check format cppcheck)
     add_test(NAME lint/${check} COMMAND ${CMAKE_SOURCE_DIR}/scripts/lint.sh ${check})
-    set_tests_properties(lint/${check} PROPERTIES LABELS lint TIMEOUT 300 SKIP_RETURN_CODE 77
+    set_tests_properties(lint/${check} PROPERTIES LABELS lint TIMEOUT 300 PROCESSORS ${WRATA_TEST_PLACES} SKIP_RETURN_CODE 77
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} ENVIRONMENT "WRATA_BUILD=${CMAKE_BINARY_DIR}")
 endforeach()

@@ -19,8 +19,8 @@
 #define PAUSE_MIN_MS \
     5000 /* when the server cannot be reached: before any mail tries it again; doubles up to */
 #define PAUSE_MAX_MS (5 * 60 * 1000)
-#define LOOK_MS (60 * 1000) /* the wall clock may jump: no timer is set for longer */
-#define PRUNE_FIRST_MS (30 * 1000)
+#define LOOK_MS (60 * 1000)       /* the wall clock may jump: no timer is set for longer */
+#define PRUNE_FIRST_MS (3 * 1000) /* the start has other things to do */
 #define PRUNE_MS (60 * 60 * 1000)
 #define PRUNE_AGAIN_MS 1000
 #define PRUNE_ROWS 500u

@@ -1,4 +1,5 @@
 """Accounts over HTTP: every row of the contract (docs/http-api.md, "Accounts") and each of its refusals."""
+# ctest: COMPUTES ON
 
 import csv
 import http.client

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Runs in containers, with the real agent and real podman; the test is the controller."""
+# ctest: RESOURCE_LOCK containers
+# ctest: COMPUTES ON
 import os
 import signal
 import subprocess

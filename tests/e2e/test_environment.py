@@ -5,7 +5,8 @@ with what it should be.
 
 WRATA_TEST_IMAGE=debootstrap runs it in a Debian made by debootstrap (tests/lib/pod.py)."""
 # ctest: TIMEOUT 600
-# ctest: RUN_SERIAL ON
+# ctest: RESOURCE_LOCK containers
+# ctest: COMPUTES ON
 import hashlib
 import os
 import re

@@ -397,7 +397,7 @@ class Lasting(Base):
             db.execute("UPDATE mails SET ended_at = ended_at - 31 * 86400000 WHERE id = 1")
             db.execute("UPDATE mails SET ended_at = ended_at - 29 * 86400000 WHERE id = 2")
         server.start()
-        wait_for("the old row is gone", lambda: [m["id"] for m in server.get("/api/v1/mails")["items"]] == [2], 60, 1)
+        wait_for("the old row is gone", lambda: [m["id"] for m in server.get("/api/v1/mails")["items"]] == [2], 60, 0.2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# ctest: COMPUTES ON
 """What a run comes to: a table of real files of RSpec, ruby, bash, pytest, TAP and JUnit XML, each through a real server and agent.
 
 A row is a file, its outcome, a part of its reason, and its ledger: discovered = passed + failed + pending + not run (why), and the

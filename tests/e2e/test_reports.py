@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# ctest: COMPUTES ON
 """Results that are not RSpec's: TAP, JUnit XML and pytest, from real programs, through the real agent; pytest up to the verdict.
 
 Whatever a program does (it dies in the middle, writes no report, exits 0 with failures), what is told must say so.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# ctest: COMPUTES ON
 """The RSpec adapter against the real rspec: what it reports, and that nobody notices it.
 
 Each test writes a small project into a temporary folder and runs rspec there with the adapter required, as the agent
