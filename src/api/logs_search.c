@@ -124,10 +124,32 @@ static void read_chunk(struct reader *r, struct req *rq, struct search *x)
     x->shape.complete = info.complete;
 }
 
-static void render_hit(struct json_out *j, const struct log_hit *h)
+static bool keep_time(void *ctx, uint64_t line, struct wall at)
 {
+    (void)line;
+    *(int64_t *)ctx = at.ms;
+    return true;
+}
+
+/* When line `line` (from 1) was printed; null: not known. */
+static void render_time(struct reader *r, struct req *rq, uint64_t line)
+{
+    int64_t ms = 0;
+    struct why why;
+
+    if (read_log_times(r, (struct run_id){rq->ids[0]}, line - 1, 1, keep_time, &ms, &why) == ERR_OK && ms > 0)
+        jo_kint(&rq->render.j, "ms", ms);
+    else
+        jo_knull(&rq->render.j, "ms");
+}
+
+static void render_hit(struct reader *r, struct req *rq, const struct log_hit *h)
+{
+    struct json_out *j = &rq->render.j;
+
     jo_obj(j);
     jo_kuint(j, "line", h->line);
+    render_time(r, rq, h->line);
     jo_kuint(j, "byte", h->byte);
     jo_kuint(j, "bytes", h->bytes);
     jo_kuint(j, "text_byte", h->text_byte);
@@ -144,8 +166,9 @@ static void render_hit(struct json_out *j, const struct log_hit *h)
     jo_obj_end(j);
 }
 
-static void render_search(struct json_out *j, const struct search *x)
+static void render_search(struct reader *r, struct req *rq, const struct search *x)
 {
+    struct json_out *j = &rq->render.j;
     uint64_t next = log_search_more(x->s);
     uint64_t first;
     uint64_t gave_up = log_search_gave_up(x->s, &first);
@@ -158,7 +181,7 @@ static void render_search(struct json_out *j, const struct search *x)
         struct log_hit h;
 
         log_search_hit(x->s, i, &h);
-        render_hit(j, &h);
+        render_hit(r, rq, &h);
     }
     jo_arr_end(j);
     jo_kuint(j, "count", log_search_count(x->s));
@@ -201,7 +224,7 @@ static void search_job(struct reader *r, struct req *rq)
     x->work_us += mono_now().us - begin.us;
     x->is_done = x->is_at_end || x->work_us >= WORK_MS_MAX * INT64_C(1000);
     if (rq->err == ERR_OK && x->is_done)
-        render_search(&rq->render.j, x);
+        render_search(r, rq, x);
 }
 
 static void on_slice(struct req *rq)
@@ -289,6 +312,7 @@ static void render_line(struct lines *x, struct slice raw, uint64_t bytes)
     n = text.len > LINE_BYTES_MAX ? utf8_whole(text.data, LINE_BYTES_MAX) : text.len;
     jo_obj(j);
     jo_kuint(j, "line", x->line);
+    render_time(x->r, x->rq, x->line);
     jo_kuint(j, "byte", x->byte);
     jo_kuint(j, "bytes", bytes);
     jo_key(j, "text");

@@ -78,6 +78,20 @@ static const struct option_row log_options[] = {
      "go on until the run ends"},
     {"from",   0, "BYTE", OPTION_NUMBER, AT(from), "0", 0, INT64_MAX, NULL,
      "begin at this byte of the log"},
+    {"tail",   'n', "N", OPTION_NUMBER, AT(tail), "0", 0, 1000000000, NULL,
+     "only the last N lines, and with --follow what comes"},
+    {"lines",  0, "A-B", OPTION_TEXT, AT(lines), NULL, 0, 0, NULL,
+     "only these lines: 12, 10-20 or 10-; they count from 1"},
+    {"grep",   'g', "TEXT", OPTION_TEXT, AT(grep), NULL, 0, 0, NULL,
+     "only the lines that hold TEXT, each with its number"},
+    {"regex",  'E', "EXPR", OPTION_TEXT, AT(regex), NULL, 0, 0, NULL,
+     "the same for an expression (PCRE2), tried on each line alone"},
+    {"ignore-case", 'i', NULL, OPTION_FLAG, AT(ignore_case), NULL, 0, 0, NULL,
+     "--grep, --regex: capitals never count; without it they do when there is one in what is sought"},
+    {"times",  0, NULL, OPTION_FLAG, AT(times), NULL, 0, 0, NULL,
+     "in front of each line the time of day at which it was printed"},
+    {"raw",    0, NULL, OPTION_FLAG, AT(raw), NULL, 0, 0, NULL,
+     "exactly the bytes that were printed; refused when they would go to a terminal"},
 };
 static const struct option_row artifacts_options[] = {
     {"download", 'd', "DIR", OPTION_TEXT, AT(download), NULL, 0, 0, NULL,
@@ -320,7 +334,8 @@ static const struct option_row project_options[] = {
 };
 
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
-static const char *const log_synopsis[] = {"RUN [-f] [--from BYTE]"};
+static const char *const log_synopsis[] = {"RUN [-f] [--tail N | --lines A-B | --from BYTE] [--times | --raw]",
+                                           "RUN --grep TEXT | --regex EXPR [-i] [--lines A-B] [--times]"};
 static const char *const artifacts_synopsis[] = {"LAUNCH|run:RUN [--download DIR|--zip FILE]"};
 static const char *const queue_synopsis[] = {
     "[list] [--user LOGIN] [--limit N]", "move ID... --before ID|--front|--end", "delete ID...", "clear", "shuffle", "dedupe",
@@ -409,7 +424,12 @@ const struct command commands[] = {
      LINES(show_options), 1, 1, NEEDS_START, false, cmd_show},
     {"log", LINES(log_synopsis), "the output of a run",
      "Prints the bytes as the program wrote them. On a terminal colours are kept and every other control sequence is"
-     " shown instead of obeyed.\n",
+     " shown instead of obeyed. --grep and --regex search on the server, in the text without control sequences; the exit code is 1"
+     " when no line is found.\n"
+     "\n"
+     "    wrata log 345 -n 50 -f\n"
+     "    wrata log 345 --grep 'expected' --times\n"
+     "    wrata log 345 --lines 1200-1300\n",
      LINES(log_options), 1, 1, NEEDS_START, false, cmd_log},
     {"artifacts", LINES(artifacts_synopsis), "the files that runs left: screenshots, videos, reports",
      "Lists what was kept of a run, or of all runs of a launch, by the globs of `artifacts` in wrata.yml and of `wrata run"

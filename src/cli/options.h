@@ -20,6 +20,10 @@ struct text_list {
 /* All values of all commands; "not given" is false, NULL or, for a number without a default, -1. */
 struct cli_opts {
     bool dry_run;
+    /* of a log */
+    const char *grep, *regex, *lines;
+    bool ignore_case, times, raw;
+    int64_t tail;
     bool help, json, markdown, follow, no_follow, force, all, fresh;
     bool password_stdin, yes, admin, unverified, refused;
     const char *url, *data, *color;

@@ -278,6 +278,7 @@ const char *look_mark(const struct look *l, const struct term *t)
 
 void log_filter_init(struct log_filter *f)
 {
+    f->drop_colors = false;
     buf_init(&f->held, KIB(1));
 }
 
@@ -301,7 +302,7 @@ static int sgr_length(const char *s, size_t n)
 }
 
 /* Append what can be decided of s; returns how many bytes that were. */
-static size_t filter_some(const char *s, size_t n, bool is_end, struct buf *out)
+static size_t filter_some(const char *s, size_t n, bool is_end, bool drop_colors, struct buf *out)
 {
     size_t i = 0;
 
@@ -315,7 +316,8 @@ static size_t filter_some(const char *s, size_t n, bool is_end, struct buf *out)
         if ((take < 0 || len < 0 || (c == '\r' && i + 1 == n)) && !is_end)
             break;
         if (c == 0x1b && take > 0) {
-            buf_put(out, s + i, (size_t)take);
+            if (!drop_colors)
+                buf_put(out, s + i, (size_t)take);
         } else if (c == '\n' || c == '\t' || (c == '\r' && i + 1 < n && s[i + 1] == '\n')) {
             buf_putc(out, (char)c);
         } else if (len <= 0) {
@@ -337,17 +339,17 @@ void log_filter_feed(struct log_filter *f, const char *bytes, size_t n, struct b
     while (f->held.len > 0 && n > 0) { /* finish what the last chunk began */
         buf_putc(&f->held, *bytes++);
         n--;
-        used = filter_some(buf_str(&f->held), f->held.len, false, out);
+        used = filter_some(buf_str(&f->held), f->held.len, false, f->drop_colors, out);
         buf_consume(&f->held, used);
     }
-    used = filter_some(bytes, n, false, out);
+    used = filter_some(bytes, n, false, f->drop_colors, out);
     if (used < n)
         buf_put(&f->held, bytes + used, n - used);
 }
 
 void log_filter_end(struct log_filter *f, struct buf *out)
 {
-    (void)filter_some(buf_str(&f->held), f->held.len, true, out);
+    (void)filter_some(buf_str(&f->held), f->held.len, true, f->drop_colors, out);
     buf_clear(&f->held);
 }
 

@@ -63,9 +63,10 @@ const char *look_mark(const struct look *l, const struct term *t);
 
 /* ---- log output on a terminal ---- */
 
-/* Bytes of a log, made harmless as they come: colours stay, every other control sequence is shown. */
+/* Bytes of a log, made harmless as they come: colours stay (or go), every other control sequence is shown. */
 struct log_filter {
     struct buf held; /* the beginning of a sequence or a character */
+    bool drop_colors;
 };
 void log_filter_init(struct log_filter *f);
 void log_filter_done(struct log_filter *f);

@@ -434,13 +434,14 @@ class ApiTest(unittest.TestCase):
         self.refused(self.call("GET", log + "?line=0"), 422, "INVALID", "line")
         self.refused(self.call("GET", log + "?lines=3"), 422, "INVALID", "lines")
         self.refused(self.call("GET", log + "?line=1&from=3"), 422, "INVALID", "line")
+        ms = [self.get(log + "/times?from_line=%d&lines=1" % line)["times"][0][1] for line in (1, 2)]
         self.assertEqual(self.get(log + "/lines?line=2"),
-                         {"items": [{"line": 2, "byte": 4, "bytes": 3, "text": "two", "cut": False}], "lines": 2,
+                         {"items": [{"line": 2, "ms": ms[1], "byte": 4, "bytes": 3, "text": "two", "cut": False}], "lines": 2,
                           "complete": True, "next_line": None})
         self.refused(self.call("GET", log + "/lines?line=0"), 422, "INVALID", "line")
         self.refused(self.call("GET", "/api/v1/runs/999999/log/lines"), 404, "NOTFOUND")
         self.assertEqual(self.get(log + "/search?q=O&case=no&limit=1"),
-                         {"matches": [{"line": 1, "byte": 0, "bytes": 3, "text_byte": 0, "text": "one", "at": [[0, 1]]}],
+                         {"matches": [{"line": 1, "ms": ms[0], "byte": 0, "bytes": 3, "text_byte": 0, "text": "one", "at": [[0, 1]]}],
                           "count": 2, "whole": True, "next_line": 2, "lines": 2, "complete": True, "gave_up": None})
         self.assertEqual(self.get(log + "/search?q=%5Et&regex=1")["count"], 1)
         times = self.get(log + "/times")["times"]
