@@ -10,11 +10,14 @@
 #include "engine/event.h"
 #include "engine/outbox.h"
 #include "model/account.h"
+#include "model/job.h"
 #include "store/store.h"
 
 struct uv_loop_s;
 struct api;
+struct arena;
 struct artifact_gone;
+struct history_delete;
 struct forwarded;
 struct store;
 struct projects;
@@ -118,6 +121,8 @@ struct api_opts {
     void (*schedules_changed)(void *ctx);
     /* An artifact's row was deleted: what follows for its bytes. Borrowed for the call. */
     void (*artifact_gone)(void *ctx, const struct artifact_gone *gone);
+    /* Something of the history was deleted, or is to be: files may be to go; `job` (0 none) was made, or canceled. */
+    void (*history_gone)(void *ctx, uint64_t job);
     void *ctx;
 };
 
@@ -178,6 +183,17 @@ void api_examples(struct api *a, struct launch_id launch, const struct example_r
                   const struct tally *tally);
 void api_log(struct api *a, struct run_id run, uint64_t from, const char *bytes, uint32_t len);
 void api_log_end(struct api *a, struct run_id run);
+/* A job moved, or ended. What has gone of the history. */
+void api_job(struct api *a, const struct job_row *row);
+void api_history_gone(struct api *a, const struct history_delete *d);
+/* What a job is about. Any thread; lists are in the arena. ERR_INVALID: it does not say. */
+struct job_what {
+    uint64_t *runs; /* of a JOB_DELETE, or */
+    uint32_t n_runs;
+    struct launch_id launch;
+};
+MUST_USE enum err api_job_what(const struct job_row *job, struct arena *arena, struct job_what *ret,
+                               struct why *reterr);
 /* What is kept of a run is another set of files now. */
 void api_artifacts(struct api *a, struct launch_id launch, struct run_id run);
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "net/httpd.h"
 #include "project/project.h"
+#include "store/prune.h"
 #include "store/store.h"
 #include "wire/field.h"
 #include "wire/json_out.h"
@@ -51,6 +52,8 @@ enum access {
     ACCESS_OWN_LIST,
     ACCESS_OWN_SCHEDULE,
     ACCESS_OWN_SCHEDULE_LOOK,
+    ACCESS_OWN_JOB,
+    ACCESS_OWN_JOB_LOOK,
     ACCESS_ADMIN_LOOK,
     ACCESS_ADMIN,
     ACCESS_METRICS,
@@ -62,7 +65,15 @@ struct access_rule {
     enum role role;         /* at least */
     enum token_scope scope; /* of a token, at least */
     bool no_token;
-    enum owner_rule { OWNER_NONE, OWNER_LAUNCH, OWNER_RUN, OWNER_ARTIFACT, OWNER_LIST, OWNER_SCHEDULE } owner;
+    enum owner_rule {
+        OWNER_NONE,
+        OWNER_LAUNCH,
+        OWNER_RUN,
+        OWNER_ARTIFACT,
+        OWNER_LIST,
+        OWNER_SCHEDULE,
+        OWNER_JOB
+    } owner;
     const char *doc;
 };
 extern const struct access_rule access_rules[ACCESS_COUNT];
@@ -100,6 +111,8 @@ extern const struct route launch_routes[];
 extern const struct route queue_routes[]; /* queue.c */
 extern const struct route test_routes[];
 extern const struct route run_routes[];
+extern const struct route history_delete_routes[];
+extern const struct route job_routes[];
 extern const struct route example_routes[];
 extern const struct route history_export_routes[];
 extern const struct route logs_zip_routes[];  /* of many runs */
@@ -429,6 +442,8 @@ void run_job(struct reader *r, struct req *rq);
 MUST_USE enum err log_line_resolve(struct reader *r, struct run_id run, int64_t line,
                                    const struct log_shape *shape, uint64_t *ret_line, uint64_t *ret_byte,
                                    struct why *reterr);
+void run_delete_handle(struct req *rq); /* history_delete.c */
+void launch_delete_handle(struct req *rq);
 void artifacts_zip_of_run(struct req *rq); /* artifacts_zip.c */
 void artifacts_zip_of_launch(struct req *rq);
 void server_job(struct reader *r, struct req *rq);

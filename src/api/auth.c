@@ -66,6 +66,10 @@ const struct access_rule access_rules[ACCESS_COUNT] = {
                              "Whoever made the schedule, and admins."},
     [ACCESS_OWN_SCHEDULE_LOOK] = {"own schedule look", ROLE_USER, SCOPE_READ, false, OWNER_SCHEDULE,
                                   "Whoever made the schedule, and admins, to read."},
+    [ACCESS_OWN_JOB] = {"own job", ROLE_USER, SCOPE_RUN, false, OWNER_JOB,
+                        "Whoever asked for the job, and admins."},
+    [ACCESS_OWN_JOB_LOOK] = {"own job look", ROLE_USER, SCOPE_READ, false, OWNER_JOB,
+                             "Whoever asked for the job, and admins, to read."},
     [ACCESS_ADMIN_LOOK] = {"admin look", ROLE_ADMIN, SCOPE_READ, false, OWNER_NONE, "Admins, to read."},
     [ACCESS_ADMIN] = {"admin", ROLE_ADMIN, SCOPE_ADMIN, false, OWNER_NONE, "Admins."},
     [ACCESS_METRICS] =
@@ -354,6 +358,9 @@ static void owner_job(struct reader *r, struct req *rq)
         break;
     case OWNER_SCHEDULE:
         rq->err = read_schedule_user(r, id, &w->owner, &rq->why);
+        break;
+    case OWNER_JOB:
+        rq->err = read_job_user(r, id, &w->owner, &rq->why);
         break;
     case OWNER_NONE:
         CHECK(!"a route without an owner");

@@ -134,7 +134,11 @@ static const struct shape shapes[] = {
              {"ended_at", "time?"}, {"duration_ms", "int?"}, {"cpu_ms", "int?"}, {"max_rss_kib", "int?"},
              {"gap_us", "int?"}, {"examples", "example_counts"}, {"not_run_reason", "text"},
              {"cost_usd", "number"}, {"log_bytes", "int"}, {"log_dropped", "log_gap?"}, {"commit", "text"},
-             {"image", "text?"}, {"image_digest", "text?"})},
+             {"image", "text?"}, {"image_digest", "text?"}, {"log_gone", "gone?"},
+             {"examples_gone", "gone?"})},
+    {"gone_why", "Too old, too much of them, or the disk of the server was nearly full.",
+     .words = WORDS("age", "size", "disk")},
+    {"gone", "What was given up of a run: why, and when.", MEMBERS({"why", "gone_why"}, {"at", "time"})},
     {"example", "One example of a run, from its test framework.",
      MEMBERS({"run", "int"}, {"seq", "int"}, {"id", "text"}, {"path", "[text]"}, {"file", "text"},
              {"line", "int"}, {"status", "example_status"}, {"duration_ms", "number"}, {"exception", "text"},
@@ -199,6 +203,14 @@ static const struct shape shapes[] = {
              {"modified_at", "time?"}, {"type", "text"}, {"inline", "bool"}, {"example", "int?"})},
     {"artifact_sums", "What all artifacts take.",
      MEMBERS({"runs", "int"}, {"files", "int"}, {"bytes", "int"})},
+    {"job_kind", "", .words = WORDS("delete", "clear")},
+    {"job_state", "", .words = WORDS("running", "done", "canceled", "failed")},
+    {"job",
+     "Work that takes longer than an answer may; done counts runs, total is null until they are counted.",
+     MEMBERS({"id", "int"}, {"kind", "job_kind"}, {"state", "job_state"}, {"done", "int"}, {"total", "int?"},
+             {"by", "text"}, {"what", "any"}, {"at", "time"}, {"ended_at", "time?"}, {"error", "text?"})},
+    {"deleted", "What is gone; job: what goes on with the rest.",
+     MEMBERS({"runs", "int"}, {"launches", "int"}, {"job", "job?"})},
     {"disk", "A disk that runs need.",
      MEMBERS({"path", "text"}, {"free_bytes", "int"}, {"total_bytes", "int"})},
     {"health", "How a server's machine is, as its agent said last.",
@@ -644,9 +656,10 @@ static void path_items(struct json_out *j, const struct route *table)
 
 static void access_schema(struct json_out *j)
 {
-    static const char *const owners[] = {
-        [OWNER_NONE] = NULL,           [OWNER_LAUNCH] = "launch", [OWNER_RUN] = "run",
-        [OWNER_ARTIFACT] = "artifact", [OWNER_LIST] = "list",     [OWNER_SCHEDULE] = "schedule"};
+    static const char *const owners[] = {[OWNER_NONE] = NULL,   [OWNER_LAUNCH] = "launch",
+                                         [OWNER_RUN] = "run",   [OWNER_ARTIFACT] = "artifact",
+                                         [OWNER_LIST] = "list", [OWNER_SCHEDULE] = "schedule",
+                                         [OWNER_JOB] = "job"};
 
     jo_kobj(j, "x-access-rules");
     for (int i = ACCESS_UNSET + 1; i < ACCESS_COUNT; i++) {

@@ -250,6 +250,19 @@ static void render_image(struct json_out *j, const char *image)
         jo_null(j);
 }
 
+/* {"why","at"}, or null: it is there. */
+static void render_gone(struct json_out *j, const char *key, const char *why, struct wall at)
+{
+    if (why == NULL || why[0] == '\0') {
+        jo_knull(j, key);
+        return;
+    }
+    jo_kobj(j, key);
+    jo_ktext(j, "why", why);
+    jo_ktime(j, "at", at);
+    jo_obj_end(j);
+}
+
 void render_run(struct render *r, const struct run_row *row, const char *commit, uint64_t log_bytes)
 {
     struct json_out *j = &r->j;
@@ -301,6 +314,8 @@ void render_run(struct render *r, const struct run_row *row, const char *commit,
     }
     jo_ktext(j, "commit", commit);
     render_image(j, row->image);
+    render_gone(j, "log_gone", row->log_gone, row->log_gone_at);
+    render_gone(j, "examples_gone", row->examples_gone, row->examples_gone_at);
     jo_obj_end(j);
 }
 

@@ -321,6 +321,11 @@ struct run_row {
         const char *language;
         const char *browser;
     } from;
+    /* What was given up of it meanwhile (store/prune.h): why, "" or NULL: it is there; and when. Read only. */
+    const char *log_gone;
+    struct wall log_gone_at;
+    const char *examples_gone;
+    struct wall examples_gone_at;
 };
 
 /* What a piece of time of a machine cost: an entry of the ledger. */

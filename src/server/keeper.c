@@ -392,8 +392,6 @@ enum err keeper_open(struct server *s, struct why *reterr)
     k->server = s;
     k->dir = xstrdup(s->opts.data_dir);
     (void)snprintf(k->stamp, sizeof(k->stamp), "%llx", (unsigned long long)s->started_at.ms);
-    CHECK(uv_timer_init(&s->loop, &k->timer) == 0);
-    k->timer.data = k;
     s->keeper = k;
     return ERR_OK;
 }
@@ -408,7 +406,6 @@ void keeper_halt(struct server *s)
     if (s->keeper == NULL)
         return;
     s->keeper->is_halted = true;
-    (void)uv_timer_stop(&s->keeper->timer);
 }
 
 void keeper_free(struct server *s)

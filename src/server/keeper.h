@@ -13,7 +13,7 @@ struct why;
 
 /* Makes the folders, removes what was arriving when the last server ended. After the store, before the links. */
 MUST_USE enum err keeper_open(struct server *s, struct why *reterr);
-void keeper_start(struct server *s); /* what no row names is removed, what is old goes; the API is there */
+void keeper_start(struct server *s); /* what no row names is removed; then retention_start() */
 void keeper_halt(struct server *s);  /* nothing more is begun; after the links, before the store closes */
 void keeper_free(struct server *s);  /* after the loop's last turn, in which all that was under way ended */
 
@@ -22,6 +22,11 @@ void *keeper_begin(void *ctx, struct server_id server, struct run_id run, struct
                    struct why *reterr);
 void keeper_bytes(void *sink, TAKES char *bytes, size_t n);
 void keeper_drop(void *sink);
+
+/* Old artifacts, too many of them, and those of runs that are not there any more go; `is_urgent`: the oldest ones, some of them. What
+ * went is told at the end, perhaps from inside the call; one at a time. */
+typedef void keeper_pruned_fn(void *ctx, uint32_t n, uint64_t bytes);
+void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void *ctx);
 
 /* For the API: the bytes of an artifact whose row is gone are given back. */
 struct artifact_gone;

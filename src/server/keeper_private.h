@@ -21,13 +21,11 @@ struct keeper {
     bool is_halted;
     struct tidy *tidy; /* at a start; NULL: done */
     struct prune *prune;
-    uv_timer_t timer;
 };
 
 void keeper_remove(struct keeper *k, const char *name); /* no row names it (P2) */
 
 /* ---- keeper_tidy.c ---- */
-void tidy_start(struct keeper *k);  /* then prune_start() */
-void prune_start(struct keeper *k); /* now, and then from time to time */
+void tidy_start(struct keeper *k); /* then retention_start() */
 
 #endif

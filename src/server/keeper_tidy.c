@@ -6,10 +6,10 @@
 
 #include "base/log.h"
 #include "server/keeper_private.h"
+#include "server/retention.h"
 
 #define FOLDERS 256u
 #define NAMES_BYTES_MAX MIB(16) /* of one folder */
-#define PRUNE_MS 600000u
 #define DAY_MS INT64_C(86400000)
 #define ORPHANS_LOOKED_AT 1000u
 
@@ -97,7 +97,7 @@ static void tidy_end(struct tidy *t)
     free(t);
     k->tidy = NULL;
     if (!k->is_halted)
-        prune_start(k);
+        retention_start(k->server);
 }
 
 static void on_unknown_work(uv_work_t *work)
@@ -198,6 +198,9 @@ struct prune {
     uint64_t bytes;        /* of all, less what goes in this step */
     struct run_id orphans; /* looked for behind this one */
     bool is_first;         /* the orphans are to be looked for */
+    bool is_urgent;        /* the oldest ones go, whatever their age: one step */
+    keeper_pruned_fn *done;
+    void *ctx;
     struct artifact_drop drop;
     uint32_t n_dropped;
     uint64_t bytes_dropped;
@@ -220,7 +223,7 @@ static void each_oldest(void *ctx, const struct artifact_pack_row *row)
 {
     struct prune *p = ctx;
 
-    if (row->created_at.ms < p->before.ms || (p->bytes_max > 0 && p->bytes > p->bytes_max))
+    if (p->is_urgent || row->created_at.ms < p->before.ms || (p->bytes_max > 0 && p->bytes > p->bytes_max))
         drop_add(p, row);
 }
 
@@ -240,6 +243,8 @@ static void prune_job(struct reader *r, void *arg)
     p->bytes = sums.bytes;
     if (read_artifact_packs_oldest(r, ARTIFACT_DROP_MAX, each_oldest, p, NULL) != ERR_OK || p->drop.n > 0)
         return;
+    if (p->is_urgent)
+        return;
     /* Of many orphans of one look only the first are dropped; the next round finds the others. */
     if ((p->is_first || p->orphans.v != 0) &&
         read_artifact_packs_orphaned(r, &p->orphans, ORPHANS_LOOKED_AT, each_orphan, p, NULL) != ERR_OK)
@@ -250,12 +255,14 @@ static void prune_job(struct reader *r, void *arg)
 static void prune_end(struct prune *p)
 {
     struct keeper *k = p->keeper;
+    struct prune was = *p;
 
     if (p->n_dropped > 0)
-        LOG_INFO("artifacts.pruned", "runs=%u bytes=%llu", p->n_dropped,
-                 (unsigned long long)p->bytes_dropped);
+        LOG_INFO("artifacts.pruned", "runs=%u bytes=%llu%s", p->n_dropped,
+                 (unsigned long long)p->bytes_dropped, p->is_urgent ? " why=disk" : "");
     free(p);
     k->prune = NULL;
+    was.done(was.ctx, was.n_dropped, was.bytes_dropped);
 }
 
 static void on_dropped(void *ctx, enum err err, const struct why *why)
@@ -270,7 +277,10 @@ static void on_dropped(void *ctx, enum err err, const struct why *why)
         p->n_dropped++;
         keeper_remove(p->keeper, p->drop.at[i].name);
     }
-    prune_step(p);
+    if (p->is_urgent)
+        prune_end(p);
+    else
+        prune_step(p);
 }
 
 static void on_prune_read(void *arg)
@@ -293,24 +303,24 @@ static void prune_step(struct prune *p)
         store_read(p->keeper->server->store, prune_job, on_prune_read, p);
 }
 
-static void on_timer(uv_timer_t *t)
+void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void *ctx)
 {
-    struct keeper *k = t->data;
-    const struct settings *set = &k->server->opts.config->set;
+    struct keeper *k = s->keeper;
+    const struct settings *set = &s->opts.config->set;
     struct prune *p;
 
-    if (k->prune != NULL || k->is_halted)
+    if (k->prune != NULL || k->tidy != NULL || k->is_halted) {
+        done(ctx, 0, 0);
         return;
+    }
     p = xcalloc(1, sizeof(*p));
     k->prune = p;
     p->keeper = k;
     p->before.ms = wall_now().ms - set->artifact_days * DAY_MS;
     p->bytes_max = (uint64_t)set->artifacts_max_bytes;
     p->is_first = true;
+    p->is_urgent = is_urgent;
+    p->done = done;
+    p->ctx = ctx;
     prune_step(p);
-}
-
-void prune_start(struct keeper *k)
-{
-    (void)uv_timer_start(&k->timer, on_timer, 0, PRUNE_MS);
 }

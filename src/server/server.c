@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "config/seal.h"
 #include "net/tls.h"
+#include "server/jobs.h"
 #include "server/keeper.h"
+#include "server/retention.h"
 #include "server/serve.h"
 
 #define STOP_LINKS_MS 300 /* for the last goals and goodbyes to reach the agents */
@@ -334,6 +336,15 @@ static void on_api_why(void *ctx, struct test_id test, char *out, uint32_t size)
     engine_why(s->engine, test, out, size);
 }
 
+static void on_history_gone(void *ctx, uint64_t job)
+{
+    struct server *s = ctx;
+
+    retention_files(s);
+    if (job != 0)
+        jobs_look(s);
+}
+
 static void on_mirror_path(void *ctx, struct project_id project, char *out, size_t size)
 {
     struct server *s = ctx;
@@ -432,6 +443,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .fleet_catalog = clouds_catalog,
                            .schedules_changed = schedules_changed,
                            .artifact_gone = keeper_gone,
+                           .history_gone = on_history_gone,
                            .ctx = s};
     char mirrors[PATH_BYTES_MAX];
     enum err err;
@@ -508,6 +520,8 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
         server_post(s, &(struct event){.kind = EV_BOOTED});
         notices_open(s);
         schedules_open(s);
+        retention_open(s);
+        jobs_open(s);
         keeper_start(s);
     }
     return err;
@@ -538,6 +552,8 @@ void server_close(struct server *s)
     notices_halt(s);
     mails_halt(s);
     schedules_halt(s);
+    jobs_halt(s);
+    retention_halt(s);
     keeper_halt(s);
     store_close(s->store);
     notices_free(s);
@@ -563,5 +579,7 @@ void server_close(struct server *s)
     uv_walk(&s->loop, close_handle, NULL);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     keeper_free(s);
+    jobs_free(s);
+    retention_free(s);
     CHECK(uv_loop_close(&s->loop) == 0);
 }

@@ -20,7 +20,9 @@
 struct clouds;
 struct forwarded;
 struct http_redirect;
+struct jobs;
 struct keeper;
+struct retention;
 struct mails;
 struct metrics;
 struct mail;
@@ -80,6 +82,8 @@ struct server {
     struct metrics *metrics;        /* metrics.c */
     struct notices *notices;        /* NULL: a private server */
     struct keeper *keeper;          /* of artifacts */
+    struct jobs *jobs;              /* jobs.c */
+    struct retention *retention;    /* retention.c */
     struct schedules *schedules;    /* NULL: a private server */
     struct clouds *clouds;          /* NULL: closed */
     struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */

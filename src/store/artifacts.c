@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "store/pack.h"
 #include "store/store_private.h"
 
 /* ---- change -> SQL --------------------------------------------------------------------------------------- */
@@ -46,6 +47,18 @@ static void pack_delete(struct writer *w, struct run_id run, const char *name, c
     db_uint(s, run.v);
     (void)db_run(s);
     sums_change(w, -1, -files, -bytes);
+}
+
+void artifacts_delete(struct writer *w, struct run_id run)
+{
+    char name[ARTIFACT_PACK_BYTES];
+    char path[GOING_FILE_BYTES];
+
+    pack_delete(w, run, NULL, name);
+    if (name[0] == '\0')
+        return;
+    pack_path(path, sizeof(path), "", name);
+    going_file(w, path + 1);
 }
 
 static void row_add(struct writer *w, const struct artifacts_put *put, const struct artifact_row *row)

@@ -111,5 +111,6 @@ void examples_compact(struct writer *w)
     move_examples(w);
     move_runs(w);
     db_script(w->db, "DROP TABLE examples_before");
+    kept_flush(w);
     ids_flush(w);
 }

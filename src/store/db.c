@@ -158,6 +158,31 @@ enum err db_commit(struct db *db, struct why *reterr)
     return db_error(db, reterr);
 }
 
+void db_space(struct db *db, uint64_t *ret_used, uint64_t *ret_free)
+{
+    *ret_used = *ret_free = 0;
+    if (!db->failed && db->drv->space(db->h, ret_used, ret_free, &db->why) != ERR_OK)
+        db->failed = true;
+}
+
+uint64_t db_give_back(struct db *db, uint64_t bytes)
+{
+    uint64_t used;
+    uint64_t rest;
+
+    CHECK(db->in_transaction || db->failed);
+    if (!db->failed && db->drv->give_back(db->h, bytes, &db->why) != ERR_OK)
+        db->failed = true;
+    db_space(db, &used, &rest);
+    return rest;
+}
+
+void db_cut(struct db *db)
+{
+    CHECK(!db->in_transaction);
+    db->drv->cut(db->h);
+}
+
 void db_script(struct db *db, const char *sql)
 {
     struct buf out;

@@ -22,6 +22,9 @@ struct db_driver {
     void (*close)(void *conn);
     enum err (*exec)(void *conn, const char *sql, struct why *reterr);
     enum err (*prepare)(void *conn, const char *sql, void **retstmt, struct why *reterr);
+    enum err (*space)(void *conn, uint64_t *ret_used, uint64_t *ret_free, struct why *reterr);
+    enum err (*give_back)(void *conn, uint64_t bytes, struct why *reterr);
+    void (*cut)(void *conn);
     void (*finalize)(void *stmt);
     void (*bind_int)(void *stmt, int i, int64_t v);
     void (*bind_double)(void *stmt, int i, double v);

@@ -67,6 +67,7 @@ void example_insert(struct writer *w, uint64_t launch, uint64_t project, struct 
     struct cause cause = {0};
     struct db_stmt *s;
 
+    kept_add(w, KEPT_EXAMPLE, 1, 0);
     if (row->status == EXAMPLE_PASSED && failure == 0) {
         passed_insert(w, case_row, row);
         return;
@@ -89,6 +90,20 @@ void example_insert(struct writer *w, uint64_t launch, uint64_t project, struct 
     db_uint(s, cause.id);
     db_bytes(s, artifacts.ptr, artifacts.len);
     (void)db_run(s);
+}
+
+uint32_t examples_delete(struct writer *w, uint64_t run, uint32_t max)
+{
+    struct db_stmt *s = db_sql(w->db, "DELETE FROM examples WHERE run = ? AND seq IN "
+                                      "(SELECT seq FROM examples WHERE run = ? ORDER BY seq LIMIT ?)");
+    uint32_t n;
+
+    db_uint(s, run);
+    db_uint(s, run);
+    db_int(s, max);
+    n = (uint32_t)db_run(s);
+    kept_add(w, KEPT_EXAMPLE, -(int64_t)n, 0);
+    return n;
 }
 
 enum err examples_add(struct writer *w, struct run_id run, const struct example_row *rows, uint32_t n,

@@ -32,6 +32,7 @@ static const struct {
     [ID_CASE] = {"case", "SELECT COALESCE(MAX(id), 0) FROM cases"},
     [ID_TEXT] = {"text", "SELECT COALESCE(MAX(id), 0) FROM texts"},
     [ID_FAILURE] = {"failure", "SELECT COALESCE(MAX(id), 0) FROM failures"},
+    [ID_JOB] = {"job", "SELECT COALESCE(MAX(id), 0) FROM jobs"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

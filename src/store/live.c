@@ -121,6 +121,24 @@ void live_run_forget(struct writer *w, struct live_run *r)
     free(r);
 }
 
+void live_run_drop(struct writer *w, uint64_t id)
+{
+    struct live_run *r;
+
+    HASH_FIND(hh, w->runs, &id, sizeof(id), r);
+    if (r != NULL)
+        live_run_forget(w, r);
+}
+
+void live_test_drop(struct writer *w, uint64_t id)
+{
+    struct live_test *t;
+
+    HASH_FIND(hh, w->tests, &id, sizeof(id), t);
+    if (t != NULL)
+        live_test_forget(w, t);
+}
+
 uint64_t live_path_get(struct writer *w, uint64_t project, struct slice path)
 {
     struct live_path *p = NULL;

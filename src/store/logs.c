@@ -51,6 +51,7 @@ struct log_state {
     bool open_line;   /* the last byte is no newline, in the rows */
     int64_t last_ms;  /* of the last mark; 0 none, or not since the start of the program */
     int64_t block_ms; /* the same, of those in the blob file */
+    uint64_t stored;  /* of one that is complete: what it takes */
     struct pending *pending;
     uint32_t n_pending;
     uint32_t cap_pending;
@@ -464,6 +465,7 @@ static enum err flush_to_blob(struct writer *w, struct log_state *st, struct why
             tail_add(w, st, st->blob.raw_bytes, rest, &marks);
         st->lines = line + count_lines(rest.ptr, rest.len);
         st->complete = st->ending;
+        st->stored = st->blob.file_bytes;
         st->body_raw = 0;
         st->body_is_gzip = false;
         row_put(w, st, &none, NULL);
@@ -495,6 +497,7 @@ static void flush_to_body(struct writer *w, struct log_state *st)
     st->body_is_gzip = gz.len > 0 && gz.len < body.len;
     if (st->body_is_gzip)
         body = buf_slice(&gz);
+    st->stored = body.len;
     if (st->exists && st->body_raw == st->size && !st->body_is_gzip) {
         row_put(w, st, NULL, NULL); /* it is there already */
     } else {
@@ -558,12 +561,53 @@ enum err log_flush(struct writer *w, struct why *reterr)
         st->dirty = false;
         st->n_pending = 0;
         st->pending_bytes = 0;
+        if (st->complete && err == ERR_OK)
+            kept_add(w, KEPT_LOG, 1, (int64_t)st->stored);
         if (st->complete)
             log_state_free(w, st);
     }
     if (HASH_COUNT(w->logs) > CACHE_MAX)
         log_forget(w);
     return err == ERR_OK ? blob_sync(w->blobs, reterr) : err;
+}
+
+/* ---- its end --------------------------------------------------------------------------------------------- */
+
+uint64_t log_delete(struct writer *w, uint64_t run)
+{
+    static const char *const tables[] = {"DELETE FROM log_tail WHERE run = ?",
+                                         "DELETE FROM log_blocks WHERE run = ?",
+                                         "DELETE FROM logs WHERE run = ?"};
+    struct db_stmt *s = db_sql(w->db, "SELECT complete, blob_file_bytes, blob_file_bytes + length(body) "
+                                      "FROM logs WHERE run = ?");
+    struct log_state *st;
+    bool is_complete = false;
+    bool has_file = false;
+    uint64_t bytes = 0;
+
+    HASH_FIND(hh, w->logs, &run, sizeof(run), st);
+    if (st != NULL && !st->dirty)
+        log_state_free(w, st);
+    db_uint(s, run);
+    while (db_row(s)) {
+        is_complete = db_get_int(s) != 0;
+        has_file = db_get_int(s) > 0;
+        bytes = db_get_uint(s);
+    }
+    if (has_file) {
+        char path[GOING_FILE_BYTES];
+
+        blob_path(path, sizeof(path), "", run);
+        going_file(w, path + 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        s = db_built(w->db, tables[i]);
+        db_uint(s, run);
+        (void)db_run(s);
+    }
+    if (is_complete)
+        kept_add(w, KEPT_LOG, -1, -(int64_t)bytes);
+    return bytes;
 }
 
 /* ---- at open --------------------------------------------------------------------------------------------- */
@@ -690,6 +734,26 @@ static void read_tail(struct reader *r, uint64_t run, uint64_t from, uint64_t to
     }
 }
 
+/* It was given up: says so. */
+static bool log_is_gone(struct reader *r, uint64_t run, struct why *reterr)
+{
+    struct db_stmt *s =
+        db_sql(r->db, "SELECT log_gone, log_gone_at FROM runs WHERE id = ? AND log_gone <> ''");
+    char day[WALL_MINUTE_BYTES];
+    bool is_gone = false;
+
+    db_uint(s, run);
+    while (db_row(s)) {
+        enum gone_why why = gone_why_parse(db_get_text(s));
+
+        is_gone = true;
+        wall_minute((struct wall){db_get_int(s)}, day);
+        (void)why_set(reterr, ERR_NOTFOUND, NULL, "the log of run %llu is gone since %s: %s",
+                      (unsigned long long)run, day, gone_why_text(why));
+    }
+    return is_gone;
+}
+
 enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t max, struct buf *out,
                   struct log_info *ret, struct why *reterr)
 {
@@ -700,6 +764,7 @@ enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t m
     bool complete = false;
     bool is_gzip = false;
     bool found = false;
+    bool has_row = false;
     size_t before = out->len;
     uint64_t to;
     enum err err = ERR_OK;
@@ -711,7 +776,7 @@ enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t m
     db_uint(s, run.v);
     while (db_row(s)) {
         found = true;
-        (void)db_get_int(s);
+        has_row = db_get_int(s) == 0;
         size = db_get_uint(s);
         complete = db_get_int(s) != 0;
         blob_raw = db_get_uint(s);
@@ -722,6 +787,8 @@ enum err read_log(struct reader *r, struct run_id run, uint64_t from, uint32_t m
         return db_error(r->db, reterr);
     if (!found)
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no run %llu", (unsigned long long)run.v);
+    if (!has_row && log_is_gone(r, run.v, reterr))
+        return ERR_NOTFOUND;
     to = size - (from < size ? from : size) < max ? size : from + max;
     if (from < to && out->max - out->len < to - from)
         return why_set(reterr, ERR_LIMIT, NULL, "there is no room for %llu bytes of log",

@@ -45,10 +45,15 @@ uint64_t pack_run(const char *name, const char *stamp, bool *ret_has_stamp)
     return strtoull(name, NULL, 10);
 }
 
+void pack_path(char *out, size_t size, const char *dir, const char *name)
+{
+    (void)snprintf(out, size, "%s/artifacts/%02x/%s", dir, (unsigned)(pack_run(name, NULL, NULL) & 0xff),
+                   name);
+}
+
 static void path_of(char out[PATH_MAX], const char *dir, const char *name)
 {
-    (void)snprintf(out, PATH_MAX, "%s/artifacts/%02x/%s", dir, (unsigned)(pack_run(name, NULL, NULL) & 0xff),
-                   name);
+    pack_path(out, PATH_MAX, dir, name);
 }
 
 static void path_arriving(char out[PATH_MAX], const char *dir, const char *name)

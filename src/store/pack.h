@@ -35,6 +35,9 @@ uint64_t pack_bytes(const struct pack *p); /* written so far */
 /* What was not kept is gone. NULL is fine. */
 void pack_free(struct pack *p);
 
+/* DATA/artifacts/AA/NAME into out. */
+void pack_path(char *out, size_t size, const char *dir, const char *name);
+
 /* The run that a name is of; 0: it is no name of a pack. `stamp` (NULL: never mind): whether it has this one. */
 uint64_t pack_run(const char *name, const char *stamp, bool *ret_has_stamp);
 

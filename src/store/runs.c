@@ -81,6 +81,7 @@ void run_row_add(struct writer *w, const struct run_row *row)
     db_uint(s, test->origin);
     (void)db_run(s);
     id_time_add(w, ID_TIME_RUN, row->created_at, row->id.v);
+    kept_add(w, KEPT_RUN, 1, 0);
     if (run_counts(row->state, row->outcome))
         sums_tally(w, row->launch.v, &row->tally, 1);
     if (db_failed(w->db))
@@ -152,7 +153,7 @@ void run_row_set(struct writer *w, const struct run_row *row)
     "r.discovered, r.passed, "                                                                         \
     "r.failed, "                                                                                       \
     "r.pending, r.errors, r.flags, r.bad_lines, r.not_run, r.not_run_reason, r.image, r.slot_at, "     \
-    "r.cost_nanousd"
+    "r.cost_nanousd, r.log_gone, r.log_gone_at, r.examples_gone, r.examples_gone_at"
 #define MORE_COLUMNS                                                                                         \
     ", r.seen_discovered, r.seen_passed, r.seen_failed, r.seen_pending, r.seen_errors, r.seen_flags, "       \
     "r.seen_bad_lines, r.seen_not_run, r.seen_not_run_reason, l.user_id, l.project, "                        \
@@ -201,6 +202,10 @@ static void get_run(struct db_stmt *s, struct run_row *row)
     row->image = db_get_text(s);
     row->slot_at.ms = db_get_int(s);
     row->cost_nanousd = db_get_int(s);
+    row->log_gone = db_get_text(s);
+    row->log_gone_at.ms = db_get_int(s);
+    row->examples_gone = db_get_text(s);
+    row->examples_gone_at.ms = db_get_int(s);
 }
 
 /* What stands behind the columns of get_run(). */

@@ -389,6 +389,7 @@ static bool write_batch(struct writer *w, struct item_list *batch, struct why *r
     costs_flush(w);
     sums_flush(w);
     history_flush(w);
+    kept_flush(w);
     ids_flush(w);
     live_trim(w);
     cases_trim(w);
@@ -425,6 +426,9 @@ static void *writer_main(void *arg)
         __atomic_store_n(&st->writing_since_us, began.us, __ATOMIC_RELAXED);
         if (st->broken == NULL && !write_batch(&st->writer, &batch, &why))
             break_store(st, &why);
+        if (st->broken == NULL && st->writer.may_cut)
+            db_cut(st->writer.db);
+        st->writer.may_cut = false;
         for (it = batch.head; it != NULL; it = it->next) {
             if (st->broken != NULL)
                 item_fail(it, ERR_IO, st->broken);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "model/cause.h"
 #include "store/db.h"
+#include "store/prune.h"
 #include "store/store.h"
 
 /* ---- the writer: everything the storage thread holds between two batches ---------------------------------- */
@@ -39,6 +40,7 @@ enum id_kind {
     ID_CASE,
     ID_TEXT,
     ID_FAILURE,
+    ID_JOB,
     ID_KIND_COUNT
 };
 
@@ -121,6 +123,11 @@ struct writer {
     struct log_state *logs;
     struct log_state *dirty_logs;
     struct blob_writer *blobs;
+
+    /* prune.c: what this batch adds to the sums of what is kept */
+    int64_t kept_items[KEPT_COUNT];
+    int64_t kept_bytes[KEPT_COUNT];
+    bool may_cut; /* after this batch: db_cut() */
 };
 
 struct reader {
@@ -302,8 +309,24 @@ void live_run_forget(struct writer *w, struct live_run *r);
 /* The number of a path of a project; 0: not known here. Paths are only ever added, so what is known stays true. */
 uint64_t live_path_get(struct writer *w, uint64_t project, struct slice path);
 void live_path_add(struct writer *w, uint64_t project, struct slice path, uint64_t id);
+void live_run_drop(struct writer *w, uint64_t id); /* its row goes; fine when nothing is known of it */
+void live_test_drop(struct writer *w, uint64_t id);
 void live_trim(struct writer *w); /* at the end of a batch: bounds the memory */
 void live_done(struct writer *w);
+
+/* ---- prune.c: how much is kept, collected over a batch; files that are to go when the batch is on disk ---- */
+void kept_add(struct writer *w, enum kept_kind kind, int64_t items, int64_t bytes);
+void kept_flush(struct writer *w);
+void going_file(struct writer *w, const char *path); /* below the data folder */
+/* ---- jobs.c ---- */
+bool job_is_running(struct writer *w, uint64_t id);
+MUST_USE enum err jobs_have_room(struct writer *w, struct why *reterr);
+void job_insert(struct writer *w, struct job_row *row); /* its id in the row */
+/* What a resource has of a run that is over: rows away, files to those that go. */
+uint64_t log_delete(struct writer *w, uint64_t run); /* bytes that it took */
+uint32_t examples_delete(struct writer *w, uint64_t run,
+                         uint32_t max); /* how many went: less than max, and it has none */
+void artifacts_delete(struct writer *w, struct run_id run);
 
 /* ---- launch counters: collected over a batch, written once ---- */
 void sums_tests(struct writer *w, uint64_t launch, enum test_state state, enum outcome outcome, int32_t by);

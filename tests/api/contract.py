@@ -8,6 +8,7 @@ import re
 # by test_history.py, causes by test_causes.py, all others by test_api.py.
 HISTORY = re.compile(r"/api/v1/(runs/(export|logs\.zip|retest)|launches/[^/]*/junit)$")
 QUEUE = re.compile(r"/api/v1/queue(/|$)")
+GOING = re.compile(r"/api/v1/(jobs|history|retention)(/|$)|/api/v1/runs/delete$")  # test_history_delete.py
 COST = re.compile(r"/api/v1/cost$")
 CAUSES = re.compile(r"/api/v1/(examples|launches/\{launch\}/(causes|compare)|projects/\{project\}/(stability|slowest|trend)|runs/\{run\}/examples/\{seq\})$")
 SERVERS = re.compile(r"/api/v1/(fleets(/|$)|servers/[a-z])")

@@ -18,7 +18,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wrata  # noqa: E402
-from contract import ACCOUNTS, CAUSES, COST, HISTORY, QUEUE, SERVERS, Contract  # noqa: E402
+from contract import GOING, ACCOUNTS, CAUSES, COST, HISTORY, QUEUE, SERVERS, Contract  # noqa: E402
 
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "init.defaultBranch=develop"]
 
@@ -815,6 +815,7 @@ class ApiTest(unittest.TestCase):
         missing = {r for r in routes - self.contract.used if r[1].startswith("/api/") and not ACCOUNTS.match(r[1])
                    and not QUEUE.match(r[1]) and not SERVERS.match(r[1]) and not COST.match(r[1]) and not HISTORY.match(r[1])
                    and not CAUSES.match(r[1])}
+        missing = {r for r in missing if not GOING.match(r[1]) and (r[0] != "DELETE" or r[1] not in ("/api/v1/runs/{run}", "/api/v1/launches/{launch}"))}
         if len(self.contract.used) > 10:
             self.assertEqual(missing, set())
 

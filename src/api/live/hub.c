@@ -41,6 +41,10 @@ bool event_concerns(const struct live_event *e, const struct topic *topics, uint
             if (t->id == e->user)
                 return true;
             break;
+        case TOPIC_JOBS:
+            if (t->id == 0 || t->id == e->user)
+                return true;
+            break;
         case TOPIC_SERVERS:
         case TOPIC_LAUNCHES:
             return true;
@@ -366,6 +370,30 @@ void hub_artifacts(struct hub *h, struct launch_id launch, struct run_id run)
     e->launch = launch.v;
     e->run = run.v;
     hub_publish(h, e);
+}
+
+static void publish_json(struct hub *h, const char *name, unsigned topics, uint64_t user, struct slice json)
+{
+    struct live_event *e;
+
+    if (!hub_is_watched(h)) {
+        ring_break(h);
+        return;
+    }
+    e = event_new(name, json.ptr, json.len);
+    e->topics = topics;
+    e->user = user;
+    hub_publish(h, e);
+}
+
+void hub_job(struct hub *h, struct user_id user, struct slice json)
+{
+    publish_json(h, "job", TOPIC_JOBS, user.v, json);
+}
+
+void hub_gone(struct hub *h, struct slice json)
+{
+    publish_json(h, "gone", TOPIC_LAUNCHES, 0, json);
 }
 
 /* ---- time ---- */

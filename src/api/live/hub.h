@@ -11,6 +11,7 @@
 #ifndef WRATA_API_LIVE_HUB_H
 #define WRATA_API_LIVE_HUB_H
 
+#include "base/buf.h"
 #include "engine/outbox.h"
 #include "model/rows.h"
 
@@ -34,6 +35,8 @@ void hub_examples(struct hub *h, struct launch_id launch, const struct example_r
 /* What is known of a launch beside its own changes has changed. */
 void hub_launch(struct hub *h, struct launch_id launch);
 void hub_artifacts(struct hub *h, struct launch_id launch, struct run_id run);
+void hub_job(struct hub *h, struct user_id user, struct slice json); /* of whom it is */
+void hub_gone(struct hub *h, struct slice json);
 void hub_log(struct hub *h, struct run_id run, uint64_t from, const char *bytes, uint32_t len);
 void hub_log_end(struct hub *h, struct run_id run);
 

@@ -30,11 +30,13 @@ enum topic_kind {
     TOPIC_RUN = 16,
     TOPIC_LOG = 32,
     TOPIC_QUEUE = 64,
+    TOPIC_JOBS = 128,
 };
 
 struct topic {
     enum topic_kind kind;
-    uint64_t id;   /* of the launch, the run, or the user of the queue; 0 for the lists */
+    uint64_t
+        id; /* of the launch, the run, or the user of the queue or of jobs; 0 for the lists, and for all jobs */
     uint64_t from; /* LOG: byte */
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/history_delete.h"
 #include "api/live/live_private.h"
 #include "base/log.h"
 
@@ -45,6 +46,10 @@ static bool topic_parse(const char *s, struct topic *t)
     }
     if (strcmp(s, "queue") == 0) {
         t->kind = TOPIC_QUEUE; /* one's own */
+        return true;
+    }
+    if (strcmp(s, "jobs") == 0) {
+        t->kind = TOPIC_JOBS; /* one's own; of admins all */
         return true;
     }
     if (strncmp(s, "queue:", 6) == 0) {
@@ -94,8 +99,8 @@ enum err topics_parse(const char *text, struct arena *arena, struct topic **ret,
             return why_set(reterr, ERR_INVALID, "topics", "topics: more than %u", SUB_TOPICS_MAX);
         if (!topic_parse(one, &topics[n]))
             return why_set(reterr, ERR_INVALID, "topics",
-                           "topics: '%.48s' is none of servers, launches, queue, queue:USER, launch:N, "
-                           "launch:N:all, run:N, log:N@BYTE",
+                           "topics: '%.48s' is none of servers, launches, queue, queue:USER, jobs, "
+                           "launch:N, launch:N:all, run:N, log:N@BYTE",
                            one);
         /* A log is followed once. */
         for (uint32_t i = 0; i < n; i++) {
@@ -284,6 +289,44 @@ static void first_run(void *ctx, const struct run_row *row, const char *commit, 
     render_run(first_add(one->s, "run"), row, commit, log_bytes);
 }
 
+struct running_jobs {
+    uint64_t user;
+    uint64_t last;
+    bool is_found;
+    job_fn *each;
+    void *ctx;
+};
+
+static void one_running(void *ctx, const struct job_row *row)
+{
+    struct running_jobs *jobs = ctx;
+
+    jobs->is_found = true;
+    jobs->last = row->id;
+    if (jobs->user == 0 || jobs->user == row->user.v)
+        jobs->each(jobs->ctx, row);
+}
+
+static void first_running(void *ctx, const struct job_row *row)
+{
+    struct first_one *one = ctx;
+
+    render_job(&first_add(one->s, "job")->j, row);
+}
+
+/* Those that run, of a user (0: of all). */
+static enum err jobs_running(struct reader *r, uint64_t user, job_fn *each, void *ctx, struct why *reterr)
+{
+    struct running_jobs jobs = {.user = user, .each = each, .ctx = ctx};
+    enum err err;
+
+    do {
+        jobs.is_found = false;
+        err = read_job_next(r, jobs.last, one_running, &jobs, reterr);
+    } while (err == ERR_OK && jobs.is_found);
+    return err == ERR_NOTFOUND ? ERR_OK : err;
+}
+
 static enum err first_of(struct reader *r, const struct topic *t, struct first_one *one, struct why *reterr)
 {
     static const int alive[] = {LAUNCH_RUNNING, LAUNCH_STOPPING};
@@ -306,6 +349,8 @@ static enum err first_of(struct reader *r, const struct topic *t, struct first_o
         return read_launch(r, (struct launch_id){t->id}, first_launch, one, reterr);
     case TOPIC_RUN:
         return read_run(r, (struct run_id){t->id}, first_run, one, reterr);
+    case TOPIC_JOBS:
+        return jobs_running(r, t->id, first_running, one, reterr);
     case TOPIC_LOG:
         return ERR_OK; /* its bytes are its state */
     case TOPIC_QUEUE:
@@ -453,6 +498,8 @@ static void first_done(struct req *rq)
 static bool queues_are_allowed(struct req *rq, struct topic *topics, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
+        if (topics[i].kind == TOPIC_JOBS)
+            topics[i].id = rq->who.role == ROLE_ADMIN ? 0 : rq->who.user.v;
         if (topics[i].kind != TOPIC_QUEUE)
             continue;
         if (topics[i].id == 0)

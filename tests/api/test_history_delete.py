@@ -1,0 +1,232 @@
+"""What goes from the history: by whom it may, what it leaves, and jobs that go on wherever wrata dies."""
+
+import json
+import os
+import sqlite3
+import sys
+import threading
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import wrata  # noqa: E402
+from contract import Contract  # noqa: E402
+from test_access import PASSWORD, Browser  # noqa: E402
+from wrata import ApiError, wait_for  # noqa: E402
+
+LOUD = "for i in $(seq 4000); do echo line $i $RANDOM $RANDOM $RANDOM; done\nmkdir -p out; echo kept > out/a.txt\n"
+YML = "artifacts: ['out/**']\n"
+
+
+class HistoryCase(wrata.Case):
+    def begin(self, *args, **more):
+        self.server = self.serve(*args, **more)
+        self.contract = Contract(self.server.get("/api/v1/openapi.json"))
+        self.server.add_local("local-1", 4)
+        self.server.wait_online("local-1")
+        return self.server
+
+    def ask(self, method, path, body=None, server=None):
+        answer = (server or self.server).call(method, path, body)
+        self.contract.check(method, path, 200, json.dumps(answer))
+        return answer
+
+    def refused(self, status, method, path, body=None, word="", by=None):
+        if by is not None:
+            got, answer = by.call(method, path, body)
+            self.assertEqual(got, status, answer)
+            self.assertIn(word, json.dumps(answer))
+            return
+        with self.assertRaises(ApiError) as caught:
+            self.server.call(method, path, body)
+        self.assertEqual(caught.exception.status, status, caught.exception.body)
+        self.assertIn(word, caught.exception.body)
+
+    def rows(self, sql):
+        db = sqlite3.connect("file:%s/wrata.db?mode=ro" % self.server.data, uri=True)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def change(self, *statements):
+        """Rows as time would make them; while no server runs."""
+        db = sqlite3.connect("%s/wrata.db" % self.server.data)
+        for sql in statements:
+            db.execute(sql)
+        db.commit()
+        db.close()
+
+    def files(self):
+        return sorted(os.path.join(os.path.basename(folder), f) for top in ("blobs", "artifacts")
+                      for folder, _, files in os.walk(os.path.join(self.server.data, top)) for f in files)
+
+    def run_all(self, files, *names):
+        self.repo = self.project(files)
+        launch = self.server.launch(self.repo, list(names or ["*.sh"]))
+        return self.server.wait_launch(launch["id"])
+
+    def runs(self, launch):
+        return {r["path"]: r for r in self.server.all("/api/v1/runs?launch=%d" % launch["id"])}
+
+    def nothing_is_left(self):
+        """Rows of what is gone, or files."""
+        for table, column in (("runs", "run"), ("runs", "run"), ("logs", "run"), ("artifact_packs", "run")):
+            for child in ("examples", "logs", "artifacts", "artifact_packs"):
+                self.assertEqual(self.rows("SELECT %s FROM %s WHERE %s NOT IN (SELECT id FROM runs)" % (column, child, column)), [])
+        self.assertEqual(self.rows("SELECT id FROM runs WHERE launch NOT IN (SELECT id FROM launches)"), [])
+        self.assertEqual(self.rows("SELECT id FROM tests WHERE launch NOT IN (SELECT id FROM launches)"), [])
+        wait_for("files of what is gone to go", lambda: self.rows("SELECT path FROM going_files") == [])
+        named = ["%02x/%d.gz" % (r & 255, r) for r, in self.rows("SELECT run FROM logs WHERE blob_file_bytes > 0")]
+        named += ["%02x/%s" % (r & 255, n) for r, n in self.rows("SELECT run, name FROM artifact_packs")]
+        self.assertEqual(self.files(), sorted(named))
+
+    def many(self, launches, runs, examples=3, user=1):
+        """A history that nobody had to wait for; while no server runs."""
+        db = sqlite3.connect("%s/wrata.db" % self.server.data)
+        cur = db.cursor()
+        l0, t0, r0 = [cur.execute("SELECT COALESCE(MAX(id), 0) FROM " + t).fetchone()[0] for t in ("launches", "tests", "runs")]
+
+        def like(table, row_id, **over):
+            names = [c[1] for c in cur.execute("PRAGMA table_info(%s)" % table)]
+            row = dict(zip(names, cur.execute("SELECT * FROM %s WHERE %s = ?" % (table, names[0]), (row_id,)).fetchone()))
+            row.update(over)
+            return "INSERT INTO %s (%s) VALUES (%s)" % (table, ",".join(row), ",".join("?" * len(row))), list(row.values())
+        n = runs // launches
+        for i in range(launches):
+            cur.execute(*like("launches", l0, id=l0 + 1 + i, user_id=user, n_tests=n))
+            cur.execute(*like("launch_sums", l0, launch=l0 + 1 + i, tests_passed=n, passed=0))
+        for table, first, over in (("tests", t0, {"state": "done", "outcome": "passed"}), ("runs", r0, {"passed": 0})):
+            sql, row = like(table, first, id=0, launch=0, **over)
+            names = sql[sql.index("(") + 1:sql.index(")")].split(",")
+            id_at, launch_at = names.index("id"), names.index("launch")
+            link_at = names.index("run") if table == "tests" else names.index("test")
+            rows = []
+            for i in range(launches * n):
+                row[id_at], row[launch_at], row[link_at] = first + 1 + i, l0 + 1 + i // n, (r0 if table == "tests" else t0) + 1 + i
+                if table == "tests":
+                    row[names.index("position")] = i % n
+                rows.append(list(row))
+            cur.executemany(sql, rows)
+        cur.executemany("INSERT INTO examples (run, seq, status, case_id, line, duration_us) VALUES (?,?,0,0,1,1)",
+                        ((r0 + 1 + i, s) for i in range(launches * n) for s in range(examples)))
+        cur.execute("UPDATE kept_sums SET items = items + ? WHERE kind = 'run'", (launches * n,))
+        cur.execute("UPDATE kept_sums SET items = items + ? WHERE kind = 'example'", (launches * n * examples,))
+        db.commit()
+        db.close()
+        return range(l0 + 1, l0 + 1 + launches)
+
+
+class Deleting(HistoryCase):
+    def test_runs_and_launches_go_with_all_that_they_have(self):
+        self.begin()
+        launch = self.run_all({"a.sh": LOUD, "b.sh": LOUD, "c.sh": LOUD, "wrata.yml": YML})
+        runs = self.runs(launch)
+        self.assertEqual(len(self.files()), 6)
+        gone = self.ask("DELETE", "/api/v1/runs/%d" % runs["a.sh"]["id"])
+        self.assertEqual(gone, {"runs": 1, "launches": 0, "job": None})
+        self.refused(404, "GET", "/api/v1/runs/%d" % runs["a.sh"]["id"])
+        self.refused(404, "DELETE", "/api/v1/runs/%d" % runs["a.sh"]["id"])
+        left = self.server.get("/api/v1/launches/%d" % launch["id"])
+        self.assertEqual((left["tests"], left["outcome"]), (launch["tests"], "passed"))
+        tests = {t["path"]: t["run"] for t in self.server.all("/api/v1/launches/%d/tests" % launch["id"])}
+        self.assertEqual(tests, {"a.sh": None, "b.sh": runs["b.sh"]["id"], "c.sh": runs["c.sh"]["id"]})
+        self.nothing_is_left()
+        self.refused(404, "POST", "/api/v1/runs/delete", {"runs": [runs["b.sh"]["id"], 999]}, "there is no run 999")
+        self.refused(422, "POST", "/api/v1/runs/delete", {"runs": []}, "runs")
+        ids = [runs["b.sh"]["id"], runs["c.sh"]["id"], runs["b.sh"]["id"]]
+        self.assertEqual(self.ask("POST", "/api/v1/runs/delete", {"runs": ids}), {"runs": 2, "launches": 1, "job": None})
+        self.refused(404, "GET", "/api/v1/launches/%d" % launch["id"])
+        self.nothing_is_left()
+        self.assertEqual(self.files(), [])
+        again = self.server.wait_launch(self.server.launch(self.repo, ["*.sh"])["id"])
+        self.assertGreater(again["id"], launch["id"])
+        self.assertEqual(self.ask("DELETE", "/api/v1/launches/%d" % again["id"]), {"runs": 3, "launches": 1, "job": None})
+        self.nothing_is_left()
+        self.assertEqual([(a["action"], a["object"]) for a in self.server.all("/api/v1/audit?action=launch.delete")],
+                         [("launch.delete", "launch %d" % again["id"])])
+        self.assertEqual(len(self.server.all("/api/v1/audit?action=run.delete")), 4)
+
+    def test_what_lives_is_refused_and_so_is_what_is_of_others(self):
+        self.begin()
+        repo = self.project({"quick.sh": "true\n", "slow.sh": "echo up; sleep 100\n"})
+        launch = self.server.launch(repo, ["*.sh"])
+        wait_for("one to end", lambda: any(r["state"] == "done" for r in self.runs(launch).values()) and len(self.runs(launch)) == 2)
+        for run in self.runs(launch).values():
+            self.refused(409, "DELETE", "/api/v1/runs/%d" % run["id"], word="wrata stop %d" % launch["id"])
+        self.refused(409, "DELETE", "/api/v1/launches/%d" % launch["id"], word="is not over: wait for its end, or stop it first")
+        self.server.post("/api/v1/launches/%d/stop" % launch["id"])
+        self.server.wait_launch(launch["id"])
+        for login in ("mira", "otto"):
+            self.server.post("/api/v1/users", {"login": login, "password": PASSWORD})
+        mira, otto = [Browser(self.server.url).sign_in(login) for login in ("mira", "otto")]
+        status, hers = mira.call("POST", "/api/v1/launches", {"project": repo, "files": ["quick.sh"]})
+        self.assertEqual(status, 201, hers)
+        hers = self.server.wait_launch(hers["id"])
+        run = self.runs(hers)["quick.sh"]["id"]
+        self.refused(403, "DELETE", "/api/v1/launches/%d" % hers["id"], by=otto)
+        self.refused(403, "DELETE", "/api/v1/runs/%d" % run, by=otto)
+        self.refused(403, "POST", "/api/v1/runs/delete", {"runs": [run]}, "run %d is of somebody else" % run, by=otto)
+        status, answer = mira.call("DELETE", "/api/v1/runs/%d" % run)
+        self.assertEqual((status, answer), (200, {"runs": 1, "launches": 1, "job": None}))
+        self.assertEqual(self.ask("DELETE", "/api/v1/launches/%d" % launch["id"])["launches"], 1)
+        self.nothing_is_left()
+
+
+class Jobs(HistoryCase):
+    def test_a_large_launch_goes_by_a_job_that_outlives_the_server(self):
+        self.begin()
+        self.run_all({"a.sh": "true\n"})
+        self.server.stop()
+        big, other = self.many(2, 16000)
+        self.server.start()
+        gone = self.ask("DELETE", "/api/v1/launches/%d" % big)
+        job = gone["job"]
+        self.assertEqual((job["kind"], job["state"], job["what"], job["by"], job["error"]), ("delete", "running", {"launch": big}, "operator", None))
+        self.assertGreater(gone["runs"], 0)
+        wait_for("it to move", lambda: self.ask("GET", "/api/v1/jobs/%d" % job["id"])["done"] > gone["runs"])
+        self.server.kill()
+        at = self.rows("SELECT done FROM jobs WHERE id = %d" % job["id"])[0][0]
+        self.assertEqual(self.rows("SELECT COUNT(*) FROM runs WHERE launch = %d" % big)[0][0], 8000 - at)
+        self.assertGreater(8000 - at, 0)
+        self.server.start()
+        job = wait_for("it to end", lambda: (lambda j: j["state"] == "done" and j)(self.ask("GET", "/api/v1/jobs/%d" % job["id"])), 60)
+        self.assertEqual(job["done"], 8000)
+        self.refused(404, "GET", "/api/v1/launches/%d" % big)
+        self.assertEqual(self.server.get("/api/v1/launches/%d" % other)["tests"]["passed"], 8000)
+        self.refused(409, "DELETE", "/api/v1/jobs/%d" % job["id"], word="job %d is over" % job["id"])
+        self.assertEqual([j["id"] for j in self.ask("GET", "/api/v1/jobs")["items"]], [job["id"]])
+        self.nothing_is_left()
+        events = self.watch()
+        second = self.ask("DELETE", "/api/v1/launches/%d" % other)["job"]["id"]
+        canceled = self.ask("DELETE", "/api/v1/jobs/%d" % second)
+        self.assertEqual(canceled["state"], "canceled")
+        wait_for("it to be shown", lambda: any(e["id"] == second and e["state"] == "canceled" for e in events))
+        left = self.server.get("/api/v1/launches/%d" % other)["tests"]["passed"]
+        self.assertGreater(left, 0)
+        self.assertEqual(self.rows("SELECT COUNT(*) FROM runs WHERE launch = %d" % other)[0][0], 8000 - canceled["done"])
+        self.nothing_is_left()
+
+    def watch(self):
+        """Jobs, as the stream shows them."""
+        events = []
+        stream = self.server.open("/api/v1/stream?topics=jobs")
+
+        def read():
+            kind = None
+            try:
+                for line in stream:
+                    line = line.decode().strip()
+                    if line.startswith("event:"):
+                        kind = line[6:].strip()
+                    elif line.startswith("data:") and kind == "job":
+                        events.append(json.loads(line[5:]))
+            except (OSError, ValueError):
+                pass
+        threading.Thread(target=read, daemon=True).start()
+        return events
+
+
+if __name__ == "__main__":
+    unittest.main()
