@@ -2,5 +2,4 @@
 /** Once there is nothing better to do: opening a launch then waits for its data alone. */
 export const fetchSoon = (): void => { (window.requestIdleCallback ?? ((f: () => void) => setTimeout(f, 1500)))(() => void results().catch(() => { /* asked for again when it is needed */ })); };
 export const results = (): Promise<typeof import('./groups/results')> => import('./groups/results');
-export const plan = (): Promise<typeof import('./groups/plan')> => import('./groups/plan');
-export const people = (): Promise<typeof import('./groups/people')> => import('./groups/people');
+export const desk = (): Promise<typeof import('./groups/desk')> => import('./groups/desk');

@@ -12,17 +12,17 @@ import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
 import { lazy } from './parts/lazy';
 import { Board } from './screens/board';
-import { people, plan, results } from './groups';
+import { desk, results } from './groups';
 import { me, over } from './who';
 
 /* The page comes in few parts: what the board needs, and a part for each kind of work, when it is asked for. */
-const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run)), Runs = lazy(() => results().then((m) => m.Runs)), Launches = lazy(() => results().then((m) => m.Launches));
-const Compose = lazy(() => plan().then((m) => m.Compose)), Lists = lazy(() => plan().then((m) => m.Lists)), ListScreen = lazy(() => plan().then((m) => m.ListScreen)),
-  Schedules = lazy(() => plan().then((m) => m.Schedules)), ScheduleScreen = lazy(() => plan().then((m) => m.ScheduleScreen));
-const Servers = lazy(() => plan().then((m) => m.Servers)), ServerScreen = lazy(() => plan().then((m) => m.ServerScreen)), Users = lazy(() => people().then((m) => m.Users)),
-  UserScreen = lazy(() => people().then((m) => m.UserScreen)), Audit = lazy(() => people().then((m) => m.Audit));
-const SignIn = lazy(() => people().then((m) => m.SignIn)), SignUp = lazy(() => people().then((m) => m.SignUp)), Forgot = lazy(() => people().then((m) => m.Forgot)), Welcome = lazy(() => people().then((m) => m.Welcome)),
-  Waiting = lazy(() => people().then((m) => m.Waiting)), SessionOver = lazy(() => people().then((m) => m.SessionOver)), Account = lazy(() => people().then((m) => m.Account));
+const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run)), Runs = lazy(() => results().then((m) => m.Runs)), Launches = lazy(() => results().then((m) => m.Launches)), Files = lazy(() => results().then((m) => m.Files)), Palette = lazy(() => results().then((m) => m.Palette));
+const Compose = lazy(() => desk().then((m) => m.Compose)), Lists = lazy(() => desk().then((m) => m.Lists)), ListScreen = lazy(() => desk().then((m) => m.ListScreen)),
+  Schedules = lazy(() => desk().then((m) => m.Schedules)), ScheduleScreen = lazy(() => desk().then((m) => m.ScheduleScreen));
+const Servers = lazy(() => desk().then((m) => m.Servers)), ServerScreen = lazy(() => desk().then((m) => m.ServerScreen)), Users = lazy(() => desk().then((m) => m.Users)),
+  UserScreen = lazy(() => desk().then((m) => m.UserScreen)), Audit = lazy(() => desk().then((m) => m.Audit)), Admin = lazy(() => desk().then((m) => m.Admin));
+const SignIn = lazy(() => desk().then((m) => m.SignIn)), SignUp = lazy(() => desk().then((m) => m.SignUp)), Forgot = lazy(() => desk().then((m) => m.Forgot)), Welcome = lazy(() => desk().then((m) => m.Welcome)),
+  Waiting = lazy(() => desk().then((m) => m.Waiting)), SessionOver = lazy(() => desk().then((m) => m.SessionOver)), Account = lazy(() => desk().then((m) => m.Account));
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;
@@ -38,7 +38,7 @@ function Help({ open, close }: { open: boolean; close: () => void }) {
   const list = [...keys].filter((k, i, all) => k.text && all.findLastIndex((o) => o.key === k.key) === i);
   return (
     <Dialog title="Keys" open={open} close={close}>
-      <dl class="keys">{list.map((k) => <div key={k.key}><dt><kbd>{k.key}</kbd></dt><dd>{k.text}</dd></div>)}</dl>
+      <dl class="keys"><div><dt><kbd>Ctrl K</kbd></dt><dd>Go to a page, launch, file, list or server</dd></div>{list.map((k) => <div key={k.key}><dt><kbd>{k.key}</kbd></dt><dd>{k.text}</dd></div>)}</dl>
       <p class="acts"><button type="button" class="btn" autoFocus onClick={close}>Close</button></p>
     </Dialog>
   );
@@ -68,6 +68,7 @@ function Screen({ r }: { r: Route }) {
     case 'schedules': return <Schedules />;
     case 'schedule': return <ScheduleScreen key={`s${r.id}`} id={r.id} />;
     case 'runs': return <Runs />;
+    case 'files': return <Files />;
     case 'launches': return <Launches />;
     case 'launch': return <Launch key={`l${r.id}`} id={r.id} />;
     case 'run': return <Run key={`r${r.id}`} id={r.id} />;
@@ -76,6 +77,7 @@ function Screen({ r }: { r: Route }) {
     case 'forgot': return <Forgot />;
     case 'welcome': return <Welcome />;
     case 'account': return <Account key={r.tab} tab={r.tab} />;
+    case 'admin': return <Admin key={r.table} table={r.table} />;
     case 'users': return <Users />;
     case 'user': return <UserScreen key={`u${r.id}`} id={r.id} />;
     case 'audit': return <Audit />;
@@ -93,9 +95,9 @@ function Known({ r }: { r: Route }) {
 }
 /** An admin who comes back to the tab sees how many wait now. */
 addEventListener('visibilitychange', () => { if (!document.hidden && me.peek()?.role === 'admin') loadMe().catch(() => { /* the link's words say it */ }); });
-const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board']], ['/runs', 'Runs', ['runs', 'launches', 'launch', 'run']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']], ['/servers', 'Servers', ['servers', 'server']]];
+const NAV: [href: string, text: string, here: Route['at'][]][] = [['/compose', 'Compose', ['compose']], ['/', 'Board', ['board']], ['/runs', 'Runs', ['runs', 'launches', 'launch', 'run', 'files']], ['/lists', 'Lists', ['lists', 'list']], ['/schedules', 'Schedules', ['schedules', 'schedule']], ['/servers', 'Servers', ['servers', 'server']]];
 function App() {
-  const [help, setHelp] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
+  const [help, setHelp] = useState(false), [palette, setPalette] = useState(false), r = route(url.value.pathname), at = r.at, m = me.value;
   const inside = !!m && (!m.accounts || m.role === 'user' || m.role === 'admin');
   useKey('?', 'Show the keys of this page', () => setHelp(true));
   useKey('t', 'Theme: system, light, dark', nextTheme);
@@ -105,6 +107,11 @@ function App() {
   useKey('g m', 'Go to the servers', () => go('/servers'));
   useKey('g l', 'Go to the lists', () => go('/lists'));
   useKey('g s', 'Go to the schedules', () => go('/schedules'));
+  useEffect(() => {
+    const open = (e: KeyboardEvent): void => { if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key === 'k' && !document.querySelector('dialog[open]')) { e.preventDefault(); setPalette(true); } };
+    document.addEventListener('keydown', open);
+    return () => document.removeEventListener('keydown', open);
+  }, []);
   useEffect(() => { const s = document.getElementById('app')!; s.dataset.at = at; }, [at]);
   return (
     <>
@@ -114,6 +121,7 @@ function App() {
         {inside && <nav aria-label="Main">{NAV.map(([href, text, here]) => <a key={href} href={href} aria-current={here.includes(at) ? 'page' : undefined}>{text}</a>)}</nav>}
         <span class="grow" />
         {inside && LIVE.has(at) && <Link />}
+        {inside && <button type="button" class="btn ghost wide" onClick={() => setPalette(true)}>Search <kbd>Ctrl K</kbd></button>}
         <button type="button" class="btn ghost" onClick={() => setHelp(true)} aria-label="Keys">?</button>
         <UserMenu />
       </header>
@@ -122,6 +130,7 @@ function App() {
       <p class="sr" role="status" aria-live="polite">{spoken.value}</p>
       <Later />
       {over.value && <SessionOver />}
+      {palette && inside && <Palette open close={() => setPalette(false)} />}
       <Help open={help} close={() => setHelp(false)} />
     </>
   );

@@ -39,6 +39,8 @@ export interface Run {
   /** Whose it is, and of what. */
   user?: number | null; login?: string; project?: number; project_name?: string; ref?: string; language?: string; browser?: string;
 }
+/** What is gone; what is much goes on as a job. */
+export interface Deleted { runs: number; launches: number; job: Job | null }
 /** Something long that the server does beside: deletion, clearing. */
 export interface Job { id: number; kind: string; state: string; done: number; total: number | null; by: string; at: Time; error: string | null }
 export interface Example {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accounts as makeAccounts } from './fake_accounts.mjs';
 import { insight as makeInsight } from './fake_insight.mjs';
+import { admin as makeAdmin } from './fake_admin.mjs';
 import { history as makeHistory } from './fake_history.mjs';
 import { lists as makeLists } from './fake_lists.mjs';
 import { queue as makeQueue } from './fake_queue.mjs';
@@ -194,6 +195,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const work = makeWork({ iso, t0, files, bare: empty, launches, tests, next, acc, sendLaunch, sendQueue: queue.add, commit });
   const lists = makeLists({ iso, t0, work, acc, bare: empty });
   const past = makeHistory({ iso, launches, runs, tests, work, acc, send, clean });
+  const tables = makeAdmin({ iso, work, fleet: () => fleet, past: () => past });
   const insight = makeInsight({ launches, runs, examples, tests, send });
   const fleet = serverOps({ iso, t0, servers, acc, send, sendServer, faults });
 
@@ -213,6 +215,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     const p = u.pathname.slice('/api/v1'.length), who = acc.who(req);
     const body = req.method === 'POST' ? await new Promise((done) => { let s = ''; req.on('data', (c) => { s += c; }).on('end', () => done(s ? JSON.parse(s) : {})); }) : {};
     if (await acc.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
+    if (tables.answer({ u, p, who, body, req, res, json, error })) return undefined;
     if (fleet.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (lists.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (queue.answer({ req, res, u, p, body, json, error })) return undefined;
@@ -309,7 +312,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, insight, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, insight, tables, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },

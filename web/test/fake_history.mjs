@@ -65,10 +65,10 @@ export function history({ iso, launches, runs, tests, work, acc, send, clean }) 
         if (!all.length) return no(422, 'INVALID', 'what: nothing of it failed', { field: 'what' });
         return ok(again(who, all), 201);
       }
-      case 'POST /runs/delete': return ok(job('delete runs', body.runs, by, (x) => runs.delete(x)), 202);
-      case 'DELETE /runs/N': return ok(job('delete runs', [id], by, (x) => runs.delete(x)), 202);
-      case 'DELETE /launches/N': return ok(job('delete a launch', [id], by, (x) => launches.delete(x)), 202);
-      case 'POST /history/clear': return ok(job('clear the history', chosen(asUrl(body)).map((r) => r.id), by, (x) => runs.delete(x)), 202);
+      case 'POST /runs/delete': { for (const x of body.runs) runs.delete(x); return ok({ runs: body.runs.length, launches: 0, job: null }); };
+      case 'DELETE /runs/N': { runs.delete(id); return ok({ runs: 1, launches: 0, job: null }); };
+      case 'DELETE /launches/N': { launches.delete(id); return ok({ runs: 0, launches: 1, job: null }); };
+      case 'POST /history/clear': return ok({ runs: 0, launches: 0, job: job('clear', chosen(asUrl(body)).map((r) => r.id), by, (x) => runs.delete(x)) }, 202);
       case 'GET /jobs': return ok({ items: [...jobs].reverse(), next: null });
       case 'GET /jobs/N': return jobs[id - 1] ? ok(jobs[id - 1]) : no(404, 'NOTFOUND', `there is no job ${id}`);
       default: return false;

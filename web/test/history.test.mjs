@@ -117,7 +117,7 @@ test('clearing says what it is about, wants to be meant, and shows how far it is
   assert.deepEqual(await check(page), []);
   await dialog.getByRole('checkbox').check();
   await dialog.getByRole('button', { name: 'Clear' }).click();
-  await seen(page, `clear the history: ${mail} of ${mail}, done`);
+  await seen(page, `clear: ${mail} of ${mail}, done`);
   await seen(page, 'No run fits');
   assert.equal(s.runs.size, all - mail);
 });

@@ -61,10 +61,20 @@ test('a list runs with one press, is renamed, shared, deleted with its schedules
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor({ state: 'hidden' });
   await page.getByRole('button', { name: 'Delete' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await seen(page, 'schedules start this list: nightly');
+  await seen(page, '1 schedule starts it: nightly');
   await page.getByRole('button', { name: 'Delete it, and turn its schedules off' }).click();
   await page.waitForURL(`${s.url}/lists`);
+  await seen(page, 'The list all of docs deleted');
+  await page.waitForFunction(() => document.querySelectorAll('.entries li').length === 1);
+  assert.equal(s.lists.all.size, 2, 'not yet');
+  await page.locator('.toast').getByRole('button', { name: 'Undo' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('.entries li').length === 2);
+  await page.getByRole('link', { name: 'all of docs', exact: true }).click();
+  await page.getByText('nightly').waitFor();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete it, and turn its schedules off' }).click();
+  await page.locator('.toast').getByRole('button', { name: 'Close' }).click();
+  for (let i = 0; i < 100 && s.lists.all.size > 1; i++) await new Promise((ok) => { setTimeout(ok, 20); });
   assert.equal(s.lists.all.size, 1);
   await page.goto(`${s.url}/lists/99`);
   await seen(page, 'Nothing at /lists/99');
@@ -122,8 +132,9 @@ test('schedules: on and off, run now, the last failure, another tab was faster',
   await page.getByRole('button', { name: 'Save' }).click();
   await seen(page, 'every day at 03:15');
   await page.getByRole('button', { name: 'Delete' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.waitForURL(`${s.url}/schedules`);
+  await page.locator('.toast').getByRole('button', { name: 'Close' }).click();
+  for (let i = 0; i < 100 && s.lists.schedules.size > 1; i++) await new Promise((ok) => { setTimeout(ok, 20); });
   assert.equal(s.lists.schedules.size, 1);
 });
 

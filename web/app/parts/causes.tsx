@@ -17,7 +17,7 @@ function One({ c, open, store, l, paths, at }: { c: Cause; open: boolean; store:
   const [all, setAll] = useState(false), own = [...store.failures.rows.values()].filter((x) => x.cause === c.cause);
   const named = c.examples.map((e) => store.failures.rows.get(`${e.run}.${e.seq}`)).filter((x): x is Example => !!x), shown = all ? own : named, runs = [...new Set((own.length ? own : named).map((x) => x.run))];
   return (
-    <details class="cause" open={open}>
+    <details class="cause" open={open || shown.some((x) => failureKey(x) === at)}>
       <summary><b class="num">{num(c.count)} ×</b> <h2>{visible(c.title)}</h2>{!c.known && <span class="tag new">new</span>}
         <span class="sub">{[c.exception && visible(c.exception), plural(c.files, 'file'), few(c.servers, 3)].filter(Boolean).join(' · ')}{c.known && <> · first seen <Ago at={c.first_seen.at} /></>}</span></summary>
       <div class="body">

@@ -19,7 +19,7 @@ export function useLoad<T>(path: string | null): Loaded<T> {
 }
 
 export interface Paged<T> { items: T[] | null; more: boolean; busy: boolean; error: ApiError | null; load: () => Promise<void>; next: () => Promise<void>; put: (change: (all: T[]) => T[]) => void }
-/** A list that is read page by page, on request; `path` null: nothing is asked for yet. */
+/** A list that is read page by page, on request; `path` null: nothing is asked for yet; `size` 0: it has one page. */
 export function usePages<T>(path: string | null, size = 50): Paged<T> {
   const [items, setItems] = useState<T[] | null>(null), [cursor, setCursor] = useState<string | null>(null), [error, setError] = useState<ApiError | null>(null), [busy, setBusy] = useState(false);
   const ac = useRef<AbortController | null>(null);
@@ -29,7 +29,7 @@ export function usePages<T>(path: string | null, size = 50): Paged<T> {
     const mine = (ac.current = new AbortController());
     setBusy(true); setError(null);
     try {
-      const p = await get<Page<T>>(`${path}${path.includes('?') ? '&' : '?'}limit=${size}${from ? `&cursor=${encodeURIComponent(from)}` : ''}`, mine.signal);
+      const p = await get<Page<T>>(size ? `${path}${path.includes('?') ? '&' : '?'}limit=${size}${from ? `&cursor=${encodeURIComponent(from)}` : ''}` : path, mine.signal);
       if (mine.signal.aborted) return;
       setItems((had) => (from && had ? [...had, ...p.items] : p.items)); setCursor(p.next); setError(null);
     } catch (e) { if (mine.signal.aborted) return; setError(asError(e)); }

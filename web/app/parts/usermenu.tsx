@@ -33,7 +33,7 @@ export function UserMenu() {
       <div id="usermenu" class="pop" hidden={!open}>
         {m && !m.accounts && <p class="hint">Accounts are off: everybody who reaches this address may do everything.</p>}
         {login && <ul><li><a href="/account">My account</a></li></ul>}
-        {isAdmin(m) && <ul aria-label="Admin"><li><a href="/admin/users">Users{waits > 0 && <span class="count">{num(waits)} waiting</span>}</a></li><li><a href="/admin/audit">Audit log</a></li></ul>}
+        {isAdmin(m) && <ul aria-label="Admin"><li><a href="/admin/users">Users{waits > 0 && <span class="count">{num(waits)} waiting</span>}</a></li><li><a href="/admin/projects">Projects and more</a></li><li><a href="/admin/audit">Audit log</a></li></ul>}
         <div class="seg" role="group" aria-label="Theme">{THEMES.map(([id, text]) => <button key={id} type="button" class="btn small" aria-pressed={theme.value === id} onClick={() => setTheme(id)}>{text}</button>)}</div>
         {m?.accounts && <ul>{login ? <li><button type="button" onClick={leave}>Sign out</button></li> : <li><a href={signInAddress(safeNext(at.pathname + at.search, at.origin))}>Sign in</a></li>}</ul>}
         {error && <p class="wrong" role="alert">{visible(error)}</p>}

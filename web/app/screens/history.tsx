@@ -4,7 +4,7 @@ import { isAdmin } from '../../core/account';
 import { base, dir, dur, num, plural, visible } from '../../core/fmt';
 import { ask, fits, LAUNCH_KEYS, RANGES, RUN_KEYS, type Asked, type Names } from '../../core/history';
 import { ended, runFace } from '../../core/state';
-import type { Job, Launch, Project, Run, Server, User } from '../../core/types';
+import type { Deleted, Job, Launch, Project, Run, Server, User } from '../../core/types';
 import { asError, get, post, type ApiError } from '../api';
 import { deleteLater, gone } from '../later';
 import { subscribe } from '../live';
@@ -88,7 +88,7 @@ function NoFit({ what }: { what: string }) {
 
 export function Runs() {
   const seen = useRef(new Map<string, number>()), { asked, path, query } = useAsked(RUN_KEYS, seen.current, 'path');
-  const l = usePages<Run>(path === null ? null : `/runs${path && `?${path}`}`, 100), news = useNew(l.items), [picked, setPicked] = useState<ReadonlySet<number>>(new Set()), [made, setMade] = useState<Launch | null>(null), [error, setError] = useState<ApiError | null>(null), [clearing, setClearing] = useState(false), [job, setJob] = useState<Job | null>(null);
+  const l = usePages<Run>(path === null ? null : `/runs${path && `?${path}`}`, 100), news = useNew(l.items), [picked, setPicked] = useState<ReadonlySet<number>>(new Set()), [made, setMade] = useState<Launch | null>(null), [error, setError] = useState<ApiError | null>(null), [clearing, setClearing] = useState(false), [job, setJob] = useState<Job | null>(null), [told, setTold] = useState('');
   for (const r of l.items ?? []) if (r.login && r.user) seen.current.set(r.login.toLowerCase(), r.user);
   const away = gone.value, rows = useMemo(() => (l.items ?? []).filter((r) => !away.has(`run:${r.id}`) && (!asked || fits(asked, r.path, r.duration_ms))), [l.items, away, asked?.longer, asked?.not.join()]);
   const chosen = rows.filter((r) => picked.has(r.id)), ids = chosen.map((r) => r.id), q = url.value.searchParams.get('q') ?? '', any = q.trim() !== '' || url.value.searchParams.has('range');
@@ -116,21 +116,22 @@ export function Runs() {
       )}
       {made && <Started l={made} />}
       {error && <p class="note bad" role="alert">{visible(error.message)}</p>}
+      {told && <p class="note told" role="status">{told}</p>}
       {job && <Progress job={job} done={() => void l.load()} />}
       {asked?.problems.map((p) => <p class="note" key={p} role="status">{visible(p)}</p>)}
       {news > 0 && <button type="button" class="btn fresh" onClick={() => void l.load()}>{num(news)} new</button>}
       {l.error && !l.items ? <Failed error={l.error} what="The history" retry={() => void l.load()} /> : asked?.problems.length ? null : !l.items || path === null ? <Skeleton rows={10} />
         : !rows.length && !l.more ? any ? <NoFit what="run" /> : <Empty title="Nothing ran yet">Your finished runs appear here. <a href="/compose">Compose</a> a launch.</Empty>
           : <Rows items={rows} row={48} label="Runs" name={(r) => visible(r.path)} href={(r) => `/runs/${r.id}`} source={l} picked={picked} pick={setPicked}>{(r) => <RunRow r={r} />}</Rows>}
-      <Dialog title="Clear the history" open={clearing} close={() => setClearing(false)}><Clear asked={asked} any={any} q={q} done={(j) => { setClearing(false); setJob(j); }} close={() => setClearing(false)} /></Dialog>
+      <Dialog title="Clear the history" open={clearing} close={() => setClearing(false)}><Clear asked={asked} any={any} q={q} done={(d) => { setClearing(false); setJob(d.job); if (!d.job) { setTold(`${plural(d.runs, 'run')} deleted`); void l.load(); } }} close={() => setClearing(false)} /></Dialog>
     </div>
   );
 }
 
 /** What cannot be taken back says what it is about, and wants to be told that it is meant. */
-function Clear({ asked, any, q, done, close }: { asked: Asked | null; any: boolean; q: string; done: (j: Job) => void; close: () => void }) {
+function Clear({ asked, any, q, done, close }: { asked: Asked | null; any: boolean; q: string; done: (d: Deleted) => void; close: () => void }) {
   const [sure, setSure] = useState(false), [error, setError] = useState<ApiError | null>(null), local = !!asked && (asked.not.length > 0 || asked.longer > 0), body = any ? Object.fromEntries(Object.entries(asked?.query ?? {}).map(([k, v]) => [k, /^[1-9]\d*$/.test(v) ? Number(v) : v])) : { all: true };
-  const go = async (): Promise<void> => { try { done(await post<Job>('/history/clear', body)); } catch (e) { setError(asError(e)); } };
+  const go = async (): Promise<void> => { try { done(await post<Deleted>('/history/clear', body)); } catch (e) { setError(asError(e)); } };
   return (
     <>
       <p>{any ? <>Every run that fits <code>{visible(q) || 'the time'}</code> is deleted</> : <b>Every run of everybody is deleted</b>}, with its log, its examples and its files. It cannot be brought back. What is under way stays.</p>

@@ -6,10 +6,11 @@ import { sentence } from '../../core/compose';
 import { ruleText } from '../../core/schedule';
 import type { Launch, List, Schedule } from '../../core/types';
 import { asError, del, post, type ApiError } from '../api';
+import { deleteLater, gone } from '../later';
 import { go, say, useTitle } from '../nav';
 import { Ago, Dialog, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
 import { FilterBox, useFilter } from '../parts/filterbox';
-import { Act, Check, Field, Form, useForm } from '../parts/form';
+import { Check, Field, Form, useForm } from '../parts/form';
 import { useLoad, usePages } from '../parts/useload';
 import { VList } from '../parts/vlist';
 import { me } from '../who';
@@ -42,7 +43,7 @@ export function Lists() {
   const l = usePages<List>('/lists'), { f } = useFilter(KEYS);
   if (l.error && !l.items) return <Failed error={l.error} what="The lists" retry={() => void l.load()} />;
   if (!l.items) return <><h1 class="sr">Lists</h1><Skeleton rows={6} /></>;
-  const rows = l.items.filter((x) => matches(f, x.name, (k) => (k === 'project' ? x.project.name : x.user.login)));
+  const away = gone.value, rows = l.items.filter((x) => !away.has(`list:${x.id}`) && matches(f, x.name, (k) => (k === 'project' ? x.project.name : x.user.login)));
   return (
     <div class="screen narrow">
       <header class="titlebar"><h1>Lists</h1><span class="grow" /><a class="btn" href="/compose">Compose a new one</a></header>
@@ -72,7 +73,7 @@ export function ListScreen({ id }: { id: number }) {
       <header class="headline">
         <div class="titles"><p class="crumb"><a href="/lists">Lists</a></p><h1>{visible(x.name)}{x.shared && <span class="tag">shared{mine ? '' : ` by ${visible(x.user.login)}`}</span>}</h1>
           <p class="sub"><span>{visible(x.project.name)} {x.ref ? visible(x.ref) : 'default branch'}</span><span>{x.files && !/[*?]|\/$/.test(files.join('')) ? sentence(files.length, x) : plural(x.n_files, 'entry', 'entries')}</span><span>{params(x)}</span></p></div>
-        <p class="acts"><RunList l={x} primary /><a class="btn" href={`/compose?list=${x.id}`}>{mine ? 'Edit in Compose' : 'Open in Compose'}</a>{mine && <Delete l={x} />}</p>
+        <p class="acts"><RunList l={x} primary /><a class="btn" href={`/compose?list=${x.id}`}>{mine ? 'Edit in Compose' : 'Open in Compose'}</a>{mine && <Delete l={x} schedules={s.data?.items ?? []} />}</p>
       </header>
       <section class="card" aria-labelledby="files-h"><h2 id="files-h">{plural(files.length, 'entry', 'entries')}</h2>
         {files.length ? <VList class="plainlist" count={files.length} row={24} label="Entries of the list" rowsRole="list" item={(i, slot) => <div key={slot} class="prow" role="listitem" aria-setsize={files.length} aria-posinset={i + 1} title={files[i]}>{visible(files[i])}</div>} /> : <p class="faint">None.</p>}
@@ -98,19 +99,16 @@ function Edit({ l, changed }: { l: List; changed: (l: List) => void }) {
     </section>
   );
 }
-function Delete({ l }: { l: List }) {
-  const [open, setOpen] = useState(false), [refused, setRefused] = useState('');
-  const remove = async (): Promise<void> => {
-    try { await del(`/lists/${l.id}${refused ? '?force=1' : ''}`); go('/lists'); }
-    catch (e) { const x = asError(e); if (x.status !== 409) throw x; setRefused(x.message); }
-  };
+/** Gone at once, and for ten seconds to be had again. Schedules that start it are told of before. */
+function Delete({ l, schedules }: { l: List; schedules: readonly Schedule[] }) {
+  const [open, setOpen] = useState(false);
+  const remove = (): void => { deleteLater(`The list ${l.name} deleted`, [`list:${l.id}`], (leaving) => del(`/lists/${l.id}${schedules.length ? '?force=1' : ''}`, false, leaving)); go('/lists'); };
   return (
     <>
-      <button type="button" class="btn danger" onClick={() => setOpen(true)}>Delete</button>
-      <Dialog title={`Delete the list ${visible(l.name)}?`} open={open} close={() => { setOpen(false); setRefused(''); }}>
-        <p>It cannot be brought back. Launches that it started stay.</p>
-        {refused && <p class="note">{visible(refused)}</p>}
-        <p class="acts"><button type="button" class="btn" autoFocus onClick={() => { setOpen(false); setRefused(''); }}>Keep it</button><Act danger run={remove}>{refused ? 'Delete it, and turn its schedules off' : 'Delete'}</Act></p>
+      <button type="button" class="btn danger" onClick={() => (schedules.length ? setOpen(true) : remove())}>Delete</button>
+      <Dialog title={`Delete the list ${visible(l.name)}?`} open={open} close={() => setOpen(false)}>
+        <p>{plural(schedules.length, 'schedule')} {schedules.length === 1 ? 'starts' : 'start'} it: {schedules.slice(0, 5).map((x) => visible(x.name)).join(', ')}. Launches that it started stay.</p>
+        <p class="acts"><button type="button" class="btn" autoFocus onClick={() => setOpen(false)}>Keep it</button><button type="button" class="btn danger" onClick={remove}>Delete it, and turn its schedules off</button></p>
       </Dialog>
     </>
   );

@@ -5,8 +5,9 @@ import { DAYS, isWhole, localText, ruleBody, ruleText, until, type Kind, type Ru
 import { SHAPES, type Face } from '../../core/state';
 import type { Due, Launch, List, Page, Schedule, Start } from '../../core/types';
 import { asError, del, get, post, type ApiError } from '../api';
+import { deleteLater, gone } from '../later';
 import { go, now, url, useTitle } from '../nav';
-import { Ago, Badge, Dialog, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
+import { Ago, Badge, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
 import { Act } from '../parts/form';
 import { useLoad, usePages } from '../parts/useload';
 import { me } from '../who';
@@ -21,7 +22,7 @@ const isGone = (s: Schedule): boolean => !s.list?.name;
 
 export function Schedules() {
   useTitle('Schedules');
-  const l = usePages<Schedule>('/schedules'), add = url.value.searchParams.get('add');
+  const l = usePages<Schedule>('/schedules'), away = gone.value, add = url.value.searchParams.get('add');
   if (add !== null) return (
     <div class="screen narrow cards">
       <header class="titles"><p class="crumb"><a href="/schedules">Schedules</a></p><h1>A new schedule</h1></header>
@@ -35,7 +36,7 @@ export function Schedules() {
     <div class="screen narrow">
       <header class="titlebar"><h1>Schedules</h1><span class="grow" /><a class="btn" href="/schedules?add">Add a schedule</a></header>
       {!l.items.length ? <Empty title="No schedules yet">A schedule starts a saved list by itself: once, every few hours, daily, weekly or by a cron expression.</Empty>
-        : <ul class="rows entries schedules">{l.items.map((s) => (
+        : <ul class="rows entries schedules">{l.items.filter((s) => !away.has(`schedule:${s.id}`)).map((s) => (
             <li key={s.id}>
               <div class="what"><p class="lead"><a href={`/schedules/${s.id}`}>{visible(s.name)}</a> <span class="faint">{visible(ruleText(s))}</span></p>
                 <p><Next s={s} /> · <span class="faint">{isGone(s) ? 'its list is gone' : <>list <a href={`/lists/${s.list!.id}`}>{visible(s.list!.name)}</a></>}</span></p>
@@ -63,7 +64,7 @@ function RunNow({ s }: { s: Schedule }) {
 }
 
 export function ScheduleScreen({ id }: { id: number }) {
-  const l = useLoad<Schedule>(`/schedules/${id}`), starts = usePages<Start>(`/schedules/${id}/starts`), [n, setN] = useState(0), [asked, setAsked] = useState(false);
+  const l = useLoad<Schedule>(`/schedules/${id}`), starts = usePages<Start>(`/schedules/${id}/starts`), [n, setN] = useState(0);
   useTitle(l.data?.name ?? 'Schedule');
   if (l.error && !l.data) return <Failed error={l.error} what="The schedule" retry={() => void l.load()} />;
   if (!l.data) return <Skeleton rows={6} />;
@@ -74,7 +75,7 @@ export function ScheduleScreen({ id }: { id: number }) {
         <div class="titles"><p class="crumb"><a href="/schedules">Schedules</a></p><h1>{visible(s.name)}</h1>
           <p class="sub"><span>{visible(ruleText(s))}</span><span><Next s={s} /></span></p>
           {!s.enabled && s.reason && <p class="t-fail">Turned off by itself: {visible(s.reason)}</p>}</div>
-        <p class="acts"><Switch s={s} put={l.set} /><RunNow s={s} /><button type="button" class="btn danger" onClick={() => setAsked(true)}>Delete</button></p>
+        <p class="acts"><Switch s={s} put={l.set} /><RunNow s={s} /><button type="button" class="btn danger" onClick={() => { deleteLater(`The schedule ${s.name} deleted`, [`schedule:${id}`], (leaving) => del(`/schedules/${id}`, false, leaving)); go('/schedules'); }}>Delete</button></p>
       </header>
       <section class="card" aria-labelledby="rule-h"><h2 id="rule-h">What and when</h2><Edit key={`${s.version}.${n}`} s={s} list={s.list?.id ?? 0} saved={(x) => { l.set(x); setN(n + 1); }} reload={() => { void l.load(); }} /></section>
       <section class="card" aria-labelledby="starts-h"><h2 id="starts-h">What came of it</h2>
@@ -84,10 +85,6 @@ export function ScheduleScreen({ id }: { id: number }) {
               : <ul class="rows">{starts.items.map((x) => <li key={x.due_at}><Badge face={startFace(x)} /><span class="what">due {localText(x.due_local)}{x.late_ms > 60_000 ? `, ${dur(x.late_ms)} late` : ''}{x.text && <p class={x.result === 'failed' ? 't-fail' : 'faint'}>{visible(x.text)}</p>}</span>{x.launch !== null && <a href={`/launches/${x.launch}`}>launch #{x.launch}</a>}</li>)}</ul>}
         <More l={starts} />
       </section>
-      <Dialog title={`Delete the schedule ${visible(s.name)}?`} open={asked} close={() => setAsked(false)}>
-        <p>Its list stays, and so do the launches it started.</p>
-        <p class="acts"><button type="button" class="btn" autoFocus onClick={() => setAsked(false)}>Keep it</button><Act danger run={async () => { await del(`/schedules/${id}`); go('/schedules'); }}>Delete</Act></p>
-      </Dialog>
     </div>
   );
 }

@@ -1,0 +1,122 @@
+// Tables of admins, the palette, a file over time, and lines of the acceptance list that belong to no screen.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import test from 'node:test';
+import { check, open, seen, skip } from './browser.mjs';
+import { start } from './fake.mjs';
+
+const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
+const row = (page, name) => page.locator('.entries li', { has: page.getByText(name, { exact: true }) });
+
+test('each table: shown, a row added, changed, deleted and taken back; what the server refuses is said', { skip }, async (t) => {
+  const s = await fresh(t), page = await open(t, '/admin/projects', { server: s, quiet: false });
+  for (const [name, there] of [['projects', 'docs'], ['locations', '<b>staging</b>'], ['browsers', 'firefox'], ['languages', 'ja-JP'], ['fleets', 'cloud'], ['hooks', 'chat'], ['mails', 'mira@example.org'], ['jobs', 'No jobs yet']]) {
+    await page.goto(`${s.url}/admin/${name}`);
+    await page.getByText(there, { exact: true }).first().waitFor();
+    assert.deepEqual(await check(page), [], name);
+  }
+  assert.equal(await page.locator('main b b, main script').count(), 0);
+  await page.getByRole('link', { name: 'Locations' }).click();
+  await page.getByRole('button', { name: 'Add a location' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a location' });
+  await dialog.getByLabel('Name').fill('com eu');
+  await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+  await dialog.locator('.field .wrong').getByText('there is com eu already').waitFor();
+  assert.deepEqual(await check(page), []);
+  await dialog.getByLabel('Name').fill('com jp');
+  await dialog.getByLabel('Place in the list').fill('2');
+  await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+  await row(page, 'com jp').waitFor();
+  assert.equal(s.work.locations.at(-1).position, 2);
+  await page.getByRole('button', { name: 'Make it the preset: com jp' }).click();
+  await row(page, 'com jp').getByText('preset', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Archive: com us' }).click();
+  await row(page, 'com us').getByText('archived').waitFor();
+  await page.getByRole('button', { name: 'Change info' }).click();
+  await page.getByRole('dialog').getByLabel('Address', { exact: true }).fill('https://info.example.org');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await seen(page, 'https://info.example.org');
+  await page.getByRole('link', { name: 'Projects', exact: true }).click();
+  await page.getByRole('button', { name: 'Delete tools' }).click();
+  await seen(page, 'tools deleted');
+  await row(page, 'tools').waitFor({ state: 'detached' });
+  await page.locator('.toast').getByRole('button', { name: 'Undo' }).click();
+  await row(page, 'tools').waitFor();
+  await page.getByRole('button', { name: 'Delete docs' }).click();
+  await page.locator('.toast').getByRole('button', { name: 'Close' }).click();
+  await seen(page, 'docs could not be deleted: a launch of docs is not done');
+  await row(page, 'docs').waitFor();
+  await page.getByRole('link', { name: 'Hooks' }).click();
+  await page.getByRole('button', { name: 'Add a hook' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('ci');
+  await page.getByRole('dialog').getByLabel('Address').fill('https://ci.example.org/');
+  await page.getByRole('dialog').getByLabel('What it is told').fill('launch_ended, error');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+  await seen(page, 'whsec_once');
+  assert.deepEqual(s.tables.hooks.at(-1).kinds, ['launch_ended', 'error']);
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await page.getByRole('link', { name: 'Mail' }).click();
+  await page.getByRole('button', { name: 'Send a test mail' }).click();
+  await row(page, 'admin@example.org').waitFor();
+});
+
+test('who is no admin sees no table; the palette leads to pages, files and servers', { skip }, async (t) => {
+  const s = await fresh(t, { accounts: {} }), page = await open(t, '/admin/locations', { server: s, as: 'mira', quiet: false });
+  await seen(page, 'You may not see this');
+  await page.goto(`${s.url}/`);
+  await seen(page, 'regression');
+  await page.keyboard.press('Control+k');
+  const box = page.getByRole('combobox', { name: 'Page, launch, file, list or server' });
+  await box.waitFor();
+  assert.deepEqual(await check(page), []);
+  await box.fill('schd');
+  await page.waitForFunction(() => document.querySelector('.palette [aria-selected=true]')?.textContent.includes('Schedules'));
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${s.url}/schedules`);
+  await page.keyboard.press('Control+k');
+  await box.fill('qa-07');
+  await page.getByRole('option', { name: /^qa-07\s*server$/ }).waitFor();
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/servers\/\d+$/);
+  await page.keyboard.press('Control+k');
+  await box.fill('nothing has this name');
+  await seen(page, 'Nothing is called so.');
+  await page.keyboard.press('Escape');
+  await box.waitFor({ state: 'detached' });
+});
+
+test('a file over time: durations, pass rate, and flaky only by its rule', { skip }, async (t) => {
+  const s = await fresh(t), r = [...s.runs.values()].find((x) => x.outcome === 'failed'), mine = () => [...s.runs.values()].filter((x) => x.path === r.path && x.outcome);
+  const page = await open(t, `/files?project=1&path=${encodeURIComponent(r.path)}`, { server: s });
+  await page.locator('.trend').waitFor();
+  assert.equal(await page.locator('.trend path[class^=t-]').count(), mine().length);
+  assert.deepEqual(await check(page), []);
+  await seen(page, 'Flaky: it failed and passed on');
+  for (const x of mine()) x.commit = `${x.id}${'0'.repeat(36)}`;
+  await page.reload();
+  await page.locator('.trend').waitFor();
+  assert.equal(await page.getByText('Flaky:').count(), 0, 'never both on one commit');
+  await page.getByText('As a table').click();
+  assert.equal(await page.locator('.plaintable tbody tr').count(), mine().length);
+  await page.goto(`${s.url}/files?path=none.rb`);
+  await seen(page, 'It has not run in this time');
+});
+
+test('a key that is pressed while a screen is coming waits for it', { skip }, async (t) => {
+  const s = await fresh(t), page = await open(t, '/', { server: s }), l = [...s.launches.values()].at(-1);
+  await seen(page, 'regression');
+  s.faults.delay = 400;
+  await page.locator(`a.launch[href="/launches/${l.id}"]`).click();
+  await page.keyboard.press('n');
+  await page.locator('.failure[data-current]').waitFor();
+});
+
+test('nothing in the built files makes code or markup of text', { skip }, () => {
+  for (const f of fs.readdirSync(new URL('../dist/assets/', import.meta.url)).filter((x) => x.endsWith('.js'))) {
+    const text = fs.readFileSync(new URL(`../dist/assets/${f}`, import.meta.url), 'utf8');
+    for (const sign of [/\beval\(/, /new Function\b/, /\.outerHTML\b/, /insertAdjacentHTML/, /document\.write/]) assert.doesNotMatch(text, sign, `${f} ${sign}`);
+    // Preact itself has the word for a property that the page never uses.
+    assert.ok((text.match(/innerHTML/g) ?? []).length <= 3 && !/dangerouslySetInnerHTML:/.test(text), f);
+  }
+});
