@@ -7,7 +7,7 @@ import { elapsed } from '../core/fmt';
 import { asError, loadMe, type ApiError } from './api';
 import { Later } from './later';
 import { link, lostAt } from './live';
-import { keys, nextTheme, now, go, replace, spoken, url, useKey, useTitle } from './nav';
+import { keys, keysOn, nextTheme, setKeys, now, go, replace, spoken, url, useKey, useTitle } from './nav';
 import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
 import { lazy } from './parts/lazy';
@@ -39,6 +39,7 @@ function Help({ open, close }: { open: boolean; close: () => void }) {
   return (
     <Dialog title="Keys" open={open} close={close}>
       <dl class="keys"><div><dt><kbd>Ctrl K</kbd></dt><dd>Go to a page, launch, file, list or server</dd></div>{list.map((k) => <div key={k.key}><dt><kbd>{k.key}</kbd></dt><dd>{k.text}</dd></div>)}</dl>
+      <label class="check"><input type="checkbox" checked={keysOn.value} onChange={(e) => setKeys(e.currentTarget.checked)} />Single keys do something</label>
       <p class="acts"><button type="button" class="btn" autoFocus onClick={close}>Close</button></p>
     </Dialog>
   );

@@ -53,6 +53,10 @@ export function useKey(key: string, text: string, run: () => void): void {
   }, [key, text]);
 }
 const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
+/** Keys without Ctrl or Alt can be turned off, for those who speak to their computer. */
+const kept = (): boolean => { try { return localStorage.getItem('keys') !== 'off'; } catch { return true; } };
+export const keysOn = signal(kept());
+export function setKeys(on: boolean): void { keysOn.value = on; try { localStorage.setItem('keys', on ? '' : 'off'); } catch { /* private mode */ } }
 let chord = '';
 /** Runs what a key means on this page now; false: nothing. */
 function press(key: string): boolean {
@@ -78,7 +82,7 @@ export function useComing(): void {
   }, []);
 }
 document.addEventListener('keydown', (e) => {
-  if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
+  if (!keysOn.peek() || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
   if (press(e.key)) e.preventDefault();
   else if (coming && !chord && e.key.length === 1 && held.length < HELD_MAX) held.push({ key: e.key, at: Date.now() });
 });
