@@ -32,7 +32,7 @@ export function ask(f: Filter, range: string, names: Names, now: number, words =
       const all = [...OUTCOMES, ...STATES], found = vs.map((v) => all.find((x) => x.replace('_', '').startsWith(v.toLowerCase().replace(/[-_]/g, ''))) ?? ''), wrong = vs.filter((_, i) => !found[i]);
       const outcomes = found.filter((x) => OUTCOMES.includes(x)), states = found.filter((x) => STATES.includes(x));
       if (wrong.length) out.problems.push(`state: is one of ${all.join(', ')}; not ${wrong.join(', ')}.`);
-      else if (outcomes.length && states.length) out.problems.push('state: takes outcomes or states of what is under way, not both at once.');
+      else if (states.length > 1 || (outcomes.length && states.length)) out.problems.push('state: takes outcomes or one state of what is under way.');
       else if (outcomes.length) q.outcome = outcomes.join(); else if (states.length) q.state = states.join();
     } else if (k === 'slow') {
       out.longer = duration(vs[0]);

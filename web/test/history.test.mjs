@@ -39,7 +39,7 @@ test('the filter finds what the fixture has, is in the address, and changes noth
   await box.fill('project:nowhere');
   await seen(page, 'There is no project nowhere.');
   await box.fill('state:passed,running');
-  await seen(page, 'takes outcomes or states');
+  await seen(page, 'takes outcomes or one state');
   await box.fill('nothinglikethis');
   await seen(page, 'No run fits');
   await page.getByRole('button', { name: 'nothinglikethis' }).click();
