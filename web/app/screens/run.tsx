@@ -84,7 +84,7 @@ function Ended({ x, current }: { x: Example; current: boolean }) {
 /** The newest runs of the same file; the keys [ and ] go through them. */
 function Strip({ r }: { r: R }) {
   const l = useLoad<Page<R>>(`/runs?${new URLSearchParams({ path: r.path, limit: '40' })}`);
-  const all = (l.data?.items ?? []).filter((x) => x.path === r.path && x.project === r.project && x.browser === r.browser && x.language === r.language).slice(0, 20).reverse(), at = all.findIndex((x) => x.id === r.id), to = (i: number): void => { if (all[i]) go(`/runs/${all[i].id}`); };
+  const all = (l.data?.items ?? []).filter((x) => (['path', 'project', 'browser', 'language'] as const).every((k) => x[k] === r[k] || r[k] === undefined)).slice(0, 20).reverse(), at = all.findIndex((x) => x.id === r.id), to = (i: number): void => { if (all[i]) go(`/runs/${all[i].id}`); };
   useKey('[', 'Older run of this file', () => to(at - 1));
   useKey(']', 'Newer run of this file', () => to(at + 1));
   if (all.length < 2) return null;
