@@ -62,7 +62,8 @@ export interface Cause {
   cause: string; title: string; exception: string; frame: string; count: number; runs: number; files: number; first_seen: { launch: number; run: number; at: Time };
   servers: string[]; known: boolean; examples: { run: number; seq: number | null; path: string; description: string }[];
 }
-export interface Causes { failures: number; causes: Cause[] }
+/** `causes` are those that failed most, `n_causes` how many there are. */
+export interface Causes { failures: number; n_causes: number; causes: Cause[] }
 export type What = 'new' | 'known' | 'fixed' | 'flaky' | 'gone';
 export interface Compared { what: What; path: string; description: string; run: number | null; seq: number | null; cause: string | null; before: { run: number } | null }
 export interface Comparison { launch: number; with: Launch | null; why: string; counts: Record<What, number>; items: Compared[]; next: string | null }

@@ -17,7 +17,7 @@ export function insight({ launches, runs, examples, tests, send }) {
       c.count++; c.runs.add(x.run); c.files.add(r.path); c.servers.add(r.server?.name ?? '');
       if (c.examples.length < 5) c.examples.push({ run: x.run, seq: x.seq, path: r.path, description: x.path.join(' ') });
     }
-    return { failures: mine.length, causes: [...all.values()].map((c) => ({ ...c, runs: c.runs.size, files: c.files.size, servers: [...c.servers] })).sort((a, b) => b.count - a.count) };
+    return { launch, failures: mine.length, n_causes: all.size, causes: [...all.values()].map((c) => ({ ...c, runs: c.runs.size, files: c.files.size, servers: [...c.servers] })).sort((a, b) => b.count - a.count) };
   }
   function compare(id, other, what) {
     const l = launches.get(id), w = other ? launches.get(Number(other)) : [...launches.values()].filter((x) => x.id < id && x.state === 'done').at(-1);

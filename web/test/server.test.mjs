@@ -33,7 +33,7 @@ test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, asy
   await page.waitForURL(`${base}/launches/${launch.id}`);
   const failure = page.locator('.failure').first();
   await failure.waitFor();
-  await failure.locator('.message').waitFor();
+  await failure.locator('.message').waitFor();                         // one click from the address to the first failing example's message
   assert.match(await failure.locator('.trace li').first().innerText(), /_spec\.rb:\d+/);
   await page.getByRole('tab', { name: 'Tests' }).click();
   await page.locator('.trow').first().waitFor();
@@ -48,6 +48,20 @@ test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, asy
   const log = await (await fetch(`${base}/api/v1/runs/${run}/log?max=4194304`, { headers })).text();
   const lines = log.replace(/\n$/, '').split('\n').length;
   await page.waitForFunction((n) => document.querySelector('.log .faint').textContent.startsWith(`${n.toLocaleString('en-US')} lines`), lines, { timeout: 10_000 });
+
+  // The history: what the filter finds is what the API says, and a row leads to its run.
+  await page.goto(`${base}/runs?q=state:failed`);
+  await page.locator('.hrow').first().waitFor();
+  const api = await (await fetch(`${base}/api/v1/runs?outcome=failed&limit=100`, { headers })).json();
+  assert.deepEqual(await page.locator('.hrow .file a').evaluateAll((all) => all.map((a) => Number(a.pathname.split('/').at(-1)))), api.items.map((r) => r.id));
+  await page.getByRole('searchbox').fill('nothing_is_called_so');
+  await page.getByText('No run fits').waitFor();
+  await page.goto(`${base}/runs?q=state:failed`);
+  await page.locator('.hrow .file a').first().click();
+  await page.locator('.failure, .lrow').first().waitFor();
+  await page.goto(`${base}/launches/${launch.id}?tab=timeline&as=table`);
+  await page.locator('.trow').first().waitFor();
+  assert.equal(await page.locator('.trow').count(), launch.tests.total);
 
   await page.goto(`${base}/runs/999999999`);
   await page.getByText('Nothing at /runs/999999999').waitFor();

@@ -8,7 +8,7 @@ import { Failure } from './failure';
 import { Retest } from './retest';
 
 const few = (all: readonly string[], n: number): string => `${all.slice(0, n).map(visible).join(', ')}${all.length > n ? ', …' : ''}`;
-export const sentence = (c: Causes): string => `${plural(c.failures, 'failure')}, ${plural(c.causes.length, 'cause')}`;
+export const sentence = (c: Causes): string => `${plural(c.failures, 'failure')}, ${plural(c.n_causes, 'cause')}`;
 
 export function ByCause({ store, l, causes, paths, at }: { store: LaunchStore; l: Launch; causes: Causes; paths: ReadonlyMap<number, string>; at: string }) {
   return <>{causes.causes.map((c, i) => <One key={c.cause} c={c} open={i === 0} store={store} l={l} paths={paths} at={at} />)}</>;

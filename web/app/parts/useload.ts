@@ -31,7 +31,7 @@ export function usePages<T>(path: string | null, size = 50): Paged<T> {
     try {
       const p = await get<Page<T>>(size ? `${path}${path.includes('?') ? '&' : '?'}limit=${size}${from ? `&cursor=${encodeURIComponent(from)}` : ''}` : path, mine.signal);
       if (mine.signal.aborted) return;
-      setItems((had) => (from && had ? [...had, ...p.items] : p.items)); setCursor(p.next); setError(null);
+      setItems((had) => (from && had ? [...had, ...p.items] : p.items)); setCursor(p.next ?? null); setError(null);
     } catch (e) { if (mine.signal.aborted) return; setError(asError(e)); }
     setBusy(false);
   };

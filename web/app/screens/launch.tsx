@@ -174,7 +174,7 @@ export function Launch({ id }: { id: number }) {
           <Kpi n={ended(t)} of={t.total} label="files done" />
           <Kpi n={doneExamples(e)} of={e.discovered > doneExamples(e) ? e.discovered : undefined} label={`examples${e.pending ? `, ${num(e.pending)} pending` : ''}`} />
           {e.not_run > 0 && <Kpi n={e.not_run} label="not run" tone="fail" />}
-          <Kpi n={failures} label={store.causes?.causes.length ? `failures, ${plural(store.causes.causes.length, 'cause')}` : 'failures'} tone={failures ? 'fail' : ''} />
+          <Kpi n={failures} label={store.causes?.causes.length ? `failures, ${plural(store.causes.n_causes, 'cause')}` : 'failures'} tone={failures ? 'fail' : ''} />
           <div class="kpi"><dd>{live(l) ? <Elapsed from={l.started_at} /> : dur(l.started_at && l.ended_at ? Date.parse(l.ended_at) - Date.parse(l.started_at) : null)}</dd><dt>{live(l) ? eta(l.eta_ms) : 'duration'}</dt></div>
           {l.cost_usd ? <div class="kpi"><dd>{usd(l.cost_usd)}</dd><dt>{live(l) ? 'cost so far' : 'cost'}</dt></div> : null}
         </dl>
