@@ -141,6 +141,20 @@ static void check_sick(struct world *w)
                    s->row.name, well, s->row.sick);
 }
 
+/* S7: of each launch people and programs are told once that it ended, and programs that it began, in the commits of just that. */
+static void check_told(struct world *w, uint64_t id)
+{
+    const struct stored_launch *l = sim_store_launch(&w->store, id);
+    uint32_t ended = l->row.state == LAUNCH_DONE;
+
+    if (l->told_started != (l->row.started_at.ms != 0))
+        world_fail(w, "launch %llu %s, and that was told %u times", (unsigned long long)id,
+                   l->row.started_at.ms != 0 ? "has begun" : "has not begun", l->told_started);
+    if (l->told_ended != ended || l->mailed != (l->row.user.v != 1 ? ended : 0))
+        world_fail(w, "launch %llu %s, and %u hooks and %u mails tell of its end", (unsigned long long)id,
+                   ended ? "is done" : "goes on", l->told_ended, l->mailed);
+}
+
 /* S3: results are true and from the holder. S4: streams are whole when a run is done. */
 void checks_committed(struct world *w, const struct outbox *out)
 {
@@ -150,6 +164,10 @@ void checks_committed(struct world *w, const struct outbox *out)
     check_sick(w);
     for (uint32_t i = 0; i < out->changes.n; i++) {
         c = &out->changes.at[i];
+        if (c->kind == CHANGE_LAUNCH_SET)
+            check_told(w, c->launch.id.v);
+        if (c->kind == CHANGE_HOOK_EVENT && c->hook_event.kind <= HOOK_KIND_RUNS_FAILED)
+            check_told(w, c->hook_event.object);
         if (c->kind == CHANGE_RUN_ADD)
             check_pause(w, &c->run);
         if (c->kind != CHANGE_RUN_SET)

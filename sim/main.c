@@ -41,6 +41,7 @@ static const struct {
     [BROKEN_BLAME] = {"blame", FAULT_DELAY, .only = true},
     [BROKEN_CHARGED_TWICE] = {"charged-twice", FAULT_CLOUD},
     [BROKEN_LEFT_OUT] = {"left-out", 0},
+    [BROKEN_TOLD_TWICE] = {"told-twice", 0},
 };
 
 /* NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c) */

@@ -553,6 +553,17 @@ void sim_store_check_costs(struct sim_store *st)
               (long long)st->runs_nanousd);
 }
 
+/* A launch that something is told of: it was added before. */
+static struct stored_launch *told_launch(struct sim_store *st, uint64_t id)
+{
+    static struct stored_launch nowhere;
+    struct stored_launch *l = sim_store_launch(st, id);
+
+    if (l == NULL)
+        FAULT(st, "launch %llu is told of and does not exist", (unsigned long long)id);
+    return l != NULL ? l : &nowhere;
+}
+
 void sim_store_apply(struct sim_store *st, const struct change *c)
 {
     switch (c->kind) {
@@ -609,7 +620,15 @@ void sim_store_apply(struct sim_store *st, const struct change *c)
     case CHANGE_COST:
         row_cost(st, &c->cost);
         break;
-    case CHANGE_NOTICE: /* the simulated engine is not asked for any */
+    case CHANGE_NOTICE:
+        if (c->notice.kind == NOTICE_LAUNCH_DONE)
+            told_launch(st, c->notice.object)->mailed++;
+        break;
+    case CHANGE_HOOK_EVENT:
+        if (c->hook_event.kind == HOOK_KIND_LAUNCH_STARTED)
+            told_launch(st, c->hook_event.object)->told_started++;
+        else if (c->hook_event.kind == HOOK_KIND_LAUNCH_ENDED)
+            told_launch(st, c->hook_event.object)->told_ended++;
         break;
     case CHANGE_LAUNCH_NAME: {
         struct stored_launch *l = sim_store_launch(st, c->launch.id.v);

@@ -23,6 +23,9 @@ struct stored_launch {
     struct arena arena;
     uint32_t n_done;
     enum outcome worst;
+    uint32_t told_started; /* what hooks and people were told of it, in the commits of what it was about */
+    uint32_t told_ended;
+    uint32_t mailed;
     UT_hash_handle hh;
 };
 struct stored_test {

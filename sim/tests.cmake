@@ -18,5 +18,6 @@ broken_rule(destroy "machine m[0-9]+ of server [0-9]+ .* is wanted by nobody, an
 broken_rule(cap "[0-9]+ machines, [0-9]+ are allowed")
 broken_rule(clock "the clock of .* ms ahead, and it says")
 broken_rule(blame ".* is out, is well, and what can be prepared nowhere has failed on [0-9]+ machines")
+broken_rule(told-twice "launch [0-9]+ is done, and [0-9]+ hooks and 2 mails tell of its end")
 broken_rule(charged-twice "(runs cost|the machine of server [0-9]+ cost)")
 broken_rule(left-out "of run [0-9]+ [0-9]+ examples were found, [0-9]+ ended and [0-9]+ did not run")

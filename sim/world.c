@@ -679,7 +679,8 @@ static void on_commit(struct world *w)
     DL_DELETE(w->turns, t);
     for (uint32_t i = 0; i < o->changes.n; i++) {
         sim_store_apply(&w->store, &o->changes.at[i]);
-        if (w->opts.broken == BROKEN_CHARGED_TWICE && o->changes.at[i].kind == CHANGE_COST)
+        if ((w->opts.broken == BROKEN_CHARGED_TWICE && o->changes.at[i].kind == CHANGE_COST) ||
+            (w->opts.broken == BROKEN_TOLD_TWICE && o->changes.at[i].kind == CHANGE_NOTICE))
             sim_store_apply(&w->store, &o->changes.at[i]);
     }
     sim_store_check_costs(&w->store);
@@ -716,6 +717,7 @@ void world_boot(struct world *w)
 {
     struct engine_opts opts = {.seed = rng_next(&w->rng),
                                .trace = w->opts.trace,
+                               .notices = true,
                                .creating_ms = 240000,
                                .stray_ms = 60000,
                                .missing_ms = 45000,

@@ -66,6 +66,7 @@ enum broken {
     BROKEN_BLAME,          /* launches that fail everywhere cannot be told to be alike */
     BROKEN_CHARGED_TWICE,  /* an entry of the ledger is saved twice */
     BROKEN_LEFT_OUT,       /* nobody says that examples were left out */
+    BROKEN_TOLD_TWICE,     /* so is what people should be told */
     BROKEN_COUNT
 };
 

@@ -45,6 +45,7 @@ const struct route *const all_routes[] = {
     env_routes,
     audit_routes,
     mail_routes,
+    hook_routes,
     choice_routes,
     queue_routes,
     list_routes,

@@ -113,6 +113,11 @@ struct api_opts {
     /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
      * it will lie: "user_env 7 NAME" (config/seal.h). NULL: secrets are refused. */
     enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
+    /* Hooks: one was changed, or has something to send; may it have this url; `done` once a delivery was tried, or the server ends. */
+    void (*hooks_changed)(void *ctx);
+    enum err (*hook_url_check)(void *ctx, const char *url, struct why *reterr);
+    void (*hook_wait)(void *ctx, uint64_t delivery, void (*done)(void *arg), void *arg);
+    int hooks_for; /* 0 users, 1 admins, 2 nobody */
     /* Are these options of a fleet of that kind? ERR_INVALID names the member. */
     enum err (*fleet_check)(void *ctx, const char *kind, const char *json, size_t len, struct why *reterr);
     /* What can be had of a fleet, as JSON into `out` (initialised). False: it makes no machines. */
@@ -163,6 +168,9 @@ void api_start_list(struct api *a, struct user_id user, uint64_t list, const str
 /* For launches that are started from now on. */
 void api_set_launch_defaults(struct api *a, const struct api_launch_defaults *defaults);
 void api_set_keep(struct api *a, const struct api_keep *keep);
+
+/* Who may make hooks from now on (api_opts.hooks_for). */
+void api_set_hooks(struct api *a, int hooks_for);
 
 /* Mail can be sent from now on, or (NULL) cannot. */
 void api_set_mail(struct api *a, void (*mail)(void *ctx, const struct api_mail *m));

@@ -54,6 +54,11 @@ enum access {
     ACCESS_OWN_SCHEDULE_LOOK,
     ACCESS_OWN_JOB,
     ACCESS_OWN_JOB_LOOK,
+    ACCESS_HOOK,
+    ACCESS_OWN_HOOK,
+    ACCESS_OWN_HOOK_LOOK,
+    ACCESS_OWN_DELIVERY,
+    ACCESS_OWN_DELIVERY_LOOK,
     ACCESS_ADMIN_LOOK,
     ACCESS_ADMIN,
     ACCESS_METRICS,
@@ -72,7 +77,9 @@ struct access_rule {
         OWNER_ARTIFACT,
         OWNER_LIST,
         OWNER_SCHEDULE,
-        OWNER_JOB
+        OWNER_JOB,
+        OWNER_HOOK,
+        OWNER_DELIVERY
     } owner;
     const char *doc;
 };
@@ -143,6 +150,7 @@ extern const struct route env_routes[];        /* env.c: the variables of a user
 extern const struct route audit_routes[];      /* audit.c */
 extern const struct route mail_routes[];       /* mails.c */
 extern const struct route metrics_routes[];    /* metrics.c */
+extern const struct route hook_routes[];       /* hooks.c */
 extern const struct route choice_routes[];     /* choices.c: locations, browsers, languages */
 extern const struct route list_routes[];       /* lists.c */
 extern const struct route schedule_routes[];   /* schedules.c */

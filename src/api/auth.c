@@ -70,6 +70,16 @@ const struct access_rule access_rules[ACCESS_COUNT] = {
                         "Whoever asked for the job, and admins."},
     [ACCESS_OWN_JOB_LOOK] = {"own job look", ROLE_USER, SCOPE_READ, false, OWNER_JOB,
                              "Whoever asked for the job, and admins, to read."},
+    [ACCESS_HOOK] = {"hook", ROLE_USER, SCOPE_ADMIN, false, OWNER_NONE,
+                     "Every verified user; a token that may all that its user may, for a hook outlives it."},
+    [ACCESS_OWN_HOOK] = {"own hook", ROLE_USER, SCOPE_ADMIN, false, OWNER_HOOK,
+                         "Whoever made the hook, and admins."},
+    [ACCESS_OWN_HOOK_LOOK] = {"own hook look", ROLE_USER, SCOPE_READ, false, OWNER_HOOK,
+                              "Whoever made the hook, and admins, to read."},
+    [ACCESS_OWN_DELIVERY] = {"own delivery", ROLE_USER, SCOPE_RUN, false, OWNER_DELIVERY,
+                             "Whoever made the delivery's hook, and admins."},
+    [ACCESS_OWN_DELIVERY_LOOK] = {"own delivery look", ROLE_USER, SCOPE_READ, false, OWNER_DELIVERY,
+                                  "Whoever made the delivery's hook, and admins, to read."},
     [ACCESS_ADMIN_LOOK] = {"admin look", ROLE_ADMIN, SCOPE_READ, false, OWNER_NONE, "Admins, to read."},
     [ACCESS_ADMIN] = {"admin", ROLE_ADMIN, SCOPE_ADMIN, false, OWNER_NONE, "Admins."},
     [ACCESS_METRICS] =
@@ -361,6 +371,12 @@ static void owner_job(struct reader *r, struct req *rq)
         break;
     case OWNER_JOB:
         rq->err = read_job_user(r, id, &w->owner, &rq->why);
+        break;
+    case OWNER_HOOK:
+        rq->err = read_hook_user(r, id, &w->owner, &rq->why);
+        break;
+    case OWNER_DELIVERY:
+        rq->err = read_delivery_user(r, id, &w->owner, &rq->why);
         break;
     case OWNER_NONE:
         CHECK(!"a route without an owner");

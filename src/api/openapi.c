@@ -64,6 +64,23 @@ struct shape {
         "used_from", "text"                                                                               \
     }
 
+#define HOOK_MEMBERS                                                                                   \
+    {"id", "int"}, {"name", "text"}, {"type", "hook_type"}, {"user", "who"}, {"url", "text?"},         \
+        {"repository", "text?"}, {"kinds", "[hook_kind]"}, {"all", "bool"}, {"project", "int?"},       \
+        {"enabled", "bool"}, {"reason", "text"}, {"created_at", "time"}, {"failing_since", "time?"},   \
+        {"failures", "int"}, {"paused_until", "time?"}, {"last_at", "time?"}, {"last_status", "int?"}, \
+    {                                                                                                  \
+        "last_error", "text?"                                                                          \
+    }
+
+#define DELIVERY_MEMBERS                                                                                   \
+    {"id", "int"}, {"hook", "int"}, {"kind", "hook_kind"}, {"state", "delivery_state"}, {"object", "int"}, \
+        {"count", "int"}, {"at", "time"}, {"next_at", "time?"}, {"ended_at", "time?"}, {"tries", "int"},   \
+        {"status", "int?"}, {"took_ms", "int?"}, {"error", "text?"},                                       \
+    {                                                                                                      \
+        "answer", "text"                                                                                   \
+    }
+
 #define LIST_MEMBERS                                                                              \
     {"id", "int"}, {"name", "text"}, {"user", "who"}, {"project", "named"}, {"ref", "text"},      \
         {"location", "text"}, {"languages", "[text]"}, {"browsers", "[text]"}, {"env", "[text]"}, \
@@ -324,6 +341,19 @@ static const struct shape shapes[] = {
      MEMBERS({"id", "int"}, {"at", "time"}, {"user", "int?"}, {"login", "text"}, {"via", "text"},
              {"address", "text"}, {"action", "text"}, {"object", "text"}, {"detail", "text"},
              {"status", "int"})},
+    {"hook_type", "", .words = WORDS("webhook", "github")},
+    {"hook_kind", "What a hook can hear of.",
+     .words =
+         WORDS("launch_started", "launch_ended", "runs_failed", "schedule_failed", "schedule_missed",
+               "schedule_disabled", "server_lost", "server_sick", "server_not_created", "error", "test")},
+    {"delivery_state", "", .words = WORDS("waiting", "delivered", "failed")},
+    {"hook", "A program elsewhere that is told what happens. Of somebody else's url only the host is shown.",
+     MEMBERS(HOOK_MEMBERS)},
+    {"new_hook",
+     "A hook that was made or changed; secret: what its deliveries are signed with, when it is new.",
+     MEMBERS(HOOK_MEMBERS, {"secret", "text?"})},
+    {"delivery", "One thing that a hook is told.", MEMBERS(DELIVERY_MEMBERS)},
+    {"whole_delivery", "A delivery with what is sent.", MEMBERS(DELIVERY_MEMBERS, {"body", "text"})},
     {"mail_state", "", .words = WORDS("waiting", "sent", "failed")},
     {"mail", "A mail, without its text.",
      MEMBERS({"id", "int"}, {"state", "mail_state"}, {"to", "text"}, {"kind", "text"}, {"subject", "text"},
@@ -656,10 +686,10 @@ static void path_items(struct json_out *j, const struct route *table)
 
 static void access_schema(struct json_out *j)
 {
-    static const char *const owners[] = {[OWNER_NONE] = NULL,   [OWNER_LAUNCH] = "launch",
-                                         [OWNER_RUN] = "run",   [OWNER_ARTIFACT] = "artifact",
-                                         [OWNER_LIST] = "list", [OWNER_SCHEDULE] = "schedule",
-                                         [OWNER_JOB] = "job"};
+    static const char *const owners[] = {
+        [OWNER_NONE] = NULL,           [OWNER_LAUNCH] = "launch", [OWNER_RUN] = "run",
+        [OWNER_ARTIFACT] = "artifact", [OWNER_LIST] = "list",     [OWNER_SCHEDULE] = "schedule",
+        [OWNER_JOB] = "job",           [OWNER_HOOK] = "hook",     [OWNER_DELIVERY] = "delivery"};
 
     jo_kobj(j, "x-access-rules");
     for (int i = ACCESS_UNSET + 1; i < ACCESS_COUNT; i++) {

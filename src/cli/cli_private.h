@@ -65,6 +65,7 @@ int cmd_token(struct cli *cli);
 int cmd_env(struct cli *cli);
 int cmd_audit(struct cli *cli);
 int cmd_cost(struct cli *cli);
+int cmd_hooks(struct cli *cli);
 int cmd_serve(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_credentials(struct cli *cli);

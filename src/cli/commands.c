@@ -1,6 +1,7 @@
 /* commands.c - the table of commands and their options. Help, the manual and docs/cli.md are made of it. */
 #include "cli/cli_private.h"
 #include "model/choice.h"
+#include "model/hook.h"
 #include "model/rows.h"
 #include "model/rules.h"
 
@@ -303,6 +304,21 @@ static const struct option_row schedules_options[] = {
     {"count",     0, "N", OPTION_NUMBER, AT(count), "5", 1, 1000, NULL, "preview: so many times"},
     {"all",       'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "list: those of everybody, as an admin"},
 };
+static const struct option_row hooks_options[] = {
+    {"on",         0, "KIND,KIND", OPTION_LIST, AT(kinds), NULL, 0, 0, NULL, "add, edit: what it hears of; may be repeated"},
+    {"project",    'p', "PROJECT", OPTION_TEXT, AT(project), NULL, 0, 0, NULL,
+     "add, edit: launches of this project alone: its name, or #ID; '' of any"},
+    {"everybody",  0, NULL, OPTION_FLAG, AT(everybody), NULL, 0, 0, NULL,
+     "add, edit: everybody's launches, servers and errors; as an admin"},
+    {"github",     0, NULL, OPTION_FLAG, AT(github), NULL, 0, 0, NULL,
+     "add: set the status of the commits of --project on GitHub; as an admin"},
+    {"repository", 0, "OWNER/NAME", OPTION_TEXT, AT(repository), NULL, 0, 0, NULL,
+     "with --github: of this repository; default: that of the project's url"},
+    {"receiver",   0, "URL", OPTION_TEXT, AT(receiver), NULL, 0, 0, NULL, "edit: send it there"},
+    {"rename",     0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name"},
+    {"new-secret", 0, NULL, OPTION_FLAG, AT(new_secret), NULL, 0, 0, NULL, "edit: sign with another secret, shown once"},
+    {"all",        'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "those of everybody, as an admin"},
+};
 static const struct option_row help_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "everything, as docs/cli.md"},
 };
@@ -366,6 +382,10 @@ static const char *const schedules_synopsis[] = {
     "[list] [--all]", "add NAME --list LIST --once TIME|--every DURATION|--daily HH:MM [OPTIONS]",
     "add NAME --list LIST --weekly DAYS --at HH:MM|--cron EXPRESSION [OPTIONS]", "edit NAME OPTIONS", "enable NAME", "disable NAME", "run-now NAME", "starts NAME", "remove NAME",
     "preview (--once ... | --cron EXPRESSION) [--zone ZONE] [--from TIME] [--count N]",
+};
+static const char *const hooks_synopsis[] = {
+    "[list] [--all]", "add NAME URL --on KIND,KIND [OPTIONS]", "add NAME --github --project PROJECT [--repository OWNER/NAME]",
+    "show NAME", "edit NAME OPTIONS", "enable NAME", "disable NAME", "delete NAME", "test NAME", "deliveries NAME", "retry DELIVERY",
 };
 static const char *const mail_synopsis[] = {"[list]", "test [ADDRESS]", "retry"};
 static const char *const project_synopsis[] = {"check [FOLDER|FILE]", "schema"};
@@ -569,6 +589,21 @@ const struct command commands[] = {
      "\n"
      "    wrata cost --by launch --from 2026-11-01 --to 2026-11-30\n",
      LINES(cost_options), 0, 0, NEEDS_START, false, cmd_cost},
+    {"hooks", LINES(hooks_synopsis), "programs elsewhere that are told what happens: webhooks, commit statuses on GitHub",
+     "A webhook gets JSON by POST, signed as standardwebhooks.com says; its secret is printed once, by `add`. What is not"
+     " taken is sent again, with the same id, for a day. `test` sends something at once and says what the receiver answered."
+     " NAME is that of a hook of yours, or #ID. KIND is one of\n"
+     "\n"
+#define X(name, wire, who, many, what) "    " wire ": " what "\n"
+     HOOK_CHOICE_MAP(X)
+#undef X
+     "\n"
+     "Of your own launches and schedules, or with --everybody of all; servers and errors only so. What is sent, and how to check"
+     " its signature, is in docs/notifications.md.\n"
+     "\n"
+     "    wrata hooks add chat https://chat.example.org/in/7f2a --on launch_ended,runs_failed\n"
+     "    wrata hooks add statuses --github --project docs\n",
+     LINES(hooks_options), 0, 3, NEEDS_SERVER, false, cmd_hooks},
     {"mail", LINES(mail_synopsis), "send a test mail, list what waits or failed, try again",
      "`test` sends a mail to ADDRESS, or to the first of admin_emails, and says what the mail server answered. `list` shows"
      " mail that waits, was sent or was given up in the last 30 days, with the reason. `retry` tries all that wait now, and"

@@ -164,7 +164,7 @@ enum err options_defaults(struct cli_opts *o, const struct option_row *rows, siz
 void options_done(struct cli_opts *o)
 {
     struct text_list *const lists[] = {&o->env,           &o->languages, &o->browsers, &o->list_languages,
-                                       &o->list_browsers, &o->artifacts, &o->options};
+                                       &o->list_browsers, &o->artifacts, &o->options,  &o->kinds};
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         free(lists[i]->items);

@@ -67,6 +67,10 @@ struct cli_opts {
     bool front, end;
     struct text_list languages, browsers;
     struct text_list env;
+    /* hooks */
+    const char *receiver, *repository;
+    struct text_list kinds;
+    bool everybody, github, new_secret;
     int64_t if_version;
     int64_t slots, per_server, retries, port, from, limit, private_fd, days;
     int64_t timeout_ms, silence_ms, since_ms;

@@ -19,6 +19,8 @@
       "user name for projects that are fetched by https")                                                          \
     X(git_token,      TEXT,   true,  "github_user_password", "github_password",     NULL,                          \
       "token or password that goes with git_user")                                                                 \
+    X(github_token,   TEXT,   true,  NULL, NULL,                                    NULL,                          \
+      "token that may set the status of commits; see hooks of type github")                                         \
     X(ssh_user,       TEXT,   false, NULL, NULL,                                    NULL,                          \
       "login name on machines of the cloud")                                                                       \
     X(ssh_key,        PEM,    true,  NULL, NULL,                                    NULL,                          \

@@ -31,7 +31,8 @@ struct engine_opts {
     int64_t sick_keep_ms; /* a machine that was taken out is destroyed after so long [3600000]; -1 never */
     uint32_t forecast_starts; /* a look at a queue plays so many starts, and reckons the rest [6000] */
     bool trace;               /* write NOTE_TRACE sentences */
-    bool notices;             /* save what people should be told by mail (CHANGE_NOTICE) */
+    bool
+        notices; /* save what people should be told by mail (CHANGE_NOTICE), and programs by hooks (CHANGE_HOOK_EVENT) */
 };
 
 OWNED struct engine *engine_new(const struct engine_opts *opts); /* NULL: all defaults */

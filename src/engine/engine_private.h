@@ -723,6 +723,8 @@ void lease_renew(struct engine *e, struct run *r);
 void lease_on_timer(struct engine *e, struct run *r);
 
 /* ---- notice.c ---- */
+void notice_launch_started(struct engine *e, const struct launch *l);
+void notice_server_lost(struct engine *e, const struct server *s);
 void notice_launch_done(struct engine *e, const struct launch *l);
 void notice_run_over(struct engine *e, const struct run *r, enum run_cause cause, const struct run_row *row);
 void notice_not_created(struct engine *e, const struct server *s);

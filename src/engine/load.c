@@ -137,6 +137,7 @@ void engine_load(struct engine *e, struct now now, const struct change *c)
     case CHANGE_RUN_SET:
     case CHANGE_COST:
     case CHANGE_NOTICE:
+    case CHANGE_HOOK_EVENT:
     case CHANGE_KIND_COUNT:
         break;
     }

@@ -259,6 +259,12 @@ void outbox_change(struct outbox *o, const struct change *from)
         c.notice.text = text(o, from->notice.text);
         o->has_notice = true;
         break;
+    case CHANGE_HOOK_EVENT:
+        c.hook_event.word = text(o, from->hook_event.word);
+        c.hook_event.name = text(o, from->hook_event.name);
+        c.hook_event.text = text(o, from->hook_event.text);
+        o->has_notice = true;
+        break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:
         break;

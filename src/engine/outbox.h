@@ -141,7 +141,7 @@ struct note {
 struct outbox {
     struct arena arena;
     uint64_t turn;              /* counts outbox_clear() */
-    bool has_notice;            /* one of the changes is a CHANGE_NOTICE */
+    bool has_notice;            /* one of the changes is a CHANGE_NOTICE or a CHANGE_HOOK_EVENT */
     VEC(struct change) changes; /* 1. to disk, in one transaction */
     VEC(struct reply) replies;  /* 2. to waiting requests */
     VEC(struct goal) goals;     /* 3. to servers; at most one per server and turn, the newest wins */

@@ -281,6 +281,7 @@ static void assign(struct engine *e, struct test *t, struct server *s)
     lease_grant(e, r);
     if (l->row.started_at.ms == 0) {
         l->row.started_at = e->now.wall;
+        notice_launch_started(e, l);
         launch_changed(e, l);
     }
     idle_look(e, s);

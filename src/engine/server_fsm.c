@@ -57,6 +57,8 @@ bool link_state_set(struct engine *e, struct server *s, enum link_cause cause, c
     s->row.link_since = e->now.wall;
     if (shown != s->row.link_reason)
         s->row.link_reason = text_keep(s->row.link_reason, shown);
+    if (edge->from == LINK_ONLINE && edge->to == LINK_LOST)
+        notice_server_lost(e, s);
     server_changed(e, s);
     server_refresh(e, s);
     return true;

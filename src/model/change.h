@@ -3,6 +3,7 @@
 #ifndef WRATA_MODEL_CHANGE_H
 #define WRATA_MODEL_CHANGE_H
 
+#include "model/hook.h"
 #include "model/rows.h"
 
 enum change_kind {
@@ -25,8 +26,9 @@ enum change_kind {
     CHANGE_START_FAILED, /* a schedule started a launch, and nothing came of it */
     CHANGE_RUN_ADD,
     CHANGE_RUN_SET, /* slot, state, outcome, reason, finish, tally, started_at, ended_at, slot_at, cost_nanousd */
-    CHANGE_COST,   /* an entry of the ledger: added to the sums of its day, launch and server */
-    CHANGE_NOTICE, /* somebody should be told */
+    CHANGE_COST,       /* an entry of the ledger: added to the sums of its day, launch and server */
+    CHANGE_NOTICE,     /* somebody should be told */
+    CHANGE_HOOK_EVENT, /* something happened that hooks may want to hear of */
     CHANGE_KIND_COUNT
 };
 
@@ -76,6 +78,7 @@ struct change {
         struct pause_row pause; /* DELETE: user only */
         struct cost_row cost;
         struct notice_row notice;
+        struct hook_event hook_event;
         struct {
             struct launch_id launch;
             const char *reason;

@@ -22,6 +22,7 @@ enum notice_kind {
     NOTICE_SCHEDULE_FAILED,   /* object: the schedule; it could not start its list */
     NOTICE_SCHEDULE_MISSED,   /* no server was there, for so long that it was given up */
     NOTICE_SCHEDULE_DISABLED, /* by the program */
+    NOTICE_HOOK_DISABLED,     /* object: the hook; its receiver did not take anything for days */
     /* to admins */
     NOTICE_RUNS_LOST,   /* object: the launch; a run ended because of a machine or the way to it */
     NOTICE_NO_TESTS,    /* object: the launch; a run executed no example */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/mem.h"
@@ -32,6 +33,9 @@ struct http_call {
     size_t body_len;
     bool body_is_secret;
     bool is_too_long;
+    bool cuts_answer;
+    const char *(*fault_of)(void *ctx, const struct sockaddr *sa);
+    char refused[300]; /* an address that was refused, and why; "" none was */
     struct buf answer;
     struct buf answer_headers;
     char error[CURL_ERROR_SIZE];
@@ -289,8 +293,12 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
     struct http_call *c = ctx;
 
+    size_t room = c->answer.max - c->answer.len;
+
     if (buf_add(&c->answer, bytes, size * n) == ERR_OK)
         return size * n;
+    if (c->cuts_answer)
+        CHECK(buf_add(&c->answer, bytes, room) == ERR_OK);
     c->is_too_long = true;
     return 0;
 }
@@ -321,6 +329,20 @@ static void add_header(struct http_call *c, const char *name, struct slice value
     c->headers = list;
     mem_wipe(line, (size_t)n + value.len);
     free(line);
+}
+
+/* The address is what will be connected to: whoever answers for the name cannot change it any more. */
+static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *sa)
+{
+    struct http_call *c = ctx;
+    const char *fault =
+        purpose == CURLSOCKTYPE_IPCXN ? c->fault_of(c->ctx, &sa->addr) : "it is no connection";
+
+    if (fault != NULL) {
+        (void)snprintf(c->refused, sizeof(c->refused), "%s", fault);
+        return CURL_SOCKET_BAD;
+    }
+    return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
 }
 
 static bool is_reading(const char *method)
@@ -393,6 +415,20 @@ static void set_up(struct http_call *c, const struct http_call_opts *o)
         mem_wipe(value.data, value.len);
         buf_done(&value);
     }
+    for (uint32_t i = 0; i < o->n_headers; i++) {
+        struct curl_slist *list = curl_slist_append(c->headers, o->headers[i]);
+
+        CHECK(list != NULL);
+        c->headers = list;
+    }
+    if (o->fault_of != NULL) {
+        (void)curl_easy_setopt(e, CURLOPT_PROXY, "");
+        (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
+        (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
+        (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT,
+                               1L); /* a kept connection was looked at for somebody else */
+        (void)curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+    }
     set_method(c, o);
     (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
 }
@@ -407,6 +443,8 @@ void http_call_start(struct http_calls *all, const struct http_call_opts *o, str
     c->all = all;
     c->on_answer = o->on_answer;
     c->ctx = o->ctx;
+    c->cuts_answer = o->cuts_answer;
+    c->fault_of = o->fault_of;
     buf_init(&c->answer, o->answer_max != 0 ? o->answer_max : HTTP_CALL_BODY_BYTES_MAX);
     buf_init(&c->answer_headers, HTTP_CALL_HEADERS_BYTES_MAX);
     c->easy = curl_easy_init();
@@ -450,7 +488,9 @@ static void say_error(const struct http_call *c, CURLcode code, char *out, size_
     CHECK(u != NULL);
     if (url != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK)
         (void)curl_url_get(u, CURLUPART_HOST, &host, 0);
-    if (c->is_too_long)
+    if (c->refused[0] != '\0')
+        (void)snprintf(out, size, "%.80s: %s", host != NULL ? host : "it", c->refused);
+    else if (c->is_too_long)
         (void)snprintf(out, size, "%.120s answered more than fits", host != NULL ? host : "it");
     else
         (void)snprintf(out, size, "%.120s: %.250s", host != NULL ? host : "it", said);
@@ -466,7 +506,7 @@ static void finish(struct http_call *c, CURLcode code)
     char error[400];
     long status = 0;
 
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && c->is_too_long && c->cuts_answer)) {
         (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
         a.status = (int)status;
     } else {

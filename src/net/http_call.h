@@ -4,7 +4,8 @@
  * sent twice by itself. libcurl repeats a request when a kept connection turns out to be dead, also a POST that the other side
  * may have read; so only GET and HEAD use kept connections here.
  *
- * Certificates are verified, redirects are not followed, https alone is spoken except to a loopback address. Secrets are
+ * Certificates are verified, redirects are not followed, https alone is spoken except to a loopback address, unless the caller looks at
+ * each address itself (`fault_of`). Secrets are
  * overwritten after use and stand in no error. Loop thread. Answers never come from inside a call of this module. */
 #ifndef WRATA_NET_HTTP_CALL_H
 #define WRATA_NET_HTTP_CALL_H
@@ -14,6 +15,7 @@
 
 #include "base/buf.h"
 
+struct sockaddr;
 struct uv_loop_s;
 struct http_calls; /* all calls of one owner, and their connections */
 struct http_call;
@@ -57,6 +59,12 @@ struct http_call_opts {
     const char *type;   /* of the body; NULL: application/json */
     struct slice body;  /* ptr NULL: none */
     struct slice bearer;
+    const char *const *headers; /* n_headers more of them, "Name: value" */
+    uint32_t n_headers;
+    /* Asked before each connection, with the address that the name was resolved to just now: a sentence why not, or NULL. No proxy
+     * of the environment is used then, since it would connect elsewhere. NULL: every address will do. */
+    const char *(*fault_of)(void *ctx, const struct sockaddr *sa);
+    bool cuts_answer;    /* what is longer than answer_max is cut there, and answered */
     bool body_is_secret; /* overwrite it at the end */
     int64_t deadline_ms; /* of all of it; 0: 30000 */
     int64_t connect_ms;  /* of that, to be connected; 0: 10000 */

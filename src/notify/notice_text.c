@@ -383,6 +383,12 @@ static const struct kind_words {
          "It would not start the next time either, so it is not tried any more. Put right what "
          "is wrong, then enable it again: `wrata schedules enable NAME`.",
          "mail-schedule-disabled no"},
+    [NOTICE_HOOK_DISABLED] =
+        {"A webhook was disabled", "Webhooks were disabled",
+         "Its receiver took nothing for days, or says that it is gone, so nothing is sent there any more. "
+         "Put right what is wrong, "
+         "see that it arrives, and enable it again: `wrata hooks enable NAME`, `wrata hooks test NAME`.",
+         ""},
     [NOTICE_RUNS_LOST] =
         {"Runs were lost", "Runs were lost",
          "A machine or the way to it failed while files ran there, not the files. What may be tried again "
@@ -418,7 +424,9 @@ static void put_thing_name(struct buf *out, const struct notice_thing *t, uint32
     } else if (k == NOTICE_ERROR) {
         notice_text_line(out, t->row.word, chars);
     } else {
-        buf_puts(out, k == NOTICE_NOT_CREATED || k == NOTICE_SICK ? "server " : "schedule ");
+        buf_puts(out, k == NOTICE_NOT_CREATED || k == NOTICE_SICK ? "server "
+                      : k == NOTICE_HOOK_DISABLED                 ? "hook "
+                                                                  : "schedule ");
         notice_text_line(out, t->row.name, chars);
     }
 }
@@ -431,7 +439,7 @@ static void put_link(struct buf *out, const struct notice_site *site, const stru
         buf_printf(out, "  %s/launches/%llu\n", site->url, (unsigned long long)t->row.object);
     else if (k == NOTICE_NOT_CREATED || k == NOTICE_SICK || k == NOTICE_ERROR)
         buf_printf(out, "  %s/board\n", site->url);
-    else
+    else if (k != NOTICE_HOOK_DISABLED)
         buf_printf(out, "  %s/schedules/%llu\n", site->url, (unsigned long long)t->row.object);
     if (t->row.run.v != 0)
         buf_printf(out, "  %s run: %s/runs/%llu\n", t->row.n > 1 ? "the first" : "the", site->url,
@@ -546,7 +554,8 @@ enum err notice_text_schedules(const struct notice_site *site, const char *login
     struct values v = {0};
 
     value_text(&v, "login", login);
-    return render_things(&v, "schedule", site, things, subject, text, html, reterr);
+    return render_things(&v, things->kind == NOTICE_HOOK_DISABLED ? "hook" : "schedule", site, things,
+                         subject, text, html, reterr);
 }
 
 enum err notice_text_trouble(const struct notice_site *site, const struct notice_things *things,

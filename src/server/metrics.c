@@ -327,6 +327,29 @@ static void put_mails_failed(struct sheet *p)
     put_int(p, (int64_t)p->read->queues.mails_failed);
 }
 
+static void put_deliveries_waiting(struct sheet *p)
+{
+    put_int(p, (int64_t)p->read->queues.deliveries_waiting);
+}
+
+static void put_deliveries(struct sheet *p)
+{
+    struct hooks_counts c = posts_counts(p->s);
+
+    put_label(p, "result", "delivered", c.delivered);
+    put_label(p, "result", "failed", c.failed);
+}
+
+static void put_hooks_failing(struct sheet *p)
+{
+    put_int(p, (int64_t)p->read->queues.hooks_failing);
+}
+
+static void put_hooks_disabled(struct sheet *p)
+{
+    put_int(p, (int64_t)p->read->queues.hooks_disabled);
+}
+
 static void put_watchers(struct sheet *p)
 {
     put_int(p, api_watchers(p->s->api));
@@ -434,6 +457,10 @@ static const struct {
     {"wrata_machines_paid", "gauge", "Machines that are paid for now.", put_machines},
     {"wrata_mails_waiting", "gauge", "Mail that waits to be sent.", put_mails_waiting},
     {"wrata_mails_failed", "gauge", "Mail that was given up and is still listed.", put_mails_failed},
+    {"wrata_deliveries_waiting", "gauge", "Deliveries to hooks that wait to be sent.", put_deliveries_waiting},
+    {"wrata_deliveries_total", "counter", "Tries to send one, by what came of it.", put_deliveries},
+    {"wrata_hooks_failing", "gauge", "Hooks whose last delivery was not taken.", put_hooks_failing},
+    {"wrata_hooks_disabled", "gauge", "Hooks that were disabled because nothing was taken for days.", put_hooks_disabled},
     {"wrata_watchers", "gauge", "Clients that are connected: pages, command lines.", put_watchers},
     {"wrata_disk_free_bytes", "gauge", "Room on the disk of the data folder.", put_disk_free},
     {"wrata_disk_size_bytes", "gauge", "Size of that disk.", put_disk_size},

@@ -282,7 +282,7 @@ static enum err write_things(struct reading *rd, struct buf *subject, struct buf
         t->template_kind = "trouble";
         return notice_text_trouble(&t->site, &things, subject, text, html, &t->why);
     }
-    t->template_kind = "schedule";
+    t->template_kind = t->kind == NOTICE_HOOK_DISABLED ? "hook" : "schedule";
     return notice_text_schedules(&t->site, t->login, &things, subject, text, html, &t->why);
 }
 

@@ -347,6 +347,7 @@ void notices_look(struct server *s)
 {
     if (s->notices != NULL)
         look(s->notices);
+    posts_look(s); /* what people are told, programs may be */
 }
 
 /* ---- error lines of the log ------------------------------------------------------------------------------ */
@@ -355,7 +356,7 @@ void notices_look(struct server *s)
 static bool is_told(const char *event)
 {
     return strncmp(event, "mail.", 5) != 0 && strncmp(event, "notice.", 7) != 0 &&
-           strncmp(event, "store.", 6) != 0;
+           strncmp(event, "hook.", 5) != 0 && strncmp(event, "store.", 6) != 0;
 }
 
 /* Any thread. */
@@ -378,9 +379,11 @@ static void on_error_line(void *ctx, const char *event, const char *fields)
 
 static void on_error_stored(void *ctx, enum err err, const struct why *why)
 {
+    struct notices *n = ctx;
+
     (void)why;
     if (err == ERR_OK)
-        look(ctx);
+        notices_look(n->server);
 }
 
 static void on_error_wake(uv_async_t *h)

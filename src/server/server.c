@@ -290,6 +290,7 @@ void server_reload(struct server *s)
 {
     settings_reload(s);
     mails_reload(s);
+    posts_reload(s);
     clouds_reload(s);
     if (s->tls != NULL)
         tls_reload(s->tls);
@@ -441,6 +442,10 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .seal = secrets_seal,
                            .fleet_check = clouds_check_options,
                            .fleet_catalog = clouds_catalog,
+                           .hooks_changed = posts_changed,
+                           .hooks_for = set->hooks,
+                           .hook_wait = posts_wait,
+                           .hook_url_check = posts_url_check,
                            .schedules_changed = schedules_changed,
                            .artifact_gone = keeper_gone,
                            .history_gone = on_history_gone,
@@ -507,6 +512,8 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     err = boot(s, reterr);
     mails_open(s);
     if (err == ERR_OK)
+        err = posts_open(s, reterr);
+    if (err == ERR_OK)
         err = keeper_open(s, reterr);
     if (err == ERR_OK)
         err = open_edges(s, reterr);
@@ -519,6 +526,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
     if (err == ERR_OK) {
         server_post(s, &(struct event){.kind = EV_BOOTED});
         notices_open(s);
+        posts_look(s);
         schedules_open(s);
         retention_open(s);
         jobs_open(s);
@@ -550,6 +558,7 @@ void server_close(struct server *s)
     clouds_close(s);
     projects_halt(s->projects);
     notices_halt(s);
+    posts_halt(s);
     mails_halt(s);
     schedules_halt(s);
     jobs_halt(s);
@@ -557,6 +566,7 @@ void server_close(struct server *s)
     keeper_halt(s);
     store_close(s->store);
     notices_free(s);
+    posts_free(s);
     mails_free(s);
     api_store_is_closed(s->api);
     api_close(s->api);

@@ -14,6 +14,7 @@
 #include "config/credentials.h"
 #include "engine/engine.h"
 #include "link/link.h"
+#include "notify/hooks.h"
 #include "project/project.h"
 #include "store/store.h"
 
@@ -29,6 +30,7 @@ struct mail;
 struct mail_row;
 struct notice_site;
 struct notices;
+struct posts;
 struct schedules;
 struct sealer;
 struct server;
@@ -81,6 +83,7 @@ struct server {
     struct healths *healths;        /* health.c */
     struct metrics *metrics;        /* metrics.c */
     struct notices *notices;        /* NULL: a private server */
+    struct posts *posts;            /* hooks.c; NULL: a private server */
     struct keeper *keeper;          /* of artifacts */
     struct jobs *jobs;              /* jobs.c */
     struct retention *retention;    /* retention.c */
@@ -175,6 +178,19 @@ void notices_open(struct server *s); /* after the API */
 void notices_look(struct server *s); /* one was saved */
 void notices_halt(struct server *s); /* before the store closes */
 void notices_free(struct server *s); /* after it, before the loop's last turn */
+
+/* ---- hooks.c: programs elsewhere are told ---- */
+MUST_USE enum err posts_open(struct server *s, struct why *reterr); /* after the store, before the API */
+void posts_look(struct server *s);                                  /* a delivery may wait */
+void posts_reload(struct server *s);
+void posts_halt(struct server *s); /* before the store closes */
+void posts_free(struct server *s); /* after it, before the loop's last turn */
+struct hooks_counts posts_counts(const struct server *s);
+/* For the API; ctx: struct server. */
+void posts_changed(void *server);
+enum err posts_url_check(void *server, const char *url, struct why *reterr);
+/* `done` once that delivery was tried, or the server ends; it may be called from inside. */
+void posts_wait(void *server, uint64_t delivery, void (*done)(void *arg), void *arg);
 
 /* ---- schedules.c: what is due is started ---- */
 void schedules_open(struct server *s); /* after the API */

@@ -168,6 +168,7 @@ void settings_reload(struct server *s)
         api_set_launch_defaults(s->api, &launches);
         settings_of_keep(s->opts.config, &keep);
         api_set_keep(s->api, &keep);
+        api_set_hooks(s->api, s->opts.config->set.hooks);
         settings_of_accounts(s, &accounts);
         api_set_accounts(s->api, &accounts);
         LOG_INFO("config.reloaded", "changed=%s", any ? "yes" : "no");

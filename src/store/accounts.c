@@ -61,8 +61,10 @@ static void user_put(struct writer *w, const struct user_row *row)
     db_text(s, row->zone);
     bind_choices(s, &row->mail);
     (void)db_run(s);
-    if (row->deleted_at.ms != 0)
+    if (row->deleted_at.ms != 0) {
         lists_of_user_gone(w, row);
+        hooks_of_user_gone(w, row->id);
+    }
 }
 
 static void session_put(struct writer *w, const struct session_row *row)

@@ -33,6 +33,8 @@ static const struct {
     [ID_TEXT] = {"text", "SELECT COALESCE(MAX(id), 0) FROM texts"},
     [ID_FAILURE] = {"failure", "SELECT COALESCE(MAX(id), 0) FROM failures"},
     [ID_JOB] = {"job", "SELECT COALESCE(MAX(id), 0) FROM jobs"},
+    [ID_HOOK] = {"hook", "SELECT COALESCE(MAX(id), 0) FROM hooks"},
+    [ID_DELIVERY] = {"delivery", "SELECT COALESCE(MAX(id), 0) FROM deliveries"},
 };
 _Static_assert(ARRAY_LEN(kinds) == ID_KIND_COUNT, "a row per kind");
 

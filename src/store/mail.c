@@ -291,6 +291,9 @@ enum err read_queue_counts(struct reader *r, struct queue_counts *ret, struct wh
 {
     *ret = (struct queue_counts){
         .mails_waiting = count_of(r, "SELECT COUNT(*) FROM mails WHERE state = 'waiting'"),
-        .mails_failed = count_of(r, "SELECT COUNT(*) FROM mails WHERE state = 'failed'")};
+        .mails_failed = count_of(r, "SELECT COUNT(*) FROM mails WHERE state = 'failed'"),
+        .deliveries_waiting = count_of(r, "SELECT COUNT(*) FROM deliveries WHERE state = 'waiting'"),
+        .hooks_failing = count_of(r, "SELECT COUNT(*) FROM hooks WHERE is_enabled = 1 AND failures > 0"),
+        .hooks_disabled = count_of(r, "SELECT COUNT(*) FROM hooks WHERE is_enabled = 0 AND reason <> ''")};
     return db_error(r->db, reterr);
 }

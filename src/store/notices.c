@@ -29,6 +29,7 @@ void notice_add(struct writer *w, const struct notice_row *row)
     db_int(s, row->at.ms);
     db_int(s, row->at.ms);
     (void)db_run(s);
+    hook_event_of_notice(w, row);
 }
 
 struct notice_job {

@@ -131,7 +131,8 @@ static uint32_t each_project(struct db_stmt *s, project_fn *each, void *ctx)
         row.refreshed_at.ms = db_get_int(s);
         row.error = db_get_text(s);
         row.refresh_s = (uint32_t)db_get_uint(s);
-        each(ctx, &row);
+        if (each != NULL)
+            each(ctx, &row);
         n++;
     }
     return n;

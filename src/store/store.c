@@ -288,6 +288,9 @@ static void write_change(struct writer *w, const struct change *c)
     case CHANGE_NOTICE:
         notice_add(w, &c->notice);
         break;
+    case CHANGE_HOOK_EVENT:
+        hook_event_add(w, &c->hook_event);
+        break;
     case CHANGE_IDS:
     case CHANGE_KIND_COUNT:
         CHECK(!"a change that only boot makes");
@@ -533,6 +536,7 @@ static enum err open_writer(struct store *st, struct why *reterr)
         return err;
     db_begin(w->db);
     ids_load(w);
+    hooks_load(w);
     return db_commit(w->db, reterr);
 }
 
@@ -639,6 +643,7 @@ void store_close(struct store *st)
         buf_done(&w->origin_ref);
         cases_done(w);
         costs_drop(w);
+        free(w->hooks);
         sums_drop(w);
         blob_writer_free(w->blobs);
         arena_done(&w->batch);

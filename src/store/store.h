@@ -14,6 +14,7 @@
 #include "model/artifact.h"
 #include "model/change.h"
 #include "model/choice.h"
+#include "model/hook.h"
 #include "model/list.h"
 #include "model/mail.h"
 
@@ -48,6 +49,9 @@ int64_t store_writing_ms(const struct store *st);
 struct queue_counts {
     uint64_t mails_waiting;
     uint64_t mails_failed; /* and are still listed */
+    uint64_t deliveries_waiting;
+    uint64_t hooks_failing;  /* their last try failed */
+    uint64_t hooks_disabled; /* by wrata */
 };
 MUST_USE enum err read_queue_counts(struct reader *r, struct queue_counts *ret, struct why *reterr);
 /* The number of the last migration that the database has had, and of the last one that this program knows. */
@@ -143,6 +147,32 @@ void mail_row_keep(struct arena *a, const struct mail_row *from, struct mail_row
 /* Delete at most `max` that ended before `before`. */
 void store_mails_prune(struct store *st, struct wall before, uint32_t max, uint64_t *ret_deleted,
                        store_done_fn *done, void *ctx);
+
+/* Hooks (model/hook.h). Insert one (row->id 0; ids, times and what came of it are chosen here) or put its settings in place of those
+ * of the one with this id, and let it begin anew. *ret_id is written before `done` is called and must live until then. Texts are
+ * copied. ERR_CONFLICT (field `name`), ERR_LIMIT, ERR_NOTFOUND. */
+void store_hook_put(struct store *st, const struct hook_row *row, uint64_t *ret_id, store_done_fn *done,
+                    void *ctx);
+void store_hook_delete(struct store *st, uint64_t id, store_done_fn *done,
+                       void *ctx); /* with its deliveries */
+/* A delivery of kind TEST. ERR_CONFLICT: the hook is disabled. */
+void store_hook_test(struct store *st, uint64_t id, struct wall now, uint64_t *ret_delivery,
+                     store_done_fn *done, void *ctx);
+/* Whatever became of it, it waits to be sent now. ERR_CONFLICT: its hook is disabled. */
+void store_delivery_retry(struct store *st, uint64_t id, struct wall now, store_done_fn *done, void *ctx);
+/* Nothing is counted in any more, and row->body is what is sent. ERR_CONFLICT: row->n is not what it counts now. */
+void store_delivery_close(struct store *st, const struct delivery_row *row, store_done_fn *done, void *ctx);
+/* What a try came to: of the delivery, which waits (else ERR_NOTFOUND), and of its hook. When it is disabled, its owner is told. */
+void store_delivery_set(struct store *st, const struct delivery_row *row, const struct hook_fate *fate,
+                        store_done_fn *done, void *ctx);
+/* Delete at most 2 * max that ended long ago, or that are too many; give up what waits for disabled hooks. */
+void store_deliveries_prune(struct store *st, struct wall now, uint32_t max, uint64_t *ret_deleted,
+                            store_done_fn *done, void *ctx);
+/* From now on what comes in storms is gathered for so long before it is sent. */
+void store_hooks_gather(struct store *st, int64_t ms, store_done_fn *done, void *ctx);
+/* Copies with texts of their own. */
+void hook_row_keep(struct arena *a, const struct hook_row *from, struct hook_row *to);
+void delivery_row_keep(struct arena *a, const struct delivery_row *from, struct delivery_row *to);
 
 /* Notices (model/notice.h) that no other write brings along. */
 void store_notice_add(struct store *st, const struct notice_row *row, store_done_fn *done, void *ctx);
@@ -659,6 +689,25 @@ MUST_USE enum err read_artifact_packs_orphaned(struct reader *r, struct run_id *
                                                artifact_pack_fn *each, void *ctx, struct why *reterr);
 MUST_USE enum err read_artifact_pack_is_known(struct reader *r, struct run_id run, const char *name,
                                               bool *ret, struct why *reterr);
+
+/* Hooks of a user (0: of all), oldest first; all that there may be fit in one answer. */
+typedef void hook_fn(void *ctx, const struct hook_row *row);
+typedef void delivery_fn(void *ctx, const struct delivery_row *row);
+MUST_USE enum err read_hooks(struct reader *r, struct user_id user, hook_fn *each, void *ctx,
+                             struct why *reterr);
+/* `each` NULL: only whether it is there. */
+MUST_USE enum err read_hook(struct reader *r, uint64_t id, hook_fn *each, void *ctx, struct why *reterr);
+MUST_USE enum err read_hook_user(struct reader *r, uint64_t id, struct user_id *ret, struct why *reterr);
+MUST_USE enum err read_delivery(struct reader *r, uint64_t id, delivery_fn *each, void *ctx,
+                                struct why *reterr);
+MUST_USE enum err read_delivery_user(struct reader *r, uint64_t id, struct user_id *ret, struct why *reterr);
+/* state: enum delivery_state, -1 any. Without bodies. */
+MUST_USE enum err read_deliveries(struct reader *r, uint64_t hook, int state, struct page *p,
+                                  delivery_fn *each, void *ctx, struct why *reterr);
+/* Of each enabled hook that does not pause the delivery that is due first, at most one, with its body; *ret_next: when the next of
+ * the others is due, 0: none waits. */
+MUST_USE enum err read_deliveries_due(struct reader *r, struct wall now, delivery_fn *each, void *ctx,
+                                      struct wall *ret_next, struct why *reterr);
 
 /* The ledger (docs/cost.md), by what it is added up. Sums of days from_day..to_day, both included, as days since 1970. */
 enum cost_by {

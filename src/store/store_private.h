@@ -41,6 +41,8 @@ enum id_kind {
     ID_TEXT,
     ID_FAILURE,
     ID_JOB,
+    ID_HOOK,
+    ID_DELIVERY,
     ID_KIND_COUNT
 };
 
@@ -128,6 +130,11 @@ struct writer {
     int64_t kept_items[KEPT_COUNT];
     int64_t kept_bytes[KEPT_COUNT];
     bool may_cut; /* after this batch: db_cut() */
+
+    /* hooks.c */
+    struct hook_row *hooks; /* n_hooks that are enabled, without texts */
+    uint32_t n_hooks;
+    int64_t hook_gather_ms;
 };
 
 struct reader {
@@ -227,6 +234,12 @@ uint64_t audit_prune(struct writer *w, struct wall before, uint32_t max); /* how
 MUST_USE enum err mails_have_room(struct writer *w, uint32_t n, struct why *reterr);
 uint64_t mail_insert(struct writer *w, const struct mail_row *row); /* its id */
 void notice_add(struct writer *w, const struct notice_row *row);
+
+/* ---- hooks.c ---- */
+void hooks_load(struct writer *w); /* at open, inside a transaction */
+void hook_event_add(struct writer *w, const struct hook_event *ev);
+void hook_event_of_notice(struct writer *w, const struct notice_row *row);
+void hooks_of_user_gone(struct writer *w, struct user_id user);
 
 /* ---- choices.c ---- */
 void own_locations_delete(struct writer *w, struct user_id user);

@@ -99,7 +99,7 @@ class ApiTest(unittest.TestCase):
             os.chmod(os.path.join(cls.repo, name), 0o755)
         git(cls.repo, "add", "-A")
         git(cls.repo, "commit", "-qm", "scripts")
-        cls.server = wrata.Server(cls.folder)
+        cls.server = wrata.Server(cls.folder, "--hooks-private", "127.0.0.1")
         cls.server.start()
         cls.addClassCleanup(cls.server.stop)
         cls.url = cls.server.url
@@ -809,6 +809,37 @@ class ApiTest(unittest.TestCase):
         self.refused(self.call("GET", of_run + ".zip"), 404, "NOTFOUND", word="there are no artifacts of run %d" % run["id"])
         body = {"project": self.repo, "files": ["ok.sh"], "artifacts": ["fine", "a//b"]}
         self.refused(self.call("POST", "/api/v1/launches", body), 422, "INVALID", "artifacts", "artifacts[1]: 'a//b' has an empty name")
+
+    def test_hooks_and_their_deliveries(self):
+        body = {"name": "h", "url": "http://127.0.0.1:1/in", "kinds": ["launch_ended", "error"], "all": True}
+        made = self.call("POST", "/api/v1/hooks", body)
+        self.assertEqual(made.status, 201, made.body)
+        self.assertRegex(made.json["secret"], r"\Awhsec_[A-Za-z0-9+/]{43}=\Z")
+        one = "/api/v1/hooks/%d" % made.json["id"]
+        self.assertEqual((self.get(one)["kinds"], self.get(one)["failures"], self.get(one)["last_at"]), (["launch_ended", "error"], 0, None))
+        self.assertEqual([h["name"] for h in self.get("/api/v1/hooks?all=1")["items"]], ["h"])
+        self.assertIsNone(self.call("POST", one, {"name": "i"}).json["secret"])
+        self.assertNotEqual(self.call("POST", one, {"new_secret": True}).json["secret"], made.json["secret"])
+        tried = self.call("POST", one + "/test")
+        self.assertEqual((tried.status, tried.json["state"], tried.json["tries"], tried.json["status"]), (201, "waiting", 1, None), tried.body)
+        self.assertEqual(json.loads(tried.json["body"])["kind"], "test")
+        self.assertEqual(self.get(one)["failures"], 1)
+        self.assertEqual([d["id"] for d in self.get(one + "/deliveries?state=waiting&limit=1")["items"]], [tried.json["id"]])
+        self.assertEqual(self.get(one + "/deliveries?state=delivered")["items"], [])
+        delivery = "/api/v1/deliveries/%d" % tried.json["id"]
+        self.assertEqual(self.get(delivery)["hook"], made.json["id"])
+        self.assertEqual(self.call("POST", delivery + "/retry").json["state"], "waiting")
+        for wrong, field in (({"url": "https://10.0.0.1/"}, "url"), ({"url": "ftp://x/"}, "url"), ({"kinds": ["launch_endet"]}, "kinds"), ({"kinds": ["test"]}, "kinds"),
+                             ({"kinds": []}, "kinds"), ({"project": 999}, "project"), ({"repository": "a/b"}, "repository"), ({"name": ""}, "name"), ({"type": "mail"}, "type"),
+                             ({"all": False}, "kinds"), ({"url": "https://x.org/" + "x" * 2000}, "url")):
+            self.refused(self.call("POST", "/api/v1/hooks", {**body, "name": "w", **wrong}), 422, "INVALID", field)
+        self.refused(self.call("POST", "/api/v1/hooks", {**body, "name": "i"}), 409, "CONFLICT", "name")
+        self.assertFalse(self.call("POST", one, {"enabled": False}).json["enabled"])
+        self.refused(self.call("POST", one + "/test"), 409, "CONFLICT")
+        self.refused(self.call("POST", delivery + "/retry"), 409, "CONFLICT")
+        self.assertEqual(self.call("DELETE", one).json, {})
+        for path in (one, one + "/deliveries", delivery):
+            self.refused(self.call("GET", path), 404, "NOTFOUND")
 
     def test_zz_most_routes_were_held_against_the_document(self):
         routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item}

@@ -232,9 +232,9 @@ static bool is_one_of(const char *s, const char *const *words, size_t n)
 
 static void test_template__all_of_them_render(void **state)
 {
-    static const char *const kinds[] = {"confirm",  "email_changed", "invite",  "launch",
-                                        "launches", "password",      "reset",   "schedule",
-                                        "test",     "trouble",       "verified"};
+    static const char *const kinds[] = {"confirm",  "email_changed", "hook",     "invite",
+                                        "launch",   "launches",      "password", "reset",
+                                        "schedule", "test",          "trouble",  "verified"};
     static const char *const without_site[] = {"email_changed", "launches", "password"}; /* in the subject */
     struct buf three[3];
     struct why why = {0};
