@@ -180,7 +180,7 @@ static void log_try(const struct flight *f, const struct hook_fate *fate, struct
 }
 
 /* It is not taken: when again, and what that means for its hook. */
-static void fail(struct flight *f, const struct hook_answer *a, struct hook_fate *fate)
+static void not_taken(struct flight *f, const struct hook_answer *a, struct hook_fate *fate)
 {
     struct hooks *h = f->hooks;
     const struct hook_row *hook = &f->due.hook;
@@ -235,7 +235,7 @@ static void finish(struct flight *f, const struct hook_answer *a)
         d->ended_at = now;
         h->counts.delivered++;
     } else {
-        fail(f, a, &fate);
+        not_taken(f, a, &fate);
     }
     log_try(f, &fate, now);
     h->opts.ops->set(h->opts.ctx, d, &fate, on_set, f);
@@ -345,7 +345,6 @@ static void on_due(void *arg, enum err err, const struct hook_due *all, uint32_t
     struct hooks *h = arg;
     int64_t ms = next.ms == 0 ? LOOK_MS : next.ms - now_of(h).ms;
 
-    h->is_looking = false;
     if (h->is_halted)
         return;
     if (err != ERR_OK) {
@@ -356,6 +355,7 @@ static void on_due(void *arg, enum err err, const struct hook_due *all, uint32_t
         if (!flies(h, all[i].hook.id))
             begin(h, &all[i]);
     }
+    h->is_looking = false; /* what ends from inside a beginning waits for the next look: `all` would be old */
     look_in(h, ms);
     if (h->look_again) {
         h->look_again = false;
