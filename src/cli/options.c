@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 
-#define ROWS_MAX 64
+#define ROWS_MAX 120  /* of a command and of all together; `wrata serve` has one for each setting */
 #define FIRST_VAL 256 /* getopt's value of row i; above any letter */
 
 static const struct {
