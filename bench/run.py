@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Benchmarks, side by side in one run: every figure is a ratio to a peer measured within the same minute.
 
-    bench/run.py [--rounds N] [--count N] [local|ssh|gap|rspec|latency|idle|logs ...]
+    bench/run.py [--rounds N] [--count N] [history|local|ssh|gap|rspec|latency|idle|logs ...]
 
 Rounds are interleaved (A B C A B C ...); the medians of the ratios of neighbours in time are what counts. CPU per
 script is taken from a cpuacct cgroup per contender where there is one (it counts daemons too), else from getrusage.
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "lib"))
@@ -513,7 +514,53 @@ def bench_logs(options, folder):
         print("%-30s median %7.1f ms, max %7.1f ms" % (name, statistics.median(times), max(times)))
 
 
-BENCHES = {"logs": bench_logs, "queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
+# What the HTML reports of the predecessor take, as rspec 3.12 writes them with --format html: a file of ten examples that pass, and one of
+# which one fails. It kept each twice, in the log and beside it, and the log's own text.
+HTML_PASSED_BYTES = 9804
+HTML_FAILED_BYTES = 11170
+
+
+def ready_ms(data):
+    """From exec to the first 200 of /readyz."""
+    announce = os.path.join(data, "serve.json")
+    with contextlib.suppress(OSError):
+        os.unlink(announce)
+    started = time.monotonic()
+    process = subprocess.Popen([wrata.WRATA, "serve", "--data", data, "--listen", "127.0.0.1:0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            if process.poll() is not None:
+                raise AssertionError("the server ended with %s" % process.returncode)
+            try:
+                with open(announce, encoding="utf-8") as f:
+                    url = json.load(f)["url"]
+                urllib.request.urlopen(url + "/readyz", timeout=10).close()
+                return 1e3 * (time.monotonic() - started)
+            except (OSError, ValueError):
+                time.sleep(0.001)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def bench_history(options, folder):
+    """A million runs, ten million examples: each filter of the history, the start of the server, the size of the files."""
+    data = os.path.join(folder, "data")
+    tool = os.path.join(BUILD, "bench_history")
+    made = subprocess.run([tool, "make", data, str(options.runs), str(10 * options.runs)], check=True, capture_output=True, text=True).stdout
+    print("\n## history: %s" % made.strip())
+    sys.stdout.flush()
+    subprocess.run([tool, "measure", data, "300"], check=True)
+    times = sorted(ready_ms(data) for _ in range(11))
+    empty = sorted(ready_ms(os.path.join(folder, "empty")) for _ in range(11))
+    print("\nboot to ready: median %.0f ms, slowest %.0f ms; an empty folder: median %.0f ms" % (times[5], times[-1], empty[5]))
+    size = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(data) for name in names)
+    html = 2 * (0.93 * HTML_PASSED_BYTES + 0.07 * HTML_FAILED_BYTES)
+    print("files: %.2f GB, %.0f bytes a run with its ten examples and its log; two HTML reports of it: %.0f bytes" %
+          (size / 1e9, size / options.runs, html))
+
+
+BENCHES = {"history": bench_history, "logs": bench_logs, "queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
            "warm": bench_warm}
 
 
@@ -521,6 +568,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=1000000, help="of the history")
     parser.add_argument("--suite", help="a git work tree with spec/, for rspec")
     parser.add_argument("what", nargs="*", choices=[[], *BENCHES])
     options = parser.parse_args()

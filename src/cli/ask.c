@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "cli/cli_private.h"
+#include "model/account.h"
 
 const char *js_text(const json_t *o, const char *key)
 {
@@ -250,4 +251,14 @@ enum err parse_id(const char *what, const char *text, int64_t *ret, struct why *
         return why_set(reterr, ERR_INVALID, what, "%s: '%s' is not a number like 12", what, text);
     *ret = v;
     return ERR_OK;
+}
+
+/* The operator is in no list; of a deleted account only the number is left to ask for. */
+enum err ask_any_user_id(struct cli *cli, const char *text, int64_t *ret, struct why *reterr)
+{
+    if (strcmp(text, OPERATOR_LOGIN) == 0) {
+        *ret = (int64_t)OPERATOR_ID;
+        return ERR_OK;
+    }
+    return text[0] == '#' ? parse_id("user", text, ret, reterr) : ask_user_id(cli, text, ret, reterr);
 }

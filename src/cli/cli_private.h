@@ -37,6 +37,7 @@ struct cli {
 
 int cmd_run(struct cli *cli);
 int cmd_retest(struct cli *cli);
+int cmd_history(struct cli *cli);
 int cmd_log(struct cli *cli);
 int cmd_artifacts(struct cli *cli);
 int cmd_status(struct cli *cli);
@@ -111,6 +112,8 @@ MUST_USE enum err ask_id_by_name(struct cli *cli, const char *path, const char *
                                  int64_t *ret, struct why *reterr);
 /* The same of a user who is not deleted, whatever the case of the login. */
 MUST_USE enum err ask_user_id(struct cli *cli, const char *login, int64_t *ret, struct why *reterr);
+/* Of any user: the operator, and by "#12" who is deleted. */
+MUST_USE enum err ask_any_user_id(struct cli *cli, const char *text, int64_t *ret, struct why *reterr);
 /* "12", "#12" or "run:12" without its prefix: a positive number. */
 MUST_USE enum err parse_id(const char *what, const char *text, int64_t *ret, struct why *reterr);
 

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "cli/verbs.h"
-#include "model/account.h"
 #include "wire/json_out.h"
 
 struct wanted {
@@ -28,16 +27,6 @@ static void add_text(struct buf *path, const char *name, const char *value)
     client_escape(path, value);
 }
 
-/* The operator is in no list; of a deleted account only the number is left to ask for. */
-static enum err find_user(struct cli *cli, const char *text, int64_t *ret, struct why *reterr)
-{
-    if (strcmp(text, OPERATOR_LOGIN) == 0) {
-        *ret = (int64_t)OPERATOR_ID;
-        return ERR_OK;
-    }
-    return text[0] == '#' ? parse_id("user", text, ret, reterr) : ask_user_id(cli, text, ret, reterr);
-}
-
 /* "?FIRST" and the filters that were given. */
 static enum err make_path(struct cli *cli, const char *base, struct buf *path, struct why *reterr)
 {
@@ -47,7 +36,7 @@ static enum err make_path(struct cli *cli, const char *base, struct buf *path, s
     enum err err = ERR_OK;
 
     if (o->user != NULL)
-        err = find_user(cli, o->user, &user, reterr);
+        err = ask_any_user_id(cli, o->user, &user, reterr);
     buf_puts(path, base);
     if (user > 0)
         buf_printf(path, "&user=%lld", (long long)user);

@@ -416,23 +416,61 @@ int cmd_run(struct cli *cli)
     return rc;
 }
 
+/* "LAUNCH", or runs: all arguments begin with "run:". */
+static enum err retest_request(struct cli *cli, struct buf *path, struct buf *body, struct why *reterr)
+{
+    const struct cli_opts *o = &cli->o;
+    bool of_runs = strncmp(cli->args[0], "run:", 4) == 0;
+    int64_t id = 0;
+    enum err err = ERR_OK;
+
+    if (!of_runs && cli->n_args > 1)
+        return why_set(reterr, ERR_INVALID, NULL, "retest takes one LAUNCH, or runs: run:RUN...");
+    if (o->all && o->failed_examples)
+        return why_set(reterr, ERR_INVALID, "failed-examples",
+                       "--all and --failed-examples exclude each other");
+    if (of_runs && (o->all || o->failed_examples))
+        return why_set(reterr, ERR_INVALID, o->all ? "all" : "failed-examples",
+                       "--all and --failed-examples are of a launch; runs are run again as they are named");
+    buf_puts(body, "{");
+    for (int i = 0; i < cli->n_args && err == ERR_OK && of_runs; i++) {
+        err = parse_id("run", strncmp(cli->args[i], "run:", 4) == 0 ? cli->args[i] + 4 : cli->args[i], &id,
+                       reterr);
+        buf_printf(body, "%s%lld", i == 0 ? "\"runs\":[" : ",", (long long)id);
+    }
+    if (of_runs) {
+        buf_puts(path, API "/runs/retest");
+        buf_puts(body, "],");
+    } else {
+        err = parse_id("launch", cli->args[0], &id, reterr);
+        buf_printf(path, API "/launches/%lld/retest", (long long)id);
+        buf_printf(body, "\"what\":\"%s\",",
+                   o->all               ? "all"
+                   : o->failed_examples ? "failed_examples"
+                                        : "failed");
+    }
+    buf_printf(body, "\"fresh\":%s,\"mail\":\"%s\"}", o->fresh ? "true" : "false", mail_of(cli));
+    return err;
+}
+
 int cmd_retest(struct cli *cli)
 {
     struct junit_file *junit = NULL;
     struct why why = {0};
     json_t *launched = NULL;
-    char body[100];
-    char path[64];
-    int64_t id = 0;
+    struct buf body;
+    struct buf path;
     int rc = EXIT_PASSED;
-    enum err err = parse_id("launch", cli->args[0], &id, &why);
+    enum err err;
 
     interrupts_watch();
-    (void)snprintf(body, sizeof(body), "{\"what\":\"%s\",\"fresh\":%s,\"mail\":\"%s\"}",
-                   cli->o.all ? "all" : "failed", cli->o.fresh ? "true" : "false", mail_of(cli));
-    (void)snprintf(path, sizeof(path), API "/launches/%lld/retest", (long long)id);
+    buf_init(&body, MIB(1));
+    buf_init(&path, KIB(1));
+    err = retest_request(cli, &path, &body, &why);
     if (err == ERR_OK)
-        err = ask(cli, "POST", path, body, &launched, &why);
+        err = ask(cli, "POST", buf_str(&path), buf_str(&body), &launched, &why);
+    buf_done(&path);
+    buf_done(&body);
     if (err != ERR_OK)
         return cli_fail_why(&why);
     /* what the report offers to run again is of that project, and not of this folder */

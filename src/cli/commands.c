@@ -113,6 +113,8 @@ static const struct option_row queue_options[] = {
 };
 static const struct option_row retest_options[] = {
     {"all",       'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "all its tests, also those that passed"},
+    {"failed-examples", 'x', NULL, OPTION_FLAG, AT(failed_examples), NULL, 0, 0, NULL,
+     "of the files that did not pass only the examples that failed, by their ids (RSpec); other files run whole"},
     {"fresh",     0, NULL, OPTION_FLAG, AT(fresh), NULL, 0, 0, NULL,
      "at what its branch or tag is now; default: at the same commit"},
     {"mail",      0, "choice|never|failed|always", OPTION_CHOICE, AT(mail), NULL, 0, 0, NULL,
@@ -120,6 +122,27 @@ static const struct option_row retest_options[] = {
      " --no-follow: choice"},
     {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL,
      "start the launch, print its number and do not wait for it"},
+};
+static const struct option_row history_options[] = {
+    {"user",     'u', "LOGIN", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "of launches that this one started; a deleted account by its number: '#12'"},
+    {"project",  'p', "NAME", OPTION_TEXT, AT(project), NULL, 0, 0, NULL, "of this project; a removed one by its number"},
+    {"ref",      'r', "REF", OPTION_TEXT, AT(ref), NULL, 0, 0, NULL, "of launches of this branch, tag or commit, as it was named; '' of those that named none"},
+    {"file",     'f', "PATH", OPTION_TEXT, AT(file), NULL, 0, 0, NULL, "of exactly this file"},
+    {"path",     0, "WORDS", OPTION_TEXT, AT(words), NULL, 0, 0, NULL, "of files whose path contains these words, whatever their case"},
+    {"language", 0, "LANGUAGE", OPTION_TEXT, AT(run_language), NULL, 0, 0, NULL, "in this language"},
+    {"browser",  0, "BROWSER", OPTION_TEXT, AT(run_browser), NULL, 0, 0, NULL, "in this browser"},
+    {"server",   's', "NAME", OPTION_TEXT, AT(server), NULL, 0, 0, NULL, "on this server; a removed one by its number"},
+    {"launch",   0, "LAUNCH", OPTION_TEXT, AT(launch), NULL, 0, 0, NULL, "of this launch"},
+    {"outcome",  0, "OUTCOME,...", OPTION_TEXT, AT(outcome), NULL, 0, 0, NULL,
+     "that came to one of these: passed, failed, error, no_tests, timed_out, stopped, infrastructure"},
+    {"state",    0, "STATE", OPTION_TEXT, AT(state), NULL, 0, 0, NULL, "in this state: assigned, preparing, running, stopping, done, lost"},
+    {"since",    0, "TIME|DURATION", OPTION_TEXT, AT(since), NULL, 0, 0, NULL,
+     "made at this time (UTC) or later: 2026-11-23, 2026-11-23T02:49Z, or not longer ago than 2h, 7d"},
+    {"until",    0, "TIME|DURATION", OPTION_TEXT, AT(until), NULL, 0, 0, NULL, "made before this time"},
+    {"limit",    'l', "N", OPTION_NUMBER, AT(limit), "50", 1, 10000, NULL, "list: how many, newest first"},
+    {"csv",      0, NULL, OPTION_FLAG, AT(csv), NULL, 0, 0, NULL, "list: print all that fit as CSV, whatever --limit says"},
+    {"format",   0, "json|csv|junit", OPTION_CHOICE, AT(format), "json", 0, 0, NULL, "export: what to write; junit: a suite for each run that is over"},
+    {"output",   'o', "FILE", OPTION_TEXT, AT(output), NULL, 0, 0, NULL, "export, logs: write to FILE, which appears when it is whole"},
 };
 static const struct option_row show_options[] = {
     {"all", 'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also the files that passed"},
@@ -359,7 +382,12 @@ static const char *const queue_synopsis[] = {
 };
 static const char *const none_synopsis[] = {""};
 static const char *const launches_synopsis[] = {"[--limit N]"};
-static const char *const retest_synopsis[] = {"LAUNCH [--all] [--fresh] [--no-follow]"};
+static const char *const retest_synopsis[] = {
+    "LAUNCH [--all|--failed-examples] [--fresh] [--no-follow]", "run:RUN... [--fresh] [--no-follow]",
+};
+static const char *const history_synopsis[] = {
+    "[list] [FILTERS] [--limit N] [--csv]", "export [FILTERS] [--format json|csv|junit] [-o FILE]", "logs [FILTERS] -o FILE.zip",
+};
 static const char *const show_synopsis[] = {"LAUNCH [--all]"};
 static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
 static const char *const servers_synopsis[] = {
@@ -440,6 +468,14 @@ const struct command commands[] = {
      NULL, 0, 0, 0, NEEDS_SERVER, false, cmd_status},
     {"launches", LINES(launches_synopsis), "the newest launches", NULL,
      LINES(launches_options), 0, 0, NEEDS_START, false, cmd_launches},
+    {"history", LINES(history_synopsis), "the runs that were: by any filters together, as a table, a file, or their logs",
+     "Filters stand together: a run must fit all of them. `export` writes all that fit, `logs` the logs of all that fit as"
+     " one zip, whose names say the file, when it started, and the server.\n"
+     "\n"
+     "    wrata history --user mira --outcome failed,error --since 7d\n"
+     "    wrata history export --project docs --ref develop --since 2026-11-01 --format csv -o november.csv\n"
+     "    wrata history logs --launch 12 --outcome failed -o failed.zip\n",
+     LINES(history_options), 0, 1, NEEDS_START, false, cmd_history},
     {"show", LINES(show_synopsis), "one launch: its files, its failures", NULL,
      LINES(show_options), 1, 1, NEEDS_START, false, cmd_show},
     {"log", LINES(log_synopsis), "the output of a run",
@@ -458,10 +494,16 @@ const struct command commands[] = {
      "    wrata artifacts 12\n"
      "    wrata artifacts run:345 --download shots/\n",
      LINES(artifacts_options), 1, 1, NEEDS_START, false, cmd_artifacts},
-    {"retest", LINES(retest_synopsis), "run what did not pass in a launch again",
+    {"retest", LINES(retest_synopsis), "run what did not pass in a launch again, or chosen runs",
      "The same commit and parameters, each file in the language and browser it had. It is a launch of its own, and yours."
-     " Followed like one of `wrata run`, with the same exit codes.\n",
-     LINES(retest_options), 1, 1, NEEDS_SERVER, false, cmd_retest},
+     " Followed like one of `wrata run`, with the same exit codes.\n"
+     "\n"
+     "Runs (`wrata history` lists them) are run again together when their launches had the same project, commit and"
+     " parameters; else nothing is started, and it is said in what they differ.\n"
+     "\n"
+     "    wrata retest 12 --failed-examples\n"
+     "    wrata retest run:345 run:346\n",
+     LINES(retest_options), 1, -1, NEEDS_SERVER, false, cmd_retest},
     {"stop", LINES(stop_synopsis), "stop a launch, or one run of it",
      "What runs is stopped, what waits is cancelled.\n",
      NULL, 0, 1, 1, NEEDS_SERVER, false, cmd_stop},

@@ -197,16 +197,14 @@ enum err download_all(struct cli *cli, const struct download_of *of, const char 
     return err;
 }
 
-enum err download_zip(struct cli *cli, const struct download_of *of, const char *file, int64_t *ret_bytes,
-                      struct why *reterr)
+enum err download_file(struct cli *cli, const char *path, const char *file, int64_t *ret_bytes,
+                       struct why *reterr)
 {
     const char *slash = strrchr(file, '/');
     char *folder = slash == NULL ? xstrdup(".") : xstrndup(file, slash == file ? 1 : (size_t)(slash - file));
     int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    char path[96];
     enum err err;
 
-    path_of(of, "artifacts.zip", path, sizeof(path));
     if (dir < 0)
         err = why_errno(reterr, ERR_INVALID, errno, "%s cannot be written", file);
     else
@@ -215,4 +213,25 @@ enum err download_zip(struct cli *cli, const struct download_of *of, const char 
         (void)close(dir);
     free(folder);
     return err;
+}
+
+enum err download_stream(struct cli *cli, const char *path, FILE *to, struct why *reterr)
+{
+    struct client_request rq = {.path = path, .deadline_ms = DOWNLOAD_MS, .reply_to = to};
+    struct client_reply reply;
+    enum err err = client_call(cli->client, &rq, &reply, reterr);
+
+    client_reply_done(&reply);
+    if (err == ERR_OK && fflush(to) != 0)
+        err = why_errno(reterr, ERR_INVALID, errno, "standard output cannot be written");
+    return err;
+}
+
+enum err download_zip(struct cli *cli, const struct download_of *of, const char *file, int64_t *ret_bytes,
+                      struct why *reterr)
+{
+    char path[96];
+
+    path_of(of, "artifacts.zip", path, sizeof(path));
+    return download_file(cli, path, file, ret_bytes, reterr);
 }

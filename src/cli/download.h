@@ -1,6 +1,8 @@
-/* download.h - artifacts from the server to this computer. */
+/* download.h - files from the server to this computer: artifacts, and what is made for it. */
 #ifndef WRATA_CLI_DOWNLOAD_H
 #define WRATA_CLI_DOWNLOAD_H
+
+#include <stdio.h>
 
 #include "cli/cli_private.h"
 
@@ -23,5 +25,10 @@ MUST_USE enum err download_all(struct cli *cli, const struct download_of *of, co
 /* As one zip. */
 MUST_USE enum err download_zip(struct cli *cli, const struct download_of *of, const char *file,
                                int64_t *ret_bytes, struct why *reterr);
+
+/* What the server answers to GET path: as a file, which has its name only when it is whole, or to a stream. */
+MUST_USE enum err download_file(struct cli *cli, const char *path, const char *file, int64_t *ret_bytes,
+                                struct why *reterr);
+MUST_USE enum err download_stream(struct cli *cli, const char *path, FILE *to, struct why *reterr);
 
 #endif

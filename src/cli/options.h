@@ -55,6 +55,10 @@ struct cli_opts {
     bool no_book;
     const char *from_time, *to_time;
     const char *by; /* of costs */
+    /* of the history; of what is run again */
+    const char *server, *launch, *outcome, *state, *file, *words, *run_language, *run_browser, *since,
+        *output, *format;
+    bool failed_examples;
     bool csv;
     struct text_list list_languages, list_browsers;
     int64_t every_ms, give_up_h, count;

@@ -17,7 +17,7 @@
 #define WINDOW_FIRST 1024u      /* ids */
 #define WINDOW_ROWS_MAX 4096u   /* candidates; a window of WINDOW_FIRST ids never has more */
 #define STREAMS_MERGED_MAX 600u /* more of them, and all that failed are looked at instead */
-#define PATHS_FIRST_MAX 256u    /* so few files are looked for before the server or the origin */
+#define PATHS_FIRST_MAX 32u     /* so few files are looked for before the server or the origin */
 #define COST_MAX 48000
 #endif
 
