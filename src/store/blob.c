@@ -185,7 +185,7 @@ static enum err write_at(int fd, const char *bytes, size_t len, uint64_t at, uin
             continue;
         if (n < 0)
             return why_errno(reterr, ERR_IO, errno,
-                             "cannot write the log of run %llu (free some space, then start again)",
+                             "cannot write the log of run %llu (free some space on its disk, then start again)",
                              (unsigned long long)run);
         bytes += n;
         len -= (size_t)n;

@@ -60,15 +60,22 @@ struct log_state {
     UT_hash_handle hh;
 };
 
+/* Eight bytes at a time: it is done to every byte of every log, and some are nothing but newlines. */
 static uint64_t count_lines(const char *p, size_t n)
 {
-    const char *end = p + n;
     uint64_t lines = 0;
+    size_t i = 0;
 
-    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-        lines++;
-        p++;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t w;
+
+        memcpy(&w, p + i, 8);
+        w ^= 0x0a0a0a0a0a0a0a0au; /* a newline is 0 now; the high bit of each byte that is 0 stays */
+        w = ~(((w & 0x7f7f7f7f7f7f7f7fu) + 0x7f7f7f7f7f7f7f7fu) | w | 0x7f7f7f7f7f7f7f7fu);
+        lines += (uint64_t)__builtin_popcountll(w);
     }
+    for (; i < n; i++)
+        lines += p[i] == '\n';
     return lines;
 }
 

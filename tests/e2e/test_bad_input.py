@@ -1,6 +1,7 @@
 """Bad input, bad scripts, bad machines: a clear message where the user looks, nothing lost, no hang."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -101,11 +102,16 @@ class Scripts(wrata.Case):
         run = runs["loud.sh"]
         self.assertEqual(run["outcome"], "passed")
         log = self.server.log(run["id"])
-        self.assertLess(len(log), 100 << 20)
+        self.assertLessEqual(len(log), 128 << 20)
         self.assertTrue(log.startswith(b"first\n"))
         self.assertTrue(log.endswith(b"last\n"))
-        self.assertIn(b"[wrata:", log)
         self.assertEqual(len(log), run["log_bytes"])
+        gap = run["log_dropped"]
+        mark = re.match(rb"\n\[wrata: the limit of 134217728 bytes of output is reached: [^\n]*\]\n\[wrata: (\d+) bytes of output are not kept here\]\n",
+                        log[gap["from"]:gap["from"] + 400])
+        self.assertEqual(int(mark.group(1)), gap["bytes"])
+        self.assertEqual(len(log) - len(mark.group(0)) + gap["bytes"], 1000000011)
+        self.assertGreater(len(log) - gap["from"], 16 << 20)  # the end
 
     def test_who_will_not_end_is_ended_and_what_is_left_behind_too(self):
         marker = self.folder + "/daemon"
