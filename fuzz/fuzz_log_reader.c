@@ -8,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define STEPS_BYTES_MAX 400u
+#define STEPS_BYTES_MAX 100u
+#define LOG_MAX KIB(640) /* two blocks and a half */
 
 static struct log_story story;
 static char dir[64];
@@ -34,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         CHECK(mkdtemp(dir) != NULL);
         log_story_init(&story, dir);
+        story.log_max = LOG_MAX;
         CHECK(atexit(at_end) == 0);
     }
     log_story_tell(&story, data, size < STEPS_BYTES_MAX ? size : STEPS_BYTES_MAX, false);
