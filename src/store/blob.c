@@ -184,9 +184,10 @@ static enum err write_at(int fd, const char *bytes, size_t len, uint64_t at, uin
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return why_errno(reterr, ERR_IO, errno,
-                             "cannot write the log of run %llu (free some space on its disk, then start again)",
-                             (unsigned long long)run);
+            return why_errno(
+                reterr, ERR_IO, errno,
+                "cannot write the log of run %llu (free some space on its disk, then start again)",
+                (unsigned long long)run);
         bytes += n;
         len -= (size_t)n;
         at += (uint64_t)n;
