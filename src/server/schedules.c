@@ -485,6 +485,7 @@ void schedules_changed(void *ctx)
 
     if (s->schedules != NULL)
         look(s->schedules);
+    notices_look(s); /* with its list a schedule is disabled, and somebody is to be told */
 }
 
 void schedules_open(struct server *s)
