@@ -16,6 +16,7 @@
 const struct route *const all_routes[] = {
     history_delete_routes,
     job_routes,
+    retention_routes,
     health_routes,
     metrics_routes,
     status_routes,

@@ -72,6 +72,23 @@ struct api_metrics {
     uint32_t n_machines; /* that are paid for */
 };
 
+/* How long and how much of each kind is kept, and the disk under it. */
+enum api_kept { API_KEPT_LOGS, API_KEPT_ARTIFACTS, API_KEPT_EXAMPLES, API_KEPT_HISTORY, API_KEPT_COUNT };
+struct api_disk {
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+    bool is_low;
+    bool is_held;  /* no new run begins */
+    char why[200]; /* "" fine */
+};
+struct api_retention {
+    struct {
+        int64_t days;      /* 0: for ever */
+        int64_t max_bytes; /* 0: no limit */
+    } kinds[API_KEPT_COUNT];
+    struct api_disk disk;
+};
+
 struct api_opts {
     struct uv_loop_s *loop;
     struct store *store;
@@ -128,6 +145,8 @@ struct api_opts {
     void (*artifact_gone)(void *ctx, const struct artifact_gone *gone);
     /* Something of the history was deleted, or is to be: files may be to go; `job` (0 none) was made, or canceled. */
     void (*history_gone)(void *ctx, uint64_t job);
+    void (*retention)(void *ctx, struct api_retention *ret);
+    void (*prune)(void *ctx); /* a round of retention, at once */
     void *ctx;
 };
 
@@ -199,6 +218,9 @@ struct job_what {
     uint64_t *runs; /* of a JOB_DELETE, or */
     uint32_t n_runs;
     struct launch_id launch;
+    /* of a JOB_CLEAR */
+    struct run_filter filter;
+    bool is_all; /* launches without runs as well */
 };
 MUST_USE enum err api_job_what(const struct job_row *job, struct arena *arena, struct job_what *ret,
                                struct why *reterr);

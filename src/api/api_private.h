@@ -120,6 +120,7 @@ extern const struct route test_routes[];
 extern const struct route run_routes[];
 extern const struct route history_delete_routes[];
 extern const struct route job_routes[];
+extern const struct route retention_routes[];
 extern const struct route example_routes[];
 extern const struct route history_export_routes[];
 extern const struct route logs_zip_routes[];  /* of many runs */

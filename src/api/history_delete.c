@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/history_delete.h"
+#include "api/history_filter.h"
 
 #define AT_ONCE_ROWS 2000u /* about 50 ms of the storage thread */
 
@@ -152,6 +153,174 @@ void launch_delete_handle(struct req *rq)
     go(rq, g);
 }
 
+/* ---- clear ----------------------------------------------------------------------------------------------- */
+
+struct clear_body {
+    struct run_query q;
+    bool all;
+    bool everybody;
+};
+
+static const struct field clear_fields[] = {
+    RUN_QUERY_FIELDS(struct clear_body),
+    {.name = "all",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct clear_body, all),
+     .help = "all of it, launches without runs as well; no filter beside it but user",
+     .preset = "false"},
+    {.name = "everybody",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct clear_body, everybody),
+     .help = "of all users, for admins; without it and without user: one's own",
+     .preset = "false"},
+    {.type = FIELD_END},
+};
+static const struct clear_body clear_preset = {.q = RUN_QUERY_PRESET};
+
+static void put_text(struct json_out *j, const char *key, const char *text)
+{
+    if (text != NULL)
+        jo_ktext(j, key, text);
+}
+
+static void put_number(struct json_out *j, const char *key, int64_t v)
+{
+    if (v > 0)
+        jo_kint(j, key, v);
+}
+
+/* The filter again, as the job keeps it. How many fields it has but the user. */
+static uint32_t put_filter(struct json_out *j, const struct run_query *q)
+{
+    const char *const texts[][2] = {{"file", q->file},         {"path", q->path},       {"ref", q->ref},
+                                    {"language", q->language}, {"browser", q->browser}, {"since", q->since},
+                                    {"until", q->until}};
+    const bool has[] = {q->launch > 0,  q->server > 0, q->test > 0,
+                        q->project > 0, q->state >= 0, q->outcomes != 0};
+    struct buf outcomes;
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(has); i++)
+        n += has[i];
+    put_number(j, "launch", q->launch);
+    put_number(j, "server", q->server);
+    put_number(j, "test", q->test);
+    put_number(j, "user", q->user);
+    put_number(j, "project", q->project);
+    if (q->state >= 0)
+        jo_ktext(j, "state", run_states[q->state]);
+    if (q->outcomes != 0) {
+        buf_init(&outcomes, KIB(1));
+        for (int o = OUTCOME_NONE + 1; o < OUTCOME_COUNT; o++)
+            if (q->outcomes & 1u << (o - 1))
+                buf_printf(&outcomes, "%s%s", outcomes.len > 0 ? "," : "", outcome_names[o]);
+        jo_ktext(j, "outcome", buf_str(&outcomes));
+        buf_done(&outcomes);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        put_text(j, texts[i][0], texts[i][1]);
+        n += texts[i][1] != NULL;
+    }
+    return n;
+}
+
+/* Whose history; false: answered. */
+static bool owner_of(struct req *rq, const struct clear_body *b, struct user_id *ret)
+{
+    bool is_admin = rq->who.role == ROLE_ADMIN;
+
+    if (b->everybody && b->q.user > 0) {
+        req_fail(rq, ERR_INVALID, "everybody", "everybody: it excludes user; give one of the two");
+        return false;
+    }
+    if (!is_admin && (b->everybody || (b->q.user > 0 && (uint64_t)b->q.user != rq->who.user.v))) {
+        req_fail(rq, ERR_DENIED, b->everybody ? "everybody" : "user",
+                 "%s: only admins clear what is of others", b->everybody ? "everybody" : "user");
+        return false;
+    }
+    ret->v = b->everybody ? 0 : b->q.user > 0 ? (uint64_t)b->q.user : rq->who.user.v;
+    return true;
+}
+
+static void on_job_added(void *ctx, enum err err, const struct why *why)
+{
+    struct req *rq = ctx;
+    struct job_row *job = rq->state;
+    struct buf out;
+    struct json_out j;
+
+    if (err == ERR_OK && !rq->api->is_closed) {
+        api_job(rq->api, job);
+        rq->api->opts.history_gone(rq->api->opts.ctx, job->id);
+    }
+    if (req_lives(rq) && err != ERR_OK) {
+        req_error(rq, why);
+    } else if (req_lives(rq)) {
+        (void)snprintf(rq->audit_object, sizeof(rq->audit_object), "job %llu", (unsigned long long)job->id);
+        audit_say(rq, NULL, "%.200s", job->what);
+        buf_init(&out, KIB(64));
+        jo_begin(&j, &out);
+        render_job(&j, job);
+        req_json(rq, 202, &out);
+    }
+    req_release(rq);
+}
+
+static void history_clear(struct req *rq)
+{
+    const struct clear_body *b = rq->body;
+    struct job_row *job = arena_alloc(&rq->arena, sizeof(*job));
+    struct run_filter filter;
+    struct user_id owner;
+    struct json_out j;
+    struct buf what;
+    uint32_t n;
+
+    if (!run_filter_of(rq, &b->q, &filter) || !owner_of(rq, b, &owner))
+        return;
+    buf_init(&what, JOB_WHAT_BYTES_MAX);
+    jo_begin(&j, &what);
+    jo_obj(&j);
+    n = put_filter(&j, &b->q);
+    if (b->all)
+        jo_kbool(&j, "all", true);
+    if (b->everybody)
+        jo_kbool(&j, "everybody", true);
+    jo_obj_end(&j);
+    *job = (struct job_row){.kind = JOB_CLEAR,
+                            .user = rq->who.user,
+                            .login = arena_strdup(&rq->arena, rq->who.login),
+                            .owner = owner,
+                            .what = arena_strdup(&rq->arena, buf_str(&what)),
+                            .total = -1,
+                            .created_at = wall_now(),
+                            .error = ""};
+    buf_done(&what);
+    if (b->all ? n > 0 : n == 0) {
+        req_fail(rq, ERR_INVALID, "all",
+                 b->all ? "all: it excludes filters" : "all: give filters, or {\"all\":true} for all of it");
+        return;
+    }
+    rq->state = job;
+    req_hold(rq);
+    store_job_add(rq->api->opts.store, job, on_job_added, rq);
+}
+
+static enum err clear_what(const struct job_row *job, struct arena *arena, struct job_what *ret,
+                           struct why *reterr)
+{
+    struct clear_body *b = arena_alloc(arena, sizeof(*b));
+    enum err err;
+
+    *b = clear_preset;
+    err = field_read_json(clear_fields, job->what, strlen(job->what), arena, b, reterr);
+    if (err == ERR_OK)
+        err = run_filter_read(&b->q, &ret->filter, reterr);
+    ret->filter.user = job->owner; /* 0: everybody's */
+    ret->is_all = b->all;
+    return err;
+}
+
 /* ---- what a job is about --------------------------------------------------------------------------------- */
 
 enum err api_job_what(const struct job_row *job, struct arena *arena, struct job_what *ret,
@@ -163,6 +332,11 @@ enum err api_job_what(const struct job_row *job, struct arena *arena, struct job
     size_t i;
     enum err err = ERR_OK;
 
+    if (job->kind == JOB_CLEAR) {
+        json_decref(json);
+        *ret = (struct job_what){0};
+        return clear_what(job, arena, ret, reterr);
+    }
     *ret = (struct job_what){.launch = {(uint64_t)json_integer_value(json_object_get(json, "launch"))}};
     ret->runs = arena_alloc(arena, PRUNE_IDS_MAX * sizeof(*ret->runs));
     json_array_foreach(runs, i, run) if (ret->n_runs < PRUNE_IDS_MAX) ret->runs[ret->n_runs++] =
@@ -179,5 +353,9 @@ const struct route history_delete_routes[] = {
     {ROUTE(POST, WORK, "/api/v1/runs/delete", runs_delete, "Delete several runs.", "deleted"),
      .audit = "run.delete", .body_kind = BODY_JSON, .body = delete_fields,
      .body_bytes = sizeof(struct delete_body)},
+    {ROUTE(POST, WORK, "/api/v1/history/clear", history_clear,
+           "Delete all runs that a filter finds, and launches of which nothing is left: a job.", "job"),
+     .audit = "history.clear", .status = 202, .body_kind = BODY_JSON, .body = clear_fields,
+     .body_bytes = sizeof(struct clear_body), .body_preset = &clear_preset},
     ROUTES_END,
 };

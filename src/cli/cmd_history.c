@@ -215,10 +215,10 @@ static int history_logs(struct cli *cli)
 int cmd_history(struct cli *cli)
 {
     static const struct verb verbs[] = {
-        {"list", 0, 0, history_list},
-        {"export", 0, 0, history_export},
-        {"logs", 0, 0, history_logs},
-        {NULL, 0, 0, NULL},
+        {"list", 0, 0, history_list},   {"export", 0, 0, history_export},
+        {"logs", 0, 0, history_logs},   {"kept", 0, 0, history_kept},
+        {"prune", 0, 0, history_prune}, {"delete", 1, -1, history_delete},
+        {"clear", 0, 0, history_clear}, {NULL, 0, 0, NULL},
     };
 
     return verbs_run(cli, verbs);

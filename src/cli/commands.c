@@ -143,6 +143,10 @@ static const struct option_row history_options[] = {
     {"csv",      0, NULL, OPTION_FLAG, AT(csv), NULL, 0, 0, NULL, "list: print all that fit as CSV, whatever --limit says"},
     {"format",   0, "json|csv|junit", OPTION_CHOICE, AT(format), "json", 0, 0, NULL, "export: what to write; junit: a suite for each run that is over"},
     {"output",   'o', "FILE", OPTION_TEXT, AT(output), NULL, 0, 0, NULL, "export, logs: write to FILE, which appears when it is whole"},
+    {"dry-run",   0, NULL, OPTION_FLAG, AT(dry_run), NULL, 0, 0, NULL, "prune: delete nothing, say what would go"},
+    {"all",       'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "clear: all of your history"},
+    {"everybody", 0, NULL, OPTION_FLAG, AT(everybody), NULL, 0, 0, NULL, "clear: of all users, as an admin"},
+    {"no-follow", 0, NULL, OPTION_FLAG, AT(no_follow), NULL, 0, 0, NULL, "delete, clear: do not wait for the end of a job"},
 };
 static const struct option_row show_options[] = {
     {"all", 'a', NULL, OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also the files that passed"},
@@ -387,6 +391,7 @@ static const char *const retest_synopsis[] = {
 };
 static const char *const history_synopsis[] = {
     "[list] [FILTERS] [--limit N] [--csv]", "export [FILTERS] [--format json|csv|junit] [-o FILE]", "logs [FILTERS] -o FILE.zip",
+    "kept", "prune [--dry-run]", "delete LAUNCH|run:RUN...", "clear FILTERS|--all [--everybody]",
 };
 static const char *const show_synopsis[] = {"LAUNCH [--all]"};
 static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
@@ -474,8 +479,15 @@ const struct command commands[] = {
      "\n"
      "    wrata history --user mira --outcome failed,error --since 7d\n"
      "    wrata history export --project docs --ref develop --since 2026-11-01 --format csv -o november.csv\n"
-     "    wrata history logs --launch 12 --outcome failed -o failed.zip\n",
-     LINES(history_options), 0, 1, NEEDS_START, false, cmd_history},
+     "    wrata history logs --launch 12 --outcome failed -o failed.zip\n"
+     "\n"
+     "`kept` shows of each kind how long it is kept, how much there is, how old the oldest is and what goes next. `prune` has what"
+     " is too old or too much go now. `delete` deletes launches with all that they have, or single runs; `clear` every run that fits, of"
+     " yours, and launches of which nothing is left; what is not over stays. A job does it beside everything else.\n"
+     "\n"
+     "    wrata history delete 12 run:345\n"
+     "    wrata history clear --server qa-3 --until 90d\n",
+     LINES(history_options), 0, 500, NEEDS_START, false, cmd_history},
     {"show", LINES(show_synopsis), "one launch: its files, its failures", NULL,
      LINES(show_options), 1, 1, NEEDS_START, false, cmd_show},
     {"log", LINES(log_synopsis), "the output of a run",

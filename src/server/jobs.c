@@ -14,8 +14,10 @@
 #include "server/retention.h"
 #include "store/prune.h"
 
-#define AGAIN_MS 60000 /* after the store has refused something that it should not */
-#define SHOWN_MS 250   /* a job is shown at most so often while it moves */
+#define AGAIN_MS 60000  /* after the store has refused something that it should not */
+#define CLEAR_RUNS 100u /* looked for at a time */
+#define COUNT_PAGES 20u /* of PAGE_LIMIT_MAX, between two looks */
+#define SHOWN_MS 250    /* a job is shown at most so often while it moves */
 
 struct jobs {
     struct server *server;
@@ -25,6 +27,12 @@ struct jobs {
     bool is_halted;
     uint64_t last; /* whose turn it was */
     struct pacer pacer;
+    struct count {
+        uint64_t job;
+        uint64_t after;
+        uint64_t n;
+        bool is_over;
+    } count;        /* of a clear: how much there is of it */
     uint64_t shown; /* the job that was shown, and when */
     struct mono shown_at;
 };
@@ -37,7 +45,10 @@ struct step {
     bool has_row;
     struct job_what what;
     struct history_delete d;
-    uint32_t rows;
+    uint64_t ids[CLEAR_RUNS];
+    uint32_t n_ids;
+    bool is_count; /* not counted yet */
+    bool is_end;   /* nothing more is found */
     enum err err;
     struct why why;
 };
@@ -155,6 +166,65 @@ static void take_row(void *ctx, const struct job_row *row)
     s->row.error = arena_strdup(&s->arena, row->error);
 }
 
+/* ---- a clear: what the filter finds below its cursor ---- */
+
+static void take_id(void *ctx, const struct run_row *run, const char *commit, uint64_t log_bytes)
+{
+    struct step *s = ctx;
+
+    (void)commit;
+    (void)log_bytes;
+    s->ids[s->n_ids++] = run->id.v;
+}
+
+static void count_id(void *ctx, const struct run_row *run, const char *commit, uint64_t log_bytes)
+{
+    (void)run;
+    (void)commit;
+    (void)log_bytes;
+    ++*(uint64_t *)ctx;
+}
+
+/* Some pages, so that other reads are not kept waiting. One job is counted at a time; a restart begins anew. */
+static void count_some(struct reader *r, struct step *s)
+{
+    struct count *c = &s->jobs->count;
+
+    if (c->job != s->row.id)
+        *c = (struct count){.job = s->row.id, .after = s->row.cursor};
+    for (uint32_t i = 0; i < COUNT_PAGES && s->err == ERR_OK && !c->is_over; i++) {
+        struct page p = {.after = c->after, .limit = 500};
+
+        s->err = read_runs(r, &s->what.filter, &p, count_id, &c->n, &s->why);
+        c->after = p.next;
+        c->is_over = p.next == 0;
+    }
+}
+
+static void find_some(struct reader *r, struct step *s)
+{
+    struct page p = {.after = s->row.cursor, .limit = CLEAR_RUNS};
+
+    s->err = read_runs(r, &s->what.filter, &p, take_id, s, &s->why);
+    if (s->err != ERR_OK)
+        return;
+    s->d.job_cursor = p.next != 0 ? p.next : 1; /* below 1 there is nothing */
+    s->is_end = s->n_ids == 0 && p.next == 0;
+    if (s->is_end && s->what.is_all) {
+        s->err = read_launch_empty(r, s->row.owner, &s->d.launch, &s->why);
+        s->is_end = s->d.launch.v == 0;
+    }
+}
+
+static void clear_job(struct reader *r, struct step *s)
+{
+    s->is_count = s->row.total < 0;
+    if (s->is_count)
+        count_some(r, s);
+    else
+        find_some(r, s);
+}
+
 /* Whose turn is it, and what comes next of it? */
 static void look_job(struct reader *r, void *arg)
 {
@@ -166,6 +236,35 @@ static void look_job(struct reader *r, void *arg)
     if (s->err != ERR_OK)
         return;
     s->err = api_job_what(&s->row, &s->arena, &s->what, &s->why);
+    if (s->err == ERR_OK && s->row.kind == JOB_CLEAR)
+        clear_job(r, s);
+}
+
+static void on_count(void *ctx, enum err err, const struct why *why)
+{
+    struct step *s = ctx;
+    struct jobs *j = s->jobs;
+
+    if (err == ERR_IO)
+        server_die("jobs.commit", why);
+    if (err == ERR_OK && !j->is_halted) {
+        s->row.total = (int64_t)j->count.n;
+        show(j, &s->row, true);
+    }
+    step_free(s);
+    rest(j, 0);
+}
+
+static void count_on(struct step *s)
+{
+    struct jobs *j = s->jobs;
+
+    if (j->count.is_over) {
+        store_job_count(j->server->store, s->row.id, j->count.n, on_count, s);
+        return;
+    }
+    step_free(s);
+    rest(j, 1);
 }
 
 static void on_looked(void *arg)
@@ -189,10 +288,23 @@ static void on_looked(void *arg)
         end(s, JOB_FAILED, s->why.text);
         return;
     }
+    if (s->row.kind == JOB_CLEAR && s->is_count) {
+        count_on(s);
+        return;
+    }
+    if (s->row.kind == JOB_CLEAR && s->is_end) {
+        end(s, JOB_DONE, "");
+        return;
+    }
     s->d.owner = s->row.owner;
-    s->d.runs = s->what.runs;
-    s->d.n_runs = s->what.n_runs;
-    s->d.launch = s->what.launch;
+    if (s->row.kind == JOB_CLEAR) {
+        s->d.runs = s->ids;
+        s->d.n_runs = s->n_ids;
+    } else {
+        s->d.runs = s->what.runs;
+        s->d.n_runs = s->what.n_runs;
+        s->d.launch = s->what.launch;
+    }
     s->d.budget = pacer_rows(&j->pacer);
     s->d.job = s->row.id;
     store_history_delete(j->server->store, &s->d, on_stepped, s);

@@ -23,6 +23,7 @@
 #define ROUND_MS 600000u
 #define AGAIN_MS 60000u /* after something that should not be */
 #define DAY_MS INT64_C(86400000)
+#define CUT_AGAIN_MS 1000u
 #define FILES_MAX 100u
 #define LOOK_MAX 200u
 #define JOBS_MAX 500u
@@ -37,6 +38,7 @@ enum phase {
     PHASE_EXAMPLES_SIZE,
     PHASE_LAUNCHES_AGE,
     PHASE_LAUNCHES_SIZE,
+    PHASE_TEXTS,
     PHASE_JOBS,
     PHASE_NONE /* no round is under way */
 };
@@ -199,8 +201,11 @@ static void on_space(void *ctx, enum err err, const struct why *why)
 
     if (!goes_on(r, err, why))
         return;
-    r->space_due = r->space.left > SPACE_KEPT_BYTES;
-    rest_after(r, r->space.us, false);
+    r->space_due = r->space.left > SPACE_KEPT_BYTES || (r->space.may_cut && !r->space.is_cut);
+    if (r->space.may_cut && !r->space.is_cut)
+        rest(r, CUT_AGAIN_MS); /* somebody reads: what was moved is not where it belongs yet */
+    else
+        rest_after(r, r->space.us, false);
 }
 
 static void sums_job(struct reader *reader, void *arg)
@@ -484,8 +489,23 @@ static void step_launches(struct retention *r)
     store_read(r->server->store, launches_job, on_launches_read, r);
 }
 
+static void on_texts(void *ctx, enum err err, const struct why *why)
+{
+    struct retention *r = ctx;
+
+    if (!goes_on(r, err, why))
+        return;
+    r->space_due = r->space_due || r->n_deleted > 0;
+    if (r->n_deleted > 0)
+        rest(r, 20);
+    else
+        phase_end(r);
+}
+
 static void step_phase(struct retention *r)
 {
+    const struct settings *set = settings_in_force(r);
+
     switch (r->phase) {
     case PHASE_ARTIFACTS:
         keeper_prune(r->server, false, on_artifacts, r);
@@ -499,6 +519,12 @@ static void step_phase(struct retention *r)
     case PHASE_LAUNCHES_AGE:
     case PHASE_LAUNCHES_SIZE:
         step_launches(r);
+        break;
+    case PHASE_TEXTS:
+        store_texts_prune(
+            r->server->store,
+            (struct wall){set->history_days > 0 ? wall_now().ms - set->history_days * DAY_MS : 0},
+            &r->n_deleted, on_texts, r);
         break;
     case PHASE_JOBS:
         store_jobs_prune(r->server->store, (struct wall){wall_now().ms - JOB_KEPT_MS}, JOBS_MAX,
@@ -572,6 +598,18 @@ void retention_files(struct server *s)
         return;
     s->retention->files_due = s->retention->space_due = true;
     next(s->retention);
+}
+
+void retention_api(struct server *s, struct api_retention *ret)
+{
+    const struct settings *set = &s->opts.config->set;
+
+    *ret = (struct api_retention){
+        .kinds = {[API_KEPT_LOGS] = {set->log_days, set->logs_max_bytes},
+                  [API_KEPT_ARTIFACTS] = {set->artifact_days, set->artifacts_max_bytes},
+                  [API_KEPT_EXAMPLES] = {set->example_days, set->examples_max_bytes},
+                  [API_KEPT_HISTORY] = {set->history_days, set->history_max_bytes}}};
+    ret->disk = s->disk_state;
 }
 
 void retention_halt(struct server *s)

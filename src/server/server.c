@@ -346,6 +346,16 @@ static void on_history_gone(void *ctx, uint64_t job)
         jobs_look(s);
 }
 
+static void on_retention(void *ctx, struct api_retention *ret)
+{
+    retention_api(ctx, ret);
+}
+
+static void on_prune(void *ctx)
+{
+    retention_now(ctx);
+}
+
 static void on_mirror_path(void *ctx, struct project_id project, char *out, size_t size)
 {
     struct server *s = ctx;
@@ -449,6 +459,8 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .schedules_changed = schedules_changed,
                            .artifact_gone = keeper_gone,
                            .history_gone = on_history_gone,
+                           .retention = on_retention,
+                           .prune = on_prune,
                            .ctx = s};
     char mirrors[PATH_BYTES_MAX];
     enum err err;

@@ -177,10 +177,10 @@ uint64_t db_give_back(struct db *db, uint64_t bytes)
     return rest;
 }
 
-void db_cut(struct db *db)
+bool db_cut(struct db *db)
 {
     CHECK(!db->in_transaction);
-    db->drv->cut(db->h);
+    return db->drv->cut(db->h);
 }
 
 void db_script(struct db *db, const char *sql)

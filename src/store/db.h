@@ -57,7 +57,7 @@ void db_space(struct db *db, uint64_t *ret_used, uint64_t *ret_free);
 /* In a transaction: give up to `bytes` of the free ones back to the disk, moving what is behind them. The rest of them. */
 uint64_t db_give_back(struct db *db, uint64_t bytes);
 /* Outside of one: bring what was committed to where it belongs and cut what held it meanwhile, if nobody reads from it now. */
-void db_cut(struct db *db);
+bool db_cut(struct db *db); /* false: somebody does */
 
 /* Run statements without parameters. {words} are replaced by the driver's own:
  *     {id}         the type of a 64-bit primary key

@@ -24,7 +24,7 @@ struct db_driver {
     enum err (*prepare)(void *conn, const char *sql, void **retstmt, struct why *reterr);
     enum err (*space)(void *conn, uint64_t *ret_used, uint64_t *ret_free, struct why *reterr);
     enum err (*give_back)(void *conn, uint64_t bytes, struct why *reterr);
-    void (*cut)(void *conn);
+    bool (*cut)(void *conn);
     void (*finalize)(void *stmt);
     void (*bind_int)(void *stmt, int i, int64_t v);
     void (*bind_double)(void *stmt, int i, double v);

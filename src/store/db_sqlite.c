@@ -310,11 +310,14 @@ static enum err sqlite_give_back(void *conn, uint64_t bytes, struct why *reterr)
 }
 
 /* Without waiting for readers: then it is for the next time. */
-static void sqlite_cut(void *conn)
+static bool sqlite_cut(void *conn)
 {
+    int rc;
+
     (void)sqlite3_busy_timeout(conn, 0);
-    (void)sqlite3_wal_checkpoint_v2(conn, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    rc = sqlite3_wal_checkpoint_v2(conn, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(conn, BUSY_TIMEOUT_MS);
+    return rc == SQLITE_OK;
 }
 
 const struct db_driver db_sqlite = {

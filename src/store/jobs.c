@@ -38,6 +38,8 @@ void job_insert(struct writer *w, struct job_row *row)
                       "VALUES (?,?,?,?,?,?,?,?,?,?,?,0,'')");
 
     row->id = ids_take(w, ID_JOB);
+    if (row->kind == JOB_CLEAR && row->cursor == 0)
+        row->cursor = w->next_id[ID_RUN]; /* what comes later is not meant */
     row->state = JOB_RUNNING;
     db_uint(s, row->id);
     db_text(s, job_kind_name(row->kind));

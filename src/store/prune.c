@@ -488,8 +488,27 @@ static enum err space_back(struct writer *w, void *arg, struct why *reterr)
         b->left = db_give_back(w->db, b->bytes);
     else
         db_space(w->db, &used, &b->left);
-    w->may_cut = w->may_cut || b->may_cut;
+    if (b->may_cut)
+        w->cut = &b->is_cut;
     b->us = mono_now().us - begin.us;
+    return ERR_OK;
+}
+
+#define TEXTS_STEP 200u
+
+struct texts_prune {
+    struct wall before;
+    uint64_t *ret_n;
+};
+
+static enum err texts_step(struct writer *w, void *arg, struct why *reterr)
+{
+    const struct texts_prune *t = arg;
+
+    (void)reterr;
+    *t->ret_n = texts_prune(w, TEXTS_STEP) + cases_prune(w, TEXTS_STEP);
+    if (t->before.ms > 0)
+        *t->ret_n += causes_prune(w, t->before, TEXTS_STEP);
     return ERR_OK;
 }
 
@@ -550,6 +569,16 @@ void store_kept_drop(struct store *st, struct kept_drop *d, store_done_fn *done,
     store_call(st, kept_drop, d, not_ours, done, ctx);
 }
 
+void store_texts_prune(struct store *st, struct wall before, uint64_t *ret_n, store_done_fn *done, void *ctx)
+{
+    struct texts_prune *t = xcalloc(1, sizeof(*t));
+
+    *ret_n = 0;
+    t->before = before;
+    t->ret_n = ret_n;
+    store_call(st, texts_step, t, free, done, ctx);
+}
+
 void store_going_files_gone(struct store *st, const struct going_files *files, store_done_fn *done, void *ctx)
 {
     store_call(st, files_gone, (void *)(uintptr_t)files, not_ours, done, ctx);
@@ -558,6 +587,7 @@ void store_going_files_gone(struct store *st, const struct going_files *files, s
 void store_space_back(struct store *st, struct space_back *s, store_done_fn *done, void *ctx)
 {
     s->left = 0;
+    s->is_cut = false;
     s->us = 0;
     store_call(st, space_back, s, not_ours, done, ctx);
 }
@@ -693,6 +723,24 @@ enum err read_launches_oldest(struct reader *r, struct launches_look *l, struct 
     }
     if (looked < l->max || all_young)
         l->after = 0;
+    return db_error(r->db, reterr);
+}
+
+enum err read_launch_empty(struct reader *r, struct user_id user, struct launch_id *ret, struct why *reterr)
+{
+    struct db_stmt *s =
+        user.v != 0
+            ? db_sql(r->db,
+                     "SELECT l.id FROM launches l WHERE l.user_id = ? AND l.state = 'done' AND NOT EXISTS "
+                     "(SELECT 1 FROM runs r WHERE r.launch = l.id) ORDER BY l.id LIMIT 1")
+            : db_sql(r->db, "SELECT l.id FROM launches l WHERE l.id > 0 AND l.state = 'done' AND NOT EXISTS "
+                            "(SELECT 1 FROM runs r WHERE r.launch = l.id) ORDER BY l.id LIMIT 1");
+
+    ret->v = 0;
+    if (user.v != 0)
+        db_uint(s, user.v);
+    while (db_row(s))
+        ret->v = db_get_uint(s);
     return db_error(r->db, reterr);
 }
 

@@ -97,6 +97,14 @@ struct launches_look {
 };
 MUST_USE enum err read_launches_oldest(struct reader *r, struct launches_look *look, struct why *reterr);
 
+/* The first launch of a user (0: of all) that is done and has no runs. *ret 0: none. */
+MUST_USE enum err read_launch_empty(struct reader *r, struct user_id user, struct launch_id *ret,
+                                    struct why *reterr);
+
+/* What no example has any more: failures with their texts, cases, causes that were not met since `before`; a step of each. *ret_n:
+ * how many rows went. */
+void store_texts_prune(struct store *st, struct wall before, uint64_t *ret_n, store_done_fn *done, void *ctx);
+
 /* How much there is. */
 struct kept_sums {
     uint64_t items[KEPT_COUNT];
@@ -130,6 +138,7 @@ struct space_back {
     bool may_cut;
     /* written before `done` */
     uint64_t left;
+    bool is_cut;
     int64_t us;
 };
 void store_space_back(struct store *st, struct space_back *s, store_done_fn *done, void *ctx);

@@ -429,9 +429,9 @@ static void *writer_main(void *arg)
         __atomic_store_n(&st->writing_since_us, began.us, __ATOMIC_RELAXED);
         if (st->broken == NULL && !write_batch(&st->writer, &batch, &why))
             break_store(st, &why);
-        if (st->broken == NULL && st->writer.may_cut)
-            db_cut(st->writer.db);
-        st->writer.may_cut = false;
+        if (st->broken == NULL && st->writer.cut != NULL)
+            *st->writer.cut = db_cut(st->writer.db);
+        st->writer.cut = NULL;
         for (it = batch.head; it != NULL; it = it->next) {
             if (st->broken != NULL)
                 item_fail(it, ERR_IO, st->broken);

@@ -129,7 +129,7 @@ struct writer {
     /* prune.c: what this batch adds to the sums of what is kept */
     int64_t kept_items[KEPT_COUNT];
     int64_t kept_bytes[KEPT_COUNT];
-    bool may_cut; /* after this batch: db_cut() */
+    bool *cut; /* after this batch: db_cut(), and whether it worked; NULL: not asked for */
 
     /* hooks.c */
     struct hook_row *hooks; /* n_hooks that are enabled, without texts */

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
 import unittest
@@ -208,6 +209,57 @@ class Jobs(HistoryCase):
         self.assertEqual(self.rows("SELECT COUNT(*) FROM runs WHERE launch = %d" % other)[0][0], 8000 - canceled["done"])
         self.nothing_is_left()
 
+    def test_a_clear_takes_what_its_filter_finds_and_goes_on_after_kill_9(self):
+        self.begin()
+        self.run_all({"a.sh": "true\n"})
+        self.server.stop()
+        launches = self.many(20, 5000, examples=1)
+        self.server.start()
+        repo = self.project({"slow.sh": "echo up; sleep 100\n"}, "slow")
+        alive = self.server.launch(repo, ["slow.sh"])
+        wait_for("it to run", lambda: self.runs(alive) and self.runs(alive)["slow.sh"]["state"] == "running")
+        self.refused(422, "POST", "/api/v1/history/clear", {}, "all")
+        self.refused(422, "POST", "/api/v1/history/clear", {"all": True, "server": 1}, "it excludes filters")
+        self.refused(422, "POST", "/api/v1/history/clear", {"since": "yesterday"}, "since")
+        self.server.post("/api/v1/users", {"login": "mira", "password": PASSWORD})
+        mira = Browser(self.server.url).sign_in("mira")
+        self.refused(403, "POST", "/api/v1/history/clear", {"everybody": True}, "only admins", by=mira)
+        self.refused(403, "POST", "/api/v1/history/clear", {"user": 1}, "only admins", by=mira)
+        job = self.clear({"launch": launches[0]})
+        self.assertEqual((job["kind"], job["what"]), ("clear", {"launch": launches[0]}))
+        job = self.ended(job)
+        self.assertEqual((job["state"], job["done"], job["total"]), ("done", 250, 250))
+        self.refused(404, "GET", "/api/v1/launches/%d" % launches[0])
+        job = self.clear({"outcome": "passed"})
+        wait_for("it to move", lambda: self.ask("GET", "/api/v1/jobs/%d" % job["id"])["done"] > 100)
+        self.server.kill()
+        before = self.rows("SELECT done, total, work_cursor FROM jobs WHERE id = %d" % job["id"])[0]
+        self.assertEqual(self.rows("SELECT COUNT(*) FROM runs WHERE state = 'done'")[0][0], 4751 - before[0])
+        self.server.start()
+        job = self.ended(job)
+        self.assertEqual((job["state"], job["done"], job["total"]), ("done", 4751, 4751))
+        self.assertEqual([launch["id"] for launch in self.server.all("/api/v1/launches")], [alive["id"]])
+        self.assertEqual(self.ended(self.clear({"all": True}))["done"], 0)
+        self.server.post("/api/v1/launches/%d/stop" % alive["id"])
+        self.server.wait_launch(alive["id"])
+        mira.url = self.server.url  # of the server after it
+        status, hers = mira.call("POST", "/api/v1/history/clear", {"all": True})
+        self.assertEqual((status, self.ended(hers)["done"]), (202, 0))
+        self.assertEqual(self.ended(self.clear({"all": True}))["done"], 1)
+        self.assertEqual(self.server.all("/api/v1/launches"), [])
+        self.assertEqual(self.rows("SELECT COUNT(*) FROM examples")[0][0], 0)
+        self.nothing_is_left()
+        wait_for("the file to shrink", lambda: os.path.getsize(self.server.data + "/wrata.db") < 3000000)
+        self.assertIn("done: 4751 runs", [a["detail"] for a in self.server.all("/api/v1/audit?action=job.end")])
+
+    def clear(self, body):
+        answer = self.server.call("POST", "/api/v1/history/clear", body)
+        self.contract.check("POST", "/api/v1/history/clear", 202, json.dumps(answer))
+        return answer
+
+    def ended(self, job):
+        return wait_for("job %d to end" % job["id"], lambda: (lambda j: j["state"] != "running" and j)(self.ask("GET", "/api/v1/jobs/%d" % job["id"])), 60)
+
     def watch(self):
         """Jobs, as the stream shows them."""
         events = []
@@ -226,6 +278,77 @@ class Jobs(HistoryCase):
                 pass
         threading.Thread(target=read, daemon=True).start()
         return events
+
+
+DAY = 86400000
+
+
+class Retention(HistoryCase):
+    def kinds(self):
+        return {k["kind"]: k for k in self.ask("GET", "/api/v1/retention")["kinds"]}
+
+    def cli(self, *args):
+        return subprocess.run([wrata.WRATA, "history", *args, "--data", self.server.data], capture_output=True, text=True, timeout=60)
+
+    def test_what_is_old_goes_and_says_so(self):
+        self.begin("--log-days", "90", "--example-days", "180", "--history-days", "730")
+        tap = "echo 1..2; echo ok 1 - a; echo not ok 2 - b\n" + LOUD
+        yml = YML + "commands: [{glob: '*.tap.sh', run: [bash, '{file}'], report: tap}]\n"
+        launches = [self.run_all({"a.tap.sh": tap, "wrata.yml": yml} if i == 0 else {"a.tap.sh": tap + "# %d\n" % i, "wrata.yml": yml}) for i in range(1)]
+        launches += [self.server.wait_launch(self.server.launch(self.repo, ["*.sh"])["id"]) for _ in range(3)]
+        runs = [self.runs(launch)["a.tap.sh"]["id"] for launch in launches]
+        self.assertEqual([self.kinds()[k]["items"] for k in ("logs", "artifacts", "examples", "history")], [4, 4, 8, 4])
+        now = self.kinds()
+        self.assertEqual((now["logs"]["days"], now["logs"]["max_bytes"], now["artifacts"]["days"]), (90, None, 30))
+        self.assertLess(0, now["logs"]["bytes"])
+        for kind in now.values():
+            self.assertLess(kind["oldest_at"], kind["goes_next"])
+        self.server.stop()
+        for launch, run, days in zip(launches, runs, (800, 200, 100, 1)):
+            self.change("UPDATE runs SET created_at = created_at - %d, ended_at = ended_at - %d WHERE id = %d" % (days * DAY, days * DAY, run),
+                        "UPDATE launches SET created_at = created_at - %d, ended_at = ended_at - %d WHERE id = %d" % (days * DAY, days * DAY, launch["id"]))
+        self.server.start()
+        dry = json.loads(self.cli("prune", "--dry-run", "--json").stdout)
+        wait_for("launches to go", lambda: [r[0] for r in self.rows("SELECT id FROM launches")] == [launch["id"] for launch in launches[1:]])
+        self.assertEqual([k["kind"] for k in dry["kinds"]], ["logs", "artifacts", "examples", "history"])
+        wait_for("logs to go", lambda: self.kinds()["logs"]["items"] == 1)
+        wait_for("examples to go", lambda: self.kinds()["examples"]["items"] == 4)
+        self.nothing_is_left()
+        old, middle, young = [self.server.get("/api/v1/runs/%d" % run) for run in runs[1:]]
+        self.assertEqual([(r["log_gone"] or {}).get("why") for r in (old, middle, young)], ["age", "age", None])
+        self.assertEqual([(r["examples_gone"] or {}).get("why") for r in (old, middle, young)], ["age", None, None])
+        self.assertEqual([r["examples"]["failed"] for r in (old, middle, young)], [1, 1, 1])
+        self.refused(404, "GET", "/api/v1/runs/%d/log" % runs[1], word="the log of run %d is gone since" % runs[1])
+        self.refused(404, "GET", "/api/v1/runs/%d/log?download=1" % runs[1], word="it was older than such things are kept")
+        self.assertIn(b"line 4000", self.server.log(runs[3]))
+        shown = self.cli("kept")
+        self.assertIn("90 days", shown.stdout, shown.stderr)
+        self.assertIn("are free", shown.stdout)
+        gone = self.cli("delete", "run:%d" % runs[3], str(launches[2]["id"]))
+        self.assertIn("is deleted: 1 runs, 1 launches", gone.stdout, gone.stderr)
+        self.assertIn("is done: 1 runs are gone", self.cli("clear", "--path", "tap", "--outcome", "failed").stdout)
+        self.assertEqual(self.cli("clear").returncode, 2)
+        self.assertEqual(self.server.all("/api/v1/launches"), [])
+
+    def test_a_prune_goes_on_after_kill_9_and_the_space_comes_back(self):
+        self.begin("--history-days", "30", "--log-days", "0")
+        self.run_all({"a.sh": "true\n"})
+        self.server.stop()
+        self.many(30, 12000, examples=5)
+        self.change("UPDATE launches SET created_at = created_at - %d, ended_at = ended_at - %d" % (40 * DAY, 40 * DAY),
+                    "UPDATE runs SET created_at = created_at - %d, ended_at = ended_at - %d" % (40 * DAY, 40 * DAY))
+        size = os.path.getsize(self.server.data + "/wrata.db")
+        self.server.start()
+        wait_for("it to begin", lambda: self.rows("SELECT items FROM kept_sums WHERE kind = 'run'")[0][0] < 11500)
+        self.server.kill()
+        left = self.rows("SELECT COUNT(*) FROM runs")[0][0]
+        self.assertGreater(left, 0)
+        self.assertEqual(self.rows("SELECT items FROM kept_sums WHERE kind = 'run'")[0][0], left)
+        self.server.start()
+        wait_for("all of it to go", lambda: self.rows("SELECT COUNT(*) FROM launches")[0][0] == 0, 60)
+        self.nothing_is_left()
+        wait_for("the space to come back", lambda: os.path.getsize(self.server.data + "/wrata.db") < size / 2 and
+                 os.path.getsize(self.server.data + "/wrata.db-wal") < 5000000, 60)
 
 
 if __name__ == "__main__":
