@@ -99,6 +99,20 @@ static const struct option_row artifacts_options[] = {
      "bring them below DIR; those of a launch in a folder for each run"},
     {"zip",      'z', "FILE", OPTION_TEXT, AT(zip), NULL, 0, 0, NULL, "bring them as one zip"},
 };
+static const struct option_row compare_options[] = {
+    {"with", 'w', "LAUNCH", OPTION_TEXT, AT(with), NULL, 0, 0, NULL,
+     "the launch to compare with; default: the last one like it"},
+};
+static const struct option_row flaky_options[] = {
+    {"ref",  0,   "REF", OPTION_TEXT, AT(ref), NULL, 0, 0, NULL, "only launches of this branch, tag or commit, as it was named"},
+    {"days", 'd', "N",   OPTION_NUMBER, AT(days), "14", 1, 3650, NULL, "within so many days"},
+    {"all",  'a', NULL,  OPTION_FLAG, AT(all), NULL, 0, 0, NULL, "also what changes again and again from commit to commit"},
+};
+static const struct option_row slowest_options[] = {
+    {"examples", 'e', NULL,  OPTION_FLAG, AT(examples), NULL, 0, 0, NULL, "examples instead of files"},
+    {"ref",      0,   "REF", OPTION_TEXT, AT(ref), NULL, 0, 0, NULL, "only launches of this branch, tag or commit, as it was named"},
+    {"limit",    'l', "N",   OPTION_NUMBER, AT(limit), "20", 1, 200, NULL, "how many"},
+};
 static const struct option_row launches_options[] = {
     {"limit", 'l', "N", OPTION_NUMBER, AT(limit), "20", 1, 500, NULL, "how many, newest first"},
 };
@@ -379,6 +393,10 @@ static const struct option_row project_options[] = {
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
 static const char *const log_synopsis[] = {"RUN [-f] [--tail N | --lines A-B | --from BYTE] [--times | --raw]",
                                            "RUN --grep TEXT | --regex EXPR [-i] [--lines A-B] [--times]"};
+static const char *const causes_synopsis[] = {"LAUNCH"};
+static const char *const compare_synopsis[] = {"LAUNCH [--with LAUNCH]"};
+static const char *const flaky_synopsis[] = {"PROJECT [--ref REF] [--days N] [--all]"};
+static const char *const slowest_synopsis[] = {"PROJECT [--examples] [--ref REF] [--limit N]"};
 static const char *const artifacts_synopsis[] = {"LAUNCH|run:RUN [--download DIR|--zip FILE]"};
 static const char *const queue_synopsis[] = {
     "[list] [--user LOGIN] [--limit N]", "move ID... --before ID|--front|--end", "delete ID...", "clear", "shuffle", "dedupe",
@@ -490,6 +508,22 @@ const struct command commands[] = {
      LINES(history_options), 0, 500, NEEDS_START, false, cmd_history},
     {"show", LINES(show_synopsis), "one launch: its files, its failures", NULL,
      LINES(show_options), 1, 1, NEEDS_START, false, cmd_show},
+    {"causes", LINES(causes_synopsis), "why a launch failed: its failures, grouped by cause",
+     "Failures that differ in numbers, ids and times alone have one cause. Those that failed most come first, each with the"
+     " servers it concerns and since when it is known. docs/causes.md says the rules.\n",
+     NULL, 0, 1, 1, NEEDS_START, false, cmd_causes},
+    {"compare", LINES(compare_synopsis), "what of a launch is new, known, fixed, flaky or gone",
+     "Beside the last launch of the same project, ref and location with at least half of its tests.\n"
+     "\n"
+     "    wrata compare 12\n"
+     "    wrata compare 12 --with 9\n",
+     LINES(compare_options), 1, 1, NEEDS_START, false, cmd_compare},
+    {"flaky", LINES(flaky_synopsis), "what failed and passed on one commit",
+     "RUNS has a sign for each of the last runs, the newest at the end: . passed, F failed.\n",
+     LINES(flaky_options), 1, 1, NEEDS_START, false, cmd_flaky},
+    {"slowest", LINES(slowest_synopsis), "the slowest files or examples of a project",
+     "Files by the median of their last ten runs, examples by the last run of each file.\n",
+     LINES(slowest_options), 1, 1, NEEDS_START, false, cmd_slowest},
     {"log", LINES(log_synopsis), "the output of a run",
      "Prints the bytes as the program wrote them. On a terminal colours are kept and every other control sequence is"
      " shown instead of obeyed. --grep and --regex search on the server, in the text without control sequences; the exit code is 1"

@@ -28,7 +28,8 @@ struct cli_opts {
     bool password_stdin, yes, admin, unverified, refused;
     const char *url, *data, *color;
     const char *project, *dir, *ref, *servers, *order, *name, *junit;
-    const char *artifacts_dir, *download, *zip;
+    const char *artifacts_dir, *download, *zip, *with;
+    bool examples;
     struct text_list artifacts;
     const char *fleet, *address, *user, *identity;
     /* of servers and fleets */

@@ -247,6 +247,51 @@ void report_failed_file(struct buf *out, const struct term *t, int number, const
     put_again(out, t, again, test->path);
 }
 
+#define CAUSES_SHOWN 3
+#define CAUSE_COLUMNS 60u
+
+void report_causes(struct buf *out, const json_t *causes)
+{
+    const json_t *list = js_obj(causes, "causes");
+
+    text_count(out, js_int(causes, "failures"), "failure", "failures");
+    buf_puts(out, ", ");
+    text_count(out, js_int(causes, "n_causes"), "cause", "causes");
+    for (size_t i = 0; i < json_array_size(list) && i < CAUSES_SHOWN; i++) {
+        const json_t *cause = json_array_get(list, i);
+        const char *title = js_text(cause, "title");
+        size_t n = strlen(title);
+        char cut[CAUSE_COLUMNS + 8];
+
+        if (n > CAUSE_COLUMNS) {
+            n = CAUSE_COLUMNS;
+            while (n > 0 && ((unsigned char)title[n] & 0xc0) == 0x80)
+                n--;
+        }
+        (void)snprintf(cut, sizeof(cut), "%.*s%s", (int)n, title, title[n] != '\0' ? "..." : "");
+        buf_printf(out, "%s%lld x ", i == 0 ? ": " : "; ", (long long)js_int(cause, "count"));
+        text_escape(out, cut);
+    }
+    buf_puts(out, js_int(causes, "n_causes") > CAUSES_SHOWN ? "; ...\n" : "\n");
+}
+
+void report_compared(struct buf *out, const json_t *counts, int64_t with)
+{
+    static const char *const whats[] = {"new", "flaky", "known", "fixed", "gone"};
+    const char *separator = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(whats); i++) {
+        int64_t n = js_int(counts, whats[i]);
+
+        if (n == 0 && strcmp(whats[i], "new") != 0 && strcmp(whats[i], "known") != 0 &&
+            strcmp(whats[i], "fixed") != 0)
+            continue;
+        buf_printf(out, "%s%lld %s", separator, (long long)n, whats[i]);
+        separator = ", ";
+    }
+    buf_printf(out, " since launch %lld\n", (long long)with);
+}
+
 void report_summary(struct buf *out, const struct term *t, const json_t *launch, int64_t elapsed_ms)
 {
     static const struct {

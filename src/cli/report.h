@@ -28,6 +28,11 @@ void report_example(struct buf *out, const struct term *t, int number, const jso
 void report_failed_file(struct buf *out, const struct term *t, int number, const struct view_test *test,
                         const json_t *run, const char *log, const struct report_again *again);
 
+/* "238 failures, 3 causes: 230 × no element …; …" of what GET /launches/N/causes answered, and a newline. */
+void report_causes(struct buf *out, const json_t *causes);
+/* "2 new, 5 known, 3 fixed since launch 11" of its counts, and a newline. */
+void report_compared(struct buf *out, const json_t *counts, int64_t with);
+
 /* "FAILED: 3 of 12 files failed …": outcome in a word, counts, time. */
 void report_summary(struct buf *out, const struct term *t, const json_t *launch, int64_t elapsed_ms);
 

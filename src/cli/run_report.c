@@ -106,6 +106,29 @@ static void put_images(const struct view *v, const struct view_test **tests, siz
     }
 }
 
+/* Two lines: why, and what of it is new. The report is good without them. */
+static void put_causes(struct cli *cli, const struct view *v, struct buf *out)
+{
+    long long launch = (long long)js_int(view_launch(v), "id");
+    char path[96];
+    json_t *doc = NULL;
+    struct why ignored;
+
+    (void)snprintf(path, sizeof(path), API "/launches/%lld/causes?limit=3", launch);
+    if (ask(cli, "GET", path, NULL, &doc, &ignored) == ERR_OK && js_int(doc, "failures") > 0) {
+        buf_puts(out, "  ");
+        report_causes(out, doc);
+    }
+    json_decref(doc);
+    doc = NULL;
+    (void)snprintf(path, sizeof(path), API "/launches/%lld/compare?limit=1", launch);
+    if (ask(cli, "GET", path, NULL, &doc, &ignored) == ERR_OK && json_is_object(js_obj(doc, "with"))) {
+        buf_puts(out, "  ");
+        report_compared(out, js_obj(doc, "counts"), js_int(js_obj(doc, "with"), "id"));
+    }
+    json_decref(doc);
+}
+
 int run_report(struct cli *cli, const struct view *v, const struct report_again *again, int64_t elapsed_ms)
 {
     struct failures f = {cli, v, again, 0, 0};
@@ -130,6 +153,8 @@ int run_report(struct cli *cli, const struct view *v, const struct report_again 
     if (f.number > FAILURES_MAX)
         buf_printf(&out, "\n  ... and %d more failures\n", f.number - FAILURES_MAX);
     report_summary(&out, &cli->out, view_launch(v), elapsed_ms);
+    if (outcome != OUTCOME_PASSED)
+        put_causes(cli, v, &out);
     put_images(v, tests, n, &out);
     (void)fwrite(buf_str(&out), 1, out.len, stdout);
     buf_done(&out);
