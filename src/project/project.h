@@ -145,6 +145,13 @@ void projects_tree(struct projects *ps, struct project_id id, const char *ref, b
                                 const char *const *files, uint32_t n_files),
                    void *ctx);
 
+/* Lines first_line.. (from 1), at most n_lines, of the file at the commit; they are borrowed for the call. Text alone: a line that
+ * is no UTF-8 ends them, and so do 64 KiB. ERR_NOTFOUND: no such file or commit, or no mirror yet. */
+void projects_file(struct projects *ps, struct project_id id, const char *commit, const char *path,
+                   uint32_t first_line, uint32_t n_lines,
+                   void (*done)(void *ctx, enum err err, const struct why *why, struct slice lines),
+                   void *ctx);
+
 /* Take the commits of a git bundle file into the mirror (under refs/wrata/); the file stays the caller's. */
 void projects_bundle(struct projects *ps, struct project_id id, const char *bundle_path,
                      void (*done)(void *ctx, enum err err, const struct why *why, const char *const *commits,

@@ -29,6 +29,7 @@
 #include "wire/agent_setup.h"
 
 #define COMMIT_CHARS_MAX 64u
+#define FILE_MS 10000                 /* for some lines of a file: somebody looks at a page */
 #define GIT_LOCAL_MS 120000           /* a step that reads the mirror alone */
 #define GIT_ASK_MS 120000             /* a question to the remote */
 #define GIT_FETCH_MS (60 * 60 * 1000) /* the first fetch of a large repository takes its time */
@@ -246,6 +247,7 @@ enum job_kind {
     JOB_TREE,
     JOB_PLAN,
     JOB_CONFIG,
+    JOB_FILE,
     JOB_KIND_COUNT
 };
 
@@ -276,7 +278,9 @@ struct job {
     unsigned step;
     char *url;
     char *ref;
-    char **patterns;
+    char **patterns;     /* of a file its path */
+    uint32_t first_line; /* of a file */
+    uint32_t n_lines;
     uint32_t n_patterns;
     char *bundle;           /* its file; of a prune the commits that are dropped, as lines */
     struct wall older_than; /* of a prune; `patterns` are what it keeps */
@@ -325,13 +329,15 @@ struct job {
                         const char *const *files, uint32_t n_files);
         void (*on_bundle)(void *ctx, enum err err, const struct why *why, const char *const *commits,
                           uint32_t n_commits);
+        void (*on_file)(void *ctx, enum err err, const struct why *why, struct slice lines);
     };
 };
 
 /* The next step of a job: e is how the child of the last one ended, NULL at the first. A step ends with job_git()
  * or job_end(). */
 typedef void job_step_fn(struct job *j, const struct child_exit *e);
-job_step_fn refresh_step, remove_step, bundle_step, prune_step, subs_step, lfs_step, refs_step, tree_step;
+job_step_fn refresh_step, remove_step, bundle_step, prune_step, subs_step, lfs_step, refs_step, tree_step,
+    file_step;
 
 /* Start `git --git-dir=DIR words…` (NULL-ended) with input (taken; NULL: none). Its end is the next step. */
 void job_git(struct job *j, const char *git_dir, const char *const *words, TAKES char *input,

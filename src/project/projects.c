@@ -45,6 +45,7 @@ static const struct {
     [JOB_SUBS] = {"submodules", true, subs_step},    [JOB_LFS] = {"lfs", false, lfs_step},
     [JOB_REFS] = {"refs", false, refs_step},         [JOB_TREE] = {"tree", false, tree_step},
     [JOB_PLAN] = {"plan", false, tree_step},         [JOB_CONFIG] = {"config", false, tree_step},
+    [JOB_FILE] = {"file", false, file_step},
 };
 _Static_assert(ARRAY_LEN(kinds) == JOB_KIND_COUNT, "a row for each");
 
@@ -141,6 +142,9 @@ static void job_tell(struct job *j, enum err err, const struct why *why)
         break;
     case JOB_CONFIG:
         j->on_config(j->ctx, err, why, NULL);
+        break;
+    case JOB_FILE:
+        j->on_file(j->ctx, err, why, (struct slice){"", 0});
         break;
     case JOB_KIND_COUNT:
     default:

@@ -264,3 +264,38 @@ enum err read_examples(struct reader *r, const struct example_filter *f, struct 
     free(marks.at);
     return db_error(r->db, reterr);
 }
+
+bool example_each(struct reader *r, uint64_t run, uint32_t seq, struct artifact_marks *marks,
+                  example_fn *each, void *ctx)
+{
+    struct db_stmt *s =
+        db_sql(r->db, "SELECT " COLUMNS " FROM examples e" JOINS "WHERE e.run = ? AND e.seq = ?");
+    bool found = false;
+
+    artifact_marks_read(r, run, marks);
+    db_uint(s, run);
+    db_int(s, seq);
+    while (db_row(s)) {
+        struct example_row row;
+
+        found = true;
+        arena_reset(&r->row);
+        get_example(&r->row, s, &row);
+        row.kept = artifact_marks_of(marks, &r->row, seq, &row.n_kept);
+        each(ctx, &row);
+    }
+    return found;
+}
+
+enum err read_example(struct reader *r, struct run_id run, uint32_t seq, example_fn *each, void *ctx,
+                      struct why *reterr)
+{
+    struct artifact_marks marks = {0};
+    bool found = example_each(r, run.v, seq, &marks, each, ctx);
+
+    free(marks.at);
+    if (!found && !db_failed(r->db))
+        return why_set(reterr, ERR_NOTFOUND, NULL, "run %llu has no example %u", (unsigned long long)run.v,
+                       seq);
+    return db_error(r->db, reterr);
+}

@@ -366,6 +366,22 @@ struct example_filter {
 MUST_USE enum err read_examples(struct reader *r, const struct example_filter *f, struct page *p,
                                 example_fn *each, void *ctx, struct why *reterr);
 
+MUST_USE enum err read_example(struct reader *r, struct run_id run, uint32_t seq, example_fn *each, void *ctx,
+                               struct why *reterr);
+/* Of all launches, newest first, by all of these together; the work of a page is bounded: it may end early. Runs that were lost do
+ * not count. ERR_INVALID: path or id without a project or a launch. */
+struct example_search {
+    struct project_id project; /* 0 any, and so all numbers */
+    struct launch_id launch;
+    const char *path; /* of the run, exactly; NULL any, and so all texts */
+    const char *id;
+    const char *q; /* words of message, exception or reason */
+    uint64_t cause;
+    uint32_t statuses; /* bits 1 << enum example_status; 0 all */
+};
+MUST_USE enum err read_examples_found(struct reader *r, const struct example_search *f, struct page *p,
+                                      example_fn *each, void *ctx, struct why *reterr);
+
 /* What a launch failed by: of the runs that its tests came to, so far. Those that failed most come first. */
 #define CAUSE_EXAMPLES_MAX 5u
 #define CAUSE_SERVERS_MAX 20u

@@ -193,6 +193,10 @@ MUST_USE enum err examples_add(struct writer *w, struct run_id run, const struct
 void example_insert(struct writer *w, uint64_t launch, uint64_t project, struct wall at,
                     const struct example_row *row);
 uint64_t launch_project(struct writer *w, uint64_t launch); /* 0: it has none */
+struct artifact_marks;
+/* The example with that number of the run, to `each`; false: there is none. */
+bool example_each(struct reader *r, uint64_t run, uint32_t seq, struct artifact_marks *marks,
+                  example_fn *each, void *ctx);
 MUST_USE enum err project_put(struct writer *w, const struct project_row *row, uint64_t *ret_id,
                               struct why *reterr);
 MUST_USE enum err project_delete(struct writer *w, struct project_id id, struct why *reterr);

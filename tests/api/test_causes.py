@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.parse
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -253,6 +254,48 @@ class CausesTest(unittest.TestCase):
         self.assertEqual(told[-1]["json"]["launch"], made["id"])
         self.assertIn(("no button #btn-<n> in <n> s", True), [(c["title"], c["known"]) for c in told[-1]["json"]["causes"]])
 
+
+    # ---- examples ----
+
+    def found(self, query):
+        items, cursor = [], None
+        while True:
+            page = self.get("/api/v1/examples?" + query + ("&cursor=%s" % cursor if cursor else ""))
+            items += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return items
+
+    def test_examples_of_all_launches(self):
+        of = "project=%d" % self.project
+        both = self.found(of + "&q=BUTTON%20btn-12")
+        self.assertEqual({e["path"][-1] for e in both}, {"first"})
+        self.assertEqual([e["run"] for e in both], sorted((e["run"] for e in both), reverse=True))
+        self.assertEqual(self.found(of + "&q=no%20such%20words"), [])
+        self.assertEqual({e["path"][-1] for e in self.found("launch=%d&status=failed" % self.first["id"])}, {"first", "second", "third"})
+        self.assertEqual(len(self.found("launch=%d&limit=2" % self.first["id"])), 7)
+        flips = self.found(of + "&path=t/c.tap.sh&limit=1")
+        self.assertEqual({e["path"][-1] for e in flips}, {"flips"})
+        self.assertGreaterEqual(len(flips), 3)
+        one = flips[0]
+        self.assertEqual({e["path"][-1] for e in self.found(of + "&id=" + urllib.parse.quote(one["id"]))}, {"flips"} if one["id"] else set())
+        cause = next(e["cause"] for e in both)
+        self.assertEqual({e["path"][-1] for e in self.found("launch=%d&cause=%s" % (self.first["id"], cause))}, {"first", "second", "third"})
+        self.assertEqual({e["cause"] for e in self.found("cause=" + cause)}, {cause})
+        self.assertEqual({e["status"] for e in self.found(of + "&status=pending")}, {"pending"})
+
+    def test_examples_are_refused(self):
+        self.refused("/api/v1/examples?path=t/a.tap.sh", 422, "path")
+        self.refused("/api/v1/examples?id=x", 422, "id")
+        self.refused("/api/v1/examples?cause=xyz", 422, "cause")
+        self.refused("/api/v1/examples?launch=99999", 422, "launch")
+
+    def test_one_example_with_its_code(self):
+        example = self.found("launch=%d&status=failed" % self.first["id"])[0]
+        one = self.get("/api/v1/runs/%d/examples/%d" % (example["run"], example["seq"]))
+        self.assertEqual(one["example"], example)
+        self.refused("/api/v1/runs/%d/examples/999" % example["run"], 404)
+        self.refused("/api/v1/runs/999999/examples/0", 404)
 
     def test_zz_its_routes_were_held_against_the_document(self):
         routes = {(m.upper(), p) for p, item in self.contract.document["paths"].items() for m in item if CAUSES.match(p)}

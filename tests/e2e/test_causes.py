@@ -114,6 +114,17 @@ class CausesFromTheShell(unittest.TestCase):
         saves = next(e for e in examples if e["path"][-1] == "saves")
         self.assertEqual((saves["page_url"], saves["screenshot"]), ("https://example.org/editor", "https://s3.example.org/a.png"))
 
+    def test_the_code_around_a_failure(self):
+        examples = self.server.get("/api/v1/launches/1/examples?status=failed")["items"]
+        bolds = next(e for e in examples if e["path"][-1] == "bolds")
+        one = self.server.get("/api/v1/runs/%d/examples/%d" % (bolds["run"], bolds["seq"]))
+        self.assertEqual(one["code"], {"file": "lib/page.rb", "line": 4, "first_line": 1, "text": PAGE})
+        prints = next(e for e in examples if e["path"][-1] == "prints")
+        code = self.server.get("/api/v1/runs/%d/examples/%d" % (prints["run"], prints["seq"]))["code"]
+        self.assertEqual((code["file"], code["text"].splitlines()[code["line"] - code["first_line"]]),
+                         ("spec/editor_spec.rb", FIRST.splitlines()[code["line"] - 1]))
+        self.assertIn("expect(1).to eq 2", FIRST.splitlines()[code["line"] - 1])  # as it was then, not as it is now
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

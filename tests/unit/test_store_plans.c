@@ -17,11 +17,13 @@ static bool walked;           /* it did */
 
 /* Walked whole, and why that is right. */
 static const char *const allowed[] = {
-    "SCAN fleets",   /* at most FLEETS_MAX */
-    "SCAN servers",  /* at most SERVERS_MAX; natural order is made in memory */
-    "SCAN projects", /* a page of them is all of them */
-    "SCAN paths",    /* a word may be anywhere in a path */
-    "SCAN o",        /* origins: thousands at most */
+    "SCAN fleets",                        /* at most FLEETS_MAX */
+    "SCAN servers",                       /* at most SERVERS_MAX; natural order is made in memory */
+    "SCAN projects",                      /* a page of them is all of them */
+    "SCAN paths",                         /* a word may be anywhere in a path */
+    "SCAN failures",                      /* the same in a message; the newest ones */
+    "SCAN e USING INDEX examples_newest", /* what did not pass, newest first */
+    "SCAN o",                             /* origins: thousands at most */
     /* indexes of the few rows that live */
     "SCAN l USING INDEX launches_living",
     "SCAN l USING COVERING INDEX launches_living",
@@ -395,6 +397,31 @@ static void all_of_causes(struct reader *r)
     struct cause_sums sums;
 
     assert_int_equal(read_causes(r, (struct launch_id){1}, 1, no_cause, NULL, &sums, NULL), ERR_OK);
+}
+
+static void all_found_examples(struct reader *r)
+{
+    for (uint32_t bits = 0; bits < 128; bits++) {
+        struct page p = {.limit = 50, .after = bits % 3 == 0 ? 1 << 26 : 0};
+        struct example_search f = {.project = {(bits & 1) != 0 ? 3 : 0},
+                                   .launch = {(bits & 2) != 0 ? 1 : 0},
+                                   .path = (bits & 4) != 0 ? "spec/t0_spec.rb" : NULL,
+                                   .id = (bits & 8) != 0 ? "x" : NULL,
+                                   .q = (bits & 16) != 0 ? "some words" : NULL,
+                                   .cause = (bits & 32) != 0 ? 7 : 0,
+                                   .statuses = (bits & 64) != 0 ? 1u << EXAMPLE_FAILED : 0};
+        struct why why;
+        bool refused = (bits & 3) == 0 && (bits & 12) != 0;
+
+        assert_int_equal(read_examples_found(r, &f, &p, no_example, NULL, &why),
+                         refused ? ERR_INVALID : ERR_OK);
+    }
+}
+
+static void test_store_plans__examples_across_launches(void **state)
+{
+    put_launch_of(*state, 3);
+    with_explained(*state, all_found_examples);
 }
 
 static void no_item(void *ctx, const struct compare_item *item)
@@ -787,6 +814,7 @@ int main(void)
         TEST(each_filter_of_launches_has_an_index),
         TEST(examples_by_every_filter),
         TEST(causes),
+        TEST(examples_across_launches),
         TEST(comparison_and_stability),
         TEST(audit_by_every_filter),
         TEST(mail),
