@@ -311,6 +311,18 @@ uint64_t texts_prune(struct writer *w, uint32_t limit)
     return n_deleted;
 }
 
+#define CAUSE_KEPT_MS (INT64_C(400) * 86400000)
+
+/* So many more are looked at than one of them can have left behind: the walk over all comes round in days. */
+void left_behind_prune(struct writer *w, uint32_t n)
+{
+    if (n == 0)
+        return;
+    (void)texts_prune(w, 10 + n / 5);
+    (void)cases_prune(w, 10 + n / 20);
+    (void)causes_prune(w, (struct wall){wall_now().ms - CAUSE_KEPT_MS}, 10);
+}
+
 /* A case that was last used longer ago than the oldest run is of no run: its used_at lags by less than a step. */
 uint64_t cases_prune(struct writer *w, uint32_t limit)
 {

@@ -103,6 +103,7 @@ uint32_t examples_delete(struct writer *w, uint64_t run, uint32_t max)
     db_int(s, max);
     n = (uint32_t)db_run(s);
     kept_add(w, KEPT_EXAMPLE, -(int64_t)n, 0);
+    left_behind_prune(w, n);
     return n;
 }
 

@@ -211,6 +211,8 @@ void cases_done(struct writer *w);
  * step, and begins again. */
 uint64_t texts_prune(struct writer *w, uint32_t limit);
 uint64_t cases_prune(struct writer *w, uint32_t limit);
+/* n examples were deleted: some steps of these, and of causes that did not come for 400 days. */
+void left_behind_prune(struct writer *w, uint32_t n);
 
 /* ---- stability.c ---- */
 int64_t median_of(int64_t *at, uint32_t n); /* sorts them; n > 0 */
