@@ -412,9 +412,11 @@ static void look_at_held(struct log_search *s, bool is_last)
             s->open->bytes = s->held_byte + p.raw.len - s->line_byte;
         return;
     }
-    if (is_last)
-        p.raw = without_cr(p.raw);
     p.text = shown_of(s, p.raw);
+    if (is_last) { /* as in walk_piece() */
+        p.text = without_cr(p.text);
+        p.raw = without_cr(p.raw);
+    }
     p.options = (s->is_piece ? (uint32_t)PCRE2_NOTBOL : 0) | (is_last ? 0 : (uint32_t)PCRE2_NOTEOL);
     if (s->code != NULL) {
         is_hit = find_regex(s, p.text, 0, p.options, &place, &gave_up);
