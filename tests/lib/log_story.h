@@ -310,8 +310,8 @@ static inline void story_append(struct log_story *s, size_t n, uint32_t kind)
             buf_puts(&b, words[dice % ARRAY_LEN(words)]);
         else if (kind == 1)
             buf_puts(&b, dice == 0 ? "\nneedle" : "xxxxxxxxxxxxxxxx"); /* long lines */
-        else if (kind == 2)
-            buf_putc(&b, (char)rng_below(&s->rng, 256));
+        else if (kind == 2) /* any byte but ESC: a control sequence would take letters of the needle */
+            buf_putc(&b, (char)(dice = (uint32_t)rng_below(&s->rng, 256), dice == 0x1b ? 'e' : dice));
         else
             buf_puts(&b, dice < 2 ? "needle\n" : "a line as they are, with some words in it\n");
     }
