@@ -11,8 +11,10 @@
  * that a crash cut off is begun again. */
 #include "server/retention.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -54,6 +56,7 @@ struct retention {
     bool files_due;
     bool space_due;
     bool round_due;
+    bool is_low; /* the disk: told */
     enum phase phase;
     uint64_t after; /* of the phase: looked at up to here */
 
@@ -559,8 +562,11 @@ static void next(struct retention *r)
         r->is_busy = false;
 }
 
+static void disk_tell(struct retention *r);
+
 static void on_round_timer(uv_timer_t *t)
 {
+    disk_tell(t->data);
     retention_now(((struct retention *)t->data)->server);
 }
 
@@ -600,6 +606,44 @@ void retention_files(struct server *s)
     next(s->retention);
 }
 
+/* How much room there is where the data folder is, and whether that is little. */
+static void disk_look(const struct server *s, struct api_disk *ret)
+{
+    const struct settings *set = &s->opts.config->set;
+    struct statvfs fs;
+    uint64_t low;
+
+    *ret = (struct api_disk){0};
+    if (statvfs(s->opts.data_dir, &fs) != 0) {
+        (void)snprintf(ret->why, sizeof(ret->why),
+                       "the disk of the data folder cannot be asked for its room");
+        return;
+    }
+    ret->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    ret->total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+    low = ret->total_bytes / 100 * (uint64_t)set->disk_low_percent;
+    if (low > (uint64_t)set->disk_low_bytes)
+        low = (uint64_t)set->disk_low_bytes;
+    ret->is_low = ret->free_bytes < low;
+    if (ret->is_low)
+        (void)snprintf(ret->why, sizeof(ret->why),
+                       "the disk of the server is nearly full: less than %llu MiB are free",
+                       (unsigned long long)(low >> 20));
+}
+
+/* An error line: admins are told by mail, once for as long as it lasts. */
+static void disk_tell(struct retention *r)
+{
+    struct api_disk disk;
+    char text[400];
+
+    disk_look(r->server, &disk);
+    if (disk.is_low && !r->is_low)
+        LOG_ERROR("disk.low", "free=%llu total=%llu why=%s", (unsigned long long)disk.free_bytes,
+                  (unsigned long long)disk.total_bytes, log_quote(text, sizeof(text), disk.why));
+    r->is_low = disk.is_low;
+}
+
 void retention_api(struct server *s, struct api_retention *ret)
 {
     const struct settings *set = &s->opts.config->set;
@@ -609,7 +653,7 @@ void retention_api(struct server *s, struct api_retention *ret)
                   [API_KEPT_ARTIFACTS] = {set->artifact_days, set->artifacts_max_bytes},
                   [API_KEPT_EXAMPLES] = {set->example_days, set->examples_max_bytes},
                   [API_KEPT_HISTORY] = {set->history_days, set->history_max_bytes}}};
-    ret->disk = s->disk_state;
+    disk_look(s, &ret->disk);
 }
 
 void retention_halt(struct server *s)

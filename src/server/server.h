@@ -87,7 +87,6 @@ struct server {
     struct keeper *keeper;          /* of artifacts */
     struct jobs *jobs;              /* jobs.c */
     struct retention *retention;    /* retention.c */
-    struct api_disk disk_state;     /* disk.c */
     struct schedules *schedules;    /* NULL: a private server */
     struct clouds *clouds;          /* NULL: closed */
     struct credentials credentials; /* in force; read again on SIGHUP; projects borrow from them */

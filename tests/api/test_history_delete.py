@@ -301,6 +301,9 @@ class Retention(HistoryCase):
         now = self.kinds()
         self.assertEqual((now["logs"]["days"], now["logs"]["max_bytes"], now["artifacts"]["days"]), (90, None, 30))
         self.assertLess(0, now["logs"]["bytes"])
+        disk = self.ask("GET", "/api/v1/retention")["disk"]
+        self.assertLess(0, disk["free"])
+        self.assertLessEqual(disk["free"], disk["total"])
         for kind in now.values():
             self.assertLess(kind["oldest_at"], kind["goes_next"])
         self.server.stop()
