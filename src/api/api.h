@@ -77,8 +77,8 @@ enum api_kept { API_KEPT_LOGS, API_KEPT_ARTIFACTS, API_KEPT_EXAMPLES, API_KEPT_H
 struct api_disk {
     uint64_t free_bytes;
     uint64_t total_bytes;
+    uint64_t missing_bytes; /* to be no longer low */
     bool is_low;
-    bool is_held;  /* no new run begins */
     char why[200]; /* "" fine */
 };
 struct api_retention {

@@ -23,8 +23,8 @@ void *keeper_begin(void *ctx, struct server_id server, struct run_id run, struct
 void keeper_bytes(void *sink, TAKES char *bytes, size_t n);
 void keeper_drop(void *sink);
 
-/* Old artifacts, too many of them, and those of runs that are not there any more go; `is_urgent`: the oldest ones, some of them. What
- * went is told at the end, perhaps from inside the call; one at a time. */
+/* Old artifacts, too many of them, and those of runs that are not there any more go; `is_urgent`: some of the
+ * oldest, of those that are older than a day. What went is told at the end, perhaps from inside the call; one at a time. */
 typedef void keeper_pruned_fn(void *ctx, uint32_t n, uint64_t bytes);
 void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void *ctx);
 

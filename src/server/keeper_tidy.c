@@ -198,7 +198,7 @@ struct prune {
     uint64_t bytes;        /* of all, less what goes in this step */
     struct run_id orphans; /* looked for behind this one */
     bool is_first;         /* the orphans are to be looked for */
-    bool is_urgent;        /* the oldest ones go, whatever their age: one step */
+    bool is_urgent;        /* the disk is low: `before` is a day ago, and one step is made */
     keeper_pruned_fn *done;
     void *ctx;
     struct artifact_drop drop;
@@ -223,7 +223,7 @@ static void each_oldest(void *ctx, const struct artifact_pack_row *row)
 {
     struct prune *p = ctx;
 
-    if (p->is_urgent || row->created_at.ms < p->before.ms || (p->bytes_max > 0 && p->bytes > p->bytes_max))
+    if (row->created_at.ms < p->before.ms || (p->bytes_max > 0 && p->bytes > p->bytes_max))
         drop_add(p, row);
 }
 
@@ -316,7 +316,7 @@ void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void
     p = xcalloc(1, sizeof(*p));
     k->prune = p;
     p->keeper = k;
-    p->before.ms = wall_now().ms - set->artifact_days * DAY_MS;
+    p->before.ms = wall_now().ms - (is_urgent ? 1 : set->artifact_days) * DAY_MS;
     p->bytes_max = (uint64_t)set->artifacts_max_bytes;
     p->is_first = true;
     p->is_urgent = is_urgent;

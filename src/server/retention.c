@@ -2,8 +2,9 @@
  *
  * One step is under way at a time. What is to be done is asked anew before each, the most urgent first:
  *
- *   the disk is low     logs, the oldest first, then artifacts, until there is room again (disk.c says so)
  *   files               of rows that are gone: removed from the disk, then their names from the list (store/prune.h)
+ *   the disk is low     logs, the oldest first, then artifacts, some at a time, until there is room again (disk.c says so). What is
+ *                       younger than a day stays: it may be looked at now, and somebody else may have filled the disk
  *   a round             every ROUND_MS: artifacts, logs, examples, launches, ended jobs, by age and by size
  *   space               free pages of the database go back to the disk
  *
@@ -14,16 +15,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "server/disk.h"
 #include "server/keeper.h"
 #include "server/pacer.h"
 #include "store/prune.h"
 
 #define ROUND_MS 600000u
 #define AGAIN_MS 60000u /* after something that should not be */
+#define DISK_LOOK_MS 5000u
+#define DISK_KEPT_MS DAY_MS
 #define DAY_MS INT64_C(86400000)
 #define CUT_AGAIN_MS 1000u
 #define FILES_MAX 100u
@@ -45,10 +48,14 @@ enum phase {
     PHASE_NONE /* no round is under way */
 };
 
+/* What is given up while the disk is low. */
+enum giving_up { GIVE_LOGS, GIVE_ARTIFACTS, GIVE_NOTHING /* there is nothing left that may go */ };
+
 struct retention {
     struct server *server;
     uv_timer_t timer;
     uv_timer_t round_timer;
+    uv_timer_t disk_timer;
     uv_work_t work;
     struct pacer pacer;
     bool is_busy;
@@ -57,6 +64,10 @@ struct retention {
     bool space_due;
     bool round_due;
     bool is_low; /* the disk: told */
+    enum giving_up giving_up;
+    uint64_t disk_after;   /* logs: looked at up to here */
+    uint64_t disk_missing; /* bytes */
+    uint64_t bytes_at_low;
     enum phase phase;
     uint64_t after; /* of the phase: looked at up to here */
 
@@ -538,6 +549,88 @@ static void step_phase(struct retention *r)
     }
 }
 
+/* ---- the disk is low ------------------------------------------------------------------------------------- */
+
+/* An error line: admins are told by mail, once for as long as it lasts. */
+static void disk_watch(struct retention *r)
+{
+    struct api_disk disk;
+    char text[400];
+    bool was_low = r->is_low;
+
+    disk_look(r->server->opts.data_dir, settings_in_force(r), was_low, &disk);
+    r->is_low = disk.is_low;
+    r->disk_missing = disk.missing_bytes;
+    if (disk.is_low && !was_low) {
+        r->bytes_at_low = disk.free_bytes;
+        LOG_ERROR("disk.low", "free=%llu total=%llu why=%s", (unsigned long long)disk.free_bytes,
+                  (unsigned long long)disk.total_bytes, log_quote(text, sizeof(text), disk.why));
+        LOG_WARN("disk.gives_up",
+                 "what=\"logs, the oldest first, then artifacts, until there is room; what is "
+                 "younger than a day stays\"");
+    } else if (was_low && !disk.is_low) {
+        LOG_INFO("disk.has_room", "free=%llu before=%llu", (unsigned long long)disk.free_bytes,
+                 (unsigned long long)r->bytes_at_low);
+    }
+}
+
+static void on_disk_artifacts(void *ctx, uint32_t n, uint64_t bytes)
+{
+    struct retention *r = ctx;
+
+    r->bytes_gone += bytes;
+    if (n == 0)
+        r->giving_up = GIVE_NOTHING;
+    if (goes_on(r, ERR_OK, NULL))
+        rest(r, 0);
+}
+
+static void disk_job(struct reader *reader, void *arg)
+{
+    struct retention *r = arg;
+    struct wall now = wall_now();
+
+    r->look = (struct kept_look){.kind = KEPT_LOG,
+                                 .before = {now.ms - DISK_KEPT_MS},
+                                 .now = now,
+                                 .max = LOOK_MAX,
+                                 .after = r->disk_after};
+    r->err = read_kept_oldest(reader, &r->look, &r->why);
+}
+
+/* Of the logs that were found, if all were of one size. Too few is mended by the next look at the disk. */
+static uint32_t as_many_as_needed(const struct kept_look *look, uint64_t missing)
+{
+    uint64_t each = look->n_bytes / look->n + 1;
+
+    return missing / each < look->n ? (uint32_t)(missing / each) + (missing < each) : look->n;
+}
+
+static void on_disk_read(void *arg)
+{
+    struct retention *r = arg;
+
+    if (read_failed(r))
+        return;
+    r->disk_after = r->look.n > 0 ? 0 : r->look.after; /* those that go are not met again */
+    if (r->look.n > 0) {
+        r->look.n = as_many_as_needed(&r->look, r->disk_missing);
+        drop_looked(r, GONE_DISK);
+        return;
+    }
+    if (r->disk_after == 0)
+        r->giving_up = GIVE_ARTIFACTS;
+    rest(r, 1);
+}
+
+static void step_disk(struct retention *r)
+{
+    if (r->giving_up == GIVE_LOGS)
+        store_read(r->server->store, disk_job, on_disk_read, r);
+    else
+        keeper_prune(r->server, true, on_disk_artifacts, r);
+}
+
 /* ---- what is next ---------------------------------------------------------------------------------------- */
 
 static void next(struct retention *r)
@@ -552,8 +645,14 @@ static void next(struct retention *r)
     }
     r->is_busy = true;
     (void)uv_timer_stop(&r->timer);
+    if (r->is_low)
+        disk_watch(r);
     if (r->files_due)
         step_files(r);
+    else if (r->is_low && r->space_due)
+        step_space(r); /* what went is room only when the file is shorter */
+    else if (r->is_low && r->giving_up != GIVE_NOTHING)
+        step_disk(r);
     else if (r->phase != PHASE_NONE)
         step_phase(r);
     else if (r->space_due)
@@ -562,12 +661,20 @@ static void next(struct retention *r)
         r->is_busy = false;
 }
 
-static void disk_tell(struct retention *r);
-
 static void on_round_timer(uv_timer_t *t)
 {
-    disk_tell(t->data);
     retention_now(((struct retention *)t->data)->server);
+}
+
+/* What was too young a while ago may be old enough by now. */
+static void on_disk_timer(uv_timer_t *t)
+{
+    struct retention *r = t->data;
+
+    r->giving_up = GIVE_LOGS;
+    disk_watch(r);
+    if (r->is_low)
+        next(r);
 }
 
 void retention_open(struct server *s)
@@ -577,7 +684,8 @@ void retention_open(struct server *s)
     r->server = s;
     CHECK(uv_timer_init(&s->loop, &r->timer) == 0);
     CHECK(uv_timer_init(&s->loop, &r->round_timer) == 0);
-    r->timer.data = r->round_timer.data = r->work.data = r;
+    CHECK(uv_timer_init(&s->loop, &r->disk_timer) == 0);
+    r->timer.data = r->round_timer.data = r->disk_timer.data = r->work.data = r;
     r->phase = PHASE_NONE;
     s->retention = r;
     retention_files(s);
@@ -587,6 +695,7 @@ void retention_start(struct server *s)
 {
     if (s->retention == NULL || s->retention->is_halted)
         return;
+    (void)uv_timer_start(&s->retention->disk_timer, on_disk_timer, 0, DISK_LOOK_MS);
     (void)uv_timer_start(&s->retention->round_timer, on_round_timer, 0, ROUND_MS);
 }
 
@@ -606,44 +715,6 @@ void retention_files(struct server *s)
     next(s->retention);
 }
 
-/* How much room there is where the data folder is, and whether that is little. */
-static void disk_look(const struct server *s, struct api_disk *ret)
-{
-    const struct settings *set = &s->opts.config->set;
-    struct statvfs fs;
-    uint64_t low;
-
-    *ret = (struct api_disk){0};
-    if (statvfs(s->opts.data_dir, &fs) != 0) {
-        (void)snprintf(ret->why, sizeof(ret->why),
-                       "the disk of the data folder cannot be asked for its room");
-        return;
-    }
-    ret->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    ret->total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
-    low = ret->total_bytes / 100 * (uint64_t)set->disk_low_percent;
-    if (low > (uint64_t)set->disk_low_bytes)
-        low = (uint64_t)set->disk_low_bytes;
-    ret->is_low = ret->free_bytes < low;
-    if (ret->is_low)
-        (void)snprintf(ret->why, sizeof(ret->why),
-                       "the disk of the server is nearly full: less than %llu MiB are free",
-                       (unsigned long long)(low >> 20));
-}
-
-/* An error line: admins are told by mail, once for as long as it lasts. */
-static void disk_tell(struct retention *r)
-{
-    struct api_disk disk;
-    char text[400];
-
-    disk_look(r->server, &disk);
-    if (disk.is_low && !r->is_low)
-        LOG_ERROR("disk.low", "free=%llu total=%llu why=%s", (unsigned long long)disk.free_bytes,
-                  (unsigned long long)disk.total_bytes, log_quote(text, sizeof(text), disk.why));
-    r->is_low = disk.is_low;
-}
-
 void retention_api(struct server *s, struct api_retention *ret)
 {
     const struct settings *set = &s->opts.config->set;
@@ -653,7 +724,7 @@ void retention_api(struct server *s, struct api_retention *ret)
                   [API_KEPT_ARTIFACTS] = {set->artifact_days, set->artifacts_max_bytes},
                   [API_KEPT_EXAMPLES] = {set->example_days, set->examples_max_bytes},
                   [API_KEPT_HISTORY] = {set->history_days, set->history_max_bytes}}};
-    disk_look(s, &ret->disk);
+    disk_look(s->opts.data_dir, set, s->retention != NULL && s->retention->is_low, &ret->disk);
 }
 
 void retention_halt(struct server *s)
@@ -663,6 +734,7 @@ void retention_halt(struct server *s)
     s->retention->is_halted = true;
     (void)uv_timer_stop(&s->retention->timer);
     (void)uv_timer_stop(&s->retention->round_timer);
+    (void)uv_timer_stop(&s->retention->disk_timer);
 }
 
 void retention_free(struct server *s)
