@@ -258,7 +258,7 @@ static void on_job_added(void *ctx, enum err err, const struct why *why)
     } else if (req_lives(rq)) {
         (void)snprintf(rq->audit_object, sizeof(rq->audit_object), "job %llu", (unsigned long long)job->id);
         audit_say(rq, NULL, "%.200s", job->what);
-        buf_init(&out, KIB(64));
+        buf_init(&out, MIB(1));
         jo_begin(&j, &out);
         render_job(&j, job);
         req_json(rq, 202, &out);

@@ -12,7 +12,7 @@
 
 #define JOBS_RUNNING_MAX 100u                        /* at a time, of everybody */
 #define JOB_KEPT_MS (INT64_C(30) * 24 * 3600 * 1000) /* after its end */
-#define JOB_WHAT_BYTES_MAX 16384u
+#define JOB_WHAT_BYTES_MAX 65536u                    /* a filter of the longest texts, each byte as \u003c */
 
 enum job_kind {
     JOB_DELETE, /* what was named: {"runs":[1,2]} or {"launch":3} */

@@ -211,7 +211,7 @@ static void find_some(struct reader *r, struct step *s)
     s->d.job_cursor = p.next != 0 ? p.next : 1; /* below 1 there is nothing */
     s->is_end = s->n_ids == 0 && p.next == 0;
     if (s->is_end && s->what.is_all) {
-        s->err = read_launch_empty(r, s->row.owner, &s->d.launch, &s->why);
+        s->err = read_launch_empty(r, s->row.owner, s->row.created_at, &s->d.launch, &s->why);
         s->is_end = s->d.launch.v == 0;
     }
 }
@@ -263,6 +263,7 @@ static void count_on(struct step *s)
         store_job_count(j->server->store, s->row.id, j->count.n, on_count, s);
         return;
     }
+    j->last = s->row.id - 1; /* its turn again: there is one count, which another job would begin anew */
     step_free(s);
     rest(j, 1);
 }

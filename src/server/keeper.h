@@ -23,10 +23,10 @@ void *keeper_begin(void *ctx, struct server_id server, struct run_id run, struct
 void keeper_bytes(void *sink, TAKES char *bytes, size_t n);
 void keeper_drop(void *sink);
 
-/* Old artifacts, too many of them, and those of runs that are not there any more go; `is_urgent`: some of the
- * oldest, of those that are older than a day. What went is told at the end, perhaps from inside the call; one at a time. */
+/* Old artifacts, too many of them, and those of runs that are not there any more go. With `needed` only so many bytes, of the
+ * oldest that are older than a day. What went is told at the end, perhaps from inside the call; one at a time. */
 typedef void keeper_pruned_fn(void *ctx, uint32_t n, uint64_t bytes);
-void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void *ctx);
+void keeper_prune(struct server *s, uint64_t needed, keeper_pruned_fn *done, void *ctx);
 
 /* For the API: the bytes of an artifact whose row is gone are given back. */
 struct artifact_gone;

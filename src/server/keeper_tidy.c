@@ -199,6 +199,7 @@ struct prune {
     struct run_id orphans; /* looked for behind this one */
     bool is_first;         /* the orphans are to be looked for */
     bool is_urgent;        /* the disk is low: `before` is a day ago, and one step is made */
+    uint64_t needed;       /* then: bytes that are enough */
     keeper_pruned_fn *done;
     void *ctx;
     struct artifact_drop drop;
@@ -223,6 +224,8 @@ static void each_oldest(void *ctx, const struct artifact_pack_row *row)
 {
     struct prune *p = ctx;
 
+    if (p->is_urgent && p->bytes_dropped >= p->needed)
+        return;
     if (row->created_at.ms < p->before.ms || (p->bytes_max > 0 && p->bytes > p->bytes_max))
         drop_add(p, row);
 }
@@ -303,7 +306,7 @@ static void prune_step(struct prune *p)
         store_read(p->keeper->server->store, prune_job, on_prune_read, p);
 }
 
-void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void *ctx)
+void keeper_prune(struct server *s, uint64_t needed, keeper_pruned_fn *done, void *ctx)
 {
     struct keeper *k = s->keeper;
     const struct settings *set = &s->opts.config->set;
@@ -316,10 +319,11 @@ void keeper_prune(struct server *s, bool is_urgent, keeper_pruned_fn *done, void
     p = xcalloc(1, sizeof(*p));
     k->prune = p;
     p->keeper = k;
-    p->before.ms = wall_now().ms - (is_urgent ? 1 : set->artifact_days) * DAY_MS;
+    p->before.ms = wall_now().ms - (needed > 0 ? 1 : set->artifact_days) * DAY_MS;
     p->bytes_max = (uint64_t)set->artifacts_max_bytes;
     p->is_first = true;
-    p->is_urgent = is_urgent;
+    p->is_urgent = needed > 0;
+    p->needed = needed;
     p->done = done;
     p->ctx = ctx;
     prune_step(p);

@@ -27,6 +27,9 @@
 #define AGAIN_MS 60000u /* after something that should not be */
 #define DISK_LOOK_MS 5000u
 #define DISK_KEPT_MS DAY_MS
+#define FILES_GO_MS 1000u /* they are removed beside this: the disk is looked at when they are gone */
+#define UNCUT_MAX 5u
+#define CAUSE_DAYS 400 /* at least; and a day longer than history, since last_at may be a day too early */
 #define DAY_MS INT64_C(86400000)
 #define CUT_AGAIN_MS 1000u
 #define FILES_MAX 100u
@@ -63,7 +66,8 @@ struct retention {
     bool files_due;
     bool space_due;
     bool round_due;
-    bool is_low; /* the disk: told */
+    uint32_t n_uncut; /* times in a row that somebody's read kept the write-ahead log from being cut */
+    bool is_low;      /* the disk: told */
     enum giving_up giving_up;
     uint64_t disk_after;   /* logs: looked at up to here */
     uint64_t disk_missing; /* bytes */
@@ -170,12 +174,17 @@ static void on_files_work(uv_work_t *work)
 static void on_files_removed(uv_work_t *work, int status)
 {
     struct retention *r = work->data;
+    char text[300];
 
     (void)status;
-    if (r->err != ERR_OK)
-        r->files_due = false; /* the next round tries again; what else is to go does not wait for it */
-    if (read_failed(r))
+    if (!goes_on(r, ERR_OK, NULL))
         return;
+    if (r->err != ERR_OK) { /* the next round tries again; what else is to go does not wait for it */
+        LOG_WARN("retention.later", "why=%s", log_quote(text, sizeof(text), r->why.text));
+        r->files_due = false;
+        rest(r, 0);
+        return;
+    }
     store_going_files_gone(r->server->store, &r->files, on_files_gone, r);
 }
 
@@ -215,6 +224,7 @@ static void on_space(void *ctx, enum err err, const struct why *why)
 
     if (!goes_on(r, err, why))
         return;
+    r->n_uncut = r->space.may_cut && !r->space.is_cut ? r->n_uncut + 1 : 0;
     r->space_due = r->space.left > SPACE_KEPT_BYTES || (r->space.may_cut && !r->space.is_cut);
     if (r->space.may_cut && !r->space.is_cut)
         rest(r, CUT_AGAIN_MS); /* somebody reads: what was moved is not where it belongs yet */
@@ -516,13 +526,20 @@ static void on_texts(void *ctx, enum err err, const struct why *why)
         phase_end(r);
 }
 
+static struct wall causes_before(const struct settings *set)
+{
+    int64_t days = set->history_days > CAUSE_DAYS ? set->history_days : CAUSE_DAYS;
+
+    return (struct wall){set->history_days == 0 ? 0 : wall_now().ms - (days + 1) * DAY_MS};
+}
+
 static void step_phase(struct retention *r)
 {
     const struct settings *set = settings_in_force(r);
 
     switch (r->phase) {
     case PHASE_ARTIFACTS:
-        keeper_prune(r->server, false, on_artifacts, r);
+        keeper_prune(r->server, 0, on_artifacts, r);
         break;
     case PHASE_LOGS_AGE:
     case PHASE_LOGS_SIZE:
@@ -535,10 +552,7 @@ static void step_phase(struct retention *r)
         step_launches(r);
         break;
     case PHASE_TEXTS:
-        store_texts_prune(
-            r->server->store,
-            (struct wall){set->history_days > 0 ? wall_now().ms - set->history_days * DAY_MS : 0},
-            &r->n_deleted, on_texts, r);
+        store_texts_prune(r->server->store, causes_before(set), &r->n_deleted, on_texts, r);
         break;
     case PHASE_JOBS:
         store_jobs_prune(r->server->store, (struct wall){wall_now().ms - JOB_KEPT_MS}, JOBS_MAX,
@@ -582,7 +596,7 @@ static void on_disk_artifacts(void *ctx, uint32_t n, uint64_t bytes)
     if (n == 0)
         r->giving_up = GIVE_NOTHING;
     if (goes_on(r, ERR_OK, NULL))
-        rest(r, 0);
+        rest(r, n > 0 ? FILES_GO_MS : 0);
 }
 
 static void disk_job(struct reader *reader, void *arg)
@@ -628,7 +642,7 @@ static void step_disk(struct retention *r)
     if (r->giving_up == GIVE_LOGS)
         store_read(r->server->store, disk_job, on_disk_read, r);
     else
-        keeper_prune(r->server, true, on_disk_artifacts, r);
+        keeper_prune(r->server, r->disk_missing > 0 ? r->disk_missing : 1, on_disk_artifacts, r);
 }
 
 /* ---- what is next ---------------------------------------------------------------------------------------- */
@@ -649,7 +663,7 @@ static void next(struct retention *r)
         disk_watch(r);
     if (r->files_due)
         step_files(r);
-    else if (r->is_low && r->space_due)
+    else if (r->is_low && r->space_due && (r->n_uncut < UNCUT_MAX || r->giving_up == GIVE_NOTHING))
         step_space(r); /* what went is room only when the file is shorter */
     else if (r->is_low && r->giving_up != GIVE_NOTHING)
         step_disk(r);
@@ -672,6 +686,7 @@ static void on_disk_timer(uv_timer_t *t)
     struct retention *r = t->data;
 
     r->giving_up = GIVE_LOGS;
+    r->n_uncut = 0;
     disk_watch(r);
     if (r->is_low)
         next(r);

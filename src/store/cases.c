@@ -311,8 +311,6 @@ uint64_t texts_prune(struct writer *w, uint32_t limit)
     return n_deleted;
 }
 
-#define CAUSE_KEPT_MS (INT64_C(400) * 86400000)
-
 /* So many more are looked at than one of them can have left behind: the walk over all comes round in days. */
 void left_behind_prune(struct writer *w, uint32_t n)
 {
@@ -320,19 +318,23 @@ void left_behind_prune(struct writer *w, uint32_t n)
         return;
     (void)texts_prune(w, 10 + n / 5);
     (void)cases_prune(w, 10 + n / 20);
-    (void)causes_prune(w, (struct wall){wall_now().ms - CAUSE_KEPT_MS}, 10);
 }
 
 /* A case that was last used longer ago than the oldest run is of no run: its used_at lags by less than a step. */
 uint64_t cases_prune(struct writer *w, uint32_t limit)
 {
-    struct db_stmt *s = db_sql(w->db, "SELECT created_at FROM runs ORDER BY id LIMIT 1");
-    int64_t oldest = wall_now().ms;
+    /* The first of all days in which runs were made, whatever clocks did: the lowest id does not tell it. */
+    struct db_stmt *s = db_sql(w->db, "SELECT COALESCE(MIN(at), 0) FROM id_times WHERE kind = 'run' AND "
+                                      "span_ms = 86400000");
+    int64_t oldest = 0;
     uint64_t ids[PRUNE_MAX];
     uint32_t n = 0;
 
     while (db_row(s))
         oldest = db_get_int(s);
+    s = db_sql(w->db, "SELECT 1 FROM runs LIMIT 1");
+    if (db_one_uint(s) == 0)
+        oldest = wall_now().ms; /* there are no examples */
     s = db_sql(w->db, "SELECT id FROM cases WHERE used_at < ? ORDER BY used_at, id LIMIT ?");
     db_int(s, oldest - USED_STEP_MS - 86400000); /* a day for clocks that were set */
     db_int(s, limit < PRUNE_MAX ? limit : PRUNE_MAX);

@@ -590,9 +590,7 @@ static enum err compare_write(struct writer *w, void *arg, struct why *reterr)
     (void)reterr;
     s = db_sql(w->db, "INSERT INTO launch_compares (launch, other, n_new, n_flaky, n_known, n_fixed, n_gone) "
                       "SELECT id, ?, ?, ?, ?, ?, ? FROM launches WHERE id = ? "
-                      "ON CONFLICT (launch) DO UPDATE SET other = excluded.other, n_new = excluded.n_new, "
-                      "n_flaky = excluded.n_flaky, n_known = excluded.n_known, n_fixed = excluded.n_fixed, "
-                      "n_gone = excluded.n_gone");
+                      "ON CONFLICT (launch) DO NOTHING"); /* what it came to then: less may be there by now */
     db_uint(s, put->compare.other.v);
     for (int i = 0; i < COMPARE_COUNT; i++)
         db_int(s, put->compare.n[i]);

@@ -293,7 +293,8 @@ static enum err sqlite_space(void *conn, uint64_t *ret_used, uint64_t *ret_free,
     if (page <= 0 || all < unused || unused < 0)
         return fail(conn, reterr);
     *ret_used = (uint64_t)((all - unused) * page);
-    *ret_free = (uint64_t)(unused * page);
+    /* A file that could not be rewritten uses such pages again, and cannot give them back. */
+    *ret_free = pragma(conn, "PRAGMA auto_vacuum") == 0 ? 0 : (uint64_t)(unused * page);
     return ERR_OK;
 }
 

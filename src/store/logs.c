@@ -593,7 +593,14 @@ uint64_t log_delete(struct writer *w, uint64_t run)
     uint64_t bytes = 0;
 
     HASH_FIND(hh, w->logs, &run, sizeof(run), st);
-    if (st != NULL && !st->dirty)
+    if (st != NULL && st->dirty) { /* it ended in this very batch: nothing of it is to be written any more */
+        struct log_state **at = &w->dirty_logs;
+
+        while (*at != st)
+            at = &(*at)->next_dirty;
+        *at = st->next_dirty;
+    }
+    if (st != NULL)
         log_state_free(w, st);
     db_uint(s, run);
     while (db_row(s)) {

@@ -726,19 +726,21 @@ enum err read_launches_oldest(struct reader *r, struct launches_look *l, struct 
     return db_error(r->db, reterr);
 }
 
-enum err read_launch_empty(struct reader *r, struct user_id user, struct launch_id *ret, struct why *reterr)
+enum err read_launch_empty(struct reader *r, struct user_id user, struct wall until, struct launch_id *ret,
+                           struct why *reterr)
 {
     struct db_stmt *s =
-        user.v != 0
-            ? db_sql(r->db,
-                     "SELECT l.id FROM launches l WHERE l.user_id = ? AND l.state = 'done' AND NOT EXISTS "
-                     "(SELECT 1 FROM runs r WHERE r.launch = l.id) ORDER BY l.id LIMIT 1")
-            : db_sql(r->db, "SELECT l.id FROM launches l WHERE l.id > 0 AND l.state = 'done' AND NOT EXISTS "
-                            "(SELECT 1 FROM runs r WHERE r.launch = l.id) ORDER BY l.id LIMIT 1");
+        user.v != 0 ? db_sql(r->db, "SELECT l.id FROM launches l WHERE l.user_id = ? AND l.created_at <= ? "
+                                    "AND l.state = 'done' AND NOT EXISTS "
+                                    "(SELECT 1 FROM runs r WHERE r.launch = l.id) ORDER BY l.id LIMIT 1")
+                    : db_sql(r->db, "SELECT l.id FROM launches l WHERE l.id > 0 AND l.created_at <= ? AND "
+                                    "l.state = 'done' AND NOT EXISTS "
+                                    "(SELECT 1 FROM runs r WHERE r.launch = l.id) ORDER BY l.id LIMIT 1");
 
     ret->v = 0;
     if (user.v != 0)
         db_uint(s, user.v);
+    db_int(s, until.ms);
     while (db_row(s))
         ret->v = db_get_uint(s);
     return db_error(r->db, reterr);

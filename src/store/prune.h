@@ -97,9 +97,9 @@ struct launches_look {
 };
 MUST_USE enum err read_launches_oldest(struct reader *r, struct launches_look *look, struct why *reterr);
 
-/* The first launch of a user (0: of all) that is done and has no runs. *ret 0: none. */
-MUST_USE enum err read_launch_empty(struct reader *r, struct user_id user, struct launch_id *ret,
-                                    struct why *reterr);
+/* The first launch of a user (0: of all) that is done, has no runs, and was made until then. *ret 0: none. */
+MUST_USE enum err read_launch_empty(struct reader *r, struct user_id user, struct wall until,
+                                    struct launch_id *ret, struct why *reterr);
 
 /* What no example has any more: failures with their texts, cases, causes that were not met since `before`; a step of each. *ret_n:
  * how many rows went. */

@@ -17,7 +17,7 @@ SELECT ROW_NUMBER() OVER (ORDER BY o.user_id, o.project, o.ref, o.language, o.br
     o.language, o.browser
 FROM (
     SELECT DISTINCT l.user_id, l.project, l.ref, t.language, t.browser
-    FROM tests t JOIN launches l ON l.id = t.launch WHERE t.attempts > 0
+    FROM tests t JOIN launches l ON l.id = t.launch WHERE EXISTS (SELECT 1 FROM runs r WHERE r.test = t.id)
 ) o;
 
 ALTER TABLE runs ADD COLUMN origin BIGINT NOT NULL DEFAULT 0;
