@@ -60,7 +60,7 @@ class DiskLow(wrata.Case):
             return len(re.findall(what, f.read()))
 
     def test_the_oldest_logs_go_then_artifacts_and_never_what_is_young(self):
-        self.disk = self.small_disk("56m")
+        self.disk = self.small_disk("80m")
         self.start("--disk-low-bytes", "0")
         self.addCleanup(lambda: self.server.stop())
         self.server.add_local("local-1", 1)
@@ -92,7 +92,7 @@ class DiskLow(wrata.Case):
         # Far too little: all that is old goes, and no more than that.
         self.start("--disk-low-bytes", str(90 << 20), "--disk-low-percent", "50", "--log-days", "0")
         self.server.wait_online("local-1")
-        self.fill(8 << 20)
+        self.fill(16 << 20)
         wait_for("all that is old to go", lambda: self.gone() == ["disk"] * 4 + [None] and self.kept_files() == [0] * 4 + [1])
         done = self.server.wait_launch(self.server.launch(repo, ["loud.sh"])["id"])
         self.assertEqual(done["outcome"], "passed", "scripts run on while it is low")
