@@ -21,7 +21,8 @@ struct hooks;
 
 #define HOOKS_FLYING_MAX 16u
 
-/* A hook and what is to be sent to it. Of a delivery that is open the body is what it says by now. */
+/* A hook and what is to be sent to it. Of a delivery that is open, or has no body yet and counts as open here, the body is what it says
+ * by now. */
 struct hook_due {
     struct hook_row hook;
     struct delivery_row delivery;

@@ -432,8 +432,10 @@ static enum err delivery_retry(struct writer *w, void *arg, struct why *reterr)
     if (hook == 0)
         return why_set(reterr, ERR_CONFLICT, NULL,
                        "its hook is disabled, or gone; `wrata hooks enable` enables it");
-    s = db_sql(w->db, "UPDATE deliveries SET state = 'waiting', next_at = ?, give_up_at = ?, ended_at = 0 "
-                      "WHERE id = ?");
+    /* A status says what is so now, not what was so once. */
+    s = db_sql(w->db, "UPDATE deliveries SET body = CASE WHEN state <> 'waiting' AND hook IN (SELECT id FROM "
+                      "hooks WHERE type = 'github') THEN '' ELSE body END, state = 'waiting', next_at = ?, "
+                      "give_up_at = ?, ended_at = 0 WHERE id = ?");
     db_int(s, job->at.ms);
     db_int(s, job->at.ms + GIVE_UP_MS);
     db_uint(s, job->id);
@@ -785,6 +787,7 @@ enum err read_deliveries_due(struct reader *r, struct wall now, delivery_fn *eac
 
         get_delivery(s, &row);
         row.body = db_get_text(s);
+        row.is_open = row.is_open || row.body[0] == '\0'; /* tried again, and not written yet */
         each(ctx, &row);
     }
     s = db_sql(r->db, "SELECT COALESCE(MIN(CASE WHEN h.paused_until > d.next_at THEN h.paused_until ELSE "

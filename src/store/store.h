@@ -158,7 +158,8 @@ void store_hook_delete(struct store *st, uint64_t id, store_done_fn *done,
 /* A delivery of kind TEST. ERR_CONFLICT: the hook is disabled. */
 void store_hook_test(struct store *st, uint64_t id, struct wall now, uint64_t *ret_delivery,
                      store_done_fn *done, void *ctx);
-/* Whatever became of it, it waits to be sent now. ERR_CONFLICT: its hook is disabled. */
+/* Whatever became of it, it waits to be sent now: with the body that it had, but a status, and what was never written, says what is
+ * so by then. ERR_CONFLICT: its hook is disabled. */
 void store_delivery_retry(struct store *st, uint64_t id, struct wall now, store_done_fn *done, void *ctx);
 /* Nothing is counted in any more, and row->body is what is sent. ERR_CONFLICT: row->n is not what it counts now. */
 void store_delivery_close(struct store *st, const struct delivery_row *row, store_done_fn *done, void *ctx);

@@ -336,6 +336,84 @@ static void test_store_hooks__of_a_status_only_the_newest_is_sent(void **state)
     assert_int_equal(count(w, "SELECT COUNT(*) FROM deliveries WHERE error LIKE 'a newer status%'"), 1);
 }
 
+static void retry(struct world *w, uint64_t delivery, int64_t at)
+{
+    w->pending++;
+    store_delivery_retry(w->st, delivery, (struct wall){at}, on_done, w);
+    settle(w);
+    assert_int_equal(w->last_err, ERR_OK);
+}
+
+static void test_store_hooks__what_is_tried_again_is_written_if_it_never_was(void **state)
+{
+    struct world *w = *state;
+    uint64_t hook = add_hook(w, "h", (struct hook_row){.kinds = 1u << HOOK_KIND_RUNS_FAILED});
+    struct hook_row row;
+    struct look *l;
+
+    happen(w, HOOK_KIND_RUNS_FAILED, 7, 12, 1, T0);
+    happen(w, HOOK_KIND_RUNS_FAILED, 7, 13, 1, T0);
+    l = due(w, T0);
+    assert_int_equal(close_it(w, &l->rows[0], "sent"), ERR_OK);
+    assert_int_equal(set(w, &l->rows[0], DELIVERY_WAITING, "nothing was taken"), ERR_OK);
+    w->pending++; /* a day later both are given up; the second was never written */
+    store_deliveries_prune(w->st, (struct wall){T0 + 2 * DAY_MS}, 100, &last_id, on_done, w);
+    settle(w);
+    assert_int_equal(count(w, "SELECT COUNT(*) FROM deliveries WHERE state = 'failed' AND body = ''"), 1);
+    row = hook_of(w, hook)->hook;
+    row.is_enabled = true;
+    w->pending++;
+    store_hook_put(w->st, &row, &last_id, on_done, w);
+    settle(w);
+    happen(w, HOOK_KIND_RUNS_FAILED, 7, 13, 2, T0 + 3 * DAY_MS);
+    l = of(w, hook);
+    assert_int_equal(l->n, 3);
+    retry(w, l->rows[1].id, T0 + 2 * DAY_MS);
+    l = due(w, T0 + 2 * DAY_MS);
+    assert_int_equal(l->rows[0].object, 13);
+    assert_true(l->rows[0].is_open); /* its body comes first */
+    happen(w, HOOK_KIND_RUNS_FAILED, 7, 13, 3, T0 + 3 * DAY_MS);
+    assert_int_equal(of(w, hook)->rows[0].n, 2); /* what comes now is counted once, in the newer one */
+    assert_int_equal(of(w, hook)->rows[1].n, 1);
+    assert_int_equal(close_it(w, &l->rows[0], "late"), ERR_OK);
+    l = due(w, T0 + 2 * DAY_MS);
+    assert_false(l->rows[0].is_open);
+    assert_string_equal(l->rows[0].body, "late");
+    assert_int_equal(set(w, &l->rows[0], DELIVERY_DELIVERED, ""), ERR_OK);
+    retry(w, of(w, hook)->rows[2].id, T0 + 2 * DAY_MS);
+    l = due(w, T0 + 2 * DAY_MS);
+    assert_false(l->rows[0].is_open); /* a webhook has the same bytes each time */
+    assert_string_equal(l->rows[0].body, "sent");
+}
+
+static void test_store_hooks__a_status_that_is_tried_again_says_what_is_so_now(void **state)
+{
+    struct world *w = *state;
+    uint64_t hook =
+        add_hook(w, "g",
+                 (struct hook_row){.type = HOOK_GITHUB,
+                                   .is_all = true,
+                                   .project = {3},
+                                   .kinds = 1u << HOOK_KIND_LAUNCH_STARTED | 1u << HOOK_KIND_LAUNCH_ENDED});
+    struct delivery_row flying;
+    struct look *l;
+
+    happen(w, HOOK_KIND_LAUNCH_STARTED, 9, 12, 0, T0);
+    l = due(w, T0);
+    assert_int_equal(close_it(w, &l->rows[0], "pending"), ERR_OK);
+    assert_int_equal(set(w, &l->rows[0], DELIVERY_DELIVERED, ""), ERR_OK);
+    retry(w, l->rows[0].id, T0 + 1);
+    l = due(w, T0 + 1);
+    assert_true(l->rows[0].is_open); /* not the "pending" of then */
+    flying = l->rows[0];
+    happen(w, HOOK_KIND_LAUNCH_ENDED, 9, 12, 0, T0 + 2);
+    assert_int_equal(close_it(w, &flying, "pending"), ERR_CONFLICT); /* the newer one took its place */
+    l = due(w, T0 + 2);
+    assert_int_equal(l->rows[0].kind, HOOK_KIND_LAUNCH_ENDED);
+    assert_int_equal(of(w, hook)->n, 2);
+    assert_int_equal(count(w, "SELECT COUNT(*) FROM deliveries WHERE state = 'waiting'"), 1);
+}
+
 static void test_store_hooks__there_is_an_end_to_what_waits_and_to_what_is_kept(void **state)
 {
     struct world *w = *state;
@@ -408,6 +486,8 @@ int main(void)
         TEST(test_store_hooks__a_failed_try_pauses_the_hook),
         TEST(test_store_hooks__one_that_is_disabled_tells_its_owner_once),
         TEST(test_store_hooks__of_a_status_only_the_newest_is_sent),
+        TEST(test_store_hooks__what_is_tried_again_is_written_if_it_never_was),
+        TEST(test_store_hooks__a_status_that_is_tried_again_says_what_is_so_now),
         TEST(test_store_hooks__there_is_an_end_to_what_waits_and_to_what_is_kept),
         TEST(test_store_hooks__schedules_servers_and_errors_come_with_their_notices),
     };
