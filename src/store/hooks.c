@@ -16,6 +16,7 @@
     "id, hook, kind, state, is_open, object, word, name, reason, runs, n, at, last_at, next_at, " \
     "give_up_at, ended_at, tries, status, took_ms, answer, error"
 #define GIVE_UP_MS (INT64_C(24) * 3600 * 1000)
+#define AT_ONCE 0 /* next_at of what somebody asked for: before all that waits, also while the hook pauses */
 
 /* ---- rows ------------------------------------------------------------------------------------------------ */
 
@@ -214,7 +215,7 @@ static uint64_t insert_delivery(struct writer *w, const struct hook_row *h, cons
     db_text(s, run);
     db_int(s, ev->at.ms);
     db_int(s, ev->at.ms);
-    db_int(s, ev->at.ms + delay_ms);
+    db_int(s, ev->kind == HOOK_KIND_TEST ? AT_ONCE : ev->at.ms + delay_ms);
     db_int(s, ev->at.ms + delay_ms + GIVE_UP_MS);
     db_int(s, fits ? 0 : ev->at.ms);
     db_text(s, fits ? "" : "too many waited already; `wrata hooks retry` sends it");
@@ -390,15 +391,6 @@ void hooks_of_user_gone(struct writer *w, struct user_id user)
         hooks_load(w);
 }
 
-/* It is tried at once, also while the hook pauses. */
-static void unpause(struct writer *w, uint64_t hook)
-{
-    struct db_stmt *s = db_sql(w->db, "UPDATE hooks SET paused_until = 0 WHERE id = ?");
-
-    db_uint(s, hook);
-    (void)db_run(s);
-}
-
 static enum err hook_test(struct writer *w, void *arg, struct why *reterr)
 {
     const struct hook_job *job = arg;
@@ -415,7 +407,6 @@ static enum err hook_test(struct writer *w, void *arg, struct why *reterr)
     if (count_waiting(w, h->id) >= DELIVERIES_WAITING_MAX)
         return why_set(reterr, ERR_LIMIT, NULL, "%u deliveries wait already", DELIVERIES_WAITING_MAX);
     *job->ret = insert_delivery(w, h, &ev);
-    unpause(w, h->id);
     return ERR_OK;
 }
 
@@ -436,11 +427,10 @@ static enum err delivery_retry(struct writer *w, void *arg, struct why *reterr)
     s = db_sql(w->db, "UPDATE deliveries SET body = CASE WHEN state <> 'waiting' AND hook IN (SELECT id FROM "
                       "hooks WHERE type = 'github') THEN '' ELSE body END, state = 'waiting', next_at = ?, "
                       "give_up_at = ?, ended_at = 0 WHERE id = ?");
-    db_int(s, job->at.ms);
+    db_int(s, AT_ONCE);
     db_int(s, job->at.ms + GIVE_UP_MS);
     db_uint(s, job->id);
     (void)db_run(s);
-    unpause(w, hook);
     return ERR_OK;
 }
 
@@ -777,10 +767,12 @@ enum err read_deliveries_due(struct reader *r, struct wall now, delivery_fn *eac
                       "d.took_ms, d.answer, d.error, d.body FROM hooks h JOIN deliveries d ON d.id = "
                       "(SELECT x.id FROM deliveries x WHERE x.hook = h.id AND x.state = 'waiting' "
                       "AND x.next_at <= ? ORDER BY x.next_at, x.id LIMIT 1) "
-                      "WHERE h.is_enabled = 1 AND h.paused_until <= ? ORDER BY d.next_at, d.id LIMIT ?");
+                      "WHERE h.is_enabled = 1 AND (h.paused_until <= ? OR d.next_at = ?) "
+                      "ORDER BY d.next_at, d.id LIMIT ?");
 
     db_int(s, now.ms);
     db_int(s, now.ms);
+    db_int(s, AT_ONCE);
     db_uint(s, HOOKS_MAX);
     while (db_row(s)) {
         struct delivery_row row;

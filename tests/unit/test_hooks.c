@@ -362,6 +362,24 @@ static void test_hooks__one_success_begins_the_days_anew(void **state)
     assert_int_equal(count(w, DELIVERY_DELIVERED), 5);
 }
 
+/* next_at 0: somebody asked for it. */
+static void test_hooks__what_was_asked_for_is_tried_later_as_all_are(void **state)
+{
+    struct world *w = *state;
+    struct delivery_row *d = happen(w, 1, 1);
+
+    d->next_at.ms = 0;
+    w->status[0] = 500;
+    hooks_look(w->h);
+    assert_int_equal(d->tries, 1);
+    assert_int_equal(d->state, DELIVERY_WAITING);
+    assert_true(d->next_at.ms > w->now.ms);
+    w->status[0] = 200;
+    pass(w, 60 * SECOND, SECOND);
+    assert_int_equal(d->state, DELIVERY_DELIVERED);
+    assert_int_equal(d->tries, 2);
+}
+
 static void test_hooks__gone_is_gone(void **state)
 {
     struct world *w = *state;
@@ -477,6 +495,7 @@ int main(void)
         TEST(test_hooks__after_a_day_it_has_failed),
         TEST(test_hooks__a_dead_receiver_is_disabled_after_days),
         TEST(test_hooks__one_success_begins_the_days_anew),
+        TEST(test_hooks__what_was_asked_for_is_tried_later_as_all_are),
         TEST(test_hooks__gone_is_gone),
         TEST(test_hooks__patience_that_is_asked_for_is_had_but_not_for_ever),
         TEST(test_hooks__what_is_hopeless_is_no_fault_of_the_receiver),

@@ -414,6 +414,34 @@ static void test_store_hooks__a_status_that_is_tried_again_says_what_is_so_now(v
     assert_int_equal(count(w, "SELECT COUNT(*) FROM deliveries WHERE state = 'waiting'"), 1);
 }
 
+static void test_store_hooks__what_somebody_asks_for_goes_before_all_that_waits(void **state)
+{
+    struct world *w = *state;
+    uint64_t hook = add_hook(w, "h", (struct hook_row){.kinds = 1u << HOOK_KIND_LAUNCH_ENDED});
+    uint64_t test = 0;
+    struct delivery_row flying;
+    struct look *l;
+
+    for (uint64_t i = 0; i < 10; i++)
+        happen(w, HOOK_KIND_LAUNCH_ENDED, 7, 12 + i, 0, T0);
+    flying = due(w, T0)->rows[0];
+    w->pending++;
+    store_hook_test(w->st, hook, (struct wall){T0 + 40}, &test, on_done, w);
+    settle(w);
+    assert_int_equal(set(w, &flying, DELIVERY_WAITING, ""), ERR_OK); /* fails meanwhile: the hook pauses */
+    l = due(w, T0 + 60);
+    assert_int_equal(l->n, 1);
+    assert_int_equal(l->rows[0].id, test);
+    assert_int_equal(set(w, &l->rows[0], DELIVERY_WAITING, ""), ERR_OK);
+    assert_int_equal(due(w, T0 + 60)->n, 0); /* from then on it waits as all do */
+    retry(w, flying.id + 5, T0 + 60);
+    l = due(w, T0 + 60);
+    assert_int_equal(l->n, 1);
+    assert_int_equal(l->rows[0].id, flying.id + 5);
+    assert_int_equal(set(w, &l->rows[0], DELIVERY_DELIVERED, ""), ERR_OK);
+    assert_int_equal(due(w, T0 + 60)->rows[0].id, flying.id + 1);
+}
+
 static void test_store_hooks__there_is_an_end_to_what_waits_and_to_what_is_kept(void **state)
 {
     struct world *w = *state;
@@ -488,6 +516,7 @@ int main(void)
         TEST(test_store_hooks__of_a_status_only_the_newest_is_sent),
         TEST(test_store_hooks__what_is_tried_again_is_written_if_it_never_was),
         TEST(test_store_hooks__a_status_that_is_tried_again_says_what_is_so_now),
+        TEST(test_store_hooks__what_somebody_asks_for_goes_before_all_that_waits),
         TEST(test_store_hooks__there_is_an_end_to_what_waits_and_to_what_is_kept),
         TEST(test_store_hooks__schedules_servers_and_errors_come_with_their_notices),
     };
