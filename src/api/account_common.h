@@ -87,6 +87,8 @@ bool has_mail(struct req *rq);
 void deletion_answer(struct req *rq, struct user_id user); /* what goes with it and what stays */
 /* Stop what runs of it, delete it, then `then`. */
 void deletion_do(struct req *rq, struct user_id user, void (*then)(struct req *rq));
+/* hooks.c: nothing is sent to this hook (0: to some) any more; whoever waits for it is answered. */
+void hooks_gone(struct api *a, uint64_t hook);
 
 /* ---- the audit log (audit.c) ---- */
 

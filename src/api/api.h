@@ -130,10 +130,12 @@ struct api_opts {
     /* Seal a secret variable of a user with the master key: appends its text to `out` (initialised). `context` is where
      * it will lie: "user_env 7 NAME" (config/seal.h). NULL: secrets are refused. */
     enum err (*seal)(void *ctx, const char *context, const char *value, struct buf *out, struct why *reterr);
-    /* Hooks: one was changed, or has something to send; may it have this url; `done` once a delivery was tried, or the server ends. */
+    /* Hooks: one was changed, or has something to send; may it have this url; one (0: some) was deleted or disabled; `done` once a
+     * delivery of the hook was tried, or will not be. */
     void (*hooks_changed)(void *ctx);
     enum err (*hook_url_check)(void *ctx, const char *url, struct why *reterr);
-    void (*hook_wait)(void *ctx, uint64_t delivery, void (*done)(void *arg), void *arg);
+    void (*hook_gone)(void *ctx, uint64_t hook);
+    void (*hook_wait)(void *ctx, uint64_t hook, uint64_t delivery, void (*done)(void *arg), void *arg);
     int hooks_for; /* 0 users, 1 admins, 2 nobody */
     /* Are these options of a fleet of that kind? ERR_INVALID names the member. */
     enum err (*fleet_check)(void *ctx, const char *kind, const char *json, size_t len, struct why *reterr);

@@ -136,6 +136,7 @@ static void on_living(struct req *rq)
 
 static void on_deleted(struct req *rq)
 {
+    hooks_gone(rq->api, 0);
     req_read_always(rq, living_job, on_living); /* also when nobody waits for the answer */
 }
 

@@ -328,6 +328,12 @@ static enum err check_github(struct req *rq, struct hook_row *row)
 
 static void made_job(struct reader *r, struct req *rq);
 
+void hooks_gone(struct api *a, uint64_t hook)
+{
+    if (a->opts.hook_gone != NULL && !a->is_closed)
+        a->opts.hook_gone(a->opts.ctx, hook);
+}
+
 static void on_put(void *ctx, enum err err, const struct why *why)
 {
     struct req *rq = ctx;
@@ -342,6 +348,8 @@ static void on_put(void *ctx, enum err err, const struct why *why)
     }
     if (err == ERR_OK && rq->api->opts.hooks_changed != NULL && !rq->api->is_closed)
         rq->api->opts.hooks_changed(rq->api->opts.ctx);
+    if (err == ERR_OK && !p->row.is_enabled)
+        hooks_gone(rq->api, p->id);
     req_release(rq);
 }
 
@@ -480,6 +488,8 @@ static void on_deleted(void *ctx, enum err err, const struct why *why)
 {
     struct req *rq = ctx;
 
+    if (err == ERR_OK)
+        hooks_gone(rq->api, rq->ids[0]);
     if (rq->http != NULL && !rq->api->is_closed) {
         if (err != ERR_OK)
             req_error(rq, why);
@@ -606,6 +616,7 @@ static void on_test(void *ctx, enum err err, const struct why *why)
     struct req *rq = ctx;
     const struct testing *t = rq->state;
     struct api *a = rq->api;
+    uint64_t hook;
 
     if (err != ERR_OK || a->is_closed || a->opts.hook_wait == NULL) {
         if (rq->http != NULL && !a->is_closed)
@@ -613,8 +624,9 @@ static void on_test(void *ctx, enum err err, const struct why *why)
         req_release(rq);
         return;
     }
+    hook = rq->ids[0];
     rq->ids[0] = t->delivery;
-    a->opts.hook_wait(a->opts.ctx, t->delivery, on_tried, rq);
+    a->opts.hook_wait(a->opts.ctx, hook, t->delivery, on_tried, rq); /* may have ended `rq` */
     a->opts.hooks_changed(a->opts.ctx);
 }
 

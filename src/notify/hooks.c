@@ -120,7 +120,7 @@ static void on_set(void *arg, enum err err, const struct why *why)
         LOG_WARN("hook.not_stored", "delivery=%" PRIu64 " why=%s", f->due.delivery.id,
                  log_quote(text, sizeof(text), why->text));
     if (!h->is_halted)
-        h->opts.ops->tried(h->opts.ctx, &f->due.delivery);
+        h->opts.ops->tried(h->opts.ctx, &f->due);
     flight_end(f);
 }
 
@@ -213,7 +213,10 @@ static void not_taken(struct flight *f, const struct hook_answer *a, struct hook
         fate->failures = hook->failures;
         fate->paused_until.ms = 0;
     }
-    h->counts.disabled += fate->disable[0] != '\0';
+    if (fate->disable[0] != '\0') {
+        f->due.hook.is_enabled = false;
+        h->counts.disabled++;
+    }
 }
 
 static void finish(struct flight *f, const struct hook_answer *a)
@@ -266,6 +269,7 @@ static void take_off(struct flight *f)
         d->state = DELIVERY_FAILED;
         d->ended_at = now;
         d->error = arena_strdup(&f->arena, fault);
+        f->due.hook.is_enabled = false;
         h->counts.disabled++;
         log_try(f, &fate, now);
         f->is_set = true;

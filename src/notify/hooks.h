@@ -54,8 +54,8 @@ struct hooks_ops {
     void (*send)(void *ctx, const struct hook_due *what, hooks_answer_fn *answer, void *arg);
     /* Why this hook may not send any more ("its user is no admin any more"); NULL it may. */
     const char *(*fault)(void *ctx, const struct hook_row *hook);
-    /* A try is over, and saved. */
-    void (*tried)(void *ctx, const struct delivery_row *row);
+    /* A try is over, and saved; is_enabled of its hook says whether that disabled it. */
+    void (*tried)(void *ctx, const struct hook_due *what);
 };
 
 struct hooks_opts {

@@ -14,6 +14,7 @@
 #include "net/http_call.h"
 #include "net/outward.h"
 #include "notify/notice_text.h"
+#include "notify/waiters.h"
 #include "server/hook_body.h"
 #include "server/server.h"
 
@@ -24,20 +25,14 @@
 #define SIGNED_HEADERS 6u
 #define HEADER_BYTES 200u
 
-struct waiter {
-    struct waiter *next;
-    uint64_t delivery;
-    void (*done)(void *arg);
-    void *arg;
-};
-
 struct posts {
     struct server *server;
     struct hooks *hooks;
     struct http_calls *calls;
     struct outward *outward;
     char *git_host; /* whose repositories the API of GitHub knows */
-    struct waiter *waiters;
+    struct waiters waiters;
+    bool is_halted;
     struct post *posts; /* on their way */
 };
 
@@ -180,38 +175,32 @@ static const char *on_fault(void *ctx, const struct hook_row *hook)
     return NULL;
 }
 
-static void on_tried(void *ctx, const struct delivery_row *row)
+static void on_tried(void *ctx, const struct hook_due *what)
 {
     struct posts *p = ctx;
-    struct waiter **at = &p->waiters;
+    const struct delivery_row *row = &what->delivery;
 
-    if (row->state == DELIVERY_FAILED || row->status == 410)
+    if (row->state == DELIVERY_FAILED || !what->hook.is_enabled)
         notices_look(p->server); /* its owner may have to hear of it */
-    while (*at != NULL) {
-        struct waiter *w = *at;
-
-        if (w->delivery != row->id) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        w->done(w->arg);
-        free(w);
-    }
+    waiters_wake(&p->waiters, row->hook, what->hook.is_enabled ? row->id : 0);
 }
 
-void posts_wait(void *server, uint64_t delivery, void (*done)(void *arg), void *arg)
+void posts_wait(void *server, uint64_t hook, uint64_t delivery, void (*done)(void *arg), void *arg)
 {
     struct server *s = server;
-    struct waiter *w;
 
-    if (s->posts == NULL) {
+    if (s->posts == NULL)
         done(arg);
-        return;
-    }
-    w = xcalloc(1, sizeof(*w));
-    *w = (struct waiter){.next = s->posts->waiters, .delivery = delivery, .done = done, .arg = arg};
-    s->posts->waiters = w;
+    else
+        waiters_add(&s->posts->waiters, hook, delivery, done, arg);
+}
+
+void posts_gone(void *server, uint64_t hook)
+{
+    struct server *s = server;
+
+    if (s->posts != NULL)
+        waiters_wake(&s->posts->waiters, hook, 0);
 }
 
 /* ---- a try ----------------------------------------------------------------------------------------------- */
@@ -501,6 +490,7 @@ void posts_reload(struct server *s)
         return;
     hooks_set_dead(s->posts->hooks, dead_ms_of(s));
     store_hooks_gather(s->store, s->opts.config->set.hooks_gather_s * 1000, on_gather, NULL);
+    waiters_shut(&s->posts->waiters, s->posts->is_halted || s->opts.config->set.hooks == HOOKS_OFF);
     posts_look(s);
 }
 
@@ -510,14 +500,9 @@ void posts_halt(struct server *s)
 
     if (p == NULL)
         return;
+    p->is_halted = true;
     hooks_halt(p->hooks);
-    while (p->waiters != NULL) {
-        struct waiter *w = p->waiters;
-
-        p->waiters = w->next;
-        w->done(w->arg);
-        free(w);
-    }
+    waiters_shut(&p->waiters, true);
 }
 
 void posts_free(struct server *s)

@@ -454,6 +454,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                            .fleet_catalog = clouds_catalog,
                            .hooks_changed = posts_changed,
                            .hooks_for = set->hooks,
+                           .hook_gone = posts_gone,
                            .hook_wait = posts_wait,
                            .hook_url_check = posts_url_check,
                            .schedules_changed = schedules_changed,

@@ -189,8 +189,10 @@ struct hooks_counts posts_counts(const struct server *s);
 /* For the API; ctx: struct server. */
 void posts_changed(void *server);
 enum err posts_url_check(void *server, const char *url, struct why *reterr);
-/* `done` once that delivery was tried, or the server ends; it may be called from inside. */
-void posts_wait(void *server, uint64_t delivery, void (*done)(void *arg), void *arg);
+/* `done` once that delivery of the hook was tried, or will not be: the hook is gone or disabled, hooks are off, the server ends. It may be
+ * called from inside. */
+void posts_wait(void *server, uint64_t hook, uint64_t delivery, void (*done)(void *arg), void *arg);
+void posts_gone(void *server, uint64_t hook); /* nothing is sent to it any more; 0: to some */
 
 /* ---- schedules.c: what is due is started ---- */
 void schedules_open(struct server *s); /* after the API */

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -237,6 +238,29 @@ class Receivers(Base):
             server.post("/api/v1/deliveries/%d/retry" % d["id"])
         wait_for("all of it arrives", lambda: len(sink.by_id("/slow")) == 6)
         self.assertEqual({d["state"] for d in wait_for("and is over", lambda: (lambda l: l if all(d["state"] != "waiting" for d in l) else None)(self.deliveries(server, slow)))}, {"delivered"})
+
+    def test_whoever_waits_for_a_test_is_answered_when_its_hook_goes(self):
+        sink = self.sink()
+        sink.script("/hang", "hang")
+        server = self.hooking()
+        for what, status in ((lambda path: server.call("DELETE", path), 404), (lambda path: server.post(path, {"enabled": False}), 201)):
+            hook = self.add(server, sink.url("/hang"), "launch_ended")
+            path, said, before = "/api/v1/hooks/%d" % hook["id"], [], len(sink.got)
+
+            def ask(path=path, said=said):
+                try:
+                    said.append((201, server.post(path + "/test")["state"]))
+                except ApiError as e:
+                    said.append((e.status, e.body))
+            asking = [threading.Thread(target=ask) for _ in range(2)]
+            for t in asking:
+                t.start()
+            wait_for("the first is on its way", lambda: len(sink.got) > before)
+            wait_for("the second waits", lambda: len(self.deliveries(server, hook)) == 2)
+            what(path)
+            for t in asking:
+                t.join(60)
+            self.assertEqual([s for s, _ in said], [status, status], said)
 
     def test_killed_between_the_answer_and_the_commit_it_comes_again_and_is_known(self):
         sink = self.sink()

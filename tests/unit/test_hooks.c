@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "notify/hooks.c"
+#include "notify/waiters.h"
 
 #define HOOKS 3u
 #define ROWS 64u
@@ -38,6 +39,7 @@ struct world {
     uint32_t n_closes;
     bool refuse_close; /* once: something was counted in meanwhile */
     uint32_t n_tried;
+    bool was_disabled; /* said of the last try */
     const char *fault;
     char disabled[200];
 };
@@ -175,12 +177,13 @@ static const char *fake_fault(void *ctx, const struct hook_row *hook)
     return w->fault;
 }
 
-static void fake_tried(void *ctx, const struct delivery_row *row)
+static void fake_tried(void *ctx, const struct hook_due *what)
 {
     struct world *w = ctx;
 
-    (void)row;
     w->n_tried++;
+    w->was_disabled = !what->hook.is_enabled;
+    assert_int_equal(w->hooks[what->hook.id - 1].is_enabled, what->hook.is_enabled);
 }
 
 static const struct hooks_ops fakes = {.now = fake_now,
@@ -390,6 +393,7 @@ static void test_hooks__gone_is_gone(void **state)
     assert_false(w->hooks[0].is_enabled);
     assert_int_equal(d->state, DELIVERY_FAILED);
     assert_int_equal(d->tries, 1);
+    assert_true(w->was_disabled); /* whoever waits for another one of it need not */
 }
 
 static void test_hooks__patience_that_is_asked_for_is_had_but_not_for_ever(void **state)
@@ -466,6 +470,7 @@ static void test_hooks__who_may_not_any_more_is_told_nothing(void **state)
     assert_int_equal(d->state, DELIVERY_FAILED);
     assert_false(w->hooks[0].is_enabled);
     assert_string_equal(w->disabled, "its owner is no admin any more");
+    assert_true(w->was_disabled);
 }
 
 static void test_hooks__nothing_leaves_after_the_end(void **state)
@@ -483,6 +488,52 @@ static void test_hooks__nothing_leaves_after_the_end(void **state)
     assert_int_equal(w->sent[2], 0);
     w->hanging(w->hanging_arg, &late); /* too late to count: the next process sends it again */
     assert_int_equal(w->rows[0].state, DELIVERY_WAITING);
+}
+
+/* ---- who waits for a try ---- */
+
+static void called(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void test_hooks__whoever_waits_is_answered_when_it_is_tried_or_gone(void **state)
+{
+    struct waiters all = {0};
+    int n[4] = {0};
+
+    (void)state;
+    waiters_add(&all, 1, 11, called, &n[0]);
+    waiters_add(&all, 1, 12, called, &n[1]);
+    waiters_add(&all, 2, 13, called, &n[2]);
+    waiters_add(&all, 3, 14, called, &n[3]);
+    waiters_wake(&all, 1, 11); /* tried */
+    assert_true(n[0] == 1 && n[1] == 0 && n[2] == 0 && n[3] == 0);
+    waiters_wake(&all, 1, 0); /* the hook was deleted, or disabled */
+    assert_true(n[0] == 1 && n[1] == 1 && n[2] == 0 && n[3] == 0);
+    waiters_wake(&all, 0, 0); /* somebody with hooks was deleted */
+    assert_true(n[0] == 1 && n[1] == 1 && n[2] == 1 && n[3] == 1);
+    assert_null(all.first);
+}
+
+static void test_hooks__nobody_waits_while_nothing_is_sent(void **state)
+{
+    struct waiters all = {0};
+    int n = 0;
+
+    (void)state;
+    waiters_add(&all, 1, 11, called, &n);
+    assert_int_equal(n, 0);
+    waiters_shut(&all, true); /* hooks are off, or the server ends */
+    assert_int_equal(n, 1);
+    waiters_add(&all, 1, 12, called, &n); /* one that comes while it ends */
+    assert_int_equal(n, 2);
+    waiters_shut(&all, false);
+    waiters_add(&all, 1, 13, called, &n);
+    assert_int_equal(n, 2);
+    waiters_wake(&all, 1, 13);
+    assert_int_equal(n, 3);
+    assert_null(all.first);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -503,6 +554,8 @@ int main(void)
         TEST(test_hooks__one_that_hangs_holds_up_nobody_else),
         TEST(test_hooks__who_may_not_any_more_is_told_nothing),
         TEST(test_hooks__nothing_leaves_after_the_end),
+        TEST(test_hooks__whoever_waits_is_answered_when_it_is_tried_or_gone),
+        TEST(test_hooks__nobody_waits_while_nothing_is_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
