@@ -15,7 +15,10 @@
 #include "wire/json_out.h"
 #include "wire/log_text.h"
 
-#define STEPS_MAX 1000000u  /* of an expression on a line: about 10 ms */
+#define STEPS_MAX 1000000u  /* of an expression from one start, and from all of a window: about 10 ms */
+#define STARTS_MAX 512u     /* of a window: most lines are not longer */
+#define WINDOW_MS 1         /* a window that took as long is not to grow */
+#define LINE_MS 40          /* of the clock, on a line */
 #define HEAP_KIB_MAX 16384u /* the same, of memory */
 #define NEST_MAX 100u       /* parentheses in parentheses */
 #define LINES_PER_LOOK 16u  /* between two looks at the clock */
@@ -40,6 +43,7 @@ struct log_search {
     pcre2_code *code; /* else */
     pcre2_match_data *match;
     pcre2_match_context *limits;
+    bool has_one_start; /* it is tried where the search begins, and nowhere else */
 
     uint64_t line;      /* of the next byte */
     uint64_t line_byte; /* where that begins */
@@ -131,11 +135,14 @@ static enum err compile(struct log_search *s, const char *query, size_t len, uin
     pcre2_compile_context *cx = pcre2_compile_context_create(NULL);
     PCRE2_UCHAR text[160];
     PCRE2_SIZE at = 0;
+    uint32_t all = 0;
+    uint32_t first = 0;
     int code = 0;
 
     CHECK(cx != NULL);
     (void)pcre2_set_parens_nest_limit(cx, NEST_MAX);
-    s->code = pcre2_compile((PCRE2_SPTR)query, len, PCRE2_UTF | options, &code, &at, cx);
+    s->code =
+        pcre2_compile((PCRE2_SPTR)query, len, PCRE2_UTF | PCRE2_USE_OFFSET_LIMIT | options, &code, &at, cx);
     pcre2_compile_context_free(cx);
     if (s->code == NULL) {
         (void)pcre2_get_error_message(code, text, sizeof(text));
@@ -145,8 +152,10 @@ static enum err compile(struct log_search *s, const char *query, size_t len, uin
     s->match = pcre2_match_data_create(1, NULL);
     s->limits = pcre2_match_context_create(NULL);
     CHECK(s->match != NULL && s->limits != NULL);
-    (void)pcre2_set_match_limit(s->limits, STEPS_MAX);
     (void)pcre2_set_heap_limit(s->limits, HEAP_KIB_MAX);
+    (void)pcre2_pattern_info(s->code, PCRE2_INFO_ALLOPTIONS, &all);
+    (void)pcre2_pattern_info(s->code, PCRE2_INFO_FIRSTCODETYPE, &first);
+    s->has_one_start = (all & PCRE2_ANCHORED) != 0 || first == 2; /* 2: only where a line begins, as .*x */
     return ERR_OK;
 }
 
@@ -250,14 +259,60 @@ struct place {
     size_t to;
 };
 
+/* A match that begins in text[at..next). Looks behind `at` and ahead of `next` see all of the text. As pcre2_match() answers. */
+static int match_window(struct log_search *s, struct slice text, size_t at, size_t next, uint32_t steps,
+                        uint32_t options)
+{
+    (void)pcre2_set_match_limit(s->limits, steps);
+    (void)pcre2_set_offset_limit(s->limits, next > text.len ? PCRE2_UNSET : next - 1);
+    return pcre2_match(s->code, (PCRE2_SPTR)text.ptr, text.len, at, PCRE2_NO_UTF_CHECK | options, s->match,
+                       s->limits);
+}
+
+/* The library counts its steps anew from each start, and not what one step runs over: a long line would take minutes. So
+ * it gets a window of starts at a time, which share the steps; where one needs more than its share, a window of that start
+ * alone. Behind each window is a look at the clock. Where \G or a verb as (*COMMIT) is not the first of an expression,
+ * it counts from its window. */
+static int match_in_windows(struct log_search *s, struct slice text, size_t at, uint32_t options)
+{
+    uint32_t starts = STARTS_MAX;
+    struct mono begun = {0};
+    struct mono before = {0};
+
+    for (;;) {
+        size_t next = at + starts < text.len ? at + starts : text.len + 1;
+        struct mono now;
+        int n;
+
+        while (next < text.len && ((unsigned char)text.ptr[next] & 0xc0) == 0x80)
+            next++;
+        n = match_window(s, text, at, next, STEPS_MAX / starts, options);
+        if (n == PCRE2_ERROR_MATCHLIMIT ? starts == 1 : n != PCRE2_ERROR_NOMATCH || next > text.len)
+            return n;
+        now = mono_now();
+        if (begun.us == 0)
+            begun = before = now;
+        if (mono_ms_between(begun, now) >= LINE_MS)
+            return PCRE2_ERROR_MATCHLIMIT;
+        if (n == PCRE2_ERROR_MATCHLIMIT) {
+            starts = 1;
+        } else {
+            at = next;
+            if (starts < STARTS_MAX && mono_ms_between(before, now) < WINDOW_MS)
+                starts *= 2;
+        }
+        before = now;
+    }
+}
+
 /* The first place in text[0..n) at or behind `at`. False: none, or the limits were reached (*ret_gave_up). Neither an empty
  * place nor one that \K turned round is one to be shown, but it is a match. */
 static bool find_regex(struct log_search *s, struct slice text, size_t at, uint32_t options,
                        struct place *ret, bool *ret_gave_up)
 {
     const PCRE2_SIZE *v;
-    int n = pcre2_match(s->code, (PCRE2_SPTR)text.ptr, text.len, at, PCRE2_NO_UTF_CHECK | options, s->match,
-                        s->limits);
+    int n = s->has_one_start ? match_window(s, text, at, text.len + 1, STEPS_MAX, options)
+                             : match_in_windows(s, text, at, options);
 
     *ret_gave_up = n < 0 && n != PCRE2_ERROR_NOMATCH;
     if (n < 0)
@@ -546,7 +601,8 @@ static void regex_in_lines(struct log_search *s, struct walk *w, struct mono unt
         else if (gave_up)
             give_up(s, w->line);
         walk_next(w);
-        if ((gave_up || ++looked % LINES_PER_LOOK == 0) && !mono_before(mono_now(), until))
+        if ((gave_up || p.text.len > STARTS_MAX || ++looked % LINES_PER_LOOK == 0) &&
+            !mono_before(mono_now(), until))
             return;
     }
 }

@@ -3,7 +3,8 @@
  * Lines are looked at as a person reads them (wire/log_text.h): without colours, and without the '\r' at their end. A literal
  * is found in any line, however long; an expression is PCRE2's, is tried on each line alone, and sees a line of more
  * than LOG_SEARCH_PIECE bytes in pieces that overlap by LOG_SEARCH_OVERLAP. No expression is compiled to machine code,
- * and none gets more than a fixed number of steps and bytes on a line: a line that needs more is passed over and counted.
+ * and none gets more than a fixed number of steps, bytes and milliseconds on a line: one that needs more is passed over and
+ * counted.
  *
  * Bytes go in as they lie in the log; the work stops between two lines when its time is up. No I/O. One thread at a time. */
 #ifndef WRATA_API_LOG_SEARCH_H

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "api/log_search.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "wire/log_text.h"
 
@@ -158,6 +159,77 @@ static void test_log_search__passes_over_a_line_that_is_too_hard(void **state)
     log_search_free(s);
 }
 
+/* From each start the expression needs no more than it may; from all of them it would take minutes. */
+static void test_log_search__passes_over_a_long_line_that_is_too_hard(void **state)
+{
+    static const char *const hard[] = {"(?:a|b)*[cd]", "a(?:[^cd])*+[cd]"};
+    const size_t n = 100000;
+    char *line = xmalloc(n);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++)
+        line[i] = i < n / 4 ? '.' : i % 2 == 0 ? 'a' : 'b';
+    for (size_t i = 0; i < ARRAY_LEN(hard); i++) {
+        struct log_search *s = search(hard[i], true, LOG_CASE_YES, 10);
+        struct mono begun = mono_now();
+        struct log_hit h;
+        uint64_t first;
+
+        feed(s, line, n, 65536);
+        feed(s, "\nabc\n", 5, 5);
+        assert_true(mono_ms_between(begun, mono_now()) < 5000);
+        assert_int_equal(log_search_gave_up(s, &first), 1);
+        assert_int_equal(first, 1);
+        assert_int_equal(log_search_count(s), 1);
+        log_search_hit(s, 0, &h);
+        assert_int_equal(h.line, 2);
+        assert_int_equal(h.n_at, 1);
+        assert_int_equal(h.at[0][0], 0);
+        assert_int_equal(h.at[0][1], 3);
+        log_search_free(s);
+    }
+    free(line);
+}
+
+/* The borders of what is tried at once are not seen: by what looks behind, runs over them, or needs more than its share. */
+static void test_log_search__finds_by_expression_anywhere_in_a_long_line(void **state)
+{
+    static const char *const queries[] = {"needle(?= end)",       "(?<=\xc3\xa4\\.)needle",
+                                          "\xc3\xa4\\.\\Kneedle", "n.*?e.*?dle",
+                                          "(?:n|e|d|l){6}",       "needle",
+                                          "(?:n|[edl])+ end",     ".*needle",
+                                          "^.*needle end"};
+    struct buf line;
+
+    (void)state;
+    buf_init(&line, KIB(16));
+    for (uint32_t chars = 500; chars < 1100; chars++) {
+        buf_clear(&line);
+        buf_puts(&line, chars % 2 == 0 ? "." : ""); /* the borders are in a character, and are not */
+        for (uint32_t i = 0; i < chars; i++)
+            buf_puts(&line, i % 3 == 0 ? "." : "\xc3\xa4");
+        buf_puts(&line, "\xc3\xa4.needle end");
+        for (uint32_t i = 0; i < 3000; i++)
+            buf_puts(&line, ".");
+        buf_puts(&line, "\n");
+        for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+            struct log_search *s = search(queries[i], true, LOG_CASE_YES, 1);
+            struct log_hit h;
+            uint64_t first;
+
+            feed(s, line.data, line.len, line.len);
+            assert_int_equal(log_search_gave_up(s, &first), 0);
+            assert_int_equal(log_search_count(s), 1);
+            log_search_hit(s, 0, &h);
+            assert_int_equal(h.n_at, 1);
+            if (i < 6)
+                assert_int_equal(h.at[0][1] - h.at[0][0], strlen("needle"));
+            log_search_free(s);
+        }
+    }
+    buf_done(&line);
+}
+
 static void test_log_search__stops_between_lines_when_its_time_is_up(void **state)
 {
     struct log_search *s = search("^a", true, LOG_CASE_YES, 10);
@@ -252,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_log_search__says_where_an_expression_is_wrong),
         cmocka_unit_test(test_log_search__counts_more_than_it_keeps),
         cmocka_unit_test(test_log_search__passes_over_a_line_that_is_too_hard),
+        cmocka_unit_test(test_log_search__passes_over_a_long_line_that_is_too_hard),
+        cmocka_unit_test(test_log_search__finds_by_expression_anywhere_in_a_long_line),
         cmocka_unit_test(test_log_search__stops_between_lines_when_its_time_is_up),
         cmocka_unit_test(test_log_search__finds_a_needle_anywhere_in_a_long_line),
         cmocka_unit_test(test_log_text__shows_no_sequence_and_knows_where_text_came_from),
