@@ -73,6 +73,19 @@ void metrics_free(struct server *s)
 
 /* ---- what is counted as it happens ---- */
 
+/* A run has several steps to be made ready by, each a note. */
+static void note_preparing(struct metrics *m, uint64_t run)
+{
+    struct preparing *p;
+
+    HASH_FIND(hh, m->preparing, &run, sizeof(run), p);
+    if (p != NULL)
+        return;
+    p = xcalloc(1, sizeof(*p));
+    p->run = run;
+    HASH_ADD(hh, m->preparing, run, sizeof(p->run), p);
+}
+
 static bool take_preparing(struct metrics *m, uint64_t run)
 {
     struct preparing *p;
@@ -136,16 +149,13 @@ static void server_ends(struct metrics *m, struct server_id id)
 void metrics_note(struct server *s, const struct note *n)
 {
     struct metrics *m = s->metrics;
-    struct preparing *p;
 
     if (n->kind == NOTE_SERVER_GONE)
         server_ends(m, n->server.id);
     if (n->kind != NOTE_RUN)
         return;
-    if (n->run.state == RUN_PREPARING && !take_preparing(m, n->run.id.v)) {
-        p = xcalloc(1, sizeof(*p));
-        p->run = n->run.id.v;
-        HASH_ADD(hh, m->preparing, run, sizeof(p->run), p);
+    if (n->run.state == RUN_PREPARING) {
+        note_preparing(m, n->run.id.v);
     } else if (n->run.state == RUN_RUNNING && n->run.started_at.ms != 0) {
         run_begins(m, &n->run);
     } else if (n->run.state == RUN_DONE || n->run.state == RUN_LOST) {
