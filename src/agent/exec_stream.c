@@ -169,19 +169,31 @@ void exec_next_look(struct pipe_end *e, struct mono now, size_t got)
     e->look_at = (struct mono){now.us + e->every_us};
 }
 
-/* The last n bytes of the ring go into the log. What the disk cannot give or take back is lost, and counted. */
+/* What is left out here is lost, counted, and said in the log. */
+static void lose_here(struct exec *x, struct process *p, uint64_t n)
+{
+    const char *mark =
+        arena_printf(&x->arena, "\n[wrata: %" PRIu64 " bytes of output are not kept here]\n", n);
+
+    p->lost += n;
+    if (p->gap_plus_one == 0)
+        p->gap_plus_one = spool_len(x->opts.spool, p->run, STREAM_LOG) + 1;
+    spool_stream_end(x->opts.spool, p->run, STREAM_LOG, mark, strlen(mark));
+}
+
+/* The last n bytes of the ring go into the log. What the disk cannot give or take back is lost. */
 static void append_tail(struct exec *x, struct process *p, uint64_t n)
 {
     while (n > 0) {
         size_t part = n < sizeof(x->buf) ? (size_t)n : sizeof(x->buf);
 
         if (spool_is_low(x->opts.spool) && n > LOW_TAIL_BYTES) {
-            p->lost += n - LOW_TAIL_BYTES;
+            lose_here(x, p, n - LOW_TAIL_BYTES);
             n = LOW_TAIL_BYTES;
             continue;
         }
         if (!log_ring_read(p->tail, n, x->buf, part)) {
-            p->lost += n;
+            lose_here(x, p, n);
             return;
         }
         spool_stream_end(x->opts.spool, p->run, STREAM_LOG, x->buf, part);
