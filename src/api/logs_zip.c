@@ -16,6 +16,8 @@
 
 #define ROWS 100u
 #define PAGES_MAX 8u /* of one job: of runs without logs there may be many */
+#define SLICE_MS \
+    40 /* of the clock, of one job: what compresses well fills no piece for long, and others wait to read */
 #define PIECE_RAW_BYTES KIB(256)
 #define DEFLATE_LEVEL 4 /* on the machine that serves people */
 
@@ -218,12 +220,14 @@ static enum err index_step(struct req *rq, struct logs *x)
 static enum err logs_job(struct reader *r, struct req *rq)
 {
     struct logs *x = rq->state;
+    struct mono until = mono_add_ms(mono_now(), SLICE_MS);
     enum err err = ERR_OK;
 
     x->n_pages = 0;
-    while (x->n_pages < PAGES_MAX && err == ERR_OK && x->flow.out.len < OUTFLOW_PIECE_BYTES &&
-           !x->flow.is_all)
+    do
         err = x->is_index ? index_step(rq, x) : logs_step(r, rq, x);
+    while (x->n_pages < PAGES_MAX && err == ERR_OK && x->flow.out.len < OUTFLOW_PIECE_BYTES &&
+           !x->flow.is_all && mono_before(mono_now(), until));
     return err;
 }
 
