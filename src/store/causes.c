@@ -98,6 +98,11 @@ struct known_path {
     uint64_t path;
 };
 
+struct known_server {
+    UT_hash_handle hh;
+    const char *name;
+};
+
 struct sum {
     struct cause_row row;
     const char *servers[CAUSE_SERVERS_MAX];
@@ -112,14 +117,16 @@ struct sums {
     struct sum *at;
     uint32_t n;
     uint32_t cap;
-    struct known_path *paths; /* of the cause at hand */
+    struct known_path *paths;     /* of the cause at hand */
+    struct known_server *servers; /* the same */
     struct launch_id launch;
     uint64_t project;
 };
 
-static void paths_forget(struct sums *all)
+static void forget_known(struct sums *all)
 {
     HASH_CLEAR(hh, all->paths); /* the entries are the arena's */
+    HASH_CLEAR(hh, all->servers);
 }
 
 static struct sum *sum_of(struct sums *all, uint64_t cause)
@@ -128,7 +135,7 @@ static struct sum *sum_of(struct sums *all, uint64_t cause)
 
     if (all->n > 0 && all->at[all->n - 1].row.id == cause)
         return &all->at[all->n - 1];
-    paths_forget(all);
+    forget_known(all);
     if (all->n == all->cap) {
         all->cap = all->cap == 0 ? 16 : all->cap * 2;
         all->at = xrealloc(all->at, all->cap * sizeof(*all->at));
@@ -140,12 +147,17 @@ static struct sum *sum_of(struct sums *all, uint64_t cause)
 
 static void add_server(struct sums *all, struct sum *sum, const char *name)
 {
-    for (uint32_t i = 0; i < sum->row.n_servers; i++)
-        if (strcmp(sum->servers[i], name) == 0)
-            return;
+    struct known_server *k;
+
+    HASH_FIND_STR(all->servers, name, k);
+    if (k != NULL)
+        return;
+    k = arena_alloc(&all->arena, sizeof(*k));
+    k->name = arena_strdup(&all->arena, name);
+    HASH_ADD_KEYPTR(hh, all->servers, k->name, strlen(k->name), k);
     sum->row.n_servers_all++;
     if (sum->row.n_servers < CAUSE_SERVERS_MAX)
-        sum->servers[sum->row.n_servers++] = arena_strdup(&all->arena, name);
+        sum->servers[sum->row.n_servers++] = k->name;
 }
 
 static void add_path(struct sums *all, struct sum *sum, uint64_t path)
@@ -192,7 +204,7 @@ static void sum_up(struct sums *all, struct cause_sums *ret)
                                        .path = arena_strdup(&all->arena, db_get_text(s)),
                                        .description = ""};
     }
-    paths_forget(all);
+    forget_known(all);
     ret->causes = all->n;
 }
 

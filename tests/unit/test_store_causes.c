@@ -177,6 +177,49 @@ static void test_store_causes__runs_that_no_example_explains_have_their_own(void
         "1 its machine is gone|| runs=1 files=1 first=1/6 known=0 local-1 [6/-1 spec/t5_spec.rb ]\n");
 }
 
+static void count_servers(void *ctx, const struct cause_row *row)
+{
+    uint32_t *got = ctx;
+
+    got[0] = row->n_servers;
+    got[1] = row->n_servers_all;
+}
+
+static void read_job_servers(struct reader *r, void *arg)
+{
+    struct cause_sums sums;
+    struct why why;
+
+    assert_int_equal(read_causes(r, (struct launch_id){2}, 100, count_servers, arg, &sums, &why), ERR_OK);
+}
+
+/* Three runs on each of 25, of which fewer are named. */
+static void test_store_causes__counts_servers_and_not_runs_on_them(void **state)
+{
+    struct world *w = *state;
+    uint32_t got[2] = {0};
+    char names[25][16];
+    struct change launch = a_launch(2);
+
+    start_tests(w, 1);
+    put(w, &launch, 1);
+    for (uint32_t i = 0; i < 75; i++) {
+        uint64_t id = 100 + i;
+        struct change c[2] = {a_test(id, 2, i, "spec/t0_spec.rb"), a_run(id, id, 2, "spec/t0_spec.rb")};
+        struct change active = {.kind = CHANGE_TEST_SET};
+
+        (void)snprintf(names[i % 25], sizeof(names[0]), "web-%u", i % 25);
+        c[1].run.server_name = names[i % 25];
+        put(w, c, 2);
+        active.test = (struct test_row){.id = {id}, .state = TEST_ACTIVE, .run = {id}};
+        put(w, &active, 1);
+        end_run(w, id, RUN_DONE, OUTCOME_FAILED, "exit status 3", true);
+    }
+    read_now(w, read_job_servers, got);
+    assert_int_equal(got[0], CAUSE_SERVERS_MAX);
+    assert_int_equal(got[1], 25);
+}
+
 static void test_store_causes__what_was_lost_and_runs_again_does_not_count(void **state)
 {
     struct world *w = *state;
@@ -398,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(many_failures_are_few_causes),
         TEST(runs_that_no_example_explains_have_their_own),
+        TEST(counts_servers_and_not_runs_on_them),
         TEST(what_was_lost_and_runs_again_does_not_count),
         TEST(are_known_when_an_earlier_launch_had_them),
         TEST(what_nobody_refers_to_goes_in_steps),
