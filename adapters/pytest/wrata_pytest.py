@@ -264,10 +264,6 @@ class Listener:
             return
         now["ms"] += report.duration * 1000.0
         now["phases"].append(report.when)
-        if report.when == "teardown":
-            artifacts = artifacts_of(report, self.root)
-            if artifacts:
-                now["artifacts"] = artifacts
         if report.failed:
             fields = {"message": "a failure that cannot be shown"}  # whatever happens below, it failed
             now["failures"].append(fields)
@@ -277,6 +273,10 @@ class Listener:
         elif report.skipped:
             xfail = getattr(report, "wasxfail", None)
             now["pending"] = (xfail or "expected to fail") if xfail is not None else reason_of(report) or "skipped"
+        if report.when == "teardown":  # last, for what a test put there may be anything
+            artifacts = artifacts_of(report, self.root)
+            if artifacts:
+                now["artifacts"] = artifacts
 
     def over(self, nodeid):
         now = self.now.pop(nodeid, None)

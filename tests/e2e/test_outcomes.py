@@ -194,6 +194,8 @@ py("missing", "import nothing_like_that\n", "error", OUTSIDE, "0 0 0 0 0 1")
 py("fixture", "import pytest\n@pytest.fixture\ndef x(): raise ValueError('no')\ndef test_a(x): pass\n", "failed", "1 of 1", "1 0 1 0 0 0")
 py("teardown", "import pytest\n@pytest.fixture(scope='session')\ndef x():\n    yield\n    raise ValueError('no')\n"
    "def test_a(x): pass\ndef test_b(): pass\n", "failed", "1 of 2", "2 1 1 0 0 0")
+py("properties", "import pytest\n@pytest.fixture\ndef x(request):\n    yield\n    request.node.user_properties.append(3)\n    assert 0\n"
+   "def test_a(x): pass\ndef test_b(): pass\n", "failed", "1 of 2", "2 1 1 0 0 0")  # what a test put there is not what was agreed
 py("fixed", "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_a(): pass\n@pytest.mark.xfail\ndef test_b(): assert 0\n", "failed",
    "1 of 2", "2 0 1 1 0 0")
 py("module_skips", "import pytest\npytest.skip('no', allow_module_level=True)\n", "no_tests", NONE_RAN, "0 0 0 0 0 0")
