@@ -109,9 +109,9 @@ static void say_job(const struct cli *cli, const json_t *job)
     if (cli->o.json)
         print_json(job);
     else
-        (void)printf("job %lld is %s: %lld runs are gone%s%s\n", (long long)js_int(job, "id"),
-                     js_text(job, "state"), (long long)js_int(job, "done"),
-                     js_text(job, "error")[0] != '\0' ? "; " : "", js_text(job, "error"));
+        say_out("job %lld is %s: %lld runs are gone%s%s", (long long)js_int(job, "id"), js_text(job, "state"),
+                (long long)js_int(job, "done"), js_text(job, "error")[0] != '\0' ? "; " : "",
+                js_text(job, "error"));
 }
 
 static void say_progress(const struct cli *cli, const json_t *job)
