@@ -78,7 +78,7 @@ class DiskLow(wrata.Case):
         # A little too little room: one or two of the oldest logs are enough.
         self.start("--disk-low-bytes", str(20 << 20), "--disk-low-percent", "50")
         self.server.wait_online("local-1")
-        self.fill(19 << 20)
+        self.fill(16 << 20)
         wait_for("the oldest to go", lambda: self.gone()[0] == "disk")
         wait_for("room", lambda: not self.server.get("/api/v1/retention")["disk"]["low"])
         gone = self.gone()
