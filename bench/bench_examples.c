@@ -15,47 +15,11 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/store.h"
+#include "store_waited.h"
 
 #define FILES 500u
 #define EXAMPLES 100u /* of a file */
 #define FRAMES 12u
-
-static struct store *st;
-static int wake_fds[2];
-static uint32_t pending;
-
-static void on_wake(void *ctx)
-{
-    (void)ctx;
-    if (write(wake_fds[1], "x", 1) != 1)
-        abort();
-}
-
-static void on_done(void *ctx, enum err err, const struct why *why)
-{
-    (void)ctx;
-    pending--;
-    if (err != ERR_OK) {
-        fprintf(stderr, "%s\n", why->text);
-        exit(1);
-    }
-}
-
-static void settle(void)
-{
-    char bytes[64];
-
-    while (pending > 0) {
-        if (read(wake_fds[0], bytes, sizeof(bytes)) <= 0)
-            abort();
-        store_turn(st);
-    }
-}
-
-static double seconds_since(struct mono t)
-{
-    return (double)(mono_now().us - t.us) / 1e6;
-}
 
 static double open_store(const char *folder)
 {

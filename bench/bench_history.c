@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/store.h"
+#include "store_waited.h"
 
 #define N_USERS 20u
 #define N_PROJECTS 4u
@@ -35,55 +36,10 @@ static const char *const browsers[] = {"default", "chrome", "firefox"};
 
 /* ---- the store, waited for --------------------------------------------------------------------------------- */
 
-static struct store *st;
-static int wake_fds[2];
-static uint32_t pending;
-
-static void on_wake(void *ctx)
-{
-    (void)ctx;
-    if (write(wake_fds[1], "x", 1) != 1)
-        abort();
-}
-
 static void fail(const char *text)
 {
     (void)fprintf(stderr, "%s\n", text);
     exit(1);
-}
-
-static void on_done(void *ctx, enum err err, const struct why *why)
-{
-    (void)ctx;
-    pending--;
-    if (err != ERR_OK)
-        fail(why->text);
-}
-
-static void wait_turn(void)
-{
-    char bytes[256];
-
-    if (read(wake_fds[0], bytes, sizeof(bytes)) <= 0)
-        abort();
-    store_turn(st);
-}
-
-static void settle(void)
-{
-    while (pending > 0)
-        wait_turn();
-}
-
-static void put(const struct change *c, uint32_t n)
-{
-    pending++;
-    store_changes(st, c, n, on_done, NULL);
-}
-
-static double seconds_since(struct mono t)
-{
-    return (double)(mono_now().us - t.us) / 1e6;
 }
 
 /* Skewed: the first ones most of the time, as it is with users and branches. */

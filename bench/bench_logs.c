@@ -13,42 +13,11 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/store.h"
+#include "store_waited.h"
 
 #define RUN 1
 #define PIECE KIB(32)
 #define ROUNDS 7
-
-static struct store *st;
-static int wake_fds[2];
-static uint32_t pending;
-
-static void on_wake(void *ctx)
-{
-    (void)ctx;
-    if (write(wake_fds[1], "x", 1) != 1)
-        abort();
-}
-
-static void on_done(void *ctx, enum err err, const struct why *why)
-{
-    (void)ctx;
-    pending--;
-    if (err != ERR_OK) {
-        fprintf(stderr, "%s\n", why->text);
-        exit(1);
-    }
-}
-
-static void settle(void)
-{
-    char bytes[64];
-
-    while (pending > 0) {
-        if (read(wake_fds[0], bytes, sizeof(bytes)) <= 0)
-            abort();
-        store_turn(st);
-    }
-}
 
 /* A launch of one test with one run on one server, as it is when the run has started. */
 static void add_run(void)
@@ -247,14 +216,10 @@ static void job_done(void *arg)
 static void measure(const char *query, bool is_regex)
 {
     struct job j = {.query = query, .is_regex = is_regex};
-    char bytes[64];
 
     store_read(st, job_run, job_done, &j);
-    while (!j.done) {
-        if (read(wake_fds[0], bytes, sizeof(bytes)) <= 0)
-            abort();
-        store_turn(st);
-    }
+    while (!j.done)
+        wait_turn();
     printf("%-10s %-28s %8.1f ms best, %8.1f ms worst of %d  (%llu)\n",
            query == NULL ? "end"
            : is_regex    ? "expression"

@@ -16,50 +16,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/store.h"
+#include "store_waited.h"
 
-static struct store *st;
-static int wake_fds[2];
-static uint32_t pending;
 static uint64_t next_run = 1;
-
-static void on_wake(void *ctx)
-{
-    (void)ctx;
-    if (write(wake_fds[1], "x", 1) != 1)
-        abort();
-}
-
-static void on_done(void *ctx, enum err err, const struct why *why)
-{
-    (void)ctx;
-    pending--;
-    if (err != ERR_OK) {
-        fprintf(stderr, "%s\n", why->text);
-        exit(1);
-    }
-}
-
-static void settle(void)
-{
-    char bytes[64];
-
-    while (pending > 0) {
-        if (read(wake_fds[0], bytes, sizeof(bytes)) <= 0)
-            abort();
-        store_turn(st);
-    }
-}
-
-static void put(const struct change *c, uint32_t n)
-{
-    pending++;
-    store_changes(st, c, n, on_done, NULL);
-}
-
-static double seconds_since(struct mono t)
-{
-    return (double)(mono_now().us - t.us) / 1e6;
-}
 
 static double cpu_seconds(void)
 {
@@ -368,14 +327,9 @@ static void read_done(void *arg)
 
 static void read_now(void (*fn)(struct reader *r, void *arg), struct page_job *j)
 {
-    char bytes[64];
-
     store_read(st, fn, read_done, j);
-    while (!j->done) {
-        if (read(wake_fds[0], bytes, sizeof(bytes)) <= 0)
-            abort();
-        store_turn(st);
-    }
+    while (!j->done)
+        wait_turn();
 }
 
 static void bench_pages(const char *what, struct page_job j)

@@ -161,11 +161,7 @@ static void render_audit(struct json_out *j, const struct audit_row *row)
     jo_obj(j);
     jo_kuint(j, "id", row->id);
     jo_ktime(j, "at", row->at);
-    jo_key(j, "user");
-    if (row->user.v == 0)
-        jo_null(j);
-    else
-        jo_uint(j, row->user.v);
+    jo_kint_if(j, "user", row->user.v != 0, (int64_t)row->user.v);
     jo_ktext(j, "login", row->login);
     jo_ktext(j, "via", row->via);
     jo_ktext(j, "address", row->address);

@@ -158,10 +158,7 @@ static void put_sums(struct json_out *j, const struct cost_sums *s, bool has_idl
         render_usd(j, "idle_usd", s->nanousd - s->runs_nanousd);
     else
         jo_knull(j, "idle_usd");
-    if (has_idle)
-        jo_kint(j, "machines_s", s->ms / 1000);
-    else
-        jo_knull(j, "machines_s");
+    jo_kint_if(j, "machines_s", has_idle, s->ms / 1000);
     jo_kint(j, "runs_s", s->slot_ms / 1000);
 }
 

@@ -8,9 +8,9 @@
 
 #include "api/history_filter.h"
 #include "api/outflow.h"
+#include "model/junit_verdict.h"
 #include "wire/csv.h"
 #include "wire/frame.h"
-#include "wire/junit_out.h"
 
 #define PAGE_ROWS 200u
 #define SUITES 50u
@@ -233,23 +233,9 @@ static void add_test(void *ctx, const struct test_row *row)
                                      .outcome = row->outcome};
 }
 
-static enum junit_verdict verdict_of(enum outcome o)
-{
-    switch (o) {
-    case OUTCOME_PASSED:
-        return JUNIT_PASSED;
-    case OUTCOME_FAILED:
-        return JUNIT_FAILED;
-    case OUTCOME_STOPPED:
-        return JUNIT_SKIPPED;
-    default:
-        return JUNIT_ERROR;
-    }
-}
-
 static void set_verdict(struct suites *x, enum outcome o, const char *reason)
 {
-    x->open.verdict = verdict_of(o);
+    x->open.verdict = junit_verdict_of(o);
     x->open.word = outcome_name(o);
     x->open.reason = reason[0] != '\0' ? reason : outcome_sentence(o);
 }

@@ -47,10 +47,7 @@ static void render_hook(struct req *rq, const struct hook_row *row, const char *
     }
     jo_arr_end(j);
     jo_kbool(j, "all", row->is_all);
-    if (row->project.v != 0)
-        jo_kuint(j, "project", row->project.v);
-    else
-        jo_knull(j, "project");
+    jo_kint_if(j, "project", row->project.v != 0, (int64_t)row->project.v);
     jo_kbool(j, "enabled", row->is_enabled);
     jo_ktext(j, "reason", row->reason);
     jo_ktime(j, "created_at", row->created_at);
@@ -58,10 +55,7 @@ static void render_hook(struct req *rq, const struct hook_row *row, const char *
     jo_kuint(j, "failures", row->failures);
     jo_ktime(j, "paused_until", row->failures > 0 ? row->paused_until : (struct wall){0});
     jo_ktime(j, "last_at", row->last_at);
-    if (row->last_status != 0)
-        jo_kuint(j, "last_status", row->last_status);
-    else
-        jo_knull(j, "last_status");
+    jo_kint_if(j, "last_status", row->last_status != 0, (int64_t)row->last_status);
     jo_ktext_or_null(j, "last_error", row->last_error);
     if (secret != NULL)
         jo_ktext_or_null(j, "secret", secret);
@@ -520,14 +514,8 @@ static void render_delivery(struct json_out *j, const struct delivery_row *row, 
     jo_ktime(j, "next_at", row->state == DELIVERY_WAITING ? row->next_at : (struct wall){0});
     jo_ktime(j, "ended_at", row->ended_at);
     jo_kuint(j, "tries", row->tries);
-    if (row->status != 0)
-        jo_kuint(j, "status", row->status);
-    else
-        jo_knull(j, "status");
-    if (row->tries > 0)
-        jo_kuint(j, "took_ms", row->took_ms);
-    else
-        jo_knull(j, "took_ms");
+    jo_kint_if(j, "status", row->status != 0, (int64_t)row->status);
+    jo_kint_if(j, "took_ms", row->tries > 0, (int64_t)row->took_ms);
     jo_ktext_or_null(j, "error", row->error);
     jo_ktext(j, "answer", row->answer);
     if (is_whole)

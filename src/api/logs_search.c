@@ -186,10 +186,7 @@ static void render_search(struct reader *r, struct req *rq, const struct search 
     jo_arr_end(j);
     jo_kuint(j, "count", log_search_count(x->s));
     jo_kbool(j, "whole", x->is_at_end);
-    if (next > 0)
-        jo_kuint(j, "next_line", next);
-    else
-        jo_knull(j, "next_line");
+    jo_kint_if(j, "next_line", next > 0, (int64_t)next);
     jo_kuint(j, "lines", x->shape.lines);
     jo_kbool(j, "complete", x->shape.complete);
     if (gave_up > 0) {
@@ -398,10 +395,7 @@ static void lines_job(struct reader *r, struct req *rq)
     jo_arr_end(j);
     jo_kuint(j, "lines", x.shape.lines);
     jo_kbool(j, "complete", x.shape.complete);
-    if (x.line <= x.shape.lines)
-        jo_kuint(j, "next_line", x.line);
-    else
-        jo_knull(j, "next_line");
+    jo_kint_if(j, "next_line", x.line <= x.shape.lines, (int64_t)x.line);
     jo_obj_end(j);
     buf_done(&x.bytes);
 }
@@ -470,10 +464,7 @@ static void times_job(struct reader *r, struct req *rq)
     rq->err =
         read_log_times(r, (struct run_id){rq->ids[0]}, o.from, (uint64_t)q->lines, on_time, &o, &rq->why);
     jo_arr_end(j);
-    if (o.next > 0)
-        jo_kuint(j, "next_line", o.next);
-    else
-        jo_knull(j, "next_line");
+    jo_kint_if(j, "next_line", o.next > 0, (int64_t)o.next);
     jo_obj_end(j);
 }
 

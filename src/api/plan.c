@@ -76,10 +76,7 @@ static void put_file(struct json_out *j, const struct plan_file *f, const struct
 
 static void put_slots(struct json_out *j, const struct api_launch_defaults *limits)
 {
-    if (limits->slots > 0)
-        jo_kint(j, "slots", limits->slots);
-    else
-        jo_knull(j, "slots");
+    jo_kint_if(j, "slots", limits->slots > 0, limits->slots);
 }
 
 void launch_plan_answer(struct req *rq, const struct plan *plan, const struct api_launch_defaults *said)

@@ -6,19 +6,6 @@
 #include "cli/verbs.h"
 #include "wire/json_out.h"
 
-struct wanted {
-    json_t *items;
-    size_t max;
-};
-
-static bool take(void *ctx, const json_t *item)
-{
-    struct wanted *w = ctx;
-
-    (void)json_array_append_new(w->items, json_deep_copy(item));
-    return json_array_size(w->items) < w->max;
-}
-
 static void add_text(struct buf *path, const char *name, const char *value)
 {
     if (value == NULL)
@@ -51,58 +38,50 @@ static enum err make_path(struct cli *cli, const char *base, struct buf *path, s
     return err;
 }
 
-static void print_rows(const struct cli *cli, const json_t *items)
+static void audit_row(struct table *t, const json_t *row)
 {
-    static const char *const heads[] = {"TIME (UTC)", "WHO",    "BY",     "FROM",
-                                        "ACTION",     "OBJECT", "ANSWER", "DETAIL"};
-    const json_t *row;
-    struct table t;
-    size_t i;
+    const char *at = js_text(row, "at");
 
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(items, i, row)
-    {
-        const char *at = js_text(row, "at");
-
-        table_cellf(&t, "%.10s %.8s", at, strlen(at) > 11 ? at + 11 : "");
-        table_cell(&t, js_text(row, "login"));
-        table_cell(&t, js_text(row, "via"));
-        table_cell(&t, js_text(row, "address"));
-        table_cell(&t, js_text(row, "action"));
-        table_cell(&t, js_text(row, "object"));
-        if (js_int(row, "status") == 0)
-            table_cell(&t, "none: the server ended");
-        else
-            table_cellf(&t, "%lld", (long long)js_int(row, "status"));
-        table_cell(&t, js_text(row, "detail"));
-    }
-    list_print(cli, &t);
+    table_cellf(t, "%.10s %.8s", at, strlen(at) > 11 ? at + 11 : "");
+    table_cell(t, js_text(row, "login"));
+    table_cell(t, js_text(row, "via"));
+    table_cell(t, js_text(row, "address"));
+    table_cell(t, js_text(row, "action"));
+    table_cell(t, js_text(row, "object"));
+    if (js_int(row, "status") == 0)
+        table_cell(t, "none: the server ended");
+    else
+        table_cellf(t, "%lld", (long long)js_int(row, "status"));
+    table_cell(t, js_text(row, "detail"));
 }
 
 static int audit_list(struct cli *cli)
 {
-    struct wanted w = {.items = json_array(), .max = (size_t)cli->o.limit};
+    static const char *const heads[] = {"TIME (UTC)", "WHO",    "BY",     "FROM",
+                                        "ACTION",     "OBJECT", "ANSWER", "DETAIL"};
+    struct list_view view = {
+        .heads = heads,
+        .n_heads = ARRAY_LEN(heads),
+        .row = audit_row,
+        .empty = "Nothing like that is in the audit log. It has every change that somebody asked for,\n"
+                 "and every sign-in that was refused.",
+        .max = (size_t)cli->o.limit};
     struct why why = {0};
     struct buf path;
     char base[64];
-    enum err err;
+    int rc;
 
     (void)snprintf(base, sizeof(base), API "/audit?limit=%lld",
                    (long long)(cli->o.limit < 500 ? cli->o.limit : 500));
     buf_init(&path, MIB(2));
-    err = make_path(cli, base, &path, &why);
-    if (err == ERR_OK)
-        err = ask_all(cli, buf_str(&path), take, &w, &why);
+    if (make_path(cli, base, &path, &why) == ERR_OK) {
+        view.path = buf_str(&path);
+        rc = list_show(cli, &view);
+    } else {
+        rc = cli_fail_why(&why);
+    }
     buf_done(&path);
-    if (err == ERR_OK && cli->o.json)
-        print_json_page(w.items);
-    else if (err == ERR_OK && json_array_size(w.items) > 0)
-        print_rows(cli, w.items);
-    else if (err == ERR_OK)
-        (void)puts("Nothing like that is in the audit log. It has every change that somebody asked for,\n"
-                   "and every sign-in that was refused.");
-    json_decref(w.items);
-    return err == ERR_OK ? EXIT_PASSED : cli_fail_why(&why);
+    return rc;
 }
 
 int cmd_audit(struct cli *cli)

@@ -124,75 +124,51 @@ static int history_file(struct cli *cli, const char *base)
 
 /* ---- the list ---- */
 
-struct wanted {
-    json_t *items;
-    size_t max;
-};
-
-static bool take(void *ctx, const json_t *item)
+static void run_row(struct table *t, const json_t *row)
 {
-    struct wanted *w = ctx;
+    const char *outcome = js_text(row, "outcome");
+    struct buf took;
 
-    (void)json_array_append_new(w->items, json_deep_copy(item));
-    return json_array_size(w->items) < w->max;
-}
-
-static void print_rows(const struct cli *cli, const json_t *items)
-{
-    static const char *const heads[] = {"RUN", "TIME (UTC)", "OUTCOME", "TOOK", "SERVER",
-                                        "WHO", "PROJECT",    "REF",     "FILE"};
-    const json_t *row;
-    struct table t;
-    size_t i;
-
-    list_heads(&t, heads, ARRAY_LEN(heads));
-    json_array_foreach(items, i, row)
-    {
-        const char *outcome = js_text(row, "outcome");
-        struct buf took;
-
-        buf_init(&took, 64);
-        if (json_is_integer(js_obj(row, "duration_ms")))
-            text_duration(&took, js_int(row, "duration_ms"));
-        table_cellf(&t, "%lld", (long long)js_int(row, "id"));
-        list_time(&t, row, "created_at", "");
-        table_cell(&t, outcome[0] != '\0' ? outcome : js_text(row, "state"));
-        table_cell(&t, took.len > 0 ? buf_str(&took) : "-");
-        table_cell(&t, js_text(js_obj(row, "server"), "name"));
-        table_cell(&t, js_text(row, "login"));
-        table_cell(&t, js_text(row, "project_name"));
-        table_cell(&t, js_text(row, "ref"));
-        table_cell(&t, js_text(row, "path"));
-        buf_done(&took);
-    }
-    list_print(cli, &t);
+    buf_init(&took, 64);
+    if (json_is_integer(js_obj(row, "duration_ms")))
+        text_duration(&took, js_int(row, "duration_ms"));
+    table_cellf(t, "%lld", (long long)js_int(row, "id"));
+    list_time(t, row, "created_at", "");
+    table_cell(t, outcome[0] != '\0' ? outcome : js_text(row, "state"));
+    table_cell(t, took.len > 0 ? buf_str(&took) : "-");
+    table_cell(t, js_text(js_obj(row, "server"), "name"));
+    table_cell(t, js_text(row, "login"));
+    table_cell(t, js_text(row, "project_name"));
+    table_cell(t, js_text(row, "ref"));
+    table_cell(t, js_text(row, "path"));
+    buf_done(&took);
 }
 
 static int history_list(struct cli *cli)
 {
-    struct wanted w = {.items = json_array(), .max = (size_t)cli->o.limit};
+    static const char *const heads[] = {"RUN", "TIME (UTC)", "OUTCOME", "TOOK", "SERVER",
+                                        "WHO", "PROJECT",    "REF",     "FILE"};
+    struct list_view view = {.heads = heads,
+                             .n_heads = ARRAY_LEN(heads),
+                             .row = run_row,
+                             .empty = "No run fits. `wrata launches` shows what was started last.",
+                             .max = (size_t)cli->o.limit};
     struct why why = {0};
     struct buf path;
-    enum err err;
+    int rc;
 
-    if (cli->o.csv) {
-        json_decref(w.items);
+    if (cli->o.csv)
         return history_file(cli, API "/runs/export?format=csv");
-    }
     buf_init(&path, MIB(1));
     buf_printf(&path, API "/runs?limit=%lld", (long long)(cli->o.limit < 500 ? cli->o.limit : 500));
-    err = history_query(cli, &path, &why);
-    if (err == ERR_OK)
-        err = ask_all(cli, buf_str(&path), take, &w, &why);
+    if (history_query(cli, &path, &why) == ERR_OK) {
+        view.path = buf_str(&path);
+        rc = list_show(cli, &view);
+    } else {
+        rc = cli_fail_why(&why);
+    }
     buf_done(&path);
-    if (err == ERR_OK && cli->o.json)
-        print_json_page(w.items);
-    else if (err == ERR_OK && json_array_size(w.items) > 0)
-        print_rows(cli, w.items);
-    else if (err == ERR_OK)
-        (void)puts("No run fits. `wrata launches` shows what was started last.");
-    json_decref(w.items);
-    return err == ERR_OK ? EXIT_PASSED : cli_fail_why(&why);
+    return rc;
 }
 
 /* ---- export, logs ---- */

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "cli/cli_private.h"
+#include "model/junit_verdict.h"
 #include "wire/json_out.h"
 
 void junit_begin(struct buf *out, const json_t *launch)
@@ -38,20 +39,6 @@ static const char **texts_of(struct arena *a, const json_t *list, uint32_t *ret_
     }
     *ret_n = (uint32_t)json_array_size(list);
     return texts;
-}
-
-static enum junit_verdict verdict_of(enum outcome o)
-{
-    switch (o) {
-    case OUTCOME_PASSED:
-        return JUNIT_PASSED;
-    case OUTCOME_FAILED:
-        return JUNIT_FAILED;
-    case OUTCOME_STOPPED:
-        return JUNIT_SKIPPED;
-    default:
-        return JUNIT_ERROR;
-    }
 }
 
 static enum junit_verdict status_of(const json_t *e)
@@ -91,7 +78,7 @@ void junit_suite(struct buf *out, const struct view_test *test, const json_t *ru
 {
     const char *reason = js_text(run, "reason");
     struct junit_suite s = {.path = test->path,
-                            .verdict = verdict_of(test->outcome),
+                            .verdict = junit_verdict_of(test->outcome),
                             .word = outcome_name(test->outcome),
                             .reason = reason[0] != '\0' ? reason : outcome_sentence(test->outcome),
                             .started_at = js_text(run, "started_at"),

@@ -76,17 +76,39 @@ void list_print(const struct cli *cli, struct table *t)
     table_done(t);
 }
 
-/* All items; *retcode is to be returned when it is NULL. */
+struct wanted {
+    json_t *items;
+    size_t max;
+};
+
+static bool take(void *ctx, const json_t *item)
+{
+    struct wanted *w = ctx;
+
+    (void)json_array_append_new(w->items, json_deep_copy(item));
+    return json_array_size(w->items) < w->max;
+}
+
+/* The items; *retcode is to be returned when it is NULL. */
 static json_t *view_items(struct cli *cli, const struct list_view *v, int *retcode)
 {
+    struct wanted w = {.max = v->max};
     struct why why = {0};
-    json_t *all = NULL;
+    enum err err;
 
-    if (!v->is_array)
+    if (v->max == 0 && !v->is_array)
         return list_all(cli, v->path, retcode);
-    if (ask(cli, "GET", v->path, NULL, &all, &why) != ERR_OK)
-        *retcode = cli_fail_why(&why);
-    return all;
+    if (v->is_array) {
+        err = ask(cli, "GET", v->path, NULL, &w.items, &why);
+    } else {
+        w.items = json_array();
+        err = ask_all(cli, v->path, take, &w, &why);
+    }
+    if (err == ERR_OK)
+        return w.items;
+    json_decref(w.items);
+    *retcode = cli_fail_why(&why);
+    return NULL;
 }
 
 int list_show(struct cli *cli, const struct list_view *v)

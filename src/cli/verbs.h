@@ -26,6 +26,7 @@ struct list_view {
     void (*row)(struct table *t, const json_t *item);
     const char *empty; /* said instead of a table without rows; NULL: the heads alone */
     bool is_array;     /* the server answers an array, not pages */
+    size_t max;        /* so many of the first ones; 0 all */
 };
 int list_show(struct cli *cli, const struct list_view *v);
 /* Print the table, and free it. */

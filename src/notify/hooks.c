@@ -8,7 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "base/rng.h"
+#include "notify/backoff.h"
 #include "wire/json_out.h"
 
 #define LOOK_MS (60 * 1000)     /* the wall clock may jump: no timer is set for longer */
@@ -56,27 +56,18 @@ static struct wall now_of(const struct hooks *h)
     return h->opts.ops->now(h->opts.ctx);
 }
 
-static int64_t jittered(struct hooks *h, int64_t ms)
-{
-    return ms * 4 / 5 + (int64_t)rng_below(&h->rng, (uint64_t)(ms * 2 / 5 + 1));
-}
-
 static int64_t retry_ms(struct hooks *h, uint32_t tries)
 {
     size_t i = tries > 0 ? tries - 1 : 0;
 
     if (i >= ARRAY_LEN(retry_s))
         i = ARRAY_LEN(retry_s) - 1;
-    return jittered(h, retry_s[i] * INT64_C(1000));
+    return backoff_jittered(&h->rng, retry_s[i] * INT64_C(1000));
 }
 
 static int64_t pause_ms(struct hooks *h, uint32_t failures)
 {
-    int64_t ms = PAUSE_MIN_MS;
-
-    for (uint32_t i = 1; i < failures && ms < PAUSE_MAX_MS; i++)
-        ms *= 2;
-    return jittered(h, ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS);
+    return backoff_doubled(&h->rng, PAUSE_MIN_MS, PAUSE_MAX_MS, failures > 0 ? failures - 1 : 0);
 }
 
 static void on_timer(uv_timer_t *t)

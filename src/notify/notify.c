@@ -10,7 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rng.h"
+#include "notify/backoff.h"
 #include "notify/mime.h"
 #include "notify/template.h"
 #include "wire/json_out.h"
@@ -60,28 +60,20 @@ static void on_prune_timer(uv_timer_t *h);
 
 /* ---- when ------------------------------------------------------------------------------------------------ */
 
-static int64_t jittered(struct notify *n, int64_t ms)
-{
-    return ms * 4 / 5 + (int64_t)rng_below(&n->rng, (uint64_t)(ms * 2 / 5 + 1));
-}
-
 static int64_t retry_ms(struct notify *n, uint32_t tries)
 {
     size_t i = tries > 0 ? tries - 1 : 0;
 
     if (i >= ARRAY_LEN(retry_minutes))
         i = ARRAY_LEN(retry_minutes) - 1;
-    return jittered(n, retry_minutes[i] * INT64_C(60000));
+    return backoff_jittered(&n->rng, retry_minutes[i] * INT64_C(60000));
 }
 
 static void pause_server(struct notify *n)
 {
-    int64_t ms = PAUSE_MIN_MS;
-
-    for (uint32_t i = 0; i < n->unreached && ms < PAUSE_MAX_MS; i++)
-        ms *= 2;
+    n->paused_until =
+        mono_add_ms(mono_now(), backoff_doubled(&n->rng, PAUSE_MIN_MS, PAUSE_MAX_MS, n->unreached));
     n->unreached++;
-    n->paused_until = mono_add_ms(mono_now(), jittered(n, ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS));
 }
 
 static void on_timer(uv_timer_t *h)

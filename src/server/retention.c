@@ -120,11 +120,12 @@ static void rest(struct retention *r, uint64_t ms)
     (void)uv_timer_start(&r->timer, on_timer, ms, 0);
 }
 
-static void rest_after(struct retention *r, int64_t us, bool was_full)
+/* How long to rest after a step that took so long. */
+static uint64_t pause_ms(struct retention *r, int64_t us, bool was_full)
 {
     struct engine_stats st = engine_stats(r->server->engine);
 
-    rest(r, pacer_rest_ms(&r->pacer, us, was_full, st.runs_active == 0 && st.tests_waiting == 0));
+    return pacer_rest_ms(&r->pacer, us, was_full, st.runs_active == 0 && st.tests_waiting == 0);
 }
 
 /* False: the step is over. */
@@ -229,7 +230,7 @@ static void on_space(void *ctx, enum err err, const struct why *why)
     if (r->space.may_cut && !r->space.is_cut)
         rest(r, CUT_AGAIN_MS); /* somebody reads: what was moved is not where it belongs yet */
     else
-        rest_after(r, r->space.us, false);
+        rest(r, pause_ms(r, r->space.us, false));
 }
 
 static void sums_job(struct reader *reader, void *arg)
@@ -346,7 +347,6 @@ static void on_drop_timer(uv_timer_t *t)
 static void on_dropped(void *ctx, enum err err, const struct why *why)
 {
     struct retention *r = ctx;
-    struct engine_stats st;
     uint64_t ms;
 
     if (!goes_on(r, err, why))
@@ -356,9 +356,7 @@ static void on_dropped(void *ctx, enum err err, const struct why *why)
     r->bytes_gone += r->drop.bytes;
     r->files_due = r->space_due = true;
     r->drop.n -= r->drop.n_done;
-    st = engine_stats(r->server->engine);
-    ms = pacer_rest_ms(&r->pacer, r->drop.us, r->drop.budget == 0,
-                       st.runs_active == 0 && st.tests_waiting == 0);
+    ms = pause_ms(r, r->drop.us, r->drop.budget == 0);
     if (r->drop.n == 0) {
         rest(r, ms);
         return;
@@ -437,7 +435,6 @@ static void on_launch_timer(uv_timer_t *t)
 static void on_launch_step(void *ctx, enum err err, const struct why *why)
 {
     struct retention *r = ctx;
-    struct engine_stats st;
     uint64_t ms;
 
     if (!goes_on(r, err, why))
@@ -449,8 +446,7 @@ static void on_launch_step(void *ctx, enum err err, const struct why *why)
     api_history_gone(r->server->api, &r->d);
     if (r->d.is_whole)
         r->launches.n--;
-    st = engine_stats(r->server->engine);
-    ms = pacer_rest_ms(&r->pacer, r->d.us, r->d.budget == 0, st.runs_active == 0 && st.tests_waiting == 0);
+    ms = pause_ms(r, r->d.us, r->d.budget == 0);
     if (r->launches.n == 0)
         rest(r, ms);
     else

@@ -225,7 +225,8 @@ static void finish_list(struct store *st, struct item_list *l)
 
 /* ---- the storage thread ---------------------------------------------------------------------------------- */
 
-static void write_change(struct writer *w, const struct change *c)
+/* The first of `c`; tests that are added many at a time. Returns how many were written. */
+static uint32_t write_change(struct writer *w, const struct change *c, uint32_t n)
 {
     switch (c->kind) {
     case CHANGE_SERVER_PUT:
@@ -247,8 +248,7 @@ static void write_change(struct writer *w, const struct change *c)
         launch_row_set(w, &c->launch);
         break;
     case CHANGE_TEST_ADD:
-        (void)test_rows_add(w, c, 1);
-        break;
+        return test_rows_add(w, c, n);
     case CHANGE_LAUNCH_NAME:
         launch_row_name(w, &c->launch);
         break;
@@ -296,6 +296,7 @@ static void write_change(struct writer *w, const struct change *c)
         CHECK(!"a change that only boot makes");
         break;
     }
+    return 1;
 }
 
 /* Between two changes nothing is borrowed from the arena. */
@@ -307,15 +308,6 @@ static void trim_arena(struct writer *w)
     }
 }
 
-/* The first of `rows`; tests that are added many at a time. Returns how many were written. */
-static uint32_t write_changes(struct writer *w, const struct change *rows, uint32_t n)
-{
-    if (rows[0].kind == CHANGE_TEST_ADD)
-        return test_rows_add(w, rows, n);
-    write_change(w, &rows[0]);
-    return 1;
-}
-
 static enum err write_item(struct writer *w, struct item *it, struct why *reterr)
 {
     uint32_t i;
@@ -323,7 +315,7 @@ static enum err write_item(struct writer *w, struct item *it, struct why *reterr
     switch (it->kind) {
     case ITEM_CHANGES:
         for (i = 0; i < it->changes.n; trim_arena(w))
-            i += write_changes(w, &it->changes.rows[i], it->changes.n - i);
+            i += write_change(w, &it->changes.rows[i], it->changes.n - i);
         return ERR_OK;
     case ITEM_ACCOUNTS:
         for (i = 0; i < it->accounts.n; i++) {
