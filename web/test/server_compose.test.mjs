@@ -167,6 +167,9 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await page.getByText('Disk free').waitFor();
   await look('server');
   await page.goBack();
+  // What was started above may still run there: a machine at work is not switched off without a second question.
+  await page.waitForFunction(async () => { const { tests } = await (await fetch('/api/v1/status')).json(); return tests.waiting + tests.running === 0; }, null, { timeout: 60_000, polling: 200 });
+  await page.locator('.servers > li', { hasText: 'lab-1' }).getByText(/^Idle: its machine goes in/).waitFor();
   await page.getByRole('button', { name: /^Switch off: lab-1/ }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Switch off', exact: true }).click();
   await page.locator('.servers > li', { hasText: 'lab-1' }).getByText(/^(being destroyed|off)$/).waitFor();
