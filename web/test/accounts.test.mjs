@@ -1,7 +1,7 @@
 // Accounts in Chromium against the stand-in server: what people and admins do, and what must not happen.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { PASSWORD } from './fake_accounts.mjs';
 import { start } from './fake.mjs';
 
@@ -24,14 +24,14 @@ test('sign in: wrong, slow down, right, and back to where one was going', { skip
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await page.locator('.problem').getByText('Fill this in.').first().waitFor();
   await page.locator('.problem').getByRole('button', { name: 'Login' }).click();
-  assert.equal(await page.evaluate(() => document.activeElement.name), 'login');
+  await soon.equal(() => page.evaluate(() => document.activeElement.name), 'login');
   await signIn(page, 'mira', 'not her password');
   await seen(page, 'Login or password is wrong.');
   own.acc.faults.login = 2;
   await page.keyboard.press('Enter');
   await page.getByLabel('Password', { exact: true }).press('Enter');
   await page.getByText(/Try again in [123] s\./).waitFor();
-  assert.ok(await page.getByRole('button', { name: /^Wait \d s$/ }).isDisabled());
+  await soon.ok(() => page.getByRole('button', { name: /^Wait \d s$/ }).isDisabled());
   const tries = own.seen.filter((r) => r === 'POST /api/v1/session').length;
   await page.getByLabel('Password', { exact: true }).press('Enter');
   own.acc.faults.login = null;
@@ -58,10 +58,10 @@ test('the session ends in the middle: the page stays, the call goes on after sig
   await page.getByRole('button', { name: 'Make the token' }).click();
   const dialog = page.getByRole('dialog', { name: 'Your session is over' });
   await dialog.waitFor();
-  assert.equal(await dialog.getByLabel('Login').inputValue(), 'admin');
+  await soon.equal(() => dialog.getByLabel('Login').inputValue(), 'admin');
   await page.keyboard.press('Escape');
   await seen(page, 'the session is over');
-  assert.equal(await page.getByLabel('Name').inputValue(), 'kept', 'what was typed is still there');
+  await soon.equal(() => page.getByLabel('Name').inputValue(), 'kept', 'what was typed is still there');
   await page.getByRole('button', { name: 'Make the token' }).click();
   await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.keyboard.press('Enter');
@@ -75,7 +75,7 @@ test('a stream that ends because the session did asks, too; what was there stays
   own.acc.endAll();
   own.cut();
   await page.getByRole('dialog', { name: 'Your session is over' }).waitFor({ timeout: 8000 });
-  assert.equal(await page.locator('.tile').count(), 12);
+  await soon.equal(() => page.locator('.tile').count(), 12);
   await page.getByRole('dialog').getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.keyboard.press('Enter');
   await page.locator('.link[data-s=live]').waitFor({ timeout: 8000 });
@@ -95,7 +95,7 @@ test('the first admin: the secret leaves the address and is sent in a body', { s
   const page = await open(t, '/welcome#first', { server: own });
   await seen(page, 'This link makes the first admin');
   assert.equal(page.url(), `${own.url}/welcome`);
-  assert.equal(await page.evaluate(() => history.length), 2);
+  await soon.equal(() => page.evaluate(() => history.length), 2);
   assert.ok(!own.seen.some((r) => r.includes('first')));
   await page.getByLabel('Login').fill('boss');
   await page.getByLabel('Password', { exact: true }).fill('short');
@@ -126,8 +126,8 @@ test('an address is confirmed; a used link says so', { skip }, async (t) => {
 test('what one is told by mail is chosen', { skip }, async (t) => {
   const own = await server(t), mira = own.acc.byLogin('mira'), page = await open(t, '/account/mail', { server: own, as: 'mira', quiet: false });
   const launches = page.getByLabel('A launch that you started has ended'), least = page.getByLabel('Not when it took less, in seconds');
-  assert.equal(await launches.inputValue(), 'failed');
-  assert.equal(await least.inputValue(), '60');
+  await soon.equal(() => launches.inputValue(), 'failed');
+  await soon.equal(() => least.inputValue(), '60');
   await least.fill('a minute');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.locator('.field .wrong').getByText('A number of seconds: 0, 60, 3600.').waitFor();
@@ -139,14 +139,14 @@ test('what one is told by mail is chosen', { skip }, async (t) => {
   await seen(page, 'Saved.');
   assert.deepEqual([mira.mail_launches, mira.mail_launch_min_s, mira.mail_schedule_launches, mira.mail_schedule_failed, mira.mail_schedule_missed], ['always', 0, 'failed', true, false]);
   await page.reload();
-  assert.equal(await launches.inputValue(), 'always');
-  assert.equal(await page.getByLabel('A schedule missed its start').isChecked(), false);
+  await soon.equal(() => launches.inputValue(), 'always');
+  await soon.equal(() => page.getByLabel('A schedule missed its start').isChecked(), false);
 });
 test('another address asks for the password', { skip }, async (t) => {
   const own = await server(t), page = await open(t, '/account', { server: own, as: 'mira', quiet: false });
   const email = page.getByLabel('E-mail', { exact: true }), current = page.getByLabel('Current password', { exact: true }), mira = own.acc.byLogin('mira');
   await email.waitFor();
-  assert.equal(await current.count(), 0);
+  await soon.equal(() => current.count(), 0);
   await page.getByLabel('Position').fill('lead');
   await page.keyboard.press('Enter');
   await page.getByText('Saved.').waitFor();
@@ -198,9 +198,9 @@ test('verify many; names are text', { skip }, async (t) => {
   const own = await server(t, { crowd: 60 });
   const page = await open(t, '/admin/users', { server: own, as: 'admin' });
   await seen(page, '<img src=x onerror=alert(1)>');
-  assert.equal(await page.locator('main :is(img, script)').count(), 0);
+  await soon.equal(() => page.locator('main :is(img, script)').count(), 0);
   await seen(page, '\\u202egnp <script>alert(2)</script>');
-  assert.equal(await page.locator('.users > li').count(), 50);
+  await soon.equal(() => page.locator('.users > li').count(), 50);
   await page.getByRole('button', { name: 'Show more' }).click();
   await page.waitForFunction(() => document.querySelectorAll('.users > li').length === 65);
   await page.getByRole('checkbox', { name: '2 users wait to be verified' }).check();
@@ -226,8 +226,8 @@ test('admin: lock, link, sessions, delete, the last admin', { skip }, async (t) 
   assert.ok(mira.locked_at);
   await page.getByRole('button', { name: 'Delete the account…' }).click();
   await page.getByText('1 launch running now').waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Keep the account');
-  assert.deepEqual(await check(page), []);
+  await soon.equal(() => page.evaluate(() => document.activeElement.textContent), 'Keep the account');
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'Delete for good' }).click();
   await page.waitForURL(/\/admin\/users$/);
   assert.equal(mira.deleted, true);
@@ -247,7 +247,7 @@ test('variables: a secret is never shown again and keeps its value', { skip }, a
   const own = await server(t), boss = own.acc.byLogin('admin');
   const page = await open(t, '/account/variables', { server: own, as: 'admin' });
   const secret = page.getByLabel('Value of API_TOKEN');
-  assert.equal(await secret.inputValue(), '');
+  await soon.equal(() => secret.inputValue(), '');
   await page.getByLabel('Value of SPEC_REGION').fill('us');
   await page.getByRole('button', { name: 'Add a variable' }).click();
   await page.keyboard.type('1BAD');
@@ -259,11 +259,11 @@ test('variables: a secret is never shown again and keeps its value', { skip }, a
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText(/^Saved/).waitFor();
   assert.deepEqual(own.acc.env.get(boss.id), [{ name: 'SPEC_REGION', secret: false, value: 'us' }, { name: 'API_TOKEN', secret: true, value: 'hidden' }, { name: 'DB_PASSWORD', secret: true, value: 'x y' }]);
-  assert.equal(await page.getByLabel('Value of DB_PASSWORD').inputValue(), '');
+  await soon.equal(() => page.getByLabel('Value of DB_PASSWORD').inputValue(), '');
   await page.getByRole('button', { name: 'Paste lines' }).click();
   await page.getByLabel('Lines of an .env file').fill('# comment\nexport A_KEY="q"\nB=2\n');
   await page.getByRole('button', { name: 'Add them' }).click();
-  assert.ok(await page.getByRole('checkbox', { name: 'A_KEY is a secret' }).isChecked());
+  await soon.ok(() => page.getByRole('checkbox', { name: 'A_KEY is a secret' }).isChecked());
   await page.getByRole('button', { name: 'Remove API_TOKEN' }).click();
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText(/^Saved/).waitFor();
@@ -308,7 +308,7 @@ test('stop is there for who started it and for admins', { skip }, async (t) => {
     const page = await open(t, address, { server: own, as });
     await page.locator('.headline').waitFor();
     await page.locator('.crumb a, .headline .sub').getByText(/regression|by mira/).first().waitFor();
-    assert.equal(await page.getByRole('button', { name: 'Stop' }).count(), n, `${as} ${address}`);
+    await soon.equal(() => page.getByRole('button', { name: 'Stop' }).count(), n, `${as} ${address}`);
   }
 });
 test('audit log: filters live in the address and in the export', { skip }, async (t) => {
@@ -316,19 +316,19 @@ test('audit log: filters live in the address and in the export', { skip }, async
   const page = await open(t, '/admin/audit', { server: own, as: 'admin' });
   await page.waitForFunction(() => document.querySelectorAll('.audit > li').length === 50);
   await seen(page, '<b>mallory</b>');
-  assert.equal(await page.locator('.audit b').count(), 0);
+  await soon.equal(() => page.locator('.audit b').count(), 0);
   await page.getByRole('checkbox', { name: 'refused only' }).check();
   await page.waitForFunction(() => document.querySelectorAll('.audit > li').length === 10);
   await page.getByRole('searchbox', { name: 'Action' }).fill('session');
   await page.waitForURL((u) => u.searchParams.get('refused') === '1' && u.searchParams.get('action') === 'session');
   await page.locator('a[download="audit.csv"][href*="action=session"]').waitFor();
-  assert.match(await page.getByRole('link', { name: 'Export CSV' }).getAttribute('href'), /^\/api\/v1\/audit\/export\?(?=.*refused=1)(?=.*action=session).*format=csv$/);
+  await soon.match(() => page.getByRole('link', { name: 'Export CSV' }).getAttribute('href'), /^\/api\/v1\/audit\/export\?(?=.*refused=1)(?=.*action=session).*format=csv$/);
   await page.getByRole('searchbox', { name: 'Action' }).fill('nothing.like.it');
   await seen(page, 'Nothing fits the filter');
   const by = await open(t, '/admin/audit?user=admin', { server: own, as: 'admin' });
   await by.waitForFunction(() => document.querySelectorAll('.audit > li').length === 50);
-  assert.equal(await by.getByText('<b>mallory</b>').count(), 0);
-  assert.match(await by.getByRole('link', { name: 'Export JSON' }).getAttribute('href'), /[?&]user=2&/);
+  await soon.equal(() => by.getByText('<b>mallory</b>').count(), 0);
+  await soon.match(() => by.getByRole('link', { name: 'Export JSON' }).getAttribute('href'), /[?&]user=2&/);
   await by.getByRole('searchbox', { name: 'User' }).fill('nemo');
   await seen(by, 'There is no user nemo');
   own.faults.status.set('/audit', 500);
@@ -341,8 +341,8 @@ test('accounts off: no way in, a quiet note', { skip }, async (t) => {
   await page.getByRole('heading', { name: 'Accounts are off' }).waitFor();
   await page.getByRole('button', { name: 'Menu' }).click();
   await seen(page, 'Accounts are off: everybody who reaches this address may do everything.');
-  assert.equal(await page.getByRole('link', { name: 'Sign in' }).count(), 0);
-  assert.equal(await page.getByRole('button', { name: 'Sign out' }).count(), 0);
+  await soon.equal(() => page.getByRole('link', { name: 'Sign in' }).count(), 0);
+  await soon.equal(() => page.getByRole('button', { name: 'Sign out' }).count(), 0);
   await page.keyboard.press('Escape');
-  assert.equal(await page.locator('.pop').isVisible(), false);
+  await soon.equal(() => page.locator('.pop').isVisible(), false);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -13,16 +13,16 @@ test('each table: shown, a row added, changed, deleted and taken back; what the 
   for (const [name, there] of [['projects', 'docs'], ['locations', '<b>staging</b>'], ['browsers', 'firefox'], ['languages', 'ja-JP'], ['fleets', 'cloud'], ['hooks', 'chat'], ['mails', 'mira@example.org'], ['jobs', 'No jobs yet']]) {
     await page.goto(`${s.url}/admin/${name}`);
     await page.getByText(there, { exact: true }).first().waitFor();
-    if (['locations', 'jobs'].includes(name)) assert.deepEqual(await check(page), [], name);   // one that has rows with buttons, one that has none; the rest are alike
+    if (['locations', 'jobs'].includes(name)) await soon.deepEqual(() => check(page), [], name);   // one that has rows with buttons, one that has none; the rest are alike
   }
-  assert.equal(await page.locator('main b b, main script').count(), 0);
+  await soon.equal(() => page.locator('main b b, main script').count(), 0);
   await page.getByRole('link', { name: 'Locations' }).click();
   await page.getByRole('button', { name: 'Add a location' }).click();
   const dialog = page.getByRole('dialog', { name: 'Add a location' });
   await dialog.getByLabel('Name').fill('com eu');
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
   await dialog.locator('.field .wrong').getByText('there is com eu already').waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await dialog.getByLabel('Name').fill('com jp');
   await dialog.getByLabel('Place in the list').fill('2');
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
@@ -68,7 +68,7 @@ test('who is no admin sees no table; the palette leads to pages, files and serve
   await page.keyboard.press('Control+k');
   const box = page.getByRole('combobox', { name: 'Page, launch, file, list or server' });
   await box.waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await box.fill('schd');
   await page.waitForFunction(() => document.querySelector('.palette [aria-selected=true]')?.textContent.includes('Schedules'));
   await page.keyboard.press('Enter');
@@ -90,15 +90,15 @@ test('a file over time: durations, pass rate, and flaky only by its rule', { ski
   const s = await fresh(t), r = [...s.runs.values()].find((x) => x.outcome === 'failed'), mine = () => [...s.runs.values()].filter((x) => x.path === r.path && x.outcome);
   const page = await open(t, `/files?project=1&path=${encodeURIComponent(r.path)}`, { server: s });
   await page.locator('.trend').waitFor();
-  assert.equal(await page.locator('.trend path[class^=t-]').count(), mine().length);
-  assert.deepEqual(await check(page), []);
+  await soon.equal(() => page.locator('.trend path[class^=t-]').count(), mine().length);
+  await soon.deepEqual(() => check(page), []);
   await seen(page, 'Flaky: it failed and passed on');
   for (const x of mine()) x.commit = `${x.id}${'0'.repeat(36)}`;
   await page.reload();
   await page.locator('.trend').waitFor();
-  assert.equal(await page.getByText('Flaky:').count(), 0, 'never both on one commit');
+  await soon.equal(() => page.getByText('Flaky:').count(), 0, 'never both on one commit');
   await page.getByText('As a table').click();
-  assert.equal(await page.locator('.plaintable tbody tr').count(), mine().length);
+  await soon.equal(() => page.locator('.plaintable tbody tr').count(), mine().length);
   await page.goto(`${s.url}/files?path=none.rb`);
   await seen(page, 'It has not run in this time');
 });

@@ -47,6 +47,22 @@ export async function open(t, address, { server = fake, width = 1440, height = 9
   return page;
 }
 export const seen = (page, text) => page.getByText(text).first().waitFor({ timeout: 15_000 });
+
+const PATIENCE_MS = 10_000;
+/** assert's own checks of what a page shows: `soon.equal(() => page.title(), 'Board')`. A page draws when it gets to
+ *  it and a busy machine lets it wait, so one that does not hold is looked at again, until the time is over. */
+export const soon = new Proxy(assert, {
+  get: (checks, name) => async (read, ...expected) => {
+    for (const end = performance.now() + PATIENCE_MS; ;) {
+      try {
+        return checks[name](await read(), ...expected);
+      } catch (e) {
+        if (e.code !== 'ERR_ASSERTION' || performance.now() > end) throw e;
+      }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  },
+});
 export const busyLaunch = () => [...fake.launches.values()].find((l) => l.state === 'running');
 export const failedRun = () => [...fake.runs.values()].find((r) => r.state === 'done' && r.examples.failed > 0);
 export const runningRun = () => [...fake.runs.values()].filter((r) => r.state === 'running').at(-1);

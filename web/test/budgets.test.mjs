@@ -2,7 +2,7 @@
 // Figures are printed; what is asserted is never tighter than the budget, and of time only what a busy computer still keeps.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { open, seen, skip } from './browser.mjs';
+import { open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -76,8 +76,8 @@ test('A3, A8, A9, A10: one tab stop, no motion, keys off, targets', { skip }, as
   await page.locator('.hrow').first().waitFor();
   await page.locator('.rowlist').focus();
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => !!document.activeElement.closest('.rowlist')), false, 'the list is one tab stop');
-  assert.equal(await page.evaluate(() => document.getAnimations().filter((x) => x.playState === 'running').length), 0);
+  await soon.equal(() => page.evaluate(() => !!document.activeElement.closest('.rowlist')), false, 'the list is one tab stop');
+  await soon.equal(() => page.evaluate(() => document.getAnimations().filter((x) => x.playState === 'running').length), 0);
   const small = await page.evaluate(() => [...document.querySelectorAll('button, .btn, select, input')].filter((e) => e.offsetParent && !e.closest('.sr')).map((e) => [e.className, e.getBoundingClientRect()]).filter(([, r]) => r.width < 16 || r.height < 24).map(([c, r]) => `${c} ${r.width}x${r.height}`));
   assert.deepEqual(small, []);
   await page.keyboard.press('?');
@@ -92,7 +92,7 @@ test('A3, A8, A9, A10: one tab stop, no motion, keys off, targets', { skip }, as
   await page.reload();
   await page.locator('.hrow').first().waitFor();
   await page.keyboard.press('?');
-  assert.equal(await page.getByRole('dialog').count(), 0, 'it is kept');
+  await soon.equal(() => page.getByRole('dialog').count(), 0, 'it is kept');
 });
 
 test('F24: each address opened cold says its heading, its filter and its tab again', { skip }, async (t) => {
@@ -106,7 +106,7 @@ test('F24: each address opened cold says its heading, its filter and its tab aga
     const u = new URL(page.url());
     assert.equal(u.pathname + u.search, address, 'the address stays');
     const q = u.searchParams.get('q'), tab = u.searchParams.get('tab');
-    if (q) assert.equal(await page.locator('main input[type=search]').first().inputValue(), q, address);
+    if (q) await soon.equal(() => page.locator('main input[type=search]').first().inputValue(), q, address);
     if (tab) await page.locator(`[role=tab][aria-selected=true]#tab-${tab}`).waitFor();
   }
   await seen(page, 'com eu');

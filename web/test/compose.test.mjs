@@ -1,7 +1,7 @@
 // Compose in Chromium against the stand-in: tick, choose, press Run; what the server refuses stands at its control.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 import { HOSTILE } from './fake_work.mjs';
 
@@ -28,7 +28,7 @@ test('a folder, two languages, Run: one press is one launch, in the order of the
   assert.deepEqual(writes(s), ['POST /api/v1/launches']);
   const l = newest(s);
   assert.deepEqual(testsOf(s, l).map((x) => `${x.path} ${x.language}`), files.flatMap((f) => [`${f} en-US`, `${f} de-DE`]));
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Watch it', 'Enter now watches, it does not start another');
+  await soon.equal(() => page.evaluate(() => document.activeElement.textContent), 'Watch it', 'Enter now watches, it does not start another');
   await page.keyboard.press('Enter');
   await page.waitForURL(`${s.url}/launches/${l.id}`);
   await page.goBack();
@@ -48,10 +48,10 @@ test('the same by keyboard alone, with Shift at the front; Enter in the search s
   await page.keyboard.press(' ');
   await seen(page, `${hits.length} tests`);
   await page.keyboard.press('ArrowLeft');
-  assert.equal(await page.locator('.frow').count(), 1, 'closed');
+  await soon.equal(() => page.locator('.frow').count(), 1, 'closed');
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('a');
-  assert.match(await page.evaluate(() => document.activeElement.textContent), /^Run \d+ tests$/);
+  await soon.match(() => page.evaluate(() => document.activeElement.textContent), /^Run \d+ tests$/);
   await page.keyboard.press('Shift+Enter');
   await seen(page, 'at the front of your queue');
   assert.deepEqual(writes(s), ['POST /api/v1/launches']);
@@ -70,7 +70,7 @@ test('search by glob is the server\'s; what it refuses stands at the box; ticks 
   await seen(page, '1 test');
   await page.getByRole('button', { name: /^Ticked/ }).click();
   await page.locator('.frow').nth(1).waitFor();
-  assert.deepEqual(await page.locator('.frow .name').allInnerTexts(), ['smoke/', 'boot.sh']);
+  await soon.deepEqual(() => page.locator('.frow .name').allInnerTexts(), ['smoke/', 'boot.sh']);
   await page.getByRole('button', { name: 'All files' }).click();
   await page.getByRole('button', { name: /^Ticked/ }).click();
   await row(page, 'README.md').waitFor();
@@ -91,7 +91,7 @@ test('an address of one\'s own: checked here, kept by the server, offered again'
   assert.equal(newest(s).location, 'https://qa.example.org/x');
   await page.goto(`${s.url}/compose`);
   await page.getByLabel('Server under test', { exact: true }).locator('optgroup option').waitFor({ state: 'attached' });
-  assert.equal(await page.getByLabel('Address of the server under test').inputValue(), 'https://qa.example.org/x', 'as it was left');
+  await soon.equal(() => page.getByLabel('Address of the server under test').inputValue(), 'https://qa.example.org/x', 'as it was left');
 });
 
 test('faults of the server stand at their controls', { skip }, async (t) => {
@@ -106,9 +106,9 @@ test('faults of the server stand at their controls', { skip }, async (t) => {
   await env.fill('A=1\nWRATA_RUN_ID=7');
   await page.getByRole('button', { name: 'Run 1 test' }).click();
   await seen(page, 'WRATA_RUN_ID is set by wrata itself');
-  assert.equal(await env.getAttribute('aria-invalid'), 'true');
-  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA');
-  assert.deepEqual(await check(page), []);
+  await soon.equal(() => env.getAttribute('aria-invalid'), 'true');
+  await soon.equal(() => page.evaluate(() => document.activeElement.tagName), 'TEXTAREA');
+  await soon.deepEqual(() => check(page), []);
   await env.fill('');
   s.faults.status.set('/launches', 503);
   await page.getByRole('button', { name: 'Run 1 test' }).click();
@@ -159,7 +159,7 @@ test('more than 2,000 tests are asked about once; a double press starts one laun
   await page.getByLabel('Languages').selectOption('ja-JP');
   await page.getByRole('button', { name: 'Run 2,544 tests' }).click();
   await page.getByRole('dialog', { name: 'Start 2,544 tests?' }).waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.keyboard.press('Enter');
   assert.equal(writes(s).length, 1, 'the safe button has the focus');
   await page.getByRole('button', { name: 'Run 2,544 tests' }).click();
@@ -196,7 +196,7 @@ test('10,000 files: opened, ticked and swept in an instant, few elements', { ski
 test('nothing there: no project, no tests, what fails and what may not be done', { skip }, async (t) => {
   const none = await fresh(t, { empty: true }), page = await open(t, '/compose', { server: none, quiet: false });
   await seen(page, 'No projects yet');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByLabel('Repository').fill('nonsense');
   await page.getByRole('button', { name: 'Add the project' }).click();
   await seen(page, 'is no git url');
@@ -236,8 +236,8 @@ test('names are text, secrets of the account are named and not shown', { skip },
   await page.getByLabel('Branch', { exact: true }).selectOption('<script>alert(3)</script>');
   await page.getByLabel('Server under test', { exact: true }).selectOption('<b>staging</b>');
   await page.locator('.params .hint').getByText('API_TOKEN').waitFor();
-  assert.match(await page.locator('.params .hint').innerText(), /SPEC_REGION, API_TOKEN \(secret\)/);
+  await soon.match(() => page.locator('.params .hint').innerText(), /SPEC_REGION, API_TOKEN \(secret\)/);
   await page.getByLabel('Variables of this launch').fill('SPEC_REGION=us');
   await seen(page, '(replaced here)');
-  assert.equal(await page.locator('main img, main script').count(), 0);
+  await soon.equal(() => page.locator('main img, main script').count(), 0);
 });

@@ -1,7 +1,7 @@
 // The history in Chromium: found by a filter in the address, read to its end, run again, deleted and taken back, cleared, exported.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -15,18 +15,18 @@ test('the filter finds what the fixture has, is in the address, and changes noth
   s.tests.get(newest(s)[3].test).language = 'de-DE'; s.tests.get(newest(s)[7].test).language = 'de-DE';
   const page = await open(t, '/runs', { server: s });
   await page.locator('.hrow').first().waitFor();
-  assert.deepEqual((await files(page)).slice(0, 5), newest(s).slice(0, 5).map((r) => r.path));
+  await soon.deepEqual(async () => (await files(page)).slice(0, 5), newest(s).slice(0, 5).map((r) => r.path));
   await page.keyboard.press('/');
   await page.keyboard.type('spec -mail state:failed,infra');
   const want = newest(s, (r) => r.path.includes('spec') && !r.path.includes('mail') && ['failed', 'infrastructure'].includes(r.outcome));
   assert.ok(want.length > 2 && want.length < 30);
   await total(page, want.length);
-  assert.deepEqual(await files(page), want.map((r) => r.path));
+  await soon.deepEqual(() => files(page), want.map((r) => r.path));
   await page.keyboard.press('Enter');
-  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('role')), 'grid');
+  await soon.equal(() => page.evaluate(() => document.activeElement.getAttribute('role')), 'grid');
   const again = await open(t, new URL(page.url()).pathname + new URL(page.url()).search, { server: s });
   await total(again, want.length);
-  assert.equal(await again.getByRole('searchbox').inputValue(), 'spec -mail state:failed,infra');
+  await soon.equal(() => again.getByRole('searchbox').inputValue(), 'spec -mail state:failed,infra');
   const box = page.getByRole('searchbox');
   await box.fill('lang:de-DE');
   await total(page, 2);
@@ -54,9 +54,9 @@ test('read to the end by keyset, by keys; a row leads to its run and back', { sk
   const list = page.locator('.rowlist');
   await list.focus();
   for (let i = 0; i < 12; i++) { await page.keyboard.press('End'); await page.waitForTimeout(60); if (await page.locator('.hrow[data-here]').getAttribute('aria-rowindex').catch(() => '') === String(all + 150)) break; }
-  assert.equal(await page.locator('.hrow[data-here]').getAttribute('aria-rowindex'), String(all + 150));
-  assert.ok(await page.locator('.hrow').count() < 60);
-  assert.equal((await files(page)).at(-1), newest(s).at(-1).path);
+  await soon.equal(() => page.locator('.hrow[data-here]').getAttribute('aria-rowindex'), String(all + 150));
+  await soon.ok(async () => await page.locator('.hrow').count() < 60);
+  await soon.equal(async () => (await files(page)).at(-1), newest(s).at(-1).path);
   const asked = s.seen.filter((x) => x.startsWith('GET /api/v1/runs?')).map((x) => new URLSearchParams(x.split('?')[1]).get('cursor')).filter(Boolean);
   assert.equal(new Set(asked).size, asked.length, 'no page twice');
   await page.keyboard.press('Home');
@@ -73,7 +73,7 @@ test('picked runs are run again, deleted, taken back; what leaves the page is to
   await page.locator('.hrow').first().waitFor();
   for (const k of ['j', 'x', 'j', 'j', 'X']) await page.keyboard.press(k);
   await seen(page, '3 picked');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'Run again 3' }).click();
   const link = page.getByRole('link', { name: /^Watch #/ });
   await link.waitFor();
@@ -107,14 +107,14 @@ test('clearing says what it is about, wants to be meant, and shows how far it is
   const s = await fresh(t), page = await open(t, '/runs?q=mail', { server: s }), mail = newest(s, (r) => r.path.includes('mail')).length, all = s.runs.size;
   await page.locator('.hrow').first().waitFor();
   await page.getByRole('button', { name: 'Export' }).click();
-  assert.deepEqual(await check(page), []);
-  assert.match(await page.getByRole('link', { name: 'JUnit XML of all that fit' }).getAttribute('href'), /\/api\/v1\/runs\/export\?path=mail&format=junit$/);
-  assert.match(await page.getByRole('link', { name: 'Their logs' }).getAttribute('href'), /\/runs\/logs\.zip\?path=mail$/);
+  await soon.deepEqual(() => check(page), []);
+  await soon.match(() => page.getByRole('link', { name: 'JUnit XML of all that fit' }).getAttribute('href'), /\/api\/v1\/runs\/export\?path=mail&format=junit$/);
+  await soon.match(() => page.getByRole('link', { name: 'Their logs' }).getAttribute('href'), /\/runs\/logs\.zip\?path=mail$/);
   await page.getByRole('button', { name: 'Clear the history' }).click();
   const dialog = page.getByRole('dialog', { name: 'Clear the history' });
-  assert.equal(await dialog.getByRole('button', { name: 'Clear' }).isDisabled(), true);
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Keep it');
-  assert.deepEqual(await check(page), []);
+  await soon.equal(() => dialog.getByRole('button', { name: 'Clear' }).isDisabled(), true);
+  await soon.equal(() => page.evaluate(() => document.activeElement.textContent), 'Keep it');
+  await soon.deepEqual(() => check(page), []);
   await dialog.getByRole('checkbox').check();
   await dialog.getByRole('button', { name: 'Clear' }).click();
   await seen(page, `clear: ${mail} of ${mail}, done`);
@@ -132,16 +132,16 @@ test('live: what ended since is counted and comes when it is asked for; launches
   await page.waitForTimeout(150);
   s.finish(r, 'passed', Date.now(), 'the process exited with 0');
   await page.getByRole('button', { name: '1 new' }).waitFor();
-  assert.equal((await files(page))[0], first, 'nothing moves by itself');
+  await soon.equal(async () => (await files(page))[0], first, 'nothing moves by itself');
   await page.getByRole('button', { name: '1 new' }).click();
   await page.getByRole('button', { name: '1 new' }).waitFor({ state: 'detached' });
   await page.getByRole('link', { name: 'Launches' }).click();
   await page.waitForURL(/\/launches$/);
   await page.locator('.hrow .launch').first().waitFor();
-  assert.equal(await page.locator('.hrow .launch').count(), s.launches.size);
+  await soon.equal(() => page.locator('.hrow .launch').count(), s.launches.size);
   await page.getByRole('searchbox').fill('nightly state:failed');
   await total(page, 1);
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   s.faults.status.set('/launches', 500);
   await page.getByRole('searchbox').fill('nightly');
   await page.locator('.note.bad, [role=alert]').first().waitFor();
@@ -156,7 +156,7 @@ test('names that try something are text in the history; nothing yet; an error', 
   const page = await open(t, '/runs', { server: s, quiet: false });
   await seen(page, '\\u202egnp_spec.rb');
   await seen(page, '<b>qa</b>');
-  assert.equal(await page.locator('main img, main script, main b').count(), 0);
+  await soon.equal(() => page.locator('main img, main script, main b').count(), 0);
   const empty = await open(t, '/runs', { server: none });
   await seen(empty, 'Nothing ran yet');
   s.faults.status.set('/runs', 500);

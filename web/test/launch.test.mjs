@@ -1,7 +1,7 @@
 // A launch in Chromium: its failures by cause, against the launch before, its runs over time, run again.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -12,20 +12,20 @@ test('failures by cause: folded numbers, new and known, live; n and p go through
   const page = await open(t, `/launches/${l.id}`, { server: s });
   await page.locator('.cause').first().waitFor();
   await seen(page, `${want.failures} failures, ${want.causes.length} causes`);
-  assert.deepEqual(await page.locator('.cause h2').filter({ hasNotText: '›' }).allInnerTexts().then((all) => all.slice(0, 1)), [want.causes[0].title]);
-  assert.equal(await page.locator('.cause').count(), want.causes.length);
-  assert.equal(await page.locator('.cause > summary .tag.new').count(), want.causes.filter((c) => !c.known).length);
-  assert.ok((await page.locator('.cause').first().locator('.message').first().innerText()).length > 5, 'the first failure is open');
+  await soon.deepEqual(() => page.locator('.cause h2').filter({ hasNotText: '›' }).allInnerTexts().then((all) => all.slice(0, 1)), [want.causes[0].title]);
+  await soon.equal(() => page.locator('.cause').count(), want.causes.length);
+  await soon.equal(() => page.locator('.cause > summary .tag.new').count(), want.causes.filter((c) => !c.known).length);
+  await soon.ok(async () => (await page.locator('.cause').first().locator('.message').first().innerText()).length > 5, 'the first failure is open');
   for (let i = 0; i < 7; i++) await page.keyboard.press('n');
-  assert.equal(await page.locator('.failure[data-current]').count(), 1);
-  assert.equal(await page.locator('.failure[data-current]').evaluate((e) => e.closest('.cause').open && e.getBoundingClientRect().height > 20), true);
+  await soon.equal(() => page.locator('.failure[data-current]').count(), 1);
+  await soon.equal(() => page.locator('.failure[data-current]').evaluate((e) => e.closest('.cause').open && e.getBoundingClientRect().height > 20), true);
   await page.keyboard.press('p');
   const r = [...s.runs.values()].find((x) => x.launch === l.id && x.state === 'running');
   s.one(r, 'failed');
   s.examples.at(-1).message = 'quite another <b>thing</b>'; s.examples.at(-1).cause = undefined;
   s.insight.sendCauses(l.id);
   await page.locator('.cause', { hasText: 'quite another <b>thing</b>' }).waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'One by one' }).click();
   await page.waitForURL(/group=none/);
   await page.locator('.panel > .failure').first().waitFor();
@@ -47,12 +47,12 @@ test('run again: what failed, all of it; deleted with time to take it back; what
   await page.getByRole('link', { name: /^Watch #/ }).waitFor();
   assert.deepEqual([...s.launches.values()].at(-1).again, [...s.tests.values()].filter((x) => x.launch === l.id && x.outcome !== 'passed').map((x) => x.path));
   await page.getByRole('button', { name: 'More' }).click();
-  assert.equal(await page.getByRole('link', { name: 'JUnit XML' }).getAttribute('href'), `/api/v1/launches/${l.id}/junit`);
+  await soon.equal(() => page.getByRole('link', { name: 'JUnit XML' }).getAttribute('href'), `/api/v1/launches/${l.id}/junit`);
   await page.getByRole('button', { name: 'Delete' }).click();
   await page.waitForURL(/\/launches$/);
   await seen(page, `Launch ${l.id} deleted`);
   await page.locator('.hrow .launch').first().waitFor();
-  assert.equal(await page.locator(`a[href="/launches/${l.id}"]`).count(), 0);
+  await soon.equal(() => page.locator(`a[href="/launches/${l.id}"]`).count(), 0);
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.locator(`a[href="/launches/${l.id}"]`).waitFor();
   assert.ok(s.launches.has(l.id));
@@ -61,12 +61,12 @@ test('run again: what failed, all of it; deleted with time to take it back; what
 test('compared with the launch before: the counts, each kind, another launch, and why there is none', { skip }, async (t) => {
   const s = await fresh(t), l = busy(s), c = s.insight.compare(l.id), page = await open(t, `/launches/${l.id}?tab=compare`, { server: s });
   await seen(page, 'the one before of this project');
-  for (const k of ['new', 'known', 'fixed', 'gone']) assert.equal(await page.getByRole('button', { name: new RegExp(`^${k}\\s*${c.counts[k]}$`, 'i') }).count(), 1, k);
-  assert.equal(await page.locator('.compared li').count(), c.counts.new);
+  for (const k of ['new', 'known', 'fixed', 'gone']) await soon.equal(() => page.getByRole('button', { name: new RegExp(`^${k}\\s*${c.counts[k]}$`, 'i') }).count(), 1, k);
+  await soon.equal(() => page.locator('.compared li').count(), c.counts.new);
   await page.getByRole('button', { name: /^Gone/ }).click();
   await page.waitForURL(/what=gone/);
   await page.waitForFunction((n) => document.querySelectorAll('.compared li').length === n || (n === 0 && document.body.innerText.includes('0 examples here')), c.counts.gone);
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByLabel('Number of the launch to compare with').fill('8');
   await page.keyboard.press('Enter');
   await page.waitForURL(/with=8/);
@@ -84,10 +84,10 @@ test('the timeline: shares and the longest as the fixture has them, keys read th
   await page.keyboard.press('3');
   await page.locator('.lanes').waitFor();
   await seen(page, `${mine.length} runs, ${lanes} lanes`);
-  assert.match(await page.locator('.timeline .bar-of').innerText(), new RegExp(`idle\\s+${Math.round((1 - (busyMs + boot) / (lanes * (to - from))) * 100)} %`));
+  await soon.match(() => page.locator('.timeline .bar-of').innerText(), new RegExp(`idle\\s+${Math.round((1 - (busyMs + boot) / (lanes * (to - from))) * 100)} %`));
   const longest = mine.reduce((a, b) => (b.duration_ms > a.duration_ms ? b : a));
-  assert.equal(await page.locator('.timeline .bar-of a').getAttribute('title'), longest.path);
-  assert.deepEqual(await check(page), []);
+  await soon.equal(() => page.locator('.timeline .bar-of a').getAttribute('title'), longest.path);
+  await soon.deepEqual(() => check(page), []);
   await page.locator('.lanes').focus();
   const read = [];
   for (let i = 0; i < mine.length; i++) { await page.keyboard.press('ArrowRight'); read.push(await page.locator('.timeline > .path a').innerText()); }
@@ -99,7 +99,7 @@ test('the timeline: shares and the longest as the fixture has them, keys read th
   await page.waitForURL(/as=table/);
   const rows = await page.locator('.trow .path').evaluateAll((all) => all.map((e) => e.title));
   assert.deepEqual(read.map((x) => x.split(',')[0]), rows);
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'As a table' }).click();
   const box = await page.locator('.lanes').boundingBox();
   await page.mouse.move(box.x + 300, box.y + 40); await page.mouse.down(); await page.mouse.move(box.x + 500, box.y + 42); await page.mouse.up();
@@ -131,5 +131,5 @@ test('10,000 bars are drawn within a frame; the tab Tests keeps few rows', { ski
   t.diagnostic(`P10: 10,000 runs ready in ${ready} ms (budget 2,000), a key to the next frame p95 ${p95.toFixed(1)} ms, of it the redraw (budget 16)`);
   await page.keyboard.press('2');
   await page.locator('.trow').first().waitFor();
-  assert.ok(await page.locator('.trow').count() < 60);
+  await soon.ok(async () => await page.locator('.trow').count() < 60);
 });

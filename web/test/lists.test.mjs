@@ -1,7 +1,7 @@
 // Lists and schedules in Chromium against the stand-in: saved, opened, run, started by themselves.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -16,7 +16,7 @@ test('ticked files become a list, which is opened and replaced', { skip }, async
   await page.getByRole('dialog').getByLabel('Name').fill('full docs');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await seen(page, 'There is a list “full docs” already.');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('dialog').getByLabel('Name').fill('smoke');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('dialog').getByRole('link', { name: 'Open it' }).click();
@@ -29,7 +29,7 @@ test('ticked files become a list, which is opened and replaced', { skip }, async
   await page.getByLabel('Search files').fill('mail pivot');
   await page.locator('.frow').filter({ hasText: 'pivot' }).first().locator('.tick').click(); // until it is found, the tree stands there
   await page.getByRole('button', { name: 'Save as list' }).click();
-  assert.equal(await page.getByRole('dialog').getByLabel('Name').inputValue(), 'smoke');
+  await soon.equal(() => page.getByRole('dialog').getByLabel('Name').inputValue(), 'smoke');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('button', { name: 'Replace it' }).click();
   await page.getByRole('dialog').getByText('is saved, with').waitFor();
@@ -42,7 +42,7 @@ test('entries that are folders, globs, or gone', { skip }, async (t) => {
   await seen(page, '1 entry of the list is not there any more, and left out: spec/gone_spec.rb');
   const n = s.work.trees.get(1).tests.filter((f) => f.startsWith('spec/mail/')).length + 1;
   await seen(page, `${n} tests`);
-  assert.equal(await page.getByLabel('Variables of this launch').inputValue(), 'A=1');
+  await soon.equal(() => page.getByLabel('Variables of this launch').inputValue(), 'A=1');
   assert.equal(new URL(page.url()).search, '?project=docs');
 });
 
@@ -50,7 +50,7 @@ test('a list runs with one press, is renamed, shared, deleted with its schedules
   const s = await fresh(t), page = await open(t, '/lists', { server: s, quiet: false });
   await page.getByRole('button', { name: 'Run full docs' }).click();
   await seen(page, '80 tests started.');
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), `Watch #${[...s.launches.keys()].at(-1)}`);
+  await soon.equal(() => page.evaluate(() => document.activeElement.textContent), `Watch #${[...s.launches.keys()].at(-1)}`);
   await page.getByRole('button', { name: /^Run <b>odd/ }).click();
   await seen(page, 'is not runnable');
   await page.getByRole('link', { name: 'full docs', exact: true }).click();
@@ -83,7 +83,7 @@ test('a list runs with one press, is renamed, shared, deleted with its schedules
 test('a schedule: its next times while it is typed, faults at their fields', { skip }, async (t) => {
   const s = await fresh(t), page = await open(t, '/schedules?add=11', { server: s, quiet: false });
   await seen(page, 'Tue, 24 Nov 2026, 02:00 +01:00');
-  assert.equal(await page.locator('.preview li').count(), 5);
+  await soon.equal(() => page.locator('.preview li').count(), 5);
   await page.getByRole('button', { name: 'Cron expression' }).click();
   await seen(page, 'They are known when the rule is complete.');
   await page.getByLabel('Expression').fill('1 2 3 4 5 6');
@@ -99,7 +99,7 @@ test('a schedule: its next times while it is typed, faults at their fields', { s
   await page.getByRole('button', { name: 'On days of the week' }).click();
   await page.getByRole('button', { name: 'Monday' }).click();
   await page.locator('.preview li').first().waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'Add the schedule' }).click();
   await page.getByRole('heading', { name: 'full docs' }).waitFor();
   await seen(page, 'It has not been due yet.');
@@ -112,11 +112,11 @@ test('schedules: on and off, run now, the last failure, another tab was faster',
   await seen(page, 'ref: there is no branch develop');
   await seen(page, 'Turned off by itself: the list is gone');
   const sw = page.getByRole('switch', { name: 'nightly is on' });
-  assert.equal(await sw.getAttribute('aria-checked'), 'true');
+  await soon.equal(() => sw.getAttribute('aria-checked'), 'true');
   await sw.click();
   await page.waitForFunction(() => document.querySelector('[role=switch][aria-label^=nightly]').getAttribute('aria-checked') === 'false');
   assert.equal(nightly.enabled, false);
-  assert.ok(await page.getByRole('button', { name: 'Run now: dead' }).isDisabled());
+  await soon.ok(() => page.getByRole('button', { name: 'Run now: dead' }).isDisabled());
   await page.getByRole('button', { name: 'Run now: nightly' }).click();
   await page.getByRole('link', { name: /^Watch #/ }).waitFor();
   await page.getByRole('link', { name: 'nightly', exact: true }).click();

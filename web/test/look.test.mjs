@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { busyLaunch, check, failedRun, fake, open, overflow, runningRun, shots, skip } from './browser.mjs';
+import { busyLaunch, check, failedRun, fake, open, overflow, runningRun, shots, skip, soon } from './browser.mjs';
 
 for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`screens in ${scheme} at ${width}: axe, no sideways scroll`, { skip }, async (t) => {
   const l = busyLaunch() ?? [...fake.launches.values()].at(-1), r = failedRun(), live = runningRun() ?? r;
@@ -12,10 +12,10 @@ for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`s
     await page.goto(fake.url + address);
     await page.locator({ board: '.tile', launch: '.failure', tests: '.trow', timeline: '.lanes canvas', compare: '.compared li', run: '.failure', log: '.lrow', files: '.artifact', live: '.lrow', history: '.hrow', launches: '.hrow .launch' }[name]).first().waitFor();
     await page.evaluate(() => document.fonts.ready);
-    assert.deepEqual(await check(page), [], name);
-    assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
+    await soon.deepEqual(() => check(page), [], name);
+    await soon.ok(async () => await overflow(page) <= 0, `${name} scrolls sideways`);
     await page.screenshot({ path: path.join(shots, `${name}-${scheme}-${width}.png`) });
   }
   await page.setViewportSize({ width: 360, height: 700 });
-  assert.ok(await overflow(page) <= 0);
+  await soon.ok(async () => await overflow(page) <= 0);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { check, fake, open, overflow, shots, skip } from './browser.mjs';
+import { check, fake, open, overflow, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const ACCOUNT = {
@@ -21,8 +21,8 @@ for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`a
     await page.goto(server.url + address.replace('LINK', link));
     await page.locator('main').getByText(text, { exact: true }).first().waitFor({ timeout: 8000 });
     await page.evaluate(() => document.fonts.ready);
-    assert.deepEqual(await check(page), [], name);
-    assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
+    await soon.deepEqual(() => check(page), [], name);
+    await soon.ok(async () => await overflow(page) <= 0, `${name} scrolls sideways`);
     await page.screenshot({ path: path.join(shots, `account-${name}-${scheme}-${width}.png`), fullPage: true });
   }
   const page = pages.get('adminfalse');
@@ -31,16 +31,16 @@ for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`a
   await page.getByRole('button', { name: 'Make the token' }).click();
   await page.getByText('It is shown this once').waitFor();
   await page.getByRole('button', { name: /^Account/ }).click();
-  assert.deepEqual(await check(page), [], 'a new token, the menu');
+  await soon.deepEqual(() => check(page), [], 'a new token, the menu');
   await page.screenshot({ path: path.join(shots, `account-menu-${scheme}-${width}.png`) });
   own.acc.endAll();
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Make the token' }).click();
   await page.getByText('Fill this in.').first().waitFor();
-  assert.deepEqual(await check(page), [], 'a field left empty');
+  await soon.deepEqual(() => check(page), [], 'a field left empty');
   await page.getByLabel('Name').fill('other');
   await page.getByRole('button', { name: 'Make the token' }).click();
   await page.getByRole('dialog', { name: 'Your session is over' }).waitFor();
-  assert.deepEqual(await check(page), [], 'the session is over');
+  await soon.deepEqual(() => check(page), [], 'the session is over');
   await page.screenshot({ path: path.join(shots, `account-over-${scheme}-${width}.png`) });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { check, open, overflow, shots, skip } from './browser.mjs';
+import { check, open, overflow, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -15,16 +15,16 @@ for (const scheme of ['light', 'dark']) test(`compose and first steps in ${schem
     await row(page, 'spec/').click();
     await row(page, 'spec/forms/').locator('.tick').click();
     await page.evaluate(() => document.fonts.ready);
-    assert.deepEqual(await check(page), [], `compose ${width}`);
-    assert.ok(await overflow(page) <= 0, `compose scrolls sideways at ${width}`);
+    await soon.deepEqual(() => check(page), [], `compose ${width}`);
+    await soon.ok(async () => await overflow(page) <= 0, `compose scrolls sideways at ${width}`);
     await page.screenshot({ path: path.join(shots, `compose-${scheme}-${width}.png`) });
     await page.setViewportSize({ width: 360, height: 700 });
-    assert.ok(await overflow(page) <= 0, 'compose scrolls sideways at 360');
+    await soon.ok(async () => await overflow(page) <= 0, 'compose scrolls sideways at 360');
     const first = await open(t, '/', { server: none, scheme, width });
     await first.getByRole('button', { name: 'Add a server' }).click();
     await first.getByRole('button', { name: 'Use this computer' }).waitFor();
-    assert.deepEqual(await check(first), [], `first steps ${width}`);
-    assert.ok(await overflow(first) <= 0);
+    await soon.deepEqual(() => check(first), [], `first steps ${width}`);
+    await soon.ok(async () => await overflow(first) <= 0);
     await first.screenshot({ path: path.join(shots, `first-${scheme}-${width}.png`) });
   }
 });

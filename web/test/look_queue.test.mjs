@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { check, open, overflow, shots, skip } from './browser.mjs';
+import { check, open, overflow, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t) => { const s = await start({ speed: 0 }); t.after(() => s.close()); return s; };
@@ -14,8 +14,8 @@ for (const scheme of ['light', 'dark']) test(`the queue in ${scheme}: axe, no si
     await page.locator('.qrow').first().waitFor();
     await page.locator('#q-2').click();
     await page.evaluate(() => document.fonts.ready);
-    assert.deepEqual(await check(page), [], `queue ${width}`);
-    assert.ok(await overflow(page) <= 0, `queue scrolls sideways at ${width}`);
+    await soon.deepEqual(() => check(page), [], `queue ${width}`);
+    await soon.ok(async () => await overflow(page) <= 0, `queue scrolls sideways at ${width}`);
     await page.screenshot({ path: path.join(shots, `queue-${scheme}-${width}.png`) });
   }
 });

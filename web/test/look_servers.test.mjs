@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { check, open, overflow, shots, skip } from './browser.mjs';
+import { check, open, overflow, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t) => { const s = await start({ speed: 0 }); t.after(() => s.close()); return s; };
@@ -19,11 +19,11 @@ for (const scheme of ['light', 'dark']) test(`servers, lists and schedules in ${
       await page.goto(s.url + address);
       await page.locator(there).first().waitFor();
       await page.evaluate(() => document.fonts.ready);
-      assert.deepEqual(await check(page), [], `${name} ${width}`);
-      assert.ok(await overflow(page) <= 0, `${name} scrolls sideways at ${width}`);
+      await soon.deepEqual(() => check(page), [], `${name} ${width}`);
+      await soon.ok(async () => await overflow(page) <= 0, `${name} scrolls sideways at ${width}`);
       await page.screenshot({ path: path.join(shots, `${name}-${scheme}-${width}.png`) });
     }
     await page.setViewportSize({ width: 360, height: 700 });
-    assert.ok(await overflow(page) <= 0);
+    await soon.ok(async () => await overflow(page) <= 0);
   }
 });

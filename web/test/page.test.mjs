@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { busyLaunch, check, fake, open, seen, shots, skip } from './browser.mjs';
+import { busyLaunch, check, fake, open, seen, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 test('board: what runs, live', { skip }, async (t) => {
   const page = await open(t, '/');
   await seen(page, 'regression');
-  assert.equal(await page.title(), 'Board · wrata');
-  assert.equal(await page.locator('.tile').count(), 12);
+  await soon.equal(() => page.title(), 'Board · wrata');
+  await soon.equal(() => page.locator('.tile').count(), 12);
   await page.locator('.tile', { hasText: 'qa-11' }).getByText('no heartbeat for 40 s').waitFor();
   await page.locator('.link[data-s=live]').waitFor();
   const done = () => page.locator('.kpi', { hasText: 'examples' }).locator('dd').innerText();
@@ -37,7 +37,7 @@ test('an event touches its own tile only', { skip }, async (t) => {
   s.link = 'lost'; s.reason = 'the cable';
   still.sendServer(s);
   await seen(page, 'the cable');
-  assert.deepEqual(await page.evaluate(() => [...window.touched]), ['qa-09']);
+  await soon.deepEqual(() => page.evaluate(() => [...window.touched]), ['qa-09']);
 });
 
 test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
@@ -46,23 +46,23 @@ test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
   await page.waitForURL(/\/launches\/\d+$/);
   const failure = page.locator('.failure').first();
   await failure.waitFor();
-  assert.match(await failure.locator('summary').innerText(), /›|Outside of examples/);
-  assert.ok((await failure.locator('.message').innerText()).length > 5);
+  await soon.match(() => failure.locator('summary').innerText(), /›|Outside of examples/);
+  await soon.ok(async () => (await failure.locator('.message').innerText()).length > 5);
   const firstFrame = failure.locator('.trace li').first();
-  assert.match(await firstFrame.innerText(), /^\.\//, 'project lines come first');
+  await soon.match(() => firstFrame.innerText(), /^\.\//, 'project lines come first');
   await page.keyboard.press('n');
   await page.keyboard.press('n');
-  assert.equal(await page.locator('.failure').nth(1).getAttribute('data-current'), '');
+  await soon.equal(() => page.locator('.failure').nth(1).getAttribute('data-current'), '');
   await page.locator('.failure').nth(1).getByRole('link', { name: 'Open the run' }).click();
   await page.waitForURL(/\/runs\/\d+#ex-\d+$/);
   await page.locator('.failure[data-current]').waitFor();
   await page.getByRole('tab', { name: 'Log' }).click();
   await page.locator('.lrow a').last().click();
   const line = /#L(\d+)$/.exec(page.url())[1];
-  assert.equal(await page.locator('.lrow[data-cur] a').innerText(), line);
+  await soon.equal(() => page.locator('.lrow[data-cur] a').innerText(), line);
   for (const n of [line, '3']) {
     const again = await open(t, `${new URL(page.url()).pathname}#L${n}`);
-    assert.equal(await again.locator('.lrow[data-cur] a').innerText(), n);
+    await soon.equal(() => again.locator('.lrow[data-cur] a').innerText(), n);
   }
   await page.goBack(); await page.goBack();
   await page.waitForURL(/\/launches\/\d+$/);
@@ -72,14 +72,14 @@ test('launch: tests in a window, filter, state in the address', { skip }, async 
   const page = await open(t, `/launches/${busyLaunch().id}?tab=tests`);
   await page.locator('.trow').first().waitFor();
   await page.waitForFunction(() => /140 tests/.test(document.querySelector('.tests').textContent));
-  assert.ok(await page.locator('.trow').count() < 60);
-  assert.match(await page.locator('.trow').first().innerText(), /failed|error|infrastructure|timed/, 'failed first');
+  await soon.ok(async () => await page.locator('.trow').count() < 60);
+  await soon.match(() => page.locator('.trow').first().innerText(), /failed|error|infrastructure|timed/, 'failed first');
   await page.keyboard.press('/');
   await page.keyboard.type('state:infra mail');
   await page.waitForFunction(() => { const n = document.querySelectorAll('.trow').length; return n > 0 && n < 8; });
   const other = await open(t, new URL(page.url()).pathname + new URL(page.url()).search);
   await other.locator('.trow').first().waitFor();
-  assert.equal(await other.locator('.trow').count(), await page.locator('.trow').count());
+  await soon.equal(() => other.locator('.trow').count(), await page.locator('.trow').count());
   assert.ok(!fake.seen.some((r) => !r.startsWith('GET')), 'typing in a filter changes nothing');
 });
 
@@ -102,12 +102,12 @@ test('log: live without a missing or doubled line, follow, search', { skip }, as
   await page.waitForFunction(() => document.querySelector('.find output').textContent === '10');
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => / of 10$/.test(document.querySelector('.find output').textContent));
-  assert.equal(await page.locator('.lrow[data-cur] .hit').innerText(), 'needle');
+  await soon.equal(() => page.locator('.lrow[data-cur] .hit').innerText(), 'needle');
   await page.keyboard.press('Shift+Enter');
   still.write(r.id, 'after\n');
   await page.getByRole('button', { name: /Jump to latest, 1 new/ }).click();
   await page.getByText('after', { exact: true }).waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Follow' }).getAttribute('aria-pressed'), 'true');
+  await soon.equal(() => page.getByRole('button', { name: 'Follow' }).getAttribute('aria-pressed'), 'true');
   still.write(r.id, 'no newline at the end', true);
   await page.getByText('no newline at the end').waitFor();
 });
@@ -124,7 +124,7 @@ test('a cut stream comes back and misses nothing; a forgotten one loads again', 
   s.link = 'lost'; s.reason = 'while you were away';
   own.sendServer(s);
   await page.locator('.lost').waitFor({ timeout: 8000 });
-  assert.equal(await page.locator('.tile').count(), 12);
+  await soon.equal(() => page.locator('.tile').count(), 12);
   own.faults.status.clear();
   await seen(page, 'while you were away');
   await page.locator('.link[data-s=live]').waitFor();
@@ -146,7 +146,7 @@ test('stop asks once', { skip }, async (t) => {
   await page.keyboard.press('Escape');
   assert.equal(l.state, 'running');
   await page.getByRole('button', { name: 'Stop' }).click();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click();
   await page.locator('.headline .badge').filter({ hasNotText: /running|stopping/ }).waitFor();
   assert.equal(l.state, 'done');
@@ -158,19 +158,19 @@ test('empty, loading, error, nothing there, unreachable', { skip }, async (t) =>
   const page = await open(t, '/', { server: own, quiet: false });
   await seen(page, 'Three steps to the first run');
   await page.getByRole('button', { name: 'Add a server' }).waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.screenshot({ path: path.join(shots, 'empty.png') });
   await page.goto(`${own.url}/runs/99`);
   await seen(page, 'Nothing at /runs/99');
   await page.goto(`${own.url}/no/such/page`);
   await seen(page, 'Nothing at /no/such/page');
   await page.waitForFunction(() => document.title === 'Nothing here · wrata');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   own.faults.status.set('/board', 500);
   await page.goto(own.url);
   await seen(page, 'The board could not be loaded');
   await seen(page, 'the disk is full');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.screenshot({ path: path.join(shots, 'error.png') });
   own.faults.status.clear();
   await page.getByRole('button', { name: 'Try again' }).click();
@@ -183,7 +183,7 @@ test('empty, loading, error, nothing there, unreachable', { skip }, async (t) =>
   own.faults.down = true;
   own.cut();
   await page.locator('.lost').waitFor({ timeout: 8000 });
-  assert.equal(await page.getByText('Three steps to the first run').count(), 1, 'what was there stays');
+  await soon.equal(() => page.getByText('Three steps to the first run').count(), 1, 'what was there stays');
   await page.screenshot({ path: path.join(shots, 'lost.png') });
 });
 
@@ -193,13 +193,13 @@ test('keys, theme, focus', { skip }, async (t) => {
   await page.keyboard.press('?');
   await page.getByRole('dialog').waitFor();
   await seen(page, 'Theme: system, light, dark');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.keyboard.press('Escape');
   await page.keyboard.press('t');
   await page.keyboard.press('t');
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  await soon.equal(() => page.evaluate(() => document.documentElement.dataset.theme), 'dark');
   await page.reload();
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'kept, and set before anything is drawn');
+  await soon.equal(() => page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'kept, and set before anything is drawn');
   await page.locator('.launch').first().click();
   await page.waitForURL(/launches/);
   await page.getByRole('tab').first().waitFor(); // the screen is loaded behind its address: a key pressed before it has nobody to hear it
@@ -219,8 +219,8 @@ test('names that try something are only text', { skip }, async (t) => {
   own.write(r.id, '<b>not bold</b> javascript:alert(3)\n');
   const page = await open(t, `/runs/${r.id}?tab=log`, { server: own });
   await seen(page, '<b>not bold</b>');
-  assert.match(await page.locator('h1').innerText(), /\\u202egnp\.<img src=x onerror=alert\(1\)>_spec\.rb/);
-  assert.equal(await page.locator('main img, main script, main b').count(), 0);
+  await soon.match(() => page.locator('h1').innerText(), /\\u202egnp\.<img src=x onerror=alert\(1\)>_spec\.rb/);
+  await soon.equal(() => page.locator('main img, main script, main b').count(), 0);
 });
 
 test('what a first visit loads', { skip }, () => {
@@ -238,24 +238,24 @@ test('files that a run left: with the example, by folder, live', { skip }, async
   const page = await open(t, `/runs/${r.id}`, { server: own });
   const example = page.locator('.failure', { has: page.locator('.artifact') }).first();
   await example.locator('.artifact').first().waitFor();
-  assert.equal(await example.locator('.artifact').count(), 2, 'its own alone');
+  await soon.equal(() => example.locator('.artifact').count(), 2, 'its own alone');
   const image = example.locator('.artifact img');
   await page.waitForFunction(() => document.querySelector('.artifact img').naturalWidth === 1);
   const box = await example.locator('.look').first().boundingBox();
   assert.ok(Math.abs(box.height - 106) < 2, 'the box does not wait for its picture');
-  assert.match(await image.getAttribute('src'), /^\/api\/v1\/artifacts\/\d+$/);
-  assert.equal(await example.locator('a.look').last().getAttribute('download'), 'pivot_table.html', 'what is not shown is saved');
+  await soon.match(() => image.getAttribute('src'), /^\/api\/v1\/artifacts\/\d+$/);
+  await soon.equal(() => example.locator('a.look').last().getAttribute('download'), 'pivot_table.html', 'what is not shown is saved');
   await page.getByRole('tab', { name: /Files\s*3/ }).click();
   await page.waitForURL(/tab=files/);
-  assert.deepEqual(await page.locator('.kept h2').allInnerTexts(), ['tmp/screenshots/', 'tmp/']);
-  assert.match(await page.locator('.kept .bar-of').innerText(), /^3 files, 15 kB/);
+  await soon.deepEqual(() => page.locator('.kept h2').allInnerTexts(), ['tmp/screenshots/', 'tmp/']);
+  await soon.match(() => page.locator('.kept .bar-of').innerText(), /^3 files, 15 kB/);
   const down = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Download all' }).click();
-  assert.equal((await down).suggestedFilename(), `run-${r.id}-artifacts.zip`);
+  await soon.equal(async () => (await down).suggestedFilename(), `run-${r.id}-artifacts.zip`);
   own.leave(r, 'report <b>.xml', 'application/xml', true, Buffer.from('<x/>'));
   await page.getByRole('tab', { name: /Files\s*4/ }).waitFor();
   await page.getByText('report <b>.xml').waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
 });
 
 test('files in the failures of a launch', { skip }, async (t) => {
@@ -267,7 +267,7 @@ test('files in the failures of a launch', { skip }, async (t) => {
   await page.locator('.failure .artifact img').first().waitFor({ state: 'attached' });
   const quiet = await open(t, `/runs/${[...own.runs.values()].find((x) => x.state === 'done' && x.outcome === 'passed').id}`, { server: own });
   await quiet.getByRole('tab', { name: 'Log' }).waitFor();
-  assert.equal(await quiet.getByRole('tab', { name: /Files/ }).count(), 0, 'no tab where there is nothing');
+  await soon.equal(() => quiet.getByRole('tab', { name: /Files/ }).count(), 0, 'no tab where there is nothing');
 });
 
 test('launch: what it cost, where it cost anything', { skip }, async (t) => {
@@ -277,8 +277,8 @@ test('launch: what it cost, where it cost anything', { skip }, async (t) => {
   dear.cost_usd = 0.12345;
   free.cost_usd = 0;
   const page = await open(t, `/launches/${dear.id}`, { server: own });
-  assert.equal(await page.locator('.kpi', { hasText: 'cost' }).locator('dd').innerText(), '$0.1235');
+  await soon.equal(() => page.locator('.kpi', { hasText: 'cost' }).locator('dd').innerText(), '$0.1235');
   await page.goto(new URL(`/launches/${free.id}`, page.url()).href);
   await page.locator('.kpi').first().waitFor();
-  assert.equal(await page.locator('.kpi', { hasText: 'cost' }).count(), 0);
+  await soon.equal(() => page.locator('.kpi', { hasText: 'cost' }).count(), 0);
 });

@@ -1,7 +1,7 @@
 // The queue beside the board in Chromium: picked, moved by keyboard and by pointer, removed and put back, two tabs at once, 10,000 rows.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -34,7 +34,7 @@ test('keyboard: pick a stretch, move, remove, undo: the server has the order tha
   await page.keyboard.press('Home');
   for (let i = 0; i < 4; i++) await page.keyboard.press('Alt+ArrowDown');     // faster than answers come: each names the version before it
   await page.waitForFunction(() => document.querySelector('.note.told')?.textContent.includes('place 5'));
-  assert.equal(await page.locator('.note.bad').count(), 0);
+  await soon.equal(() => page.locator('.note.bad').count(), 0);
   await same(page, s);
 });
 
@@ -66,7 +66,7 @@ test('all at once: longest first, shuffle, duplicates, clear, pause', { skip }, 
   s.work.startLaunch({ project: 'docs', files: ['smoke/boot.sh'] }); s.work.startLaunch({ project: 'docs', files: ['smoke/boot.sh'] });
   await page.waitForFunction(() => /52 waiting/.test(document.querySelector('.queue h2').textContent));
   await page.getByRole('button', { name: 'Change' }).click();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.locator('#queue-menu').getByRole('button', { name: 'Remove duplicates 1' }).click();
   await told(page, '1 duplicate removed');
   await change('Longest first');
@@ -83,7 +83,7 @@ test('all at once: longest first, shuffle, duplicates, clear, pause', { skip }, 
   await same(page, s);
   await page.getByRole('button', { name: 'Pause' }).click();
   await seen(page, 'What runs goes on; nothing new starts.');
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.locator('.note.paused').waitFor({ state: 'detached' });
 });

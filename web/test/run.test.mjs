@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -11,18 +11,18 @@ const failed = (s) => [...s.runs.values()].find((r) => r.state === 'done' && r.e
 test('examples: the first failure is open, the passed are folded, failed only, one has an address', { skip }, async (t) => {
   const s = await fresh(t), r = failed(s), mine = s.examples.filter((x) => x.run === r.id), page = await open(t, `/runs/${r.id}`, { server: s });
   await page.locator('.failure').first().waitFor();
-  assert.ok((await page.locator('.failure .message').first().innerText()).length > 5);
+  await soon.ok(async () => (await page.locator('.failure .message').first().innerText()).length > 5);
   await page.locator('.group summary').first().waitFor();
   await page.getByRole('button', { name: /^Failed \d/ }).click();
   await page.waitForURL(/show=failed/);
   await page.waitForFunction(() => !document.querySelector('.group'));
-  assert.equal(await page.locator('.failure').count(), mine.filter((x) => x.status === 'failed').length);
+  await soon.equal(() => page.locator('.failure').count(), mine.filter((x) => x.status === 'failed').length);
   await page.getByRole('link', { name: 'Link', exact: true }).first().click();
   await page.waitForURL(/#ex-\d+$/);
   const passed = mine.find((x) => x.status === 'passed'), other = await open(t, `/runs/${r.id}#ex-${passed.seq}`, { server: s });
   await other.locator('.ended li[data-current]').waitFor();
-  assert.ok(await other.locator('.ended li[data-current]').isVisible(), 'its group is open');
-  assert.deepEqual(await check(other), []);
+  await soon.ok(() => other.locator('.ended li[data-current]').isVisible(), 'its group is open');
+  await soon.deepEqual(() => check(other), []);
 });
 
 test('the same file before: a strip, its keys, run again, the history of it', { skip }, async (t) => {
@@ -31,7 +31,7 @@ test('the same file before: a strip, its keys, run again, the history of it', { 
   const same = [...s.runs.values()].filter((x) => x.path === r.path).map((x) => x.id).sort((a, b) => a - b), before = same[same.indexOf(r.id) - 1];
   const page = await open(t, `/runs/${r.id}`, { server: s });
   await page.locator('.strip a[aria-current]').waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.keyboard.press('[');
   await page.waitForURL(`${s.url}/runs/${before}`);
   await page.locator('.strip a[aria-current]').waitFor();
@@ -44,7 +44,7 @@ test('the same file before: a strip, its keys, run again, the history of it', { 
   await page.getByRole('link', { name: 'This file in the history' }).click();
   await page.waitForURL(/\/runs\?q=file/);
   await page.waitForFunction((p) => { const all = [...document.querySelectorAll('.hrow .file a')]; return all.length > 1 && all.every((a) => a.title === p); }, r.path);
-  assert.equal(await page.locator('.hrow .file a').count(), same.length);
+  await soon.equal(() => page.locator('.hrow .file a').count(), same.length);
 });
 
 test('error lines by n and p; only matches; lines are copied as they are, without their numbers', { skip }, async (t) => {
@@ -53,7 +53,7 @@ test('error lines by n and p; only matches; lines are copied as they are, withou
   await page.evaluate(() => { document.querySelector('.logbox').scrollTop = 0; });
   await page.keyboard.press('n');
   await page.waitForURL(/#L\d+$/);
-  assert.match(await page.locator('.lrow[data-cur] code').innerText(), /✗|Error|Failure/);
+  await soon.match(() => page.locator('.lrow[data-cur] code').innerText(), /✗|Error|Failure/);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('retry=');
   await page.getByRole('button', { name: 'Only matches' }).click();
   await page.waitForFunction(() => [...document.querySelectorAll('.lrow')].every((l) => l.innerText.includes('retry=')));
@@ -77,14 +77,14 @@ test('a log longer than its window: lines keep their numbers, the server searche
   s.logs.set(r.id, { bytes: Buffer.from(`${lines.join('\n')}\n`), complete: true });
   const page = await open(t, `/runs/${r.id}?tab=log`, { server: s });
   await page.waitForFunction(() => /lines [\d,]+ to 260,000/.test(document.querySelector('.log .note')?.innerText ?? ''), null, { timeout: 30_000 });
-  assert.equal(await page.locator('.lrow a').last().innerText(), '260000');
-  assert.match(await page.locator('.lrow code').last().innerText(), /^line 260000 /);
+  await soon.equal(() => page.locator('.lrow a').last().innerText(), '260000');
+  await soon.match(() => page.locator('.lrow code').last().innerText(), /^line 260000 /);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
   await page.locator('.hits button').getByText('the one needle line 12').waitFor();
   await page.locator('.hits button').click();
   await page.locator('.lrow[data-cur]').waitFor();
-  assert.equal(await page.locator('.lrow[data-cur] a').innerText(), '12');
-  assert.match(await page.locator('.lrow[data-cur] code').innerText(), /^the one needle line 12 /);
+  await soon.equal(() => page.locator('.lrow[data-cur] a').innerText(), '12');
+  await soon.match(() => page.locator('.lrow[data-cur] code').innerText(), /^the one needle line 12 /);
   await page.getByRole('button', { name: 'Its end' }).click();
   await page.waitForFunction(() => [...document.querySelectorAll('.lrow a')].at(-1)?.innerText === '260000', null, { timeout: 20_000 });
   const heap = await page.evaluate(() => document.querySelectorAll('*').length);
@@ -99,7 +99,7 @@ test('the text of a log that grew while it was read is the file', { skip }, asyn
   const s = await fresh(t), r = [...s.runs.values()].find((x) => x.state === 'running');
   const page = await open(t, `/runs/${r.id}?tab=log`, { server: s });
   await page.locator('.lrow').first().waitFor();
-  assert.match(await page.locator('.lrow code').first().innerText(), /bundle exec rspec/, 'line 1 is there');
+  await soon.match(() => page.locator('.lrow code').first().innerText(), /bundle exec rspec/, 'line 1 is there');
   for (let i = 0; i < 60; i++) s.write(r.id, `\x1b[31mred ${i}\x1b[0m é ${'x'.repeat(i)}\n`);
   s.write(r.id, 'last', true);
   await page.getByText('last', { exact: true }).waitFor();

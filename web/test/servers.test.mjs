@@ -1,7 +1,7 @@
 // Servers in Chromium against the stand-in: booked with progress, switched on and off, why each is as it is.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, open, seen, skip } from './browser.mjs';
+import { check, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -16,7 +16,7 @@ test('book three of a size: what it costs, how far it is, and back', { skip }, a
   await dialog.getByLabel('How many').fill('9');
   await dialog.getByLabel('Size').selectOption('small');
   await dialog.getByText('9 × small = $0.067 an hour at most.').waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await dialog.getByRole('button', { name: 'Book 9 servers' }).click();
   await dialog.locator('.field .wrong').getByText('9 servers are more than the 6 machines of cloud').waitFor();
   await dialog.getByLabel('How many').fill('3');
@@ -24,7 +24,7 @@ test('book three of a size: what it costs, how far it is, and back', { skip }, a
   await dialog.getByRole('button', { name: 'Book 3 servers' }).click();
   await page.locator('.taken').getByText('0 ready, 3 on the way').waitFor();
   await page.locator('.taken').getByText('the cloud was asked for a machine').first().waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   for (const x of s.servers.values()) if (x.fleet === 'cloud') { Object.assign(x, { status: 'created', link: 'online', progress: '', machine: 'm', usd_per_hour: 0.00744 }); s.sendServer(x); }
   await page.locator('.taken').getByText('3 ready').waitFor();
   await row(page, 'cloud-1').getByText('booked by you').waitFor();
@@ -70,7 +70,7 @@ test('many at once, the filter, and why one is taken out', { skip }, async (t) =
   await page.getByLabel('Filter servers').fill('');
   await page.getByRole('link', { name: 'qa-03', exact: true }).click();
   await page.getByRole('heading', { name: /qa-03/ }).waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await page.getByRole('button', { name: 'End maintenance' }).click();
   await page.getByText('5 runs in a row').waitFor({ state: 'detached' });
 });
@@ -84,7 +84,7 @@ test('servers are added, one by ssh and many by a pattern, and removed', { skip 
   await dialog.getByLabel('Tests at a time').fill('2');
   await dialog.getByRole('button', { name: 'Add the server' }).click();
   await dialog.locator('.field .wrong').getByText('there is a server qa-02 already').waitFor();
-  assert.deepEqual(await check(page), []);
+  await soon.deepEqual(() => check(page), []);
   await dialog.getByLabel('Fleet').selectOption('cloud');
   await dialog.getByLabel('Name').fill('web-{0..3}');
   await dialog.getByRole('button', { name: 'Add 4 servers' }).click();
@@ -104,10 +104,10 @@ test('who is no admin, nothing there, and what fails', { skip }, async (t) => {
   byName(s, 'qa-05').booked_by = { id: 2, login: 'admin' };
   s.sendServer(byName(s, 'qa-05'));
   await row(mira, 'qa-05').getByText('booked by admin').waitFor();
-  assert.equal(await mira.getByRole('button', { name: 'Add servers' }).count(), 0);
-  assert.equal(await mira.getByRole('button', { name: 'Give back: qa-05' }).count(), 0, 'not hers');
+  await soon.equal(() => mira.getByRole('button', { name: 'Add servers' }).count(), 0);
+  await soon.equal(() => mira.getByRole('button', { name: 'Give back: qa-05' }).count(), 0, 'not hers');
   await mira.getByLabel('Pick qa-06').check();
-  assert.equal(await mira.getByRole('button', { name: /^Maintenance/ }).count(), 0);
+  await soon.equal(() => mira.getByRole('button', { name: /^Maintenance/ }).count(), 0);
   await mira.getByRole('button', { name: 'Book 1' }).click();
   await row(mira, 'qa-06').getByText('booked by you').waitFor();
   const none = await fresh(t, { empty: true }), page = await open(t, '/servers', { server: none, quiet: false });
