@@ -184,6 +184,7 @@ set(TYPE_txt "text/plain; charset=utf-8")
 
 function(make_web)
     file(GLOB_RECURSE files RELATIVE ${SRC}/web/dist ${SRC}/web/dist/*)
+    list(FILTER files EXCLUDE REGEX "^manifest.json$|\\.gz$") # beside each file lies what is sent of it
     list(SORT files)
     file(REMOVE_RECURSE ${GEN}/web)
     file(MAKE_DIRECTORY ${GEN}/web)
@@ -198,8 +199,7 @@ function(make_web)
         if(DEFINED TYPE_${ext})
             set(type "${TYPE_${ext}}")
         endif()
-        execute_process(COMMAND gzip -9 -n -c ${SRC}/web/dist/${file} OUTPUT_FILE ${GEN}/web/${n}.gz
-            COMMAND_ERROR_IS_FATAL ANY)
+        file(COPY_FILE ${SRC}/web/dist/${file}.gz ${GEN}/web/${n}.gz)
         file(SIZE ${GEN}/web/${n}.gz size)
         file(SHA256 ${SRC}/web/dist/${file} hash)
         string(SUBSTRING ${hash} 0 20 hash)

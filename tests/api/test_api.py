@@ -242,6 +242,11 @@ class ApiTest(unittest.TestCase):
         self.assertIn("immutable", answer.headers["Cache-Control"])
         again = self.call("GET", asset[1], headers={"If-None-Match": answer.headers["ETag"]})
         self.assertEqual((again.status, again.body), (304, b""))
+        dist = os.path.join(os.path.dirname(__file__), "../../web/dist")
+        for file in json.load(open(os.path.join(dist, "manifest.json")))["files"]:
+            with self.subTest(file), open(dist + file, "rb") as plain, open(dist + file + ".gz", "rb") as packed:
+                self.assertEqual(self.call("GET", file, headers={"Accept-Encoding": "gzip"}).body, packed.read())
+                self.assertEqual(self.call("GET", file, headers={"Accept-Encoding": "identity"}).body, plain.read())
 
     # ---- fields ----
 

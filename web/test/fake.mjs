@@ -307,8 +307,8 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     }
     const asset = u.pathname.startsWith('/assets/'), f = path.join(DIST, asset ? path.normalize(u.pathname) : 'index.html');
     if (!fs.existsSync(f)) { res.writeHead(404); return res.end(); }
-    res.writeHead(200, { 'content-type': TYPES[path.extname(f)] ?? 'application/octet-stream', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin', 'cross-origin-opener-policy': 'same-origin', 'cache-control': asset ? 'public, max-age=31536000, immutable' : 'no-cache', ...(asset ? {} : { 'content-security-policy': CSP }) });
-    return res.end(fs.readFileSync(f));
+    res.writeHead(200, { 'content-type': TYPES[path.extname(f)] ?? 'application/octet-stream', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin', 'cross-origin-opener-policy': 'same-origin', 'content-encoding': 'gzip', 'cache-control': asset ? 'public, max-age=31536000, immutable' : 'no-cache', ...(asset ? {} : { 'content-security-policy': CSP }) });
+    return res.end(fs.readFileSync(`${f}.gz`));
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {

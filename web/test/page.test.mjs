@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { busyLaunch, check, fake, open, seen, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
@@ -227,7 +228,11 @@ test('what a first visit loads', { skip }, () => {
   const { files, size } = JSON.parse(fs.readFileSync(new URL('../dist/manifest.json', import.meta.url)));
   const sum = (ext) => Object.entries(files).filter(([f]) => f.endsWith(ext)).reduce((n, [, s]) => n + s.gzip, 0);
   assert.ok(size.first < 45_000 && sum('.js') < 90_000 && sum('.css') < 14_000 && sum('.woff2') < 95_000, JSON.stringify(files));
-  for (const f of Object.keys(files)) assert.match(f, /^\/(index\.html|assets\/[\w.-]+\.([0-9a-f]{10}|[0-9A-Z]{8})\.\w+)$/);
+  for (const [f, { bytes, gzip }] of Object.entries(files)) {
+    assert.match(f, /^\/(index\.html|assets\/[\w.-]+\.([0-9a-f]{10}|[0-9A-Z]{8})\.\w+)$/);
+    const served = fs.readFileSync(new URL(`../dist${f}.gz`, import.meta.url));
+    assert.deepEqual([served.length, gunzipSync(served).length], [gzip, bytes], f);
+  }
   assert.doesNotMatch(fs.readFileSync(new URL('../dist/index.html', import.meta.url), 'utf8'), /style=|<style|\son\w+=|<script>/);
 });
 
