@@ -366,15 +366,23 @@ static const char *memory_dir(const struct cgroup_slot *s)
     return s->c->dir[HIER_MEMORY][0] != '\0' ? s->dir[HIER_MEMORY] : s->dir[HIER_HOLD];
 }
 
-static uint64_t oom_count(const struct cgroup_slot *s)
+/* UINT64_MAX: it cannot be told. */
+static uint64_t oom_kills(const char *dir, const char *name)
 {
-    bool v1 = s->c->dir[HIER_MEMORY][0] != '\0';
     char text[512];
     const char *p;
 
-    (void)get_file(memory_dir(s), v1 ? "memory.oom_control" : "memory.events", text, sizeof(text));
+    (void)get_file(dir, name, text, sizeof(text));
     p = strstr(text, "oom_kill ");
-    return p == NULL ? 0 : strtoull(p + 9, NULL, 10);
+    return p == NULL ? UINT64_MAX : strtoull(p + 9, NULL, 10);
+}
+
+static uint64_t oom_count(const struct cgroup_slot *s)
+{
+    bool v1 = s->c->dir[HIER_MEMORY][0] != '\0';
+    uint64_t n = oom_kills(memory_dir(s), v1 ? "memory.oom_control" : "memory.events");
+
+    return n == UINT64_MAX ? 0 : n;
 }
 
 static bool limit_memory(struct cgroup_slot *s, uint64_t bytes)
@@ -480,6 +488,30 @@ void cgroup_kill(const struct cgroup_slot *s)
 bool cgroup_was_oom(const struct cgroup_slot *s)
 {
     return s != NULL && s->is_limited[HIER_MEMORY] && oom_count(s) > s->oom_before;
+}
+
+bool cgroup_oom_file(pid_t pid, char *ret, size_t size)
+{
+    char *mounts = xmalloc(KIB(64));
+    char *its = xmalloc(KIB(8));
+    char dir[PATH_BYTES];
+    char path[64];
+    bool v1;
+    bool ok;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    (void)get_file("/proc/self/mounts", "", mounts, KIB(64));
+    (void)get_file(path, "", its, KIB(8));
+    v1 = own_group(mounts, its, "memory", dir, sizeof(dir));
+    ok = v1 || own_group(mounts, its, NULL, dir, sizeof(dir));
+    free(mounts);
+    free(its);
+    return ok && snprintf(ret, size, "%s/%s", dir, v1 ? "memory.oom_control" : "memory.events") < (int)size;
+}
+
+uint64_t cgroup_oom_kills(const char *file)
+{
+    return oom_kills(file, "");
 }
 
 size_t cgroup_pids(const struct cgroup_slot *s, pid_t *pids, size_t max)

@@ -43,6 +43,11 @@ void cgroup_kill(const struct cgroup_slot *s);
 /* Did the memory limit kill something since cgroup_limit()? */
 bool cgroup_was_oom(const struct cgroup_slot *s);
 
+/* The file that tells whom memory limits have ended in the group of any process. False: it is not found. */
+bool cgroup_oom_file(pid_t pid, char *ret, size_t size);
+/* How many these were. UINT64_MAX: it cannot be told, also because the group is gone. */
+uint64_t cgroup_oom_kills(const char *file);
+
 /* The pids in the group, at most max. */
 size_t cgroup_pids(const struct cgroup_slot *s, pid_t *pids, size_t max);
 

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/cgroup.h"
 #include "agent/container_order.h"
 
 #define HELLO_MS 30000 /* for `inside` to come, once the engine says that it runs */
@@ -34,7 +35,9 @@ struct box {
     int status_fd; /* -1: of a step */
     int out;
     int results;
-    pid_t first; /* the container's first process */
+    pid_t first;        /* the container's first process */
+    char oom_file[600]; /* of its control group, where it has a memory limit; "": none that can be read */
+    bool was_oom;       /* the limit had ended somebody when `inside` was gone */
     char line[LINE_BYTES];
     size_t line_len;
     bool is_made;
@@ -264,8 +267,12 @@ static bool send_order(struct box *b)
     return ok;
 }
 
+/* An `inside` that was ended cannot say why. The control group can, until the engine removes it: so now. */
 static void hang_up(struct box *b)
 {
+    uint64_t n = b->oom_file[0] != '\0' ? cgroup_oom_kills(b->oom_file) : 0;
+
+    b->was_oom = n > 0 && n != UINT64_MAX;
     (void)close(b->conn);
     b->conn = -1;
     b->has_hung_up = true;
@@ -294,6 +301,8 @@ static void accept_inside(struct box *b)
         return;
     if (getsockopt(b->conn, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0)
         b->first = peer.pid;
+    if (b->order.spec.memory_bytes == 0 || !cgroup_oom_file(b->first, b->oom_file, sizeof(b->oom_file)))
+        b->oom_file[0] = '\0';
     (void)setsockopt(b->conn, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (!send_order(b)) {
         fail(b, "the container does not take its order");
@@ -477,11 +486,12 @@ static void ask_how_it_ended(struct box *b)
         (void)call_engine(&b->h, &wait, &b->answer);
         (void)ask_state(b, &state);
     }
+    b->oom = s->memory_bytes > 0 && (state.oom || b->was_oom);
     if (!b->has_begun) {
-        fail(b, state.is_running
-                    ? "its container does not answer"
-                    : arena_printf(&b->h.arena, "its container ended at once, with exit status %u%s%s",
-                                   state.code, state.error[0] != '\0' ? ": " : "", state.error));
+        fail(b, state.is_running ? "its container does not answer"
+                : b->oom         ? "the memory limit ended its container before the script began"
+                         : arena_printf(&b->h.arena, "its container ended at once, with exit status %u%s%s",
+                                        state.code, state.error[0] != '\0' ? ": " : "", state.error));
         return;
     }
     if (state.is_running)
@@ -489,8 +499,7 @@ static void ask_how_it_ended(struct box *b)
     b->has_exited = true;
     b->how = state.is_running || state.code > 128;
     b->code = state.is_running ? SIGKILL : (int)(b->how ? state.code - 128 : state.code);
-    b->oom = state.oom && s->memory_bytes > 0;
-    if (!b->h.wants_kill)
+    if (!b->h.wants_kill && !b->oom)
         tell(b, "say",
              arena_printf(&b->h.arena, "the container was ended from outside%s%s",
                           state.error[0] != '\0' ? ": " : "", state.error));

@@ -139,13 +139,18 @@ static bool receive_order(struct inside *in)
 
 /* ---- the memory limit ---- */
 
+/* No more memory than the file needs: it is the run's limit that it counts against. What the kernel makes up says no size. */
 static const char *read_file(struct arena *a, const char *path, size_t max)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *text = arena_alloc(a, max + 1);
+    struct stat st;
     size_t have = 0;
     ssize_t n = 0;
+    char *text;
 
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size < max)
+        max = (size_t)st.st_size;
+    text = arena_alloc(a, max + 1);
     while (fd >= 0 && have < max &&
            ((n = read(fd, text + have, max - have)) > 0 || (n < 0 && errno == EINTR)))
         have += n > 0 ? (size_t)n : 0;
@@ -178,6 +183,16 @@ static int oom_digit(struct inside *in)
     if (!in->order.is_limited)
         return 0;
     return now == UINT64_MAX || in->oom_before == UINT64_MAX ? 2 : now > in->oom_before;
+}
+
+/* The kernel looks for somebody else to end while it takes back the memory of the one it has ended, and we may be all that is
+ * left to look at. So half of the limit counts as used by each process of the script, over what counts for us: it ends them
+ * first, and we say what came of it. */
+static const char *oom_score_below(struct inside *in)
+{
+    long own = strtol(read_file(&in->arena, "/proc/self/oom_score_adj", 16), NULL, 10);
+
+    return arena_printf(&in->arena, "%ld", own < 500 ? own + 500 : 1000);
 }
 
 /* ---- whose files ---- */
@@ -352,7 +367,8 @@ static bool start(struct inside *in, char **argv, bool is_script, const char **r
                        .in = in->null_fd,
                        .out = in->out,
                        .results = is_script ? in->results : -1,
-                       .as = in->user.uid != 0 || in->user.gid != 0 ? &in->as : NULL};
+                       .as = in->user.uid != 0 || in->user.gid != 0 ? &in->as : NULL,
+                       .oom_score_adj = in->order.is_limited ? oom_score_below(in) : NULL};
     const char *step = "";
 
     in->has_ended = false;

@@ -77,6 +77,16 @@ static bool become(const struct launch_user *u)
            syscall(SYS_setresuid, u->uid, u->uid, u->uid) == 0;
 }
 
+static bool adjust_oom(const char *value)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, value, strlen(value)) > 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return ok;
+}
+
 /* In the child, on the parent's memory. Only system calls from here. */
 static _Noreturn void child(struct plan *p)
 {
@@ -91,6 +101,8 @@ static _Noreturn void child(struct plan *p)
     for (size_t i = 0; i < l->n_joins; i++)
         if (write(l->joins[i], "0", 1) != 1)
             continue; /* a group that is gone: /proc is walked at the run's end */
+    if (l->oom_score_adj != NULL)
+        (void)adjust_oom(l->oom_score_adj); /* no reason not to run: it is chosen as its parent would be */
     (void)dup2(l->in, 0);
     (void)dup2(l->out, 1);
     (void)dup2(l->err > 0 ? l->err : l->out, 2);

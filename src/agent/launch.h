@@ -21,6 +21,7 @@ struct launch {
     const int *joins; /* cgroup.procs files that get a "0" */
     size_t n_joins;
     const struct launch_user *as; /* NULL: who we are */
+    const char *oom_score_adj;    /* "1000" is ended first when memory is short; NULL: as we are */
 };
 
 struct launch_user {

@@ -3,6 +3,7 @@
 # ctest: RESOURCE_LOCK containers
 # ctest: COMPUTES ON
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,7 +126,37 @@ class Containers(Base):
         f = link.end(1, 60)
         self.assertEqual(f["how"], TIME_LIMIT)
         self.assertIn("sleep 1000", f["reason"])
-        self.assertEqual(link.end(2, 60)["how"], MEMORY_LIMIT)
+        end = link.end(2, 60)
+        self.assertEqual(end["how"], MEMORY_LIMIT, (end, link.log(2)))
+        self.nothing_left()
+
+    def test_a_memory_limit_ends_the_script_before_what_tells_of_it(self):
+        link = self.attach(slots=2)
+        for run, limit in (1, []), (2, ["container_memory=33554432"]):
+            self.run_in(link, run, "cat /proc/1/oom_score_adj /proc/self/oom_score_adj", *limit)
+        adj = {}
+        for run in 1, 2:
+            self.assertEqual(link.end(run, 60)["exit_code"], 0, link.log(run))
+            adj[run] = [int(line) for line in link.log(run).splitlines()[-2:]]
+        own = adj[1][0]
+        self.assertEqual(adj, {1: [own, own], 2: [own, min(own + 500, 1000)]})
+
+    def test_a_memory_limit_is_told_when_nothing_in_the_container_is_left_to_tell(self):
+        """Podman may not know of it yet: this one never does."""
+        podman = os.path.join(self.where, "podman")
+        with open(podman, "w") as f:
+            f.write('#!/bin/sh\n[ "$1 $2" = "container inspect" ] || exec {0} "$@"\n{0} "$@" | sed "s/|true|/|false|/"\n'.format(
+                shutil.which("podman")))
+        os.chmod(podman, 0o755)
+        self.addCleanup(os.environ.update, PATH=os.environ["PATH"])
+        os.environ["PATH"] = self.where + ":" + os.environ["PATH"]
+        link = self.attach()
+        # Process 1 is to be ended first, and no other uses nearly all there is.
+        self.run_in(link, 1, "echo 1000 > /proc/1/oom_score_adj; echo 0 > /proc/self/oom_score_adj; echo ready; "
+                    "for i in 1 2 3; do head -c 200000000 /dev/zero | tail > /dev/null & done; sleep 1000", "container_memory=33554432")
+        end = link.end(1, 60)
+        self.assertEqual((end["how"], end["signal"]), (MEMORY_LIMIT, signal.SIGKILL), (end, link.log(1)))
+        self.assertTrue(link.log(1).endswith(b"]\nready\n"), link.log(1))
         self.nothing_left()
 
     def test_a_killed_agent_leaves_nothing(self):
