@@ -98,7 +98,7 @@ class Artifacts(Base):
     def test_after_a_limit_and_after_a_stop(self):
         link = self.attach(slots=2)
         got = Receiver(link)
-        self.sh(link, 1, "echo a > a.png; sleep 100", setup=["artifact=*.png"], time_limit_ms=400)
+        self.sh(link, 1, "echo a > a.png; sleep 100", setup=["artifact=*.png"], time_limit_ms=3000)
         self.assertEqual(link.end(1)["how"], TIME_LIMIT)
         self.assertEqual(list(got.files), ["a.png"])
         self.sh(link, 2, "echo b > b.png; echo up; sleep 100", setup=["artifact=*.png"])
@@ -111,8 +111,8 @@ class Artifacts(Base):
         link = self.attach()
         got = Receiver(link)
         got.parse = lambda chan: None  # no answer
-        self.sh(link, 1, "echo a > a.png", setup=["artifact=*.png"], time_limit_ms=1000, silence_limit_ms=500)
-        end = time.monotonic() + 2
+        self.sh(link, 1, "echo a > a.png", setup=["artifact=*.png"], time_limit_ms=4000, silence_limit_ms=3000)
+        end = time.monotonic() + 6
         while time.monotonic() < end:
             link.feed(0.05)
         self.assertNotIn(1, link.finished)

@@ -9,7 +9,7 @@ records; the cloud's own audit says that no server ever had two droplets at once
     WRATA_STORM=full ... -v                    ten machines, 200 scripts: in peace, with each fault, with twenty kills
     WRATA_STORM_SEED=N                         the same draws again; each run prints its own
 """
-# ctest: TIMEOUT 400
+# ctest: TIMEOUT 600
 # ctest: RESOURCE_LOCK hosts
 import collections
 import http.client

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ways that runs in containers take less often: a registry, docker's command line, an agent that is not root, an engine that hangs,
 the image's hook, limits, networks, privileges, and what a crash leaves. The real agent and real podman; the test is the controller."""
-# ctest: TIMEOUT 400
+# ctest: TIMEOUT 600
 # ctest: RUN_SERIAL ON
 import hashlib
 import http.server
@@ -296,7 +296,7 @@ class Ways(Base):
         os.kill(agent, signal.SIGSTOP)  # so that it does not see its helper die, and removes nothing
         os.kill(helpers[0], signal.SIGKILL)
         os.kill(agent, signal.SIGKILL)
-        wait_dead(agent, 10)
+        wait_dead(agent)
         link.close()
         left, = self.engine.containers()
         folder = os.path.join(self.where, "i1", "box")

@@ -4,7 +4,7 @@ container and on the machine itself. Each script writes down the environment tha
 with what it should be.
 
 WRATA_TEST_IMAGE=debootstrap runs it in a Debian made by debootstrap (tests/lib/pod.py)."""
-# ctest: TIMEOUT 600
+# ctest: TIMEOUT 900
 # ctest: RESOURCE_LOCK containers
 # ctest: COMPUTES ON
 import hashlib

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Mail about launches and schedules: who hears of what, once, whatever is killed when; and that a storm is one mail."""
-# ctest: TIMEOUT 300
 
 import contextlib
 import datetime

@@ -45,7 +45,7 @@ class Page(wrata.Case):
         self.assertEqual(launch["outcome"], "failed")
         self.assertEqual(launch["examples"], {"discovered": 92, "passed": 88, "failed": 2, "pending": 2, "not_run": 0, "errors": 0})
         done = subprocess.run(["node", "--test", "test/server.test.mjs"], cwd=web, capture_output=True, text=True,
-                              env=dict(os.environ, WRATA_URL=server.url, WRATA_TOKEN=server.token, WRATA_LEFT=str(run["id"])), timeout=200)
+                              env=dict(os.environ, WRATA_URL=server.url, WRATA_TOKEN=server.token, WRATA_LEFT=str(run["id"])), timeout=500)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

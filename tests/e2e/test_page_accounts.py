@@ -22,12 +22,12 @@ class PageAccounts(wrata.Case):
         printed = wrata.wait_for("the address of the first admin",
                                  lambda: re.search(r"https?://\S+(/welcome#\S+)", server.log_tail()))
         # Something that runs for as long as the walk takes: whose stop button is it?
-        project = self.project({"long.sh": "sleep 120\n"})
+        project = self.project({"long.sh": "sleep 1200\n"})
         server.add_local("local-1", 1)
         server.wait_online("local-1")
         launch = server.launch(project, ["long.sh"])
         shots = os.environ.get("WRATA_SHOTS") or os.path.join(self.folder, "shots")
-        done = subprocess.run(["node", "--test", "test/server_accounts.test.mjs"], cwd=web, capture_output=True, text=True, timeout=280,
+        done = subprocess.run(["node", "--test", "test/server_accounts.test.mjs"], cwd=web, capture_output=True, text=True, timeout=500,
                               env=dict(os.environ, WRATA_URL=server.url, WRATA_FIRST=printed.group(1), WRATA_SHOTS=shots,
                                        WRATA_LAUNCH=str(launch["id"])))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

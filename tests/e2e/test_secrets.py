@@ -37,7 +37,7 @@ RSpec.describe "a token" do
 end
 """,
     "slow.sh": "#!/bin/bash\n" + CHECK + 'for i in $(seq 30); do echo "$i <$TOKEN>"; sleep 0.1; done\n',
-    "lag.sh": '#!/bin/bash\nprintf "no end of line: hun"\nsleep 4\n',
+    "lag.sh": '#!/bin/bash\nprintf "no end of line: hun"\nsleep 300\n',
     "plain.sh": '#!/bin/bash\necho "PLAIN=$PLAIN OWN=$OWN TOKEN=$TOKEN"\n',
 }
 
@@ -135,8 +135,10 @@ class Secrets(wrata.Case):
     def test_a_beginning_of_a_secret_does_not_hold_up_the_log(self):
         server = self.begin()
         launch = server.launch(self.project(FILES), ["lag.sh"])
-        wait_for("the line shows while the script sleeps", lambda: "no end of line: hun" in "".join(self.logs(server, launch).values()), 3)
+        wait_for("the line shows while the script sleeps", lambda: "no end of line: hun" in "".join(self.logs(server, launch).values()))
         self.assertEqual(server.get("/api/v1/launches/%d" % launch["id"])["state"], "running")
+        server.post("/api/v1/launches/%d/stop" % launch["id"])
+        self.assertEqual(server.wait_launch(launch["id"])["outcome"], "stopped")
 
     def test_a_killed_server_and_a_new_master_key_change_nothing(self):
         server = self.begin(slots=1)

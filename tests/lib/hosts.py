@@ -8,6 +8,7 @@ has never seen an agent. Needs root, iproute2, nftables and an OpenSSH server; m
         h.address, hosts.identity
         h.cut(); h.heal(); h.kill()
 """
+import fcntl
 import os
 import shutil
 import signal
@@ -95,10 +96,10 @@ class Host:
                                       self.root_mount, SSHD, config],
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
-                with socket.create_connection((self.address, 22), timeout=2) as s:
+                with socket.create_connection((self.address, 22), timeout=10) as s:
                     if s.recv(4) == b"SSH-":
                         return
             except OSError:
@@ -165,11 +166,24 @@ class Host:
         subprocess.run(["ip", "link", "del", self.veth], capture_output=True)
 
 
+def free_net():
+    """The beginning of addresses that no other test on this computer uses, and the lock that keeps it so."""
+    for i in range(50):
+        number = 200 + (os.getpid() + i) % 50
+        lock = os.open(os.path.join(tempfile.gettempdir(), "wrata-net-%d" % number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return "10.%d" % number, lock
+        except BlockingIOError:
+            os.close(lock)
+    raise RuntimeError("all 50 nets for test hosts are in use")
+
+
 class Hosts:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="wrata-hosts-")
         self.prefix = "wt%d" % (os.getpid() % 100000)
-        self.net = "10.%d" % (200 + os.getpid() % 50)
+        self.net, self.net_lock = free_net()
         self.identity = os.path.join(self.dir, "id")
         self.all = []
         self.numbers = set()
@@ -196,6 +210,7 @@ class Hosts:
     def down(self):
         for h in list(self.all):
             h.remove()
+        os.close(self.net_lock)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):

@@ -15,20 +15,34 @@ import unittest
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import told  # noqa: E402
+
 SOURCE = os.environ.get("WRATA_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WRATA = os.environ.get("WRATA_BIN") or os.path.join(SOURCE, "build", "test", "wrata")
 
 
-def wait_for(what, claim, seconds=30.0, every=0.05):
-    """Until claim() is true; its value. A failure says what was waited for."""
+def wait_for(what, claim, seconds=60.0, every=0.05):
+    """Until claim() is true; its value. A failure says what was waited for (a text, or what makes one then) and what there was."""
     deadline = time.monotonic() + seconds
     while True:
+        is_last = time.monotonic() > deadline  # looked at first: a machine that stood still is asked once more
         value = claim()
         if value:
             return value
-        if time.monotonic() > deadline:
-            raise AssertionError("waited %.0f s in vain: %s" % (seconds, what))
+        if is_last:
+            raise AssertionError("waited %.0f s in vain: %s%s" % (
+                seconds, in_words(what), "" if value is None or value is False else "; there is %r" % (value,)))
         time.sleep(every)
+
+
+def in_words(what):
+    if not callable(what):
+        return what
+    try:
+        return what()
+    except (ApiError, OSError) as e:
+        return "something that cannot be asked for any more: %s" % e
 
 
 class ApiError(Exception):
@@ -53,6 +67,7 @@ class Server:
         self.url = None
         self.token = None  # the host's own: whoever has it is the operator
         self.log_path = os.path.join(folder, "serve.log")
+        told.shows(folder)
 
     def start(self, expect_fail=False):
         announce = os.path.join(self.data, "serve.json")
@@ -64,7 +79,7 @@ class Server:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         if expect_fail:
             return self
-        wait_for("the server announces itself; its log:\n" + self.log_tail(),
+        wait_for(lambda: "the server announces itself; its log:\n" + self.log_tail(),
                  lambda: os.path.exists(announce) or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise AssertionError("the server ended with %s:\n%s" % (self.process.returncode, self.log_tail()))
@@ -150,8 +165,8 @@ class Server:
         answer = self.get("/api/v1/servers")
         return answer["items"] if isinstance(answer, dict) else answer
 
-    def wait_online(self, *names, seconds=30):
-        wait_for("servers online: %s" % ", ".join(names),
+    def wait_online(self, *names, seconds=60):
+        wait_for(lambda: "servers online: %s; they are %s" % (", ".join(names), self.servers()),
                  lambda: all(self.server(n)["link"] == "online" for n in names), seconds)
 
     def launch(self, project, files, **more):
@@ -161,7 +176,9 @@ class Server:
         def done():
             found = self.get("/api/v1/launches/%d" % launch_id)
             return found if found["state"] == "done" else None
-        return wait_for("launch %d is done" % launch_id, done, seconds, 0.1)
+        return wait_for(lambda: "launch %d is done; it is %s, its runs are %s" % (
+            launch_id, self.get("/api/v1/launches/%d" % launch_id), self.get("/api/v1/runs?limit=5&launch=%d" % launch_id)["items"]),
+            done, seconds, 0.1)
 
 
 def git(folder, *args):

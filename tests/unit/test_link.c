@@ -224,7 +224,7 @@ static void on_tick(uv_timer_t *t)
 /* Turn the loop until *counter reaches n, ten seconds at most. */
 static void until(struct world *w, const unsigned *counter, unsigned n)
 {
-    struct mono end = mono_add_ms(mono_now(), 10000);
+    struct mono end = mono_add_ms(mono_now(), 60000);
     uv_timer_t tick;
 
     (void)uv_timer_init(&w->loop, &tick);
@@ -243,7 +243,7 @@ static void until_file(struct world *w, const char *name, const char *needle, ch
     char path[128];
 
     (void)snprintf(path, sizeof(path), "%s/servers/s1/%s", w->dir, name);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 6000; i++) {
         FILE *f = fopen(path, "r");
         size_t n = 0;
 

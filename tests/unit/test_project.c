@@ -413,7 +413,7 @@ static void on_bundle(void *ctx, enum err err, const struct why *why, const char
 
 static void until(struct world *w, unsigned calls)
 {
-    struct mono end = mono_add_ms(mono_now(), 20000);
+    struct mono end = mono_add_ms(mono_now(), 60000);
 
     while (w->calls < calls && mono_before(mono_now(), end))
         (void)uv_run(&w->loop, UV_RUN_ONCE);
