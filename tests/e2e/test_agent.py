@@ -483,15 +483,15 @@ class AgentTest(AgentCase):
 
     def test_time_and_silence_limits(self):
         link = self.attach()
-        self.sh(link, 1, "echo one; echo two; sleep 100", time_limit_ms=300)
-        self.sh(link, 2, "echo working; echo on; echo it; sleep 100", silence_limit_ms=300)
+        self.sh(link, 1, "echo one; echo two; sleep 100", time_limit_ms=2000)
+        self.sh(link, 2, "echo working; echo on; echo it; sleep 100", silence_limit_ms=2000)
         f = link.end(1)
         self.assertEqual(f["how"], TIME_LIMIT)
         f = link.end(2)
         self.assertEqual(f["how"], SILENCE_LIMIT)
         self.assertIn("sleep", f["reason"])
         self.assertIn("working | on | it", f["reason"])
-        self.sh(link, 3, "for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done", silence_limit_ms=400)
+        self.sh(link, 3, "for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done", silence_limit_ms=2000)
         self.assertEqual(link.end(3)["how"], EXITED)
 
     def test_lease_end(self):
@@ -582,7 +582,7 @@ class AgentTest(AgentCase):
     def test_secrets_are_in_no_file_and_not_in_reasons(self):
         link = self.attach(slots=1)
         secrets = ["TOKEN=" + self.SECRET]
-        self.sh(link, 1, 'echo "last words $TOKEN"; sleep 60', secrets=secrets, time_limit_ms=400)
+        self.sh(link, 1, 'echo "last words $TOKEN"; sleep 60', secrets=secrets, time_limit_ms=2000)
         self.sh(link, 2, 'echo "$TOKEN"', secrets=secrets)  # waits, so it is in the journal
         f = link.end(1)
         self.assertEqual(f["how"], TIME_LIMIT)
@@ -594,8 +594,11 @@ class AgentTest(AgentCase):
     def test_a_beginning_of_a_secret_is_held_back_for_a_moment(self):
         link = self.attach()
         secrets = ["TOKEN=" + self.SECRET]
-        self.sh(link, 1, 'printf "a hun"; sleep 2; printf "ter2-and-mor"; sleep 0.5; echo "e/Zq9."', secrets=secrets)
-        link.wait(lambda: link.log(1) == b"a hun", 1.5)  # no end of line, and still it is there
+        go = os.path.join(self.where, "go")
+        self.sh(link, 1, 'printf "a hun"; until [ -e %s ]; do sleep 0.1; done; printf "ter2-and-mor"; sleep 0.5; echo "e/Zq9."' % go,
+                secrets=secrets)
+        link.wait(lambda: link.log(1) == b"a hun")  # no end of line, and still it is there
+        open(go, "w").close()
         link.end(1)
         self.assertEqual(link.log(1), b"a hun***.\n")
         self.sh(link, 2, 'printf "a %.15s" "$TOKEN"; sleep 0.5; printf "%s.\\n" "$TOKEN" | cut -c16-', secrets=secrets)
@@ -604,7 +607,7 @@ class AgentTest(AgentCase):
 
     def test_a_process_that_outlives_the_script_hides_them_too(self):
         link = self.attach()
-        self.sh(link, 1, '(sleep 0.05; printf "late %s" "$TOKEN") & exit 0', secrets=["TOKEN=" + self.SECRET])
+        self.sh(link, 1, '(sleep 0.01; printf "late %s" "$TOKEN") & exit 0', secrets=["TOKEN=" + self.SECRET])
         link.end(1)
         self.assertEqual(link.log(1), b"late ***")
 
@@ -742,7 +745,7 @@ class AgentTest(AgentCase):
             self.sh(link, run, "sleep 1000 & exit 0")
             took.append(link.end(run)["duration_us"])
         self.assertLess(min(took), 150000)
-        self.sh(link, 2, "(sleep 0.05; echo late) & exit 0")
+        self.sh(link, 2, "(sleep 0.01; echo late) & exit 0")
         link.end(2)
         self.assertEqual(link.log(2), b"late\n")
 

@@ -101,7 +101,7 @@ class Whole(Kept):
         self.assertEqual((runs["pass.sh"]["outcome"], runs["fail.sh"]["outcome"]), ("passed", "failed"))
         self.assertEqual(self.names(runs["none.sh"]), [])
         self.assertEqual(len(self.artifacts(done)), 4)  # of equal names in two runs
-        slow = self.launch("slow.sh", time_limit_s=1)
+        slow = self.launch("slow.sh", time_limit_s=4)
         self.assertEqual(slow["outcome"], "timed_out")
         self.assertEqual(self.names(slow), ["out/a.png", "out/note.txt"])
         stopped = server.launch(self.repo, ["stop.sh"])

@@ -102,7 +102,7 @@ class Containers(Base):
             self.assertNotIn(text, shown)
             self.assertNotIn(text, lines)
         link.want(1, STOP)
-        self.assertEqual(link.end(1, 30)["how"], STOPPED)
+        self.assertEqual(link.end(1)["how"], STOPPED)
         self.assertIn(b"\n***\nwaiting\n", link.log(1))
         self.nothing_left()
 
@@ -121,7 +121,7 @@ class Containers(Base):
 
     def test_limits(self):
         link = self.attach(slots=2)
-        self.run_in(link, 1, "echo begun; sleep 1000", time_limit_ms=1000)
+        self.run_in(link, 1, "echo begun; sleep 1000", time_limit_ms=3000)
         self.run_in(link, 2, "head -c 200000000 /dev/zero | tail > /dev/null; exit 0", "container_memory=33554432")
         f = link.end(1, 60)
         self.assertEqual(f["how"], TIME_LIMIT)

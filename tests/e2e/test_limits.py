@@ -39,9 +39,9 @@ class Limits(Base):
 
     def test_the_end_names_example_processes_and_last_lines(self):
         link = self.attach()
-        for run, limit, how, words in ((1, "time_limit_ms", TIME_LIMIT, "still running after 0.7 s; "),
-                                       (2, "silence_limit_ms", SILENCE_LIMIT, "no output for 0.7 s; ")):
-            self.hang(link, run, **{limit: 700})
+        for run, limit, how, words in ((1, "time_limit_ms", TIME_LIMIT, "still running after 3.0 s; "),
+                                       (2, "silence_limit_ms", SILENCE_LIMIT, "no output for 3.0 s; ")):
+            self.hang(link, run, **{limit: 3000})
             f = link.end(run)
             self.assertEqual(f["how"], how)
             self.assertTrue(f["reason"].startswith(words + "running: "), f["reason"])
@@ -57,13 +57,13 @@ class Limits(Base):
 
     def test_an_example_that_ended_is_not_accused(self):
         link = self.attach()
-        self.hang(link, 1, running="", time_limit_ms=500)
+        self.hang(link, 1, running="", time_limit_ms=3000)
         self.assertNotIn("example:", link.end(1)["reason"])
 
     def test_secrets_of_command_lines_are_hidden(self):
         link = self.attach()
         secret = "hunter2-and-more/Zq9"
-        self.sh(link, 1, 'sh -c "exec sleep 1000" "$TOKEN" & exec sh -c "sleep 900; true" "x$TOKEN"', secrets=["TOKEN=" + secret], time_limit_ms=500)
+        self.sh(link, 1, 'sh -c "exec sleep 1000" "$TOKEN" & exec sh -c "sleep 900; true" "x$TOKEN"', secrets=["TOKEN=" + secret], time_limit_ms=3000)
         f = link.end(1)
         self.assertEqual(f["how"], TIME_LIMIT)
         self.assertIn("sh -c sleep 900; true x***", f["reason"])
@@ -74,7 +74,7 @@ class Limits(Base):
         link = self.attach()
         self.child = os.path.join(self.where, "child")
         self.sh(link, 1, "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > %s; while :; do sleep 1; done' & while :; do sleep 1; done" % self.child,
-                time_limit_ms=500, kill_grace_ms=300)
+                time_limit_ms=3000, kill_grace_ms=300)
         f = link.end(1)
         self.assertEqual((f["how"], f["signal"]), (TIME_LIMIT, 9))
         self.assertFalse(is_alive(self.child_pid()) and not wait_dead(self.child_pid()))

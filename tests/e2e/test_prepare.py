@@ -85,7 +85,7 @@ class Prepare(Base):
         begun = time.monotonic()
         self.run_one(link, 3, "true", setup, launch=2)  # within the minute: not again
         self.assertEqual(link.end(3)["how"], NOT_PREPARED)
-        self.assertLess(time.monotonic() - begun, 5)
+        self.assertLess(time.monotonic() - begun, 30)
         self.assertEqual(self.count(), 2)
 
     def test_the_second_try_begins_clean(self):
@@ -99,11 +99,11 @@ class Prepare(Base):
 
     def test_a_step_has_a_limit_and_what_it_started_ends(self):
         link = self.begin()
-        setup = step("slow", "trap '' TERM; sleep 1000 & echo $! > %s; wait; wait" % self.marks, limit_ms=300)
+        setup = step("slow", "trap '' TERM; sleep 1000 & echo $! > %s; wait; wait" % self.marks, limit_ms=3000)
         self.run_one(link, 1, "true", setup)
-        f = link.end(1, 30)
+        f = link.end(1)
         self.assertEqual(f["how"], NOT_PREPARED)
-        self.assertIn("step 'slow': it took longer than its limit of 0 s", f["reason"])
+        self.assertIn("step 'slow': it took longer than its limit of 3 s", f["reason"])
         with open(self.marks) as m:
             self.assertTrue(wait_dead(int(m.read())), "the step's background job lives")
 
@@ -134,7 +134,7 @@ class Prepare(Base):
 
     def test_an_agent_killed_in_the_middle_begins_anew(self):
         link = self.begin()
-        setup = step("slow", "(sleep 1000 & echo $! > %s.pid; wait) & touch $WRATA_CACHE/half; sleep 2; echo x >> %s" % (self.marks, self.marks))
+        setup = step("slow", "(sleep 1000 & echo $! > %s.pid; wait) & touch $WRATA_CACHE/half; sleep 5; echo x >> %s" % (self.marks, self.marks))
         self.run_one(link, 1, "true", setup)
         link.wait(lambda: os.path.exists(self.marks + ".pid") and os.path.getsize(self.marks + ".pid") > 0)
         os.kill(pid_of_agent(self.where), signal.SIGKILL)

@@ -124,7 +124,7 @@ class Tap(WithAgent):
         self.assertEqual(told(self.link.log(self.run, 1))[-2:], ["passed b", "end 2 0 0 0"])
 
     def test_a_time_limit(self):
-        f, story = self.tap("echo 1..2; echo ok 1 - a; echo -n 'ok 2 - b'; sleep 60", time_limit_ms=1000)
+        f, story = self.tap("echo 1..2; echo ok 1 - a; echo -n 'ok 2 - b'; sleep 60", time_limit_ms=3000)
         self.assertEqual((f["how"], story), (agent.TIME_LIMIT, ["start tap", "plan 2", "passed a"]))
 
     def test_a_log_that_is_cut_is_read_whole(self):
@@ -204,7 +204,7 @@ class Junit(WithAgent):
                                  "error JUnit: out/r.xml, line 2: it ends in the middle: <testsuite> is open", "plan 1", "end 1 0 0 1"])
 
     def test_a_time_limit_keeps_what_was_written(self):
-        f, story = self.junit(self.ONE + "sleep 60", time_limit_ms=1000)
+        f, story = self.junit(self.ONE + "sleep 60", time_limit_ms=3000)
         self.assertEqual((f["how"], story), (agent.TIME_LIMIT, ["start junit", "passed s > a", "failed s > b: no", "plan 2"]))
         self.assertLess(f["duration_us"], 20000000)
 

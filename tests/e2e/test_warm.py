@@ -348,12 +348,12 @@ class TheSame(Warm):
 
     def test_limits(self):
         self.write("spec/loop_spec.rb", "RSpec.describe('A') { it('spins') { puts 'here'; $stdout.flush; loop {} } }\n")
-        cold = self.same("spec/loop_spec.rb", time_limit_ms=1500)
+        cold = self.same("spec/loop_spec.rb", time_limit_ms=4000)
         self.assertEqual(cold["how"], TIME_LIMIT)
         self.assertIn("spins", cold["reason"])
         self.assertIn("rspec --require", cold["log"])
         self.write("spec/deaf_spec.rb", "trap('TERM') {}\nRSpec.describe('A') { it('sleeps') { fork { sleep 1000 }; sleep } }\n")
-        self.same("spec/deaf_spec.rb", silence_limit_ms=3000)  # longer than a boot takes on a busy computer
+        self.same("spec/deaf_spec.rb", silence_limit_ms=4000)  # longer than a boot takes on a busy computer
         if "memory" in self.link.hello["facts"]:
             self.write("spec/memory_spec.rb", "RSpec.describe('A') { it('eats') { x = 'x' * (400 << 20); puts x.size } }\n")
             self.assertEqual(self.same("spec/memory_spec.rb", memory_max_bytes=128 << 20)["how"], MEMORY_LIMIT)
@@ -631,7 +631,7 @@ class Faults(Warm):
 
     def test_killed_while_it_boots(self):
         self.start("spec/a_spec.rb")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         found = []
         while not found and time.monotonic() < end:
             self.link.feed(0.005)
