@@ -42,7 +42,7 @@ class Drive:
 
     def wait(self, n=1, seconds=60):
         """The next n answers."""
-        wait_for("%d answers after %r" % (n, self.told[-3:]), lambda: len(self.told) >= self.seen + n, seconds)
+        wait_for(lambda: "%d answers; there are %d, the last are %r" % (n, len(self.told) - self.seen, self.told[-3:]), lambda: len(self.told) >= self.seen + n, seconds)
         answers = self.told[self.seen:self.seen + n]
         self.seen += n
         return answers
