@@ -163,7 +163,7 @@ prepare:
     run: [bash, gems.sh, %s]
     key: [Gemfile.lock]
 """
-GEMS = """echo x >> $1; echo "FROM=$FROM"; mkdir -p $BUNDLE_PATH; cp Gemfile.lock $BUNDLE_PATH/lock; sleep ${SLEEP:-1}; test ! -e $1.fail || { echo "no such gem"; exit 3; }
+GEMS = """echo x >> $1; echo "FROM=$FROM"; mkdir -p $BUNDLE_PATH; cp Gemfile.lock $BUNDLE_PATH/lock; sleep 1; until [ -z "$WAITS" ] || [ -e $1.go ]; do sleep 0.1; done; test ! -e $1.fail || { echo "no such gem"; exit 3; }
 """
 
 
@@ -179,6 +179,10 @@ class WithServer(wrata.Case):
 
     def count(self):
         return wrata_count(self.marks)
+
+    def go(self):
+        """A step of a launch with WAITS may end."""
+        open(self.marks + ".go", "w").close()
 
     def logs(self, server, launch):
         return {r["path"]: server.log(r["id"]).decode() for r in server.all("/api/v1/runs?launch=%d" % launch["id"])}
@@ -230,19 +234,20 @@ class WithServer(wrata.Case):
 
     def test_a_server_killed_meanwhile(self):
         server = self.begin()
-        launch = server.launch(self.path, ["a.sh", "b.sh"], env=["SLEEP=3"])
+        launch = server.launch(self.path, ["a.sh", "b.sh"], env=["WAITS=yes"])
         wrata.wait_for("the step runs", lambda: self.count() == 1)
         self.shown(server, launch)
         server.kill()
         server.start()
         self.shown(server, launch)
+        self.go()
         self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed", self.logs(server, launch))
         self.assertEqual(self.count(), 1)
         self.assertEqual({r["reason"] for r in server.all("/api/v1/runs?launch=%d" % launch["id"])}, {"the script exited with status 0"})
 
     def test_the_command_line_says_what_is_prepared(self):
         server = self.begin(slots=1)
-        launch = server.launch(self.path, ["a.sh"], env=["SLEEP=3"])
+        launch = server.launch(self.path, ["a.sh"], env=["WAITS=yes"])
         wrata.wait_for("the step runs", lambda: self.count() == 1)
         wrata.wait_for("it is told", lambda: server.all("/api/v1/runs?state=preparing"), every=0.02)
         env = dict(os.environ, WRATA_DATA=server.data)
@@ -250,6 +255,7 @@ class WithServer(wrata.Case):
         self.assertIn("1 is prepared: a.sh on local-1, step 1 of 1: gems\n", said)
         said = subprocess.run([wrata.WRATA, "servers"], env=env, text=True, capture_output=True, check=True).stdout
         self.assertIn("1: a.sh (prepared)", said)
+        self.go()
         self.assertEqual(server.wait_launch(launch["id"])["outcome"], "passed")
 
 

@@ -205,8 +205,10 @@ class Weaknesses(wrata.Case):
         self.refused(thief.call("GET", "/api/v1/servers"), 401)
 
     def test_w23_guessing_is_slowed_down(self):
-        statuses = [Browser(self.server.url).call("POST", "/api/v1/session", {"login": "mira", "password": "guess %d of many" % i})[0]
-                    for i in range(7)]
+        statuses = []
+        while len(statuses) < 15 and 429 not in statuses:  # the sixth, where one does not take as long as that has to wait
+            statuses.append(Browser(self.server.url).call("POST", "/api/v1/session", {
+                "login": "mira", "password": "guess %d of many" % len(statuses)})[0])
         self.assertEqual(statuses[:5], [401] * 5)
         self.assertEqual(statuses[-1], 429)
 
