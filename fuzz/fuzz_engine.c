@@ -166,6 +166,27 @@ static void change_fleet(struct fuzz *f, struct input *in)
     turn(f, &ev);
 }
 
+/* Each member may be named; half of what is said makes sense. */
+static void edit_server(struct fuzz *f, struct input *in)
+{
+    static const char *const texts[] = {NULL, "a", "b", "-x"};
+    struct event ev = {.kind = EV_SERVER_EDIT, .ticket = {++f->ticket}};
+    uint8_t which = byte(in);
+    uint8_t how = byte(in);
+
+    ev.server_edit = (struct server_edit){.server = {1 + which % SERVERS},
+                                          .login = "x",
+                                          .name = texts[which / 16 % 4],
+                                          .address = texts[which / 64],
+                                          .user = texts[how % 4],
+                                          .sets_port = (how & 4) != 0,
+                                          .port = how,
+                                          .slots = how / 8 % 4u,
+                                          .sets_idle = (how & 32) != 0,
+                                          .idle_ms = how & 64 ? IDLE_AS_FLEET : 60000};
+    turn(f, &ev);
+}
+
 static void change_servers(struct fuzz *f, struct input *in)
 {
     static const char *const sizes[] = {"", "small", "large", "none"};
@@ -175,6 +196,10 @@ static void change_servers(struct fuzz *f, struct input *in)
     uint8_t op = byte(in);
     uint8_t how = byte(in);
 
+    if (op % 16 == 15) {
+        edit_server(f, in);
+        return;
+    }
     if (op % 16 > SERVER_OP_COUNT) {
         ev.kind = EV_SERVERS_TAKE;
         ev.servers_take = (struct servers_take){.fleet = {1 + op / 16 % 4},

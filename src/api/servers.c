@@ -1,4 +1,4 @@
-/* servers.c - servers: all, one, add, remove. */
+/* servers.c - servers: all, one, add, change the record, remove. */
 #include <string.h>
 
 #include "api/api_private.h"
@@ -200,6 +200,117 @@ static void servers_add_many(struct req *rq)
     req_read(rq, find_fleet, add_to_fleet);
 }
 
+/* ---- a record changes ---- */
+
+struct edit_body {
+    const char *name; /* NULL: it stays, as of all texts here */
+    const char *address;
+    int64_t port; /* -1: it stays */
+    const char *user;
+    int64_t slots; /* 0: it stays */
+    const char *identity;
+    int64_t idle_ms; /* IDLE_STAYS */
+};
+
+#define IDLE_STAYS (-2)
+
+static const struct field edit_fields[] = {
+    {.name = "name",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct edit_body, name),
+     .min = 1,
+     .max = 63,
+     .help = "letters, digits, dot, dash, underscore; starts with a letter or digit"},
+    {.name = "address",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct edit_body, address),
+     .min = 1,
+     .max = 255,
+     .help = "ssh: host name, address or alias of ssh's own configuration"},
+    {.name = "port",
+     .type = FIELD_INT,
+     .offset = offsetof(struct edit_body, port),
+     .max = 65535,
+     .help = "ssh: 0 leaves it to ssh"},
+    {.name = "user",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct edit_body, user),
+     .max = 63,
+     .help = "ssh: empty leaves it to ssh"},
+    {.name = "slots",
+     .type = FIELD_INT,
+     .offset = offsetof(struct edit_body, slots),
+     .min = 1,
+     .max = SERVER_SLOTS_MAX,
+     .help = "how many runs at once"},
+    {.name = "identity",
+     .type = FIELD_TEXT,
+     .offset = offsetof(struct edit_body, identity),
+     .max = PATH_BYTES_MAX,
+     .help = "ssh: path of a private key on this machine; empty leaves it to ssh"},
+    {.name = "idle_ms",
+     .type = FIELD_INT,
+     .offset = offsetof(struct edit_body, idle_ms),
+     .min = IDLE_AS_FLEET,
+     .max = INT64_MAX,
+     .help = "its machine is destroyed when it has done nothing for so long; 0 never, -1 as its fleet says"},
+    {.type = FIELD_END},
+};
+static const struct edit_body edit_preset = {.port = -1, .idle_ms = IDLE_STAYS};
+
+static void said(struct buf *out, const char *field, const char *value)
+{
+    if (value != NULL)
+        buf_printf(out, "%s%s=%s", out->len > 0 ? " " : "", field, value);
+}
+
+static void said_number(struct buf *out, const char *field, int64_t value, bool is_said)
+{
+    if (is_said)
+        buf_printf(out, "%s%s=%lld", out->len > 0 ? " " : "", field, (long long)value);
+}
+
+/* What was said, for the audit log: none of it is secret. */
+static void on_edited(struct req *rq, uint64_t id)
+{
+    const struct edit_body *in = rq->body;
+    struct buf what;
+
+    buf_init(&what, KIB(8));
+    said(&what, "name", in->name);
+    said(&what, "address", in->address);
+    said_number(&what, "port", in->port, in->port >= 0);
+    said(&what, "user", in->user);
+    said_number(&what, "slots", in->slots, in->slots != 0);
+    said(&what, "identity", in->identity);
+    said_number(&what, "idle_ms", in->idle_ms, in->idle_ms != IDLE_STAYS);
+    audit_say(rq, NULL, "%s", buf_str(&what));
+    buf_done(&what);
+    rq->ids[0] = id;
+    req_read(rq, server_job, NULL);
+}
+
+static void servers_edit(struct req *rq)
+{
+    const struct edit_body *in = rq->body;
+    struct event ev = {.kind = EV_SERVER_EDIT,
+                       .server_edit = {.server = {rq->ids[0]},
+                                       .login = rq->who.login,
+                                       .name = in->name,
+                                       .address = in->address,
+                                       .user = in->user,
+                                       .identity = in->identity,
+                                       .sets_port = in->port >= 0,
+                                       .port = in->port >= 0 ? (uint32_t)in->port : 0,
+                                       .slots = (uint32_t)in->slots,
+                                       .sets_idle = in->idle_ms != IDLE_STAYS,
+                                       .idle_ms = in->idle_ms}};
+
+    req_post(rq, &ev, on_edited);
+}
+
+/* ---- and goes ---- */
+
 struct remove_query {
     bool force;
     int machine;
@@ -256,6 +367,10 @@ const struct route server_routes[] = {
      .audit = "server.add", .status = 201, .body_kind = BODY_JSON, .body = body_fields,
      .body_bytes = sizeof(struct server_body), .body_preset = &body_preset},
     {ROUTE(GET, LOOK, "/api/v1/servers/{server}", servers_one, "One server.", "server")},
+    {ROUTE(POST, ADMIN, "/api/v1/servers/{server}", servers_edit,
+           "Change what the body names of its record; all but idle_ms: 409 while it holds runs.", "server"),
+     .audit = "server.edit", .body_kind = BODY_JSON, .body = edit_fields,
+     .body_bytes = sizeof(struct edit_body), .body_preset = &edit_preset},
     {ROUTE(DELETE, ADMIN, "/api/v1/servers/{server}", servers_remove,
            "Remove a server; 409 while it holds runs or has a machine.", "nothing"),
      .audit = "server.remove", .query = remove_fields, .query_bytes = sizeof(struct remove_query)},

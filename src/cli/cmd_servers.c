@@ -83,6 +83,28 @@ static int add_many(struct cli *cli, const char *body)
     return rc;
 }
 
+/* The server's current folder is another one; a key of another computer is named as it is there. false: there is none here. */
+static bool identity_read(const struct cli_opts *o, char out[PATH_MAX])
+{
+    if (o->identity == NULL || realpath(o->identity, out) != NULL)
+        return true;
+    (void)snprintf(out, PATH_MAX, "%s", o->identity);
+    return o->url != NULL || o->identity[0] == '\0';
+}
+
+/* The way to it, as far as the options say it. */
+static void put_way(const struct cli_opts *o, const char *identity, struct json_out *j)
+{
+    if (o->address != NULL)
+        jo_ktext(j, "address", o->address);
+    if (o->user != NULL)
+        jo_ktext(j, "user", o->user);
+    if (o->port > 0)
+        jo_kint(j, "port", o->port);
+    if (o->identity != NULL)
+        jo_ktext(j, "identity", identity);
+}
+
 static int servers_add(struct cli *cli)
 {
     const struct cli_opts *o = &cli->o;
@@ -97,25 +119,14 @@ static int servers_add(struct cli *cli)
     if (strcmp(fleet, "local") == 0 &&
         (o->address != NULL || o->user != NULL || o->port > 0 || o->identity != NULL))
         return cli_fail(EXIT_USAGE, "a local server has no --address, --user, --port or --identity");
-    /* the server's current folder is another one; a key of another computer is named as it is there */
-    if (o->identity != NULL && realpath(o->identity, identity) == NULL) {
-        if (o->url == NULL)
-            return cli_fail(EXIT_USAGE, "--identity: there is no file %s", o->identity);
-        (void)snprintf(identity, sizeof(identity), "%s", o->identity);
-    }
+    if (!identity_read(o, identity))
+        return cli_fail(EXIT_USAGE, "--identity: there is no file %s", o->identity);
     buf_init(&body, MIB(1));
     jo_begin(&j, &body);
     jo_obj(&j);
     jo_ktext(&j, "name", cli->args[1]);
     jo_ktext(&j, "fleet", fleet);
-    if (o->address != NULL)
-        jo_ktext(&j, "address", o->address);
-    if (o->user != NULL)
-        jo_ktext(&j, "user", o->user);
-    if (o->port > 0)
-        jo_kint(&j, "port", o->port);
-    if (o->identity != NULL)
-        jo_ktext(&j, "identity", identity);
+    put_way(o, identity, &j);
     jo_kint(&j, "slots", o->slots > 0 ? o->slots : 1);
     jo_obj_end(&j);
     if (pattern_is(cli->args[1])) {
@@ -128,6 +139,38 @@ static int servers_add(struct cli *cli)
                                   : "is added; `wrata servers on` has its machine made",
                          cli->args[1]);
     }
+    buf_done(&body);
+    return rc;
+}
+
+static int servers_edit(struct cli *cli)
+{
+    const struct cli_opts *o = &cli->o;
+    struct why why = {0};
+    char path[128];
+    char identity[PATH_MAX];
+    struct json_out j;
+    struct buf body;
+    int rc;
+
+    if (o->rename == NULL && o->address == NULL && o->user == NULL && o->port <= 0 && o->identity == NULL &&
+        o->slots <= 0)
+        return cli_fail(EXIT_USAGE, "what is to change? `wrata help servers` shows the options");
+    if (!identity_read(o, identity))
+        return cli_fail(EXIT_USAGE, "--identity: there is no file %s", o->identity);
+    if (ask_path(cli, API "/servers", "server", "", path, sizeof(path), &why) != ERR_OK)
+        return cli_fail_why(&why);
+    buf_init(&body, KIB(16));
+    jo_begin(&j, &body);
+    jo_obj(&j);
+    if (o->rename != NULL)
+        jo_ktext(&j, "name", o->rename);
+    put_way(o, identity, &j);
+    if (o->slots > 0)
+        jo_kint(&j, "slots", o->slots);
+    jo_obj_end(&j);
+    rc = send_change(cli, "POST", path, buf_str(&body), "is changed; `wrata servers` shows its connection",
+                     cli->args[1]);
     buf_done(&body);
     return rc;
 }
@@ -235,19 +278,14 @@ static int projects_remove(struct cli *cli)
 
 /* ---- which ---- */
 
-static const struct verb server_verbs[] = {{"list", 0, 0, servers_list},
-                                           {"show", 1, 1, servers_show},
-                                           {"add", 1, 1, servers_add},
-                                           {"on", 1, -1, servers_on},
-                                           {"off", 1, -1, servers_off},
-                                           {"book", 1, -1, servers_book},
-                                           {"unbook", 0, -1, servers_unbook},
-                                           {"drain", 1, -1, servers_drain},
-                                           {"resume", 1, -1, servers_resume},
-                                           {"idle", 2, -1, servers_idle},
-                                           {"set", 2, -1, servers_set},
-                                           {"remove", 1, 1, servers_remove},
-                                           {NULL, 0, 0, NULL}};
+static const struct verb server_verbs[] = {
+    {"list", 0, 0, servers_list},     {"show", 1, 1, servers_show},
+    {"add", 1, 1, servers_add},       {"edit", 1, 1, servers_edit},
+    {"on", 1, -1, servers_on},        {"off", 1, -1, servers_off},
+    {"book", 1, -1, servers_book},    {"unbook", 0, -1, servers_unbook},
+    {"drain", 1, -1, servers_drain},  {"resume", 1, -1, servers_resume},
+    {"idle", 2, -1, servers_idle},    {"set", 2, -1, servers_set},
+    {"remove", 1, 1, servers_remove}, {NULL, 0, 0, NULL}};
 
 static const struct verb project_verbs[] = {{"list", 0, 0, projects_list},
                                             {"add", 2, 2, projects_add},

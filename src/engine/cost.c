@@ -293,6 +293,21 @@ void cost_price_set(struct engine *e, struct server *s, int64_t price_hour_micro
     charge_arm(e, s);
 }
 
+void cost_slots_set(struct engine *e, struct server *s, uint32_t slots)
+{
+    CHECK(s->runs == NULL);
+    CHECK(!s->is_counted);
+    if (is_metered(s))
+        settle(e, s);
+    free(s->holders);
+    free(s->slot_paid);
+    s->holders = NULL;
+    s->slot_paid = NULL;
+    s->row.slots = slots;
+    if (is_metered(s))
+        slots_paid_until(s, s->row.charged_at.ms);
+}
+
 /* What the provider rounds up is charged at the end, and is nobody's. */
 static void rounding_charge(struct engine *e, struct server *s)
 {

@@ -640,6 +640,9 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
     case EV_SERVER_ADD:
         on_server_add(e, ev);
         break;
+    case EV_SERVER_EDIT:
+        on_server_edit(e, ev);
+        break;
     case EV_SERVER_REMOVE:
         on_server_remove(e, ev);
         break;

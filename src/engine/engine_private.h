@@ -529,6 +529,7 @@ enum link_cause {
     LINK_BY_DOWN,
     LINK_BY_BOOT,
     LINK_BY_MACHINE_GONE,
+    LINK_BY_EDIT,
     LINK_CAUSE_COUNT
 };
 enum server_cause {
@@ -787,7 +788,9 @@ void on_machine_destroy_failed(struct engine *e, const struct event *ev);
 
 /* ---- cost.c: what machines cost, and whom it was for ---- */
 void cost_price_set(struct engine *e, struct server *s,
-                    int64_t price_hour_microusd);        /* of a machine that is paid for */
+                    int64_t price_hour_microusd); /* of a machine that is paid for */
+void cost_slots_set(struct engine *e, struct server *s,
+                    uint32_t slots);                     /* it holds no runs, and is offline */
 void cost_own_price(struct engine *e, struct server *s); /* of a server whose machine nobody makes */
 void cost_meter_end(struct engine *e,
                     struct server *s); /* it is not paid for any more; harmless when none runs */
@@ -851,6 +854,9 @@ uint32_t servers_borrow(struct engine *e, const struct servers_take *want, struc
 void server_book_for(struct engine *e, struct server *s, struct user_id user); /* 0: it is free */
 void on_servers_change(struct engine *e, const struct event *ev);
 void on_servers_take(struct engine *e, const struct event *ev);
+
+/* ---- server_edit.c ---- */
+void on_server_edit(struct engine *e, const struct event *ev);
 
 /* ---- load.c ---- */
 void on_booted(struct engine *e);

@@ -17,6 +17,7 @@ enum event_kind {
     EV_BOOTED, /* all rows were loaded: connect servers, resume launches */
     /* commands of people; each is answered by exactly one reply with its ticket */
     EV_SERVER_ADD,
+    EV_SERVER_EDIT,
     EV_SERVER_REMOVE,
     EV_SERVERS_CHANGE, /* switch on and off, book, drain ... any number, all or none */
     EV_SERVERS_TAKE,   /* book so many of a fleet, and make what is missing */
@@ -107,6 +108,21 @@ struct queue_change {
     const char *login; /* who does it */
 };
 
+/* The record of a server: what is NULL, or 0 of the numbers that have `sets_...`, stays. */
+struct server_edit {
+    struct server_id server;
+    const char *login; /* who does it */
+    const char *name;
+    const char *address;
+    const char *user;
+    const char *identity;
+    bool sets_port; /* 0 leaves it to ssh */
+    uint32_t port;
+    uint32_t slots; /* 0: as many as it has */
+    bool sets_idle;
+    int64_t idle_ms;
+};
+
 /* What people do to servers. */
 enum server_op {
     SERVER_ON, /* with `size` */
@@ -160,6 +176,7 @@ struct event {
             const char *const *names; /* n_names records that differ in nothing else; 0: row.name */
             uint32_t n_names;
         } server_add;
+        struct server_edit server_edit;
         struct {
             struct server_id server;
             bool force; /* queue its runs again instead of refusing */

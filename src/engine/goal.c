@@ -2,72 +2,18 @@
  * changed or whose beat waits for an answer. */
 #include "engine/engine_private.h"
 
-static bool env_has(const struct launch_row *l, const char *name)
-{
-    size_t n = strlen(name);
-    uint32_t i;
-
-    for (i = 0; i < l->n_env; i++) {
-        if (strncmp(l->env[i], name, n) == 0 && l->env[i][n] == '=')
-            return true;
-    }
-    return false;
-}
-
-/* The host of a URL without user and port: "https://u@[::1]:80/x" -> "::1". NULL: it is no URL. */
-static const char *host_of(struct arena *a, const char *location)
-{
-    const char *host = strstr(location, "://");
-    size_t n;
-    size_t i;
-
-    if (host == NULL)
-        return NULL;
-    host += 3;
-    n = strcspn(host, "/?#");
-    for (i = n; i > 0; i--) {
-        if (host[i - 1] == '@') {
-            host += i;
-            n -= i;
-            break;
-        }
-    }
-    if (n > 0 && host[0] == '[')
-        return arena_strndup(a, host + 1, strcspn(host, "]") - 1);
-    return arena_strndup(a, host, strcspn(host, ":/?#"));
-}
-
-/* What wrata says unless the launch's own lines do. "" and NULL: it says nothing. */
-static void env_put(struct arena *a, const struct launch_row *l, const char **env, uint32_t *n,
-                    const char *name, const char *value)
-{
-    if (value != NULL && value[0] != '\0' && !env_has(l, name))
-        env[(*n)++] = arena_printf(a, "%s=%s", name, value);
-}
+#include "model/run_vars.h"
 
 static const char *const *spec_env(struct engine *e, const struct run *r, uint32_t *retn)
 {
-    struct arena *a = &e->out->arena;
-    const struct launch *l = r->launch;
-    const char **env = arena_alloc(a, (l->row.n_env + 16) * sizeof(*env));
-    uint32_t n = 0;
-    uint32_t i;
+    struct run_vars of = {.launch = &r->launch->row,
+                          .run = r->id,
+                          .attempt = r->attempt,
+                          .language = r->test->language,
+                          .browser = r->test->browser,
+                          .server = r->server->row.name};
 
-    for (i = 0; i < l->row.n_env; i++)
-        env[n++] = l->row.env[i];
-    env_put(a, &l->row, env, &n, "DISPLAY", ":0.0");
-    env_put(a, &l->row, env, &n, "SPEC_REGION", l->row.location);
-    env_put(a, &l->row, env, &n, "SPEC_SERVER_IP", host_of(a, l->row.location));
-    env_put(a, &l->row, env, &n, "SPEC_LANGUAGE", r->test->language);
-    if (strcmp(r->test->browser, "default") != 0)
-        env_put(a, &l->row, env, &n, "SPEC_BROWSER", r->test->browser);
-    env[n++] = arena_printf(a, "WRATA_RUN_ID=%llu", (unsigned long long)r->id.v);
-    env[n++] = arena_printf(a, "WRATA_LAUNCH_ID=%llu", (unsigned long long)l->id.v);
-    env[n++] = arena_printf(a, "WRATA_ATTEMPT=%u", r->attempt);
-    env[n++] = arena_printf(a, "WRATA_COMMIT=%s", l->row.commit);
-    env[n++] = arena_printf(a, "WRATA_SERVER=%s", r->server->row.name);
-    *retn = n;
-    return env;
+    return run_vars(&e->out->arena, &of, retn);
 }
 
 /* A limit of the test's own, -1: none; else its launch's. */

@@ -20,12 +20,15 @@ static const struct edge edges[] = {
     {LINK_CONNECTING, LINK_BY_MACHINE_GONE, LINK_OFFLINE, "its machine is gone"},
     {LINK_ONLINE,     LINK_BY_MACHINE_GONE, LINK_OFFLINE, "its machine is gone"},
     {LINK_LOST,       LINK_BY_MACHINE_GONE, LINK_OFFLINE, "its machine is gone"},
+    {LINK_CONNECTING, LINK_BY_EDIT,    LINK_OFFLINE,    "its record was changed"},
+    {LINK_ONLINE,     LINK_BY_EDIT,    LINK_OFFLINE,    "its record was changed"},
+    {LINK_LOST,       LINK_BY_EDIT,    LINK_OFFLINE,    "its record was changed"},
     /* clang-format on */
 };
 
 static const char *const states[] = {"OFFLINE", "CONNECTING", "ONLINE", "LOST"};
-static const char *const causes[] = {"try to connect", "link up", "beat",        "silence",
-                                     "link down",      "boot",    "machine gone"};
+static const char *const causes[] = {"try to connect", "link up", "beat",         "silence",
+                                     "link down",      "boot",    "machine gone", "edit"};
 _Static_assert(ARRAY_LEN(states) == LINK_STATE_COUNT, "a name for each");
 _Static_assert(ARRAY_LEN(causes) == LINK_CAUSE_COUNT, "a name for each");
 

@@ -180,6 +180,45 @@ class ServersTest(wrata.Case):
         self.op("resume", [here])
         self.assertEqual(self.server.wait_launch(launch["id"])["outcome"], "passed")
 
+    def test_a_record_changes_when_nothing_runs_there(self):
+        self.server.add_local("here", 1)
+        self.server.wait_online("here")
+        here = self.server.server("here")
+        path = "/api/v1/servers/%d" % here["id"]
+        gate = os.path.join(self.folder, "gate")
+        project = self.project({"a.sh": "while [ ! -e %s ]; do sleep 0.1; done\n" % gate,
+                                "b.sh": "while [ ! -e %s-b-$OTHER ]; do touch %s-b-$WRATA_SLOT; OTHER=$((1 - WRATA_SLOT)); sleep 0.1; done\n" % (gate, gate)})
+        launch = self.server.launch(project, ["a.sh"])
+        wait_for("a run that has begun", lambda: [r for r in self.server.server("here")["running"] if r["state"] == "running"])
+        self.assertIn("holds 1 run: put it into maintenance", self.refused(409, path, {"slots": 2}))
+        self.assertIn("maintenance", self.refused(409, path, {"name": "there"}))
+        self.assertEqual(self.server.post(path, {"slots": 1, "name": "here"})["slots"], 1)  # it is so already
+        open(gate, "w").close()
+        self.assertEqual(self.server.wait_launch(launch["id"])["outcome"], "passed")
+        wait_for("nothing held", lambda: not self.server.server("here")["running"])
+        changed = wait_for("the record to change", lambda: self.server.post(path, {"slots": 2, "name": "there"}))
+        self.assertEqual((changed["slots"], changed["name"]), (2, "there"))
+        self.server.wait_online("there")
+        both = self.server.launch(project, ["b.sh", "b.sh"])  # each waits for the other: two slots
+        self.assertEqual(self.server.wait_launch(both["id"])["outcome"], "passed")
+        self.assertEqual({r["server"]["name"] for r in self.server.get("/api/v1/runs?launch=%d" % both["id"])["items"]}, {"there"})
+        self.server.kill()
+        self.server.start()
+        self.assertEqual((self.now(here)["slots"], self.now(here)["name"]), (2, "there"))
+
+    def test_a_machine_that_is_made_keeps_its_address(self):
+        self.fleet(options={"boot_ms": 50})
+        s = self.add("m-{1..1}")
+        path = "/api/v1/servers/%d" % s[0]["id"]
+        self.assertEqual(self.server.post(path, {"idle_ms": 120000})["idle_ms"], 120000)
+        self.op("power_on", s)
+        there = self.until(s, status="created", link="online")[0]
+        self.refused(422, path, {"address": "10.1.1.1"}, "address")
+        self.refused(422, path, {"idle_ms": 7}, "idle_ms")
+        self.assertEqual(self.server.post(path, {"slots": 3, "idle_ms": -1})["slots"], 3)
+        again = self.until(s, status="created", link="online")[0]
+        self.assertEqual((again["slots"], again["idle_ms"], again["machine"], again["address"]), (3, None, there["machine"], there["address"]))
+
     def test_by_hand(self):
         self.fleet(options={"faults": ["never-active"]})
         s = self.add("h-{1..1}")

@@ -515,6 +515,58 @@ static void test_engine__refusals_name_the_field(void **state)
     fleet_end(&f);
 }
 
+static void edit(struct yard *f, uint64_t server, struct server_edit what)
+{
+    struct event ev = {.kind = EV_SERVER_EDIT, .ticket = {1}};
+
+    what.server.v = server;
+    what.login = "ann";
+    ev.server_edit = what;
+    turn(f, &ev);
+}
+
+static void test_engine__a_record_changes_when_nothing_runs_there(void **state)
+{
+    struct yard f;
+    struct server *s;
+    uint64_t id;
+    uint64_t old_link;
+
+    (void)state;
+    fleet_begin(&f);
+    id = server_up(&f, "a", 2);
+    (void)server_up(&f, "b", 1);
+    s = server_by_id(f.e, (struct server_id){id});
+    (void)launch(&f, 1, NULL, NULL);
+    while (s->n_runs > 0) { /* it is on one of the two */
+        edit(&f, id, (struct server_edit){.slots = 3});
+        assert_int_equal(f.last_err, ERR_CONFLICT);
+        edit(&f, id, (struct server_edit){.name = "a", .slots = 2});
+        assert_int_equal(f.last_err, ERR_OK); /* it is so already: no link ends */
+        assert_int_equal(s->row.link, LINK_ONLINE);
+        finish(&f, s->runs, 1000);
+    }
+    edit(&f, id, (struct server_edit){.name = "b"});
+    assert_int_equal(f.last_err, ERR_CONFLICT);
+    edit(&f, id, (struct server_edit){.address = "10.0.0.1"});
+    assert_int_equal(f.last_err, ERR_INVALID);
+    assert_string_equal(f.out->replies.at[0].field, "address");
+    edit(&f, 99, (struct server_edit){.slots = 3});
+    assert_int_equal(f.last_err, ERR_NOTFOUND);
+    old_link = s->link;
+    edit(&f, id, (struct server_edit){.name = "c", .slots = 5});
+    assert_int_equal(f.last_err, ERR_OK);
+    assert_string_equal(s->row.name, "c");
+    assert_int_equal(s->row.slots, 5);
+    assert_int_equal(s->link, 0);
+    assert_int_equal(f.out->orders.at[0].kind, ORDER_DISCONNECT);
+    tick(&f, 1);
+    assert_int_equal(s->row.link, LINK_CONNECTING);
+    beat(&f, id, old_link); /* what the old one still says is late news */
+    assert_int_equal(s->row.link, LINK_CONNECTING);
+    fleet_end(&f);
+}
+
 /* Another server would not open a secret either, and it is no fault of this one. */
 static void test_engine__a_run_without_its_secret_is_not_tried_again(void **state)
 {
@@ -650,6 +702,7 @@ int main(void)
         cmocka_unit_test(test_place__random_fleets_are_never_idle_with_work),
         cmocka_unit_test(test_engine__a_stop_of_many_tests_takes_several_turns),
         cmocka_unit_test(test_engine__refusals_name_the_field),
+        cmocka_unit_test(test_engine__a_record_changes_when_nothing_runs_there),
         cmocka_unit_test(test_engine__a_run_without_its_secret_is_not_tried_again),
         cmocka_unit_test(test_engine__silence_is_shown_and_forgiven),
         cmocka_unit_test(test_engine__docs_show_the_tables),
