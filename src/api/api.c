@@ -32,6 +32,7 @@ const struct route *const all_routes[] = {
     log_search_routes,
     server_routes,
     server_op_routes,
+    parameter_routes,
     fleet_routes,
     project_routes,
     project_code_routes,

@@ -132,6 +132,7 @@ extern const struct route log_search_routes[]; /* logs_search.c */
 extern const struct route artifact_routes[];
 extern const struct route server_routes[];
 extern const struct route server_op_routes[];
+extern const struct route parameter_routes[];
 extern const struct route fleet_routes[];
 extern const struct route cost_routes[];
 extern const struct route project_routes[];

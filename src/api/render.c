@@ -188,6 +188,7 @@ void render_launch(struct render *r, const struct launch_row *row, const struct 
     jo_ktext(j, "note", row->note);
     jo_ktext(j, "order", launch_order_name(row->order));
     jo_kint_if(j, "slots", row->slots > 0, row->slots);
+    jo_ktext(j, "mail", mail_when_name(row->mail));
     jo_ktime(j, "created_at", row->created_at);
     jo_ktime(j, "started_at", row->started_at);
     jo_ktime(j, "ended_at", row->ended_at);

@@ -40,6 +40,7 @@ int cmd_retest(struct cli *cli);
 int cmd_history(struct cli *cli);
 int cmd_log(struct cli *cli);
 int cmd_artifacts(struct cli *cli);
+int cmd_parameters(struct cli *cli);
 int cmd_causes(struct cli *cli);
 int cmd_compare(struct cli *cli);
 int cmd_flaky(struct cli *cli);

@@ -169,13 +169,14 @@ static const struct option_row servers_options[] = {
     {"fleet",    0, "FLEET", OPTION_TEXT, AT(fleet), NULL, 0, 0, NULL,
      "add: local, ssh, or one that makes machines (`wrata fleets`); default: ssh with --address, else local"},
     {"address",  0, "HOST", OPTION_TEXT, AT(address), NULL, 0, 0, NULL,
-     "add: host name, address, or an alias of your ~/.ssh/config"},
-    {"user",     0, "USER", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "add: login name; default: what ssh chooses"},
-    {"port",     0, "PORT", OPTION_NUMBER, AT(port), NULL, 1, 65535, NULL, "add: ssh port; default: what ssh chooses"},
+     "add, edit: host name, address, or an alias of your ~/.ssh/config"},
+    {"user",     0, "USER", OPTION_TEXT, AT(user), NULL, 0, 0, NULL, "add, edit: login name; default: what ssh chooses"},
+    {"port",     0, "PORT", OPTION_NUMBER, AT(port), NULL, 1, 65535, NULL, "add, edit: ssh port; default: what ssh chooses"},
     {"identity", 0, "FILE", OPTION_TEXT, AT(identity), NULL, 0, 0, NULL,
-     "add: private key; default: what ssh chooses"},
+     "add, edit: private key; default: what ssh chooses"},
     {"slots",    's', "N", OPTION_NUMBER, AT(slots), NULL, 1, SERVER_SLOTS_MAX, NULL,
-     "add: how many files it runs at a time; default: 1"},
+     "add, edit: how many files it runs at a time; default: 1"},
+    {"rename",   0, "NAME", OPTION_TEXT, AT(rename), NULL, 0, 0, NULL, "edit: another name; history keeps the old one"},
     {"force",    0, NULL, OPTION_FLAG, AT(force), NULL, 0, 0, NULL,
      "remove, off: even while files run there; they are run again elsewhere"},
     {"machine",  0, "refuse|destroy|keep", OPTION_CHOICE, AT(machine), "refuse", 0, 0, NULL,
@@ -393,6 +394,7 @@ static const struct option_row project_options[] = {
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
 static const char *const log_synopsis[] = {"RUN [-f] [--tail N | --lines A-B | --from BYTE] [--times | --raw]",
                                            "RUN --grep TEXT | --regex EXPR [-i] [--lines A-B] [--times]"};
+static const char *const parameters_synopsis[] = {"LAUNCH|run:RUN"};
 static const char *const causes_synopsis[] = {"LAUNCH"};
 static const char *const compare_synopsis[] = {"LAUNCH [--with LAUNCH]"};
 static const char *const flaky_synopsis[] = {"PROJECT [--ref REF] [--days N] [--all]"};
@@ -415,7 +417,8 @@ static const char *const show_synopsis[] = {"LAUNCH [--all]"};
 static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
 static const char *const servers_synopsis[] = {
     "[list]", "show NAME", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
-    "add NAME --fleet FLEET [--slots N]", "on NAME... [--size SIZE] [--wait]", "off NAME... [--force]", "book NAME...",
+    "add NAME --fleet FLEET [--slots N]",
+    "edit NAME [--rename NAME] [--slots N] [--address HOST] [--user U] [--port P] [--identity FILE]", "on NAME... [--size SIZE] [--wait]", "off NAME... [--force]", "book NAME...",
     "unbook [NAME...]", "drain NAME...", "resume NAME...", "idle DURATION|never|fleet NAME...",
     "set created|destroyed NAME... [--address HOST]", "remove NAME [--force] [--machine destroy|keep]",
 };
@@ -508,6 +511,9 @@ const struct command commands[] = {
      LINES(history_options), 0, 500, NEEDS_START, false, cmd_history},
     {"show", LINES(show_synopsis), "one launch: its files, its failures", NULL,
      LINES(show_options), 1, 1, NEEDS_START, false, cmd_show},
+    {"parameters", LINES(parameters_synopsis), "what a launch was started with, or how a run was",
+     "Of a run the command, each word as a shell takes it, and its variables. Secrets have names here, and no values.\n",
+     NULL, 0, 1, 1, NEEDS_START, false, cmd_parameters},
     {"causes", LINES(causes_synopsis), "why a launch failed: its failures, grouped by cause",
      "Failures that differ in numbers, ids and times alone have one cause. Those that failed most come first, each with the"
      " servers it concerns and since when it is known. docs/causes.md says the rules.\n",
@@ -571,8 +577,8 @@ const struct command commands[] = {
      "\n"
      "NAME may stand for many: 'web-{0..19}' are twenty, also to `add`. What is done is done to all of them, or to none. A"
      " server that you booked runs your files alone; `unbook` without a name gives all of yours back. `drain` lets a server"
-     " finish what it runs and gives it nothing more, until `resume`; that also puts back one that was taken out because it does not"
-     " work. `show` says how its machine is: clock, disks, load, memory, tools. `set` says by hand what a server really is, when wrata"
+     " finish what it runs and gives it nothing more, until `resume`; then `edit` can change its record. `resume` also puts back"
+     " one that was taken out because it does not work. `show` says how its machine is: clock, disks, load, memory, tools. `set` says by hand what a server really is, when wrata"
      " has it wrong.\n"
      "\n"
      "    wrata servers add 'web-{0..19}' --fleet cloud\n"

@@ -38,6 +38,30 @@ static void secrets_add(struct writer *w, const struct launch_row *row)
     (void)db_run(s);
 }
 
+/* It is over, and nothing of it runs again: what is left of a secret is its name. */
+static void secrets_forget(struct writer *w, struct launch_id id)
+{
+    struct db_stmt *s = db_sql(w->db, "SELECT secrets FROM launch_secrets WHERE launch = ?");
+    const char *const *lines = NULL;
+    const char **names;
+    struct slice kept;
+    uint32_t n = 0;
+
+    db_uint(s, id.v);
+    while (db_row(s))
+        lines = words_decode(&w->batch, db_get_bytes(s), &n);
+    if (n == 0)
+        return;
+    names = arena_alloc(&w->batch, n * sizeof(*names));
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = arena_strndup(&w->batch, lines[i], strcspn(lines[i], "="));
+    kept = words_in(&w->batch, names, n);
+    s = db_sql(w->db, "UPDATE launch_secrets SET secrets = ? WHERE launch = ?");
+    db_bytes(s, kept.ptr, kept.len);
+    db_uint(s, id.v);
+    (void)db_run(s);
+}
+
 static void setup_add(struct writer *w, const struct launch_row *row)
 {
     struct slice lines = words_in(&w->batch, row->setup, row->n_setup);
@@ -129,9 +153,7 @@ void launch_row_set(struct writer *w, const struct launch_row *row)
                 (unsigned long long)row->id.v);
     if (row->state != LAUNCH_DONE)
         return;
-    s = db_sql(w->db, "DELETE FROM launch_secrets WHERE launch = ?"); /* nothing of it runs again */
-    db_uint(s, row->id.v);
-    (void)db_run(s);
+    secrets_forget(w, row->id);
     s = db_sql(w->db, "DELETE FROM launch_setup WHERE launch = ?");
     db_uint(s, row->id.v);
     (void)db_run(s);
@@ -388,6 +410,22 @@ enum err read_launch(struct reader *r, struct launch_id id, launch_fn *each, voi
     }
     if (!found && !db_failed(r->db))
         return why_set(reterr, ERR_NOTFOUND, NULL, "there is no launch %llu", (unsigned long long)id.v);
+    return db_error(r->db, reterr);
+}
+
+enum err read_launch_secrets(struct reader *r, struct launch_id id, void (*each)(void *ctx, const char *name),
+                             void *ctx, struct why *reterr)
+{
+    struct db_stmt *s = db_sql(r->db, "SELECT secrets FROM launch_secrets WHERE launch = ?");
+
+    db_uint(s, id.v);
+    while (db_row(s)) {
+        uint32_t n;
+        const char *const *lines = words_decode(&r->row, db_get_bytes(s), &n);
+
+        for (uint32_t i = 0; i < n; i++)
+            each(ctx, arena_strndup(&r->row, lines[i], strcspn(lines[i], "=")));
+    }
     return db_error(r->db, reterr);
 }
 

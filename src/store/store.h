@@ -680,6 +680,10 @@ MUST_USE enum err read_schedule_launch_living(struct reader *r, uint64_t schedul
 MUST_USE enum err read_launch_artifacts(struct reader *r, struct launch_id id,
                                         void (*each)(void *ctx, const char *glob), void *ctx,
                                         struct why *reterr);
+/* The names of its user's secrets that it was given. */
+MUST_USE enum err read_launch_secrets(struct reader *r, struct launch_id id,
+                                      void (*each)(void *ctx, const char *name), void *ctx,
+                                      struct why *reterr);
 /* Artifacts, of a run or of a launch, the first ones first: those of a run by their paths. */
 struct artifact_filter {
     struct run_id run; /* one of the two is set */

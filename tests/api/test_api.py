@@ -304,6 +304,7 @@ class ApiTest(unittest.TestCase):
     # ---- servers, projects ----
 
     def test_servers(self):
+        local = self.local()
         answer = self.call("POST", "/api/v1/servers",
                            {"name": "far", "fleet": "ssh", "address": "192.0.2.1", "port": 2222, "slots": 3})
         self.assertEqual(answer.status, 201, answer.body)
@@ -313,6 +314,21 @@ class ApiTest(unittest.TestCase):
         self.refused(self.call("POST", "/api/v1/servers", {"name": "a b", "fleet": "local"}), 422, "INVALID", "name")
         self.assertIn("far", [s["name"] for s in self.get("/api/v1/servers")["items"]])
         self.assertEqual(self.get("/api/v1/servers/%d" % one["id"])["name"], "far")
+        path = "/api/v1/servers/%d" % one["id"]
+        changed = self.call("POST", path, {"name": "farther", "address": "192.0.2.2", "port": 0, "user": "qa", "slots": 4})
+        self.assertEqual(changed.status, 200, changed.body)
+        self.assertEqual([changed.json[k] for k in ("name", "address", "port", "user", "slots")], ["farther", "192.0.2.2", 0, "qa", 4])
+        self.assertEqual(self.call("POST", path, {}).json["name"], "farther")  # nothing is named: it stays
+        self.assertEqual(self.call("POST", path, {"user": ""}).json["user"], "")
+        for body, field in (({"name": "a b"}, "name"), ({"slots": 0}, "slots"), ({"slots": 1000}, "slots"), ({"address": ""}, "address"),
+                            ({"address": "-oProxyCommand=x"}, "address"), ({"port": 70000}, "port"), ({"idle_ms": 60000}, "idle_ms"), ({"fleet": "local"}, None)):
+            self.refused(self.call("POST", path, body), 422, "INVALID", field)
+        self.refused(self.call("POST", path, {"name": local["name"]}), 409, "CONFLICT", "name")
+        for field, value in (("address", "x"), ("user", "x"), ("port", 22), ("identity", "/x")):
+            self.refused(self.call("POST", "/api/v1/servers/%d" % local["id"], {field: value}), 422, "INVALID", field)
+        self.refused(self.call("POST", "/api/v1/servers/9999", {"slots": 2}), 404, "NOTFOUND")
+        row = self.get("/api/v1/audit?action=server.edit&limit=100")["items"][-1]
+        self.assertEqual((row["object"], row["detail"]), ("server %d" % one["id"], "name=farther address=192.0.2.2 port=0 user=qa slots=4"))
         self.assertEqual(self.call("DELETE", "/api/v1/servers/%d" % one["id"]).status, 200)
         self.refused(self.call("GET", "/api/v1/servers/%d" % one["id"]), 404, "NOTFOUND")
         self.refused(self.call("DELETE", "/api/v1/servers/%d" % one["id"]), 404, "NOTFOUND")
@@ -404,6 +420,27 @@ class ApiTest(unittest.TestCase):
                        lambda: not os.listdir(os.path.join(self.server.data, "tmp")))
 
     # ---- launches ----
+
+    def test_what_it_was_started_with(self):
+        here = self.local()["name"]
+        launch = self.launch(["ok.sh"], env=["A=b=c"], time_limit_s=77, artifacts=["tmp/**"], servers=[here], languages=["de-DE"],
+                             location="https://qa.example.org:8080/x", mail="never", retries=1)
+        self.assertEqual(launch["mail"], "never")
+        self.finished(launch)
+        said = self.get("/api/v1/launches/%d/parameters" % launch["id"])
+        self.assertEqual({**said, "env": [], "servers": []},
+                         {"launch": launch["id"], "retries": 1, "time_limit_s": 77, "silence_limit_s": 0, "lease_s": said["lease_s"],
+                          "servers": [], "artifacts": ["tmp/**"], "env": []})
+        self.assertEqual([s["name"] for s in said["servers"]], [here])
+        self.assertIn({"name": "A", "value": "b=c", "secret": False}, said["env"])
+        run = self.run_of(launch)
+        started = self.get("/api/v1/runs/%d/command" % run["id"])
+        self.assertEqual((started["argv"], started["report"], started["time_limit_s"]), (["bash", "ok.sh"], "exit", 77))
+        env = {v["name"]: v["value"] for v in started["env"]}
+        self.assertEqual([env[n] for n in ("A", "SPEC_REGION", "SPEC_SERVER_IP", "SPEC_LANGUAGE", "WRATA_RUN_ID", "WRATA_SERVER", "WRATA_COMMIT")],
+                         ["b=c", "https://qa.example.org:8080/x", "qa.example.org", "de-DE", str(run["id"]), here, launch["commit"]])
+        for path in ("/api/v1/launches/9999/parameters", "/api/v1/runs/9999/command"):
+            self.refused(self.call("GET", path), 404, "NOTFOUND")
 
     def test_a_launch_from_start_to_log(self):
         self.local()

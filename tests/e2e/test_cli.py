@@ -239,6 +239,10 @@ class Fake:
                    "refreshed_at": None, "error": None, **new}
             items.append(new)
             return 201, new
+        if what == "servers" and method == "POST":
+            one = next(i for i in self.servers if i["id"] == number)
+            one.update(json.loads(body))
+            return 200, one
         if what in ("servers", "projects") and method == "DELETE":
             items = self.servers if what == "servers" else self.projects
             items[:] = [i for i in items if i["id"] != number]
@@ -463,7 +467,10 @@ class Lists(CliTest):
         self.assertIn("is taken", self.wrata("servers", "add", "one", code=2).err)
         self.assertIn("did you mean 'two'", self.wrata("servers", "remove", "twoo", code=2).err)
         self.assertIn("--address is needed", self.wrata("servers", "add", "x", "--fleet", "ssh", code=2).err)
-        self.wrata("servers", "remove", "two")
+        self.assertIn("what is to change", self.wrata("servers", "edit", "two", code=2).err)
+        self.assertIn("is changed", self.wrata("servers", "edit", "two", "--rename", "zwei", "--slots", "3", "--user", "").out)
+        self.assertEqual([self.fake.servers[1][k] for k in ("name", "slots", "user", "address", "port")], ["zwei", 3, "", "10.0.0.7", 2222])
+        self.wrata("servers", "remove", "zwei")
         self.assertEqual(len(self.fake.servers), 1)
 
     def test_text_of_the_server_cannot_command_the_terminal(self):

@@ -86,10 +86,11 @@ class Secrets(wrata.Case):
             except wrata.ApiError as e:
                 self.assertEqual(e.status, 404, path)
         for launch in server.all("/api/v1/launches"):
-            for path in ("", "/tests"):
+            for path in ("", "/tests", "/parameters"):
                 self.assert_hidden("launch", server.call("GET", "/api/v1/launches/%d%s" % (launch["id"], path), raw=True))
         for run in server.all("/api/v1/runs"):
             self.assert_hidden("run", server.call("GET", "/api/v1/runs/%d" % run["id"], raw=True))
+            self.assert_hidden("command", server.call("GET", "/api/v1/runs/%d/command" % run["id"], raw=True))
             self.assert_hidden("examples", server.call("GET", "/api/v1/runs/%d/examples" % run["id"], raw=True))
             self.assert_hidden("log of %s" % run["path"], server.log(run["id"]))
 
@@ -104,6 +105,10 @@ class Secrets(wrata.Case):
         logs = self.logs(server, launch)
         self.assertEqual(done["tests"]["passed"], 3, logs)
         self.assertIn("out <***>\n", logs["whole.sh"])
+        for path in ("launches/%d/parameters" % launch["id"], "runs/%d/command" % server.all("/api/v1/runs?launch=%d" % launch["id"])[0]["id"]):
+            env = {v["name"]: v for v in server.get("/api/v1/" + path)["env"]}  # it is over: their names are left
+            self.assertEqual([(env[n]["value"], env[n]["secret"]) for n in ("TOKEN", "PEM", "PLAIN")],
+                             [(None, True), (None, True), ("of the user", False)])
         self.assertIn("err <***>\n", logs["whole.sh"])
         self.assertIn("TOKEN=***\n", logs["whole.sh"])
         self.assertRegex(logs["bytes.sh"], r"^<.{0,%d}\*\*\*>\n$" % (len(TOKEN) // 4))
