@@ -163,7 +163,7 @@ prepare:
     run: [bash, gems.sh, %s]
     key: [Gemfile.lock]
 """
-GEMS = """echo x >> $1; echo "FROM=$FROM"; mkdir -p $BUNDLE_PATH; cp Gemfile.lock $BUNDLE_PATH/lock; sleep 1; until [ -z "$WAITS" ] || [ -e $1.go ]; do sleep 0.1; done; test ! -e $1.fail || { echo "no such gem"; exit 3; }
+GEMS = """echo x >> $1; echo "FROM=$FROM"; mkdir -p $BUNDLE_PATH; cp Gemfile.lock $BUNDLE_PATH/lock; sleep 1; while [ -e $1.hold ]; do sleep 0.1; done; test ! -e $1.fail || { echo "no such gem"; exit 3; }
 """
 
 
@@ -180,9 +180,12 @@ class WithServer(wrata.Case):
     def count(self):
         return wrata_count(self.marks)
 
+    def hold(self):
+        """The step does not end, until go()."""
+        open(self.marks + ".hold", "w").close()
+
     def go(self):
-        """A step of a launch with WAITS may end."""
-        open(self.marks + ".go", "w").close()
+        os.unlink(self.marks + ".hold")
 
     def logs(self, server, launch):
         return {r["path"]: server.log(r["id"]).decode() for r in server.all("/api/v1/runs?launch=%d" % launch["id"])}
@@ -234,7 +237,8 @@ class WithServer(wrata.Case):
 
     def test_a_server_killed_meanwhile(self):
         server = self.begin()
-        launch = server.launch(self.path, ["a.sh", "b.sh"], env=["WAITS=yes"])
+        self.hold()
+        launch = server.launch(self.path, ["a.sh", "b.sh"])
         wrata.wait_for("the step runs", lambda: self.count() == 1)
         self.shown(server, launch)
         server.kill()
@@ -247,7 +251,8 @@ class WithServer(wrata.Case):
 
     def test_the_command_line_says_what_is_prepared(self):
         server = self.begin(slots=1)
-        launch = server.launch(self.path, ["a.sh"], env=["WAITS=yes"])
+        self.hold()
+        launch = server.launch(self.path, ["a.sh"])
         wrata.wait_for("the step runs", lambda: self.count() == 1)
         wrata.wait_for("it is told", lambda: server.all("/api/v1/runs?state=preparing"), every=0.02)
         env = dict(os.environ, WRATA_DATA=server.data)

@@ -2,11 +2,13 @@
 
     told.shows(folder)      logs in it are shown whenever a test of this process fails, as long as they are there
 """
+import faulthandler
 import os
 import sys
 import unittest
 
 SIZE = 4000
+LATE_S = 570  # shortly before ctest ends a file (cmake/tests.cmake): where it is by then
 folders = []
 
 
@@ -15,7 +17,8 @@ def shows(folder):
         folders.append(folder)
 
 
-def show():
+def show(test, faults):
+    print("\n%s\n%s" % (test, faults[-1][1]), file=sys.stderr, flush=True)
     for top in folders:
         for folder, _, names in os.walk(top):
             for name in sorted(names):
@@ -34,20 +37,22 @@ def show_end(path):
 
 
 class Result(unittest.TextTestResult):
-    """Hears of a failure before the test's folder is removed."""
+    """Hears of a failure before the test's folder is removed. What failed is said at once, too: a file that runs out of time says
+    nothing at its end."""
 
     def addError(self, test, err):
         super().addError(test, err)
-        show()
+        show(test, self.errors)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        show()
+        show(test, self.failures)
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
-            show()
+            show(subtest, self.failures if issubclass(err[0], test.failureException) else self.errors)
 
 
+faulthandler.dump_traceback_later(LATE_S)
 unittest.TextTestRunner.resultclass = Result
