@@ -727,7 +727,7 @@ class AgentTest(AgentCase):
         link = self.attach()
         script = ("sleep 1000 & echo $!; setsid sleep 1001 & echo $!; "
                   "(setsid sh -c 'sleep 1002 >/dev/null 2>&1 & echo $!') ; "
-                  "setsid env -i sh -c 'echo $$; exec sleep 1003 >/dev/null 2>&1' & sleep 0.2; exit 0")
+                  "setsid env -i sh -c 'echo $$; exec sleep 1003 >/dev/null 2>&1' & sleep 1; exit 0")
         at = time.monotonic()
         self.sh(link, 1, script)
         f = link.end(1)

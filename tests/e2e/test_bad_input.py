@@ -138,7 +138,7 @@ class Scripts(wrata.Case):
         launch = server.launch(self.project({"a.sh": "sleep 60\n", "b.sh": "sleep 60\n"}), ["*.sh"])
         wait_for("one runs", lambda: server.get("/api/v1/status")["tests"]["running"] == 1)
         server.post("/api/v1/launches/%d/stop" % launch["id"])
-        done = server.wait_launch(launch["id"], 30)
+        done = server.wait_launch(launch["id"])
         self.assertEqual(done["outcome"], "stopped")
         self.assertEqual(done["tests"]["stopped"], 2)
 
@@ -162,7 +162,7 @@ class Machines(wrata.Case):
         server.add_local("local-1", 1)
         server.wait_online("local-1")
         launch = server.launch(repo, ["a.rb"], env=["PATH=" + self.path_without("ruby")], retries=0)
-        done = server.wait_launch(launch["id"], 60)
+        done = server.wait_launch(launch["id"])
         run = server.get("/api/v1/runs?launch=%d" % launch["id"])["items"][0]
         self.assertEqual(done["outcome"], "infrastructure", run)
         self.assertIn("ruby", run["reason"])

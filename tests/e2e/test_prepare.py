@@ -122,7 +122,7 @@ class Prepare(Base):
 
     def test_output_is_live_and_a_stopped_run_leaves_the_others_alone(self):
         link = self.begin()
-        setup = step("slow", "echo begun; sleep 1.5; echo x >> %s" % self.marks)
+        setup = step("slow", "echo begun; sleep 5; echo x >> %s" % self.marks)
         self.run_one(link, 1, "true", setup)
         link.wait(lambda: b"begun" in link.log(1))
         self.assertNotIn(1, link.finished)

@@ -588,7 +588,7 @@ class Faults(Warm):
     def setUp(self):
         super().setUp()
         self.write("spec/a_spec.rb", "RSpec.describe('A') { it('x') { puts 'ran' } }\n")
-        self.write("spec/slow_spec.rb", "RSpec.describe('A') { it('x') { puts \"pid #{$$}\"; $stdout.flush; sleep 1; puts 'to the end' } }\n")
+        self.write("spec/slow_spec.rb", "RSpec.describe('A') { it('x') { puts \"pid #{$$}\"; $stdout.flush; sleep 4; puts 'to the end' } }\n")
 
     def assert_runs(self):
         after = self.rspec("spec/a_spec.rb")
