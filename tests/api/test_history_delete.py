@@ -192,7 +192,7 @@ class Jobs(HistoryCase):
         self.assertEqual(self.rows("SELECT COUNT(*) FROM runs WHERE launch = %d" % big)[0][0], 8000 - at)
         self.assertGreater(8000 - at, 0)
         self.server.start()
-        job = wait_for("it to end", lambda: (lambda j: j["state"] == "done" and j)(self.ask("GET", "/api/v1/jobs/%d" % job["id"])), 60)
+        job = wait_for("it to end", lambda: (lambda j: j["state"] == "done" and j)(self.ask("GET", "/api/v1/jobs/%d" % job["id"])), 240)
         self.assertEqual(job["done"], 8000)
         self.refused(404, "GET", "/api/v1/launches/%d" % big)
         self.assertEqual(self.server.get("/api/v1/launches/%d" % other)["tests"]["passed"], 8000)
@@ -258,7 +258,7 @@ class Jobs(HistoryCase):
         return answer
 
     def ended(self, job):
-        return wait_for("job %d to end" % job["id"], lambda: (lambda j: j["state"] != "running" and j)(self.ask("GET", "/api/v1/jobs/%d" % job["id"])), 60)
+        return wait_for("job %d to end" % job["id"], lambda: (lambda j: j["state"] != "running" and j)(self.ask("GET", "/api/v1/jobs/%d" % job["id"])), 240)
 
     def watch(self):
         """Jobs, as the stream shows them."""
@@ -348,10 +348,10 @@ class Retention(HistoryCase):
         self.assertGreater(left, 0)
         self.assertEqual(self.rows("SELECT items FROM kept_sums WHERE kind = 'run'")[0][0], left)
         self.server.start()
-        wait_for("all of it to go", lambda: self.rows("SELECT COUNT(*) FROM launches")[0][0] == 0, 60)
+        wait_for("all of it to go", lambda: self.rows("SELECT COUNT(*) FROM launches")[0][0] == 0, 240)
         self.nothing_is_left()
         wait_for("the space to come back", lambda: os.path.getsize(self.server.data + "/wrata.db") < size / 2 and
-                 os.path.getsize(self.server.data + "/wrata.db-wal") < 5000000, 60)
+                 os.path.getsize(self.server.data + "/wrata.db-wal") < 5000000, 240)
 
 
 if __name__ == "__main__":

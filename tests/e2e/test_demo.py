@@ -23,7 +23,7 @@ class Demo(unittest.TestCase):
             port = free_port()
             env = dict(os.environ, DEMO_EXIT="1", DEMO_BIN=BIN, DEMO_DIR=folder, DEMO_PORT=str(port), WRATA_SKIP_DEPS="1")
             done = subprocess.run([os.path.join(SOURCE, "scripts/demo.sh")], env=env, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500, check=False)
             log = ""
             if os.path.exists(os.path.join(folder, "server.log")):
                 with open(os.path.join(folder, "server.log"), encoding="utf-8", errors="replace") as f:

@@ -134,10 +134,10 @@ class GitLogin(git_site.GitSiteCase):
         for question, answer in (("Username for 'https://h': ", "u\n"), ("Password for 'https://u@h': ", "t\n"),
                                  ("Password for 'https://u@evil': ", ""), ("Password for 'http://u@h': ", ""),
                                  ("Password for 'https://x@h': ", ""), ("Password for 'https://u@h/p': ", ""), ("", "")):
-            done = subprocess.run([wrata.WRATA, question], env=env, capture_output=True, text=True, timeout=30)
+            done = subprocess.run([wrata.WRATA, question], env=env, capture_output=True, text=True, timeout=120)
             self.assertEqual((done.stdout, done.returncode, done.stderr), (answer, 0 if answer else 1, ""), question)
         for command in (["help"], ["help", "--markdown"], ["man"]):
-            shown = subprocess.run([wrata.WRATA, *command], env=self.env, capture_output=True, text=True, timeout=30).stdout
+            shown = subprocess.run([wrata.WRATA, *command], env=self.env, capture_output=True, text=True, timeout=120).stdout
             self.assertNotIn("ASKPASS", shown)
 
 

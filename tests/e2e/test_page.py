@@ -1,4 +1,6 @@
 """The page against a real server: a launch of the demo's suite, then a person's walk through it in Chromium."""
+# ctest: RESOURCE_LOCK browser
+# ctest: COMPUTES ON
 
 import os
 import shutil

@@ -1,5 +1,7 @@
 """Accounts in the page, against a real server: the first admin by the address that the server printed, a second person who
 signs up and waits, is verified, makes a token; an ended session; what each screen looks like to axe."""
+# ctest: RESOURCE_LOCK browser
+# ctest: COMPUTES ON
 
 import os
 import re

@@ -94,7 +94,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "GIT_CONFIG_COUNT": "1",
                "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", "")}
-        out = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, timeout=30).stdout
+        out = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, timeout=120).stdout
         head, _, content = out.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         status = int(headers.pop("Status", "200 OK").split()[0])
@@ -182,7 +182,7 @@ class GitSiteCase(wrata.Case):
     def set(self, **credentials):
         for key, value in credentials.items():
             done = subprocess.run([wrata.WRATA, "credentials", "set", key, "--data", os.path.join(self.folder, "data")],
-                                  input=value, text=True, capture_output=True, env=self.env, timeout=30)
+                                  input=value, text=True, capture_output=True, env=self.env, timeout=120)
             self.assertEqual(done.returncode, 0, done.stderr)
 
     def login(self, token=TOKEN):
