@@ -166,7 +166,7 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(answer.status, 201, answer.body)
         return answer.json
 
-    def finished(self, launch, seconds=60):
+    def finished(self, launch, seconds=120):
         path = "/api/v1/launches/%d" % launch["id"]
         return wrata.wait_for("launch %d ends" % launch["id"],
                               lambda: (x := self.get(path))["state"] == "done" and x, seconds)

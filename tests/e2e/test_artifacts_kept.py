@@ -45,7 +45,7 @@ class Kept(wrata.Case):
         self.repo = self.project(dict(files, **({"wrata.yml": yml} if yml else {})))
         return self.server
 
-    def launch(self, *files, seconds=60, **more):
+    def launch(self, *files, seconds=120, **more):
         launch = self.server.launch(self.repo, list(files), **more)
         return self.server.wait_launch(launch["id"], seconds)
 

@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 WRATA = os.environ.get("WRATA_BIN", "build/test/wrata")
 SOURCE = os.environ.get("WRATA_SOURCE", ".")
 T = "2026-11-23T02:49:53.120Z"
-DEADLINE_S = 40
+DEADLINE_S = 120
 
 
 def git(*args, cwd=None, **env):

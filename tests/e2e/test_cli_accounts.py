@@ -24,7 +24,7 @@ import wrata  # noqa: E402
 
 T = "2026-11-23T02:49:53.120Z"
 PASSWORD = "correct horse battery"
-DEADLINE_S = 40
+DEADLINE_S = 120
 
 
 class Refused(Exception):

@@ -13,7 +13,7 @@ import unittest
 import xml.etree.ElementTree as ET
 
 WRATA = os.path.abspath(os.environ.get("WRATA_BIN", "build/test/wrata"))
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 A_SPEC = """
 RSpec.describe "A" do

@@ -28,10 +28,10 @@ class Base(MailCase):
     def mail(self, server, mail_id):
         return server.get("/api/v1/mails/%d" % mail_id)
 
-    def wait_state(self, server, mail_id, state, seconds=30):
+    def wait_state(self, server, mail_id, state, seconds=60):
         return wait_for("mail %d is %s" % (mail_id, state), lambda: (lambda m: m if m["state"] == state else None)(self.mail(server, mail_id)), seconds)
 
-    def wait_tries(self, server, mail_id, tries=1, seconds=30):
+    def wait_tries(self, server, mail_id, tries=1, seconds=60):
         return wait_for("mail %d was tried" % mail_id, lambda: (lambda m: m if m["tries"] >= tries else None)(self.mail(server, mail_id)), seconds)
 
 

@@ -58,7 +58,7 @@ class Ssh(unittest.TestCase):
         body.update(more)
         return self.server.post("/api/v1/servers", body)
 
-    def reason(self, name, words, seconds=40):
+    def reason(self, name, words, seconds=90):
         """Until the server's reason holds these words, and it is not online; the whole reason."""
         def claim():
             s = self.server.server(name)
