@@ -48,7 +48,8 @@ static const char *choices(const struct field *f, char *out, size_t size)
     return out;
 }
 
-static const char *kind_name(json_type t)
+/* v: NULL when there is none */
+static const char *kind_name(const json_t *v)
 {
     static const char *const names[] = {
         [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",    [JSON_STRING] = "a text",
@@ -56,13 +57,29 @@ static const char *kind_name(json_type t)
         [JSON_FALSE] = "false",      [JSON_NULL] = "null",
     };
 
-    return names[t];
+    return v == NULL ? "nothing" : names[json_typeof(v)];
 }
 
 static enum err wrong_kind(const struct field *f, const json_t *v, const char *right, struct why *reterr)
 {
-    return why_set(reterr, ERR_INVALID, f->name, "%s: it is %s and must be %s", f->name,
-                   kind_name(json_typeof(v)), right);
+    return why_set(reterr, ERR_INVALID, f->name, "%s: it is %s and must be %s", f->name, kind_name(v), right);
+}
+
+static enum err wrong_item(const struct field *f, uint32_t i, const json_t *item, const char *right,
+                           struct why *reterr)
+{
+    return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: it is %s and must be %s", f->name, i,
+                   kind_name(item), right);
+}
+
+static bool is_size_right(const struct field *f, uint32_t n, uint32_t least, struct why *reterr)
+{
+    if (n > f->items_max)
+        why_set(reterr, ERR_INVALID, f->name, "%s: %u items; at most %u are allowed", f->name, n,
+                f->items_max);
+    else if (n < least)
+        why_set(reterr, ERR_INVALID, f->name, "%s: the list is empty; name at least one", f->name);
+    return n >= least && n <= f->items_max;
 }
 
 static enum err unknown_name(const struct field *table, const char *name, struct why *reterr)
@@ -229,19 +246,15 @@ static enum err set_list(const struct field *f, const json_t *v, struct arena *a
     struct field_texts list = {.n = (uint32_t)json_array_size(v)};
     const char **at;
 
-    if (json_array_size(v) > f->items_max)
-        return why_set(reterr, ERR_INVALID, f->name, "%s: %zu items; at most %u are allowed", f->name,
-                       json_array_size(v), f->items_max);
-    if (list.n == 0 && (f->flags & FIELD_REQUIRED))
-        return why_set(reterr, ERR_INVALID, f->name, "%s: the list is empty; name at least one", f->name);
+    if (!is_size_right(f, list.n, (f->flags & FIELD_REQUIRED) ? 1 : 0, reterr))
+        return ERR_INVALID;
     at = arena_alloc(arena, (list.n + 1) * sizeof(*at));
     for (uint32_t i = 0; i < list.n; i++) {
         const json_t *item = json_array_get(v, i);
         enum err err;
 
         if (!json_is_string(item))
-            return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: it is %s and must be a text", f->name, i,
-                           kind_name(json_typeof(item)));
+            return wrong_item(f, i, item, "a text", reterr);
         err = check_text(f, json_string_value(item), json_string_length(item), i, reterr);
         if (err != ERR_OK)
             return err;
@@ -258,18 +271,14 @@ static enum err set_ints(const struct field *f, const json_t *v, struct arena *a
     struct field_ints list = {.n = (uint32_t)json_array_size(v)};
     int64_t *at;
 
-    if (json_array_size(v) > f->items_max)
-        return why_set(reterr, ERR_INVALID, f->name, "%s: %zu items; at most %u are allowed", f->name,
-                       json_array_size(v), f->items_max);
-    if (list.n == 0 && (f->flags & FIELD_REQUIRED))
-        return why_set(reterr, ERR_INVALID, f->name, "%s: the list is empty; name at least one", f->name);
+    if (!is_size_right(f, list.n, (f->flags & FIELD_REQUIRED) ? 1 : 0, reterr))
+        return ERR_INVALID;
     at = arena_alloc(arena, ((size_t)list.n + 1) * sizeof(*at));
     for (uint32_t i = 0; i < list.n; i++) {
         const json_t *item = json_array_get(v, i);
 
         if (!json_is_integer(item))
-            return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: it is %s and must be a whole number",
-                           f->name, i, kind_name(json_typeof(item)));
+            return wrong_item(f, i, item, "a whole number", reterr);
         at[i] = json_integer_value(item);
         if (at[i] < f->min || at[i] > f->max)
             return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: %lld is not one of %lld..%lld", f->name, i,
@@ -288,17 +297,15 @@ static enum err set_rows(const struct field *f, const json_t *v, struct arena *a
 {
     struct field_rows rows = {.n = (uint32_t)json_array_size(v)};
 
-    if (json_array_size(v) > f->items_max)
-        return why_set(reterr, ERR_INVALID, f->name, "%s: %zu items; at most %u are allowed", f->name,
-                       json_array_size(v), f->items_max);
+    if (!is_size_right(f, rows.n, 0, reterr))
+        return ERR_INVALID;
     rows.at = arena_alloc(arena, (rows.n + 1) * f->row_bytes);
     for (uint32_t i = 0; i < rows.n; i++) {
         json_t *item = json_array_get(v, i);
         struct why why = {0};
 
         if (!json_is_object(item))
-            return why_set(reterr, ERR_INVALID, f->name, "%s[%u]: it is %s and must be an object", f->name, i,
-                           kind_name(json_typeof(item)));
+            return wrong_item(f, i, item, "an object", reterr);
         if (read_object(f->rows, item, arena, (char *)rows.at + i * f->row_bytes, &why) != ERR_OK)
             return why_set(reterr, why.code, f->name, "%s[%u]: %s", f->name, i, why.text);
     }
@@ -385,8 +392,7 @@ static enum err read_object(const struct field *table, json_t *root, struct aren
     json_t *v;
 
     if (!json_is_object(root))
-        return why_set(reterr, ERR_PROTO, NULL, "the body is %s and must be an object",
-                       kind_name(json_typeof(root)));
+        return why_set(reterr, ERR_PROTO, NULL, "the body is %s and must be an object", kind_name(root));
     json_object_foreach(root, key, v)
     {
         const struct field *f = find_field(table, key);
