@@ -41,6 +41,10 @@ export const now = signal(Date.now());
 setInterval(() => { if (!document.hidden) now.value = Date.now(); }, 1000);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) now.value = Date.now(); });
 
+/** What this browser keeps for its user; '' is kept as nothing, and so is everything in private mode. */
+export function recall(what: string): string { try { return localStorage.getItem(what) ?? ''; } catch { return ''; } }
+export function remember(what: string, v: string): void { try { if (v) localStorage.setItem(what, v); else localStorage.removeItem(what); } catch { /* private mode */ } }
+
 export interface Key { key: string; text: string; run: () => void }
 export const keys = new Set<Key>();
 export function useKey(key: string, text: string, run: () => void): void {
@@ -54,9 +58,8 @@ export function useKey(key: string, text: string, run: () => void): void {
 }
 const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
 /** Keys without Ctrl or Alt can be turned off, for those who speak to their computer. */
-const kept = (): boolean => { try { return localStorage.getItem('keys') !== 'off'; } catch { return true; } };
-export const keysOn = signal(kept());
-export function setKeys(on: boolean): void { keysOn.value = on; try { localStorage.setItem('keys', on ? '' : 'off'); } catch { /* private mode */ } }
+export const keysOn = signal(recall('keys') !== 'off');
+export function setKeys(on: boolean): void { keysOn.value = on; remember('keys', on ? '' : 'off'); }
 let chord = '';
 /** Runs what a key means on this page now; false: nothing. */
 function press(key: string): boolean {
@@ -101,6 +104,6 @@ export const theme = signal<'' | 'light' | 'dark'>((document.documentElement.dat
 export function setTheme(t: '' | 'light' | 'dark'): void {
   theme.value = t;
   if (t) document.documentElement.dataset.theme = t; else delete document.documentElement.dataset.theme;
-  try { if (t) localStorage.setItem('theme', t); else localStorage.removeItem('theme'); } catch { /* private mode */ }
+  remember('theme', t);
 }
 export const nextTheme = (): void => setTheme(theme.peek() === '' ? 'light' : theme.peek() === 'light' ? 'dark' : '');

@@ -20,6 +20,12 @@ export function elapsed(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));
   return s < 60 ? `${s}s` : s < 3600 ? `${Math.floor(s / 60)}m ${two(s % 60)}s` : `${Math.floor(s / 3600)}h ${two(Math.floor((s % 3600) / 60))}m`;
 }
+/** When a line was printed: since the log began, or by the clock of who looks. */
+export function stamp(ms: number, since: number | null): string {
+  if (since === null) { const d = new Date(ms); return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}.${String(d.getMilliseconds()).padStart(3, '0')}`; }
+  const t = Math.max(0, ms - since), s = Math.floor(t / 1000), m = Math.floor(s / 60);
+  return `${m < 60 ? m : `${Math.floor(m / 60)}:${two(m % 60)}`}:${two(s % 60)}.${String(t % 1000).padStart(3, '0')}`;
+}
 export function eta(ms: number | null): string {
   if (ms === null) return 'time left unknown';
   if (ms < 45_000) return 'less than a minute left';

@@ -1,9 +1,17 @@
 import { parseLine } from './ansi';
 
-/** Append-only line store for one log. Keeps the partial last line until its newline arrives. */
+/**
+ * Line store for one log: what comes is added below, what is too much goes above. A line has a number that stays as long as the log
+ * is not loaded anew: `base` is that of the first. Keeps the partial last line until its newline arrives.
+ */
 export class LogBuffer {
   lines: string[] = [];
   spans: (number[] | null)[] = [];
+  base = 0;
+  /** Counts how often everything was forgotten. */
+  epoch = 0;
+  /** Characters that are kept. */
+  chars = 0;
   private tail = '';
   private style = 0;
   private listeners = new Set<() => void>();
@@ -12,7 +20,7 @@ export class LogBuffer {
     let data = this.tail + chunk, from = 0, nl: number;
     while ((nl = data.indexOf('\n', from)) >= 0) {
       const p = parseLine(data.slice(from, nl), this.style);
-      this.style = p.style; this.lines.push(p.text); this.spans.push(p.spans);
+      this.style = p.style; this.lines.push(p.text); this.spans.push(p.spans); this.chars += p.text.length;
       from = nl + 1;
     }
     this.tail = from < data.length ? data.slice(from) : '';
@@ -24,17 +32,28 @@ export class LogBuffer {
   isOpen(): boolean { return this.tail !== ''; }
   /** Forgets everything, for a log that is loaded anew. */
   clear(): void {
-    this.lines = []; this.spans = []; this.tail = ''; this.style = 0;
+    this.lines = []; this.spans = []; this.tail = ''; this.style = this.base = this.chars = 0; this.epoch++;
     for (const fn of this.listeners) fn();
   }
+  /** Keeps the last `lines` lines, and of them no more than `chars` characters need; says how many went. */
+  trim(lines: number, chars: number): number {
+    let n = Math.max(0, this.lines.length - lines), kept = this.chars;
+    for (let i = 0; i < n || (kept > chars && i < this.lines.length - 1); i++) { kept -= this.lines[i].length; n = Math.max(n, i + 1); }
+    this.lines.splice(0, n); this.spans.splice(0, n);
+    this.base += n; this.chars = kept;
+    return n;
+  }
+  /** The number of the line that comes next. */
+  get end(): number { return this.base + this.lines.length; }
+  text(line: number): string { return this.lines[line - this.base] ?? ''; }
   onChange(fn: () => void): () => void { this.listeners.add(fn); return () => { this.listeners.delete(fn); }; }
 
   /** Search in slices so the main thread never blocks longer than `budget` ms. */
   async search(q: string | RegExp, from: number, budget: number, signal: AbortSignal, hit: (line: number) => void): Promise<void> {
     const cs = typeof q === 'string' && q !== q.toLowerCase();       // smart case
     let t = performance.now();
-    for (let i = from; i < this.lines.length; i++) {
-      const l = this.lines[i];
+    for (let i = from; i < this.end; i++) {
+      const l = this.text(i);
       if (typeof q === 'string' ? (cs ? l : l.toLowerCase()).includes(q) : q.test(l)) hit(i);
       if ((i & 255) === 0 && performance.now() - t > budget) {
         await new Promise((r) => setTimeout(r)); if (signal.aborted) return; t = performance.now();
@@ -45,8 +64,7 @@ export class LogBuffer {
 
 /** A line that a reader of a failed run looks for: a failed example, an error, an exit that is no success. */
 export const ERROR_LINE = /^\s*(?:✗|\d+\) )|Failure\/Error|(?:Error|Exception|FAILED)\b|exited with (?:status )?[1-9]|\bfatal:/;
-/** Cuts a line into runs for rendering: text + class list, honouring spans and search marks. */
-export interface Run { text: string; cls: string }
+export interface Run { text: string; cls: string; href?: string }
 /** The page shows sixteen colours, each readable on its surface; the 256 go to the nearest of them. */
 export function basic(n: number): number {
   if (n < 16) return n;
@@ -66,23 +84,23 @@ function classFor(style: number): string {
   }
   return c;
 }
+/** An address in a text, without what ends a sentence or turns the direction of writing. */
+const LINK = /https?:\/\/[^\s<>"'`\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s<>"'`\u200e\u200f\u202a-\u202e\u2066-\u2069.,:;!?)\]}]/gi;
+/** Cuts a line into runs for rendering, each of one colour, in a hit or not, of one link or none. */
 export function runs(text: string, spans: number[] | null, q: string): Run[] {
-  const out: Run[] = [];
-  let pos = 0;
-  const emit = (a: number, b: number, cls: string) => {
-    if (!q) { if (b > a) out.push({ text: text.slice(a, b), cls }); return; }
-    const hay = q === q.toLowerCase() ? text.toLowerCase() : text;
-    let p = a, m: number;
-    while ((m = hay.indexOf(q, p)) >= 0 && m + q.length <= b) {
-      if (m > p) out.push({ text: text.slice(p, m), cls });
-      out.push({ text: text.slice(m, m + q.length), cls: cls + ' hit' });
-      p = m + q.length;
-    }
-    if (b > p) out.push({ text: text.slice(p, b), cls });
-  };
-  if (spans) for (let i = 0; i < spans.length; i += 3) {
-    emit(pos, spans[i], ''); emit(spans[i], spans[i + 1], classFor(spans[i + 2])); pos = spans[i + 1];
+  const out: Run[] = [], styled = spans ?? [], hits: number[] = [], links: number[] = [];
+  if (q) for (let hay = q === q.toLowerCase() ? text.toLowerCase() : text, m = -1; (m = hay.indexOf(q, m < 0 ? 0 : m + q.length)) >= 0;) hits.push(m, m + q.length);
+  if (text.includes('://')) for (const m of text.matchAll(LINK)) links.push(m.index, m.index + m[0].length);
+  for (let p = 0, s = 0, h = 0, l = 0, end: number; p < text.length; p = end) {
+    while (styled[s + 1] <= p) s += 3;
+    while (hits[h + 1] <= p) h += 2;
+    while (links[l + 1] <= p) l += 2;
+    end = text.length;
+    const within = (of: number[], i: number): boolean => { const yes = of[i] <= p, to = of[yes ? i + 1 : i]; if (to < end) end = to; return yes; };
+    let cls = within(styled, s) ? classFor(styled[s + 2]) : '';
+    if (within(hits, h)) cls += ' hit';
+    const href = within(links, l) ? text.slice(links[l], links[l + 1]) : undefined;
+    out.push({ text: text.slice(p, end), cls, href });
   }
-  emit(pos, text.length, '');
   return out;
 }

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const core = path.join(path.dirname(fileURLToPath(import.meta.url)), '../core');
-const names = ['ansi', 'logbuf', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule', 'servers', 'history'];
+const names = ['ansi', 'logbuf', 'logview', 'vwin', 'stream', 'fmt', 'state', 'filter', 'route', 'account', 'tree', 'compose', 'queue', 'schedule', 'servers', 'history'];
 const built = await esbuild.build({ stdin: { contents: names.map((n) => `export * as ${n} from './${n}';`).join('\n'), resolveDir: core }, bundle: true, format: 'esm', write: false, target: 'es2022' });
-const { ansi, logbuf, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule, servers, history } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
+const { ansi, logbuf, logview, vwin, stream, fmt, state, filter, route, account, tree, compose, queue, schedule, servers, history } = await import(`data:text/javascript;base64,${Buffer.from(built.outputFiles[0].contents).toString('base64')}`);
 
 test('a colour lasts across lines and across a cut inside its escape sequence', () => {
   const b = new logbuf.LogBuffer();
@@ -49,6 +49,99 @@ test('the window keeps below the height cap and reaches the last row', () => {
   assert.deepEqual([w.full, w.end], [12_000_000, 2_000_000]);
   assert.ok(w.end - w.start < 60);
   for (const i of [0, 999_999, 1_999_999]) { const v = vwin.win(2_000_000, 20, vwin.scrollFor(i, 2_000_000, 20, 500), 500); assert.ok(v.start <= i && i < v.end); }
+});
+test('a line becomes links, hits and colours, each over the others', () => {
+  const of = (text, spans = null, q = '') => logbuf.runs(text, spans, q).map((r) => [r.text, r.cls.trim(), r.href ?? '']);
+  assert.deepEqual(of('see https://a.example/x?y=1#L3, or (http://b.example).'), [['see ', '', ''], ['https://a.example/x?y=1#L3', '', 'https://a.example/x?y=1#L3'], [', or (', '', ''], ['http://b.example', '', 'http://b.example'], [').', '', '']]);
+  for (const text of ['javascript://a.example/%0aalert(1)', 'data://x', 'ftp://a.example/', 'https://', 'http:// x', '//a.example']) assert.deepEqual(of(text).map((r) => r[2]), [''], text);
+  assert.deepEqual(of('https://a.example/\u202egnp.exe')[0], ['https://a.example/', '', 'https://a.example/'], 'what turns the direction is outside');
+  assert.deepEqual(of('https://a.example/">x')[0][2], 'https://a.example/');
+  assert.deepEqual(of('abcdef', [1, 3, 2], 'bcd').map((r) => r.slice(0, 2)), [['a', ''], ['bc', 'f1 hit'], ['d', 'hit'], ['ef', '']], 'a hit over the end of a colour');
+  assert.deepEqual(of('x http://h/y z', null, 'h/y z'), [['x ', '', ''], ['http://', '', 'http://h/y'], ['h/y', 'hit', 'http://h/y'], [' z', 'hit', '']]);
+  for (const text of ['', 'x', 'a\tb  c']) assert.equal(of(text).map((r) => r[0]).join(''), text);
+});
+test('a log that is cut above keeps the numbers of its lines', () => {
+  const b = new logbuf.LogBuffer();
+  b.append(Array.from({ length: 50 }, (_, i) => `line ${i}\n`).join(''));
+  assert.equal(b.trim(20, 1e9), 30);
+  assert.deepEqual([b.base, b.end, b.lines.length, b.text(29), b.text(30), b.text(49), b.chars], [30, 50, 20, '', 'line 30', 'line 49', 20 * 7]);
+  assert.equal(b.trim(20, 1e9), 0);
+  assert.equal(b.trim(20, 35), 15, 'as many as 35 letters allow');
+  b.append(`${'x'.repeat(99)}\n`);
+  b.trim(20, 35);
+  assert.deepEqual(b.lines.length, 1, 'a line that is longer than all stays');
+});
+test('rows of a wrapped line', () => {
+  for (const [text, cols, rows] of [['', 80, 1], ['x', 80, 1], ['x'.repeat(80), 80, 1], ['x'.repeat(81), 80, 2], ['x'.repeat(2500), 80, 26], ['é'.repeat(80), 80, 1], ['e\u0301'.repeat(80), 80, 1], ['語'.repeat(40), 80, 1], ['語'.repeat(41), 80, 2],
+    ['語'.repeat(40), 79, 2], ['\t'.repeat(20), 80, 1], ['\t'.repeat(21), 80, 2], [`${'x'.repeat(77)}\ty`, 80, 2], [`${'x'.repeat(77)}\t`, 80, 1], ['🙂'.repeat(41), 80, 2]]) assert.equal(logview.rowsOf(text, cols), rows, `${JSON.stringify(text.slice(0, 20))} ${text.length} in ${cols}`);
+});
+test('which row shows which line: all, wrapped, folded, only some; while lines come and go', () => {
+  const b = new logbuf.LogBuffer(), rows = new logview.Rows(), say = (n) => b.append(Array.from({ length: n }, () => `${'x'.repeat((b.end * 37 + 11 * b.lines.length) % 300)}\n`).join(''));
+  const holds = (cols, want, hidden = () => false) => {
+    const lines = Array.from({ length: b.lines.length }, (_, i) => b.base + i).filter((l) => !hidden(l) && (!want || want.includes(l)));
+    assert.equal(rows.count, lines.length);
+    let top = 0;
+    lines.forEach((l, k) => {
+      assert.deepEqual([rows.line(k), rows.index(l), rows.top(k), rows.at(top)], [l, k, top, k], `line ${l} with ${cols} columns`);
+      top += cols ? logview.rowsOf(b.text(l), cols) : 1;
+      assert.equal(rows.at(top - 1), k);
+    });
+    assert.equal(rows.top(rows.count), top);
+  };
+  const folded = [{ at: 3, end: 9, passed: true }, { at: 20, end: 31, passed: true }], hidden = (l) => folded.some((f) => l > f.at && l < f.end);
+  for (const cols of [0, 80, 20]) {
+    b.clear();
+    for (const n of [40, 1, 60]) {
+      say(n);
+      rows.update(b, cols, null, []); holds(cols);
+      rows.update(b, cols, null, folded); holds(cols, null, hidden);
+      say(2); rows.update(b, cols, null, folded); holds(cols, null, hidden);
+      assert.equal(rows.line(rows.index(5)), 3, 'what is folded is where its head is');
+      const some = [2, 7, 30, 39];
+      rows.update(b, cols, some, folded); holds(cols, some);
+    }
+    b.trim(50, 1e9);
+    rows.update(b, cols, null, []); holds(cols);
+  }
+});
+test('a window over rows of several heights; past the cap too', () => {
+  const heights = (of) => { const tops = [0]; for (const h of of) tops.push(tops.at(-1) + h); return { top: (k) => tops[Math.min(k, of.length)], at: (r) => logview.below(tops, r) }; };
+  for (const [n, height] of [[5000, (i) => 1 + (i % 7)], [200_000, (i) => 1 + (i % 9 === 4 ? 30 : 0)]]) {
+    const of = Array.from({ length: n }, (_, i) => height(i)), rows = heights(of), view = 480, full = vwin.win(n, 20, 0, view, 0, rows).full;
+    assert.ok(full <= 12_000_000);
+    for (const part of [0, 0.1, 0.5, 0.77, 1]) {
+      const y = part * (full - view), w = vwin.win(n, 20, y, view, 0, rows);
+      assert.ok(w.top <= y + 1e-6 && w.top + (rows.top(w.end) - rows.top(w.start)) * 20 >= y + view - 1e-6, `the view is full at ${part}`);
+    }
+    assert.equal(vwin.win(n, 20, Infinity, view, 0, rows).end, n);
+    for (const i of [0, 17, n >> 1, n - 1]) {
+      const w = vwin.win(n, 20, vwin.scrollFor(i, n, 20, view, rows), view, 0, rows);
+      assert.ok(w.start <= i && i < w.end, `line ${i} is in view`);
+      if (i < n - 50) assert.equal(vwin.win(n, 20, vwin.scrollFor(i, n, 20, view, rows, 0) + 1e-6, view, 0, rows).first, i, 'or at its top');
+    }
+  }
+});
+test('phases before the script: where they end, which may be folded', () => {
+  const log = ['[wrata: podman fetches image ruby:3.2]', 'layer 1', 'layer 2', '[wrata: prepare: step 1 of 2, gems: bundle install]', 'Using rake', 'Using rspec', '[wrata: prepare: step 2 of 2, assets: npm ci]', 'npm ERR', '[wrata: step \'assets\': exit status 1]',
+    '[wrata: prepare: tried once more from the beginning]', '[wrata: prepare: step 1 of 2, gems: bundle install]', 'Error: a warning', 'Using rake', '[wrata: prepare: step 2 of 2, assets: npm ci]', 'ok', '[wrata: prepared in 3.1 s]', 'Run options', '[wrata: prepare: step 1 of 2, of a script that says so]', 'x'];
+  const own = [], errors = [];
+  log.forEach((l, i) => { if (logview.OWN.test(l)) own.push(i); if (logbuf.ERROR_LINE.test(l)) errors.push(i); });
+  const all = logview.phases(own, (i) => log[i]);
+  assert.deepEqual(all.map((p) => [p.at, p.end, p.passed]), [[0, 3, true], [3, 6, true], [6, 8, false], [10, 13, true], [13, 15, true]], 'one that nothing ends is none');
+  assert.deepEqual(logview.foldable(all, errors).map((p) => p.at), [0, 3, 13], 'nothing that failed, nothing with an error in it');
+});
+test('times of lines: from one on, more of them, what is known again; the old ones go when they are many', () => {
+  const t = new logview.Times();
+  assert.equal(t.at(1), null);
+  t.add([[1, 100], [4, 200]], 6, 1);
+  assert.deepEqual([1, 3, 4, 6, 7].map((l) => t.at(l)), [100, 100, 200, 200, null]);
+  t.add([[6, 250], [7, 300]], 9, 1);
+  assert.deepEqual([5, 6, 7, 9, 10].map((l) => t.at(l)), [200, 250, 300, 300, null]);
+  t.add(Array.from({ length: 30_000 }, (_, i) => [10 + i, 1000 + i]), 30_009, 1);
+  t.add([[30_010, 90_000]], 30_010, 20_000);
+  assert.deepEqual([t.at(1), t.at(20_001), t.at(30_010)], [null, 20_991, 90_000]);
+  assert.deepEqual([fmt.stamp(5_000, 4_750), fmt.stamp(65_250, 0), fmt.stamp(3_725_001, 0)], ['0:00.250', '1:05.250', '1:02:05.001']);
+  assert.match(fmt.stamp(Date.now(), null), /^\d\d:\d\d:\d\d\.\d{3}$/);
 });
 test('log events: each byte once', () => {
   const e = (from, to, text) => ({ run: 1, from, to, text, complete: false });

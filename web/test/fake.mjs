@@ -34,7 +34,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const artifacts = new Map();
   // A PNG of one grey pixel.
   const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNogAIAAIIAgZ1yQ5sAAAAASUVORK5CYII=', 'base64');
-  const faults = { status: new Map(), delay: 0, down: false }, seen = [];
+  const faults = { status: new Map(), delay: 0, down: false, pairs: 10_000 }, seen = [];
   let next = { launch: 7, test: 1, run: 341 };
 
   // ---- the stream ----
@@ -53,14 +53,14 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const sendRun = (r) => send([`launch:${r.launch}`, `run:${r.id}`], 'run', r);
   const sendExample = (r, x) => send([`run:${r.id}`, ...(x.status === 'passed' ? [] : [`launch:${r.launch}`])], 'example', x);
   function sendLog(run, from, text, complete) {
-    const to = logs.get(run).bytes.length;
+    const l = logs.get(run), to = (l.gone ?? 0) + l.bytes.length;
     for (const s of streams) if (s.logs.has(run)) s.res.write(`id: ${rev}\nevent: log\ndata: ${JSON.stringify({ run, from, to, text, complete })}\n\n`);
   }
   function write(run, text, complete = false) {
-    const l = logs.get(run), from = l.bytes.length;
+    const l = logs.get(run), from = (l.gone ?? 0) + l.bytes.length;
     l.bytes = Buffer.concat([l.bytes, Buffer.from(text)]);
     l.complete ||= complete;
-    runs.get(run).log_bytes = l.bytes.length;
+    runs.get(run).log_bytes = (l.gone ?? 0) + l.bytes.length;
     sendLog(run, from, text, l.complete);
   }
 
@@ -222,7 +222,8 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (await work.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
     if (insight.answer({ u, p, req, res, json, error })) return undefined;
     if (past.answer({ req, res, u, p, who, body, json, error, page })) return undefined;
-    const lines = /^\/runs\/(\d+)\/log\/(search|lines)$/.exec(p);
+    const lines = /^\/runs\/(\d+)\/log\/(search|lines|times)$/.exec(p);
+    if (lines && lines[2] === 'times' && logs.has(Number(lines[1]))) return json(res, 200, printed(runs.get(Number(lines[1])), logs.get(Number(lines[1])), u.searchParams));
     if (lines && logs.has(Number(lines[1]))) return json(res, 200, byLines(logs.get(Number(lines[1])), lines[2], u.searchParams));
     const m = /^\/(launches|runs|servers)\/(\d+)(?:\/(\w+))?$/.exec(p), kept = /^\/artifacts\/(\d+)$/.exec(p), zip = /^\/(launches|runs)\/(\d+)\/artifacts\.zip$/.exec(p);
     if (kept || zip) {
@@ -252,11 +253,20 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     }
     return error(res, 404, 'NOTFOUND', `there is no ${p}`);
   }
+  /** When lines were printed: five at a time, every quarter of a second since the run began. At most `pairs` an answer. */
+  function printed(r, l, ask) {
+    const n = l.bytes.toString().split('\n').length - 1, from = Number(ask.get('from_line') ?? 1), to = Math.min(n, from + Number(ask.get('lines') ?? n) - 1), times = [], at = (line) => Math.floor((line - 1) / 5);
+    for (let line = from; line <= to; line = at(line) * 5 + 6) {
+      if (times.length === faults.pairs) return { times, next_line: line };
+      times.push([line, Date.parse(r.created_at) + at(line) * 250]);
+    }
+    return { times, next_line: null };
+  }
   /** A log by its lines: one from a number on, or those that hold a text. */
   function byLines(l, what, ask) {
     const all = l.bytes.toString().split('\n'), plain = (s) => s.replace(/\x1b\[[0-9;]*m/g, ''), out = [];
     if (all.at(-1) === '') all.pop();
-    const from = Number(ask.get(what === 'search' ? 'from_line' : 'line') ?? 1), first = from < 0 ? all.length + from + 1 : from, q = ask.get('q'), limit = Number(ask.get('limit') ?? (what === 'search' ? 100 : 50));
+    const from = Number(ask.get(what === 'search' ? 'from_line' : 'line') ?? 1), first = from < 0 ? all.length + from + 1 : from, q = ask.get('q'), limit = Number(ask.get(what === 'lines' ? 'lines' : 'limit') ?? (what === 'search' ? 100 : 50));
     let byte = 0, count = 0;
     for (let i = 0; i < all.length; i++) {
       const text = all[i];
@@ -314,6 +324,8 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   return {
     url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, insight, tables, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
     cut() { for (const s of streams) s.res.destroy(); },
+    /** A log that is written for hours: the bytes that were delivered are kept no longer, only how many there were. */
+    forgetLog(run) { const l = logs.get(run); l.gone = (l.gone ?? 0) + l.bytes.length; l.bytes = Buffer.alloc(0); },
     forget() { history.length = 0; rev += 10; },
     close() { clearInterval(timer); clearInterval(ping); server.close(); server.closeAllConnections(); },
   };

@@ -58,12 +58,12 @@ test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
   await page.waitForURL(/\/runs\/\d+#ex-\d+$/);
   await page.locator('.failure[data-current]').waitFor();
   await page.getByRole('tab', { name: 'Log' }).click();
-  await page.locator('.lrow a').last().click();
+  await page.locator('.lrow > a').last().click();
   const line = /#L(\d+)$/.exec(page.url())[1];
-  await soon.equal(() => page.locator('.lrow[data-cur] a').innerText(), line);
+  await soon.equal(() => page.locator('.lrow[data-cur] > a').innerText(), line);
   for (const n of [line, '3']) {
     const again = await open(t, `${new URL(page.url()).pathname}#L${n}`);
-    await soon.equal(() => again.locator('.lrow[data-cur] a').innerText(), n);
+    await soon.equal(() => again.locator('.lrow[data-cur] > a').innerText(), n);
   }
   await page.goBack(); await page.goBack();
   await page.waitForURL(/\/launches\/\d+$/);

@@ -57,7 +57,7 @@ test('error lines by n and p; only matches; lines are copied as they are, withou
   await page.getByRole('searchbox', { name: 'Search log' }).fill('retry=');
   await page.getByRole('button', { name: 'Only matches' }).click();
   await page.waitForFunction(() => [...document.querySelectorAll('.lrow')].every((l) => l.innerText.includes('retry=')));
-  const n = await page.locator('.lrow a').allInnerTexts();
+  const n = await page.locator('.lrow > a').allInnerTexts();
   assert.ok(Number(n.at(-1)) > n.length, 'line numbers are those of the log');
   await page.getByRole('button', { name: 'Only matches' }).click();
   await page.goto(`${s.url}/runs/${r.id}?tab=log#L2-L4`);
@@ -77,22 +77,22 @@ test('a log longer than its window: lines keep their numbers, the server searche
   s.logs.set(r.id, { bytes: Buffer.from(`${lines.join('\n')}\n`), complete: true });
   const page = await open(t, `/runs/${r.id}?tab=log`, { server: s });
   await page.waitForFunction(() => /lines [\d,]+ to 260,000/.test(document.querySelector('.log .note')?.innerText ?? ''), null, { timeout: 30_000 });
-  await soon.equal(() => page.locator('.lrow a').last().innerText(), '260000');
+  await soon.equal(() => page.locator('.lrow > a').last().innerText(), '260000');
   await soon.match(() => page.locator('.lrow code').last().innerText(), /^line 260000 /);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
   await page.locator('.hits button').getByText('the one needle line 12').waitFor();
   await page.locator('.hits button').click();
   await page.locator('.lrow[data-cur]').waitFor();
-  await soon.equal(() => page.locator('.lrow[data-cur] a').innerText(), '12');
+  await soon.equal(() => page.locator('.lrow[data-cur] > a').innerText(), '12');
   await soon.match(() => page.locator('.lrow[data-cur] code').innerText(), /^the one needle line 12 /);
   await page.getByRole('button', { name: 'Its end' }).click();
-  await page.waitForFunction(() => [...document.querySelectorAll('.lrow a')].at(-1)?.innerText === '260000', null, { timeout: 20_000 });
+  await page.waitForFunction(() => [...document.querySelectorAll('.lrow > a')].at(-1)?.innerText === '260000', null, { timeout: 20_000 });
   const heap = await page.evaluate(() => document.querySelectorAll('*').length);
   t.diagnostic(`P6: ${heap} elements with a log of 260,000 lines (budget 2,600)`);
   assert.ok(heap < 2600);
   await page.goto('about:blank');
   await page.goto(`${s.url}/runs/${r.id}?tab=log#L20`);
-  await page.locator('.lrow[data-cur] a').getByText('20', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.locator('.lrow[data-cur] > a').getByText('20', { exact: true }).waitFor({ timeout: 30_000 });
 });
 
 test('the text of a log that grew while it was read is the file', { skip }, async (t) => {

@@ -49,6 +49,9 @@ test('board, launch, failing example, run, log', { skip, timeout: 100_000 }, asy
   const lines = log.replace(/\n$/, '').split('\n').length;
   await page.waitForFunction((n) => document.querySelector('.log .faint').textContent.startsWith(`${n.toLocaleString('en-US')} lines`), lines, { timeout: 10_000 });
 
+  await page.getByRole('combobox', { name: 'Times of lines' }).selectOption('Since the start');
+  await page.locator('.lrow time').getByText(/^\d+:\d\d\.\d{3}$/).first().waitFor();
+
   // The history: what the filter finds is what the API says, and a row leads to its run.
   await page.goto(`${base}/runs?q=state:failed`);
   await page.locator('.hrow').first().waitFor();

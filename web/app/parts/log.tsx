@@ -1,99 +1,84 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { bytes, num, plural, visible } from '../../core/fmt';
-import type { LogSearch } from '../../core/types';
-import { get } from '../api';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { bytes, dur, num, plural, stamp, visible } from '../../core/fmt';
 import { ERROR_LINE, runs } from '../../core/logbuf';
+import { OWN, Rows, below, cut, foldable, phases } from '../../core/logview';
 import { lineRange } from '../../core/route';
 import type { LogStore } from '../logstore';
-import { replace, url, useKey } from '../nav';
+import { recall, remember, replace, url, useKey } from '../nav';
 import { Trouble } from './basics';
+import { RULER, useColumns, useFar, useSearch, useTimes } from './loghooks';
+import { nearest, Rail } from './lograil';
 import { memo } from './memo';
 import { VList, type ListApi } from './vlist';
 
-const ROW = 20, MAX_COLUMNS = 2000;
+const ROW = 20, TIMES = [['', 'No times'], ['since', 'Since the start'], ['clock', 'Clock']];
 
-const Row = memo(({ n, text, spans, q, mark }: { n: number; text: string; spans: number[] | null; q: string; mark: boolean }) => (
-  <div class="lrow" data-cur={mark ? '' : undefined}>
+/** `time`: null, there is no such column. `phase`: what a line of ours says of what it stands for; `shut`: it is folded. */
+const Row = memo(({ n, text, spans, q, mark, rows, time, phase, shut }: { n: number; text: string; spans: number[] | null; q: string; mark: boolean; rows: number; time: string | null; phase: string; shut: boolean | undefined }) => (
+  <div class="lrow" data-cur={mark ? '' : undefined} style={rows > 1 ? { minHeight: `${rows * ROW}px` } : undefined}>
     <a href={`#L${n}`} tabIndex={-1} aria-label={`Line ${n}`}>{n}</a>
-    <code>{runs(text.length > MAX_COLUMNS ? `${text.slice(0, MAX_COLUMNS)} …` : text, spans, q).map((r) => <span class={r.cls}>{r.text}</span>)}{text ? null : '\n'}</code>
+    {time !== null && <time>{time.slice(0, -4)}<i>{time.slice(-4)}</i></time>}
+    <code>{phase && (shut === undefined ? <span class="phase">{phase}</span> : <button type="button" class="phase" tabIndex={-1} data-line={n} aria-expanded={!shut}>{shut ? '▸' : '▾'} {phase}</button>)}{runs(cut(text), spans, q).map((r) => (r.href ? <a class={r.cls} href={r.href} target="_blank" rel="noopener noreferrer">{r.text}</a> : <span class={r.cls}>{r.text}</span>))}{text ? null : '\n'}</code>
   </div>
 ));
 
-/** Line numbers with a hit; grows while lines arrive and never holds the page for longer than a few milliseconds. */
-function useSearch(log: LogStore, q: string | RegExp): number[] {
-  const [hits, setHits] = useState<number[]>([]);
-  useEffect(() => {
-    const ac = new AbortController(), found: number[] = [];
-    let shown = 0, pos = 0;
-    const flush = () => { shown = performance.now(); setHits(found.slice()); };
-    const scan = async () => {
-      while (!ac.signal.aborted) {
-        const end = log.buf.lines.length, before = found.length;
-        await log.buf.search(q, pos, 6, ac.signal, (l) => { found.push(l); if (performance.now() - shown > 100) flush(); });
-        if (ac.signal.aborted) return;
-        if (found.length !== before || !pos) flush();
-        pos = end;
-        await new Promise((r) => setTimeout(r, 250));
-      }
-    };
-    if (q) void scan(); else setHits([]);
-    return () => ac.abort();
-  }, [q, log]);
-  return hits;
-}
-
-/** What of a long log lies outside of the window is searched by the server, when typing rests. */
-function useFar(log: LogStore, q: string): LogSearch | null {
-  const [far, setFar] = useState<LogSearch | null>(null), cut = log.skipped.value > 0 || log.state.value === 'part';
-  useEffect(() => {
-    setFar(null);
-    if (!q || !cut) return;
-    const ac = new AbortController(), t = setTimeout(() => { get<LogSearch>(`/runs/${log.run}/log/search?${new URLSearchParams({ q, limit: '200' })}`, ac.signal).then(setFar, () => { /* the window is searched all the same */ }); }, 300);
-    return () => { clearTimeout(t); ac.abort(); };
-  }, [q, cut, log]);
-  return far;
-}
-
 export function Log({ log, name }: { log: LogStore; name: string }) {
-  const count = log.count.value, state = log.state.value, list = useRef<ListApi>(null), box = useRef<HTMLElement>(null), input = useRef<HTMLInputElement>(null);
-  const before = log.before.value, asked = lineRange(url.value.hash), linked: [number, number] | null = asked && [asked[0] - before, asked[1] - before];   // lines of the window
-  const [follow, setFollow] = useState(!linked), [text, setText] = useState(''), [at, setAt] = useState(-1), seen = useRef(0);
-  const q = text.length > 1 ? text : '', hits = useSearch(log, q), errors = useSearch(log, state === 'done' || state === 'live' || state === 'part' ? ERROR_LINE : ''), far = useFar(log, q);
-  const [only, setOnly] = useState(false), some = only && q !== '', outside = far?.matches.filter((m) => m.line <= before || m.line > before + count) ?? [];
-  const here = q && at >= 0 && at < hits.length ? hits[at] : -1;
-  if (follow) seen.current = count;
-  const fresh = follow ? 0 : Math.max(0, count - seen.current);
+  const { buf } = log, end = log.end.value, state = log.state.value, list = useRef<ListApi>(null), box = useRef<HTMLElement>(null), input = useRef<HTMLInputElement>(null), [, draw] = useState({});
+  // A line is called by the number that the buffer gives it, from 0; in the log `zero` more lie before it.
+  const before = log.before.value, zero = log.zero(), count = end - buf.base, asked = lineRange(url.value.hash), linked: [number, number] | null = asked && [asked[0] - zero, asked[1] - zero];
+  const [follow, setFollow] = useState(!linked), [text, setText] = useState(''), [here, setHere] = useState(-1), [only, setOnly] = useState(false), seen = useRef(0);
+  const q = text.length > 1 ? text : '', hits = useSearch(log, q).lines, errors = useSearch(log, ERROR_LINE), own = useSearch(log, OWN).lines, far = useFar(log, q), some = only && q !== '';
+  const outside = far?.matches.filter((m) => m.line <= before || m.line > before + count) ?? [];
+  if (follow || state === 'loading') seen.current = end;
+  log.held = !follow || some;
+  const fresh = follow ? 0 : Math.max(0, end - seen.current);
 
-  const wanted = useRef('');
+  const [wrap, setWrap] = useState(recall('log.wrap') !== ''), [times, setTimes] = useState(recall('log.times')), ruler = useColumns(wrap && count > 0), { cols } = ruler;
+  const made = useMemo(() => phases(own, (l) => buf.text(l)), [own]), may = useMemo(() => foldable(made, errors.lines).filter((p) => p.end <= errors.to), [made, errors]), [opened, setOpened] = useState<readonly number[]>([]);
+  useTimes(log, times !== '' || made.length > 0);
+  const folded = may.filter((p) => !opened.includes(p.at));
+  const rows = useRef(new Rows()).current.update(buf, cols, some ? hits : null, folded), at = useRef(0), wanted = useRef<[line: number, lead?: number] | null>(null);
+  const laid = useRef(''), layout = `${cols} ${times} ${some} ${folded.map((p) => p.at)}`;
+
+  /** Scrolls to a line when the page is drawn; what hides it opens. */
+  function reveal(line: number, lead?: number): void {
+    setFollow(false); setOpened((o) => [...o, ...may.filter((p) => line > p.at && line < p.end).map((p) => p.at)]); draw({});
+    wanted.current = [line, lead];
+  }
+  // When lines change their height, the one at the top stays there.
+  useLayoutEffect(() => {
+    const [line, lead] = wanted.current ?? [at.current, 0];
+    if (list.current && (wanted.current || (laid.current !== layout && !follow))) { at.current = line; list.current.reveal(rows.index(line), lead); }
+    wanted.current = null; laid.current = layout;
+  });
+
+  const first = () => (list.current ? rows.line(list.current.first()) : 0);
   function jump(d: number) {
     if (!hits.length) return;
-    let next = at + d;
-    if (at < 0) {                                                     // the first jump starts where one is looking
-      const top = list.current!.first(), i = hits.findIndex((l) => l >= top);
-      next = d > 0 ? (i < 0 ? 0 : i) : (i <= 0 ? hits.length - 1 : i - 1);
-    }
-    next = (next + hits.length) % hits.length;
-    setAt(next); setFollow(false); list.current!.reveal(some ? next : hits[next]);
+    // The first jump starts where one is looking.
+    const i = d > 0 ? below(hits, here >= 0 ? here : first() - 1) + 1 : below(hits, (here >= 0 ? here : first()) - 1), to = hits[(i + hits.length) % hits.length];
+    setHere(to); reveal(to);
   }
+  const shown = useRef('');
   /** From one error line to the next; the address names where one is. */
-  function error(d: number) {
-    const now = linked ? linked[0] : list.current!.first() - 1, i = d > 0 ? errors.findIndex((l) => l > now) : errors.findLastIndex((l) => l < now);
-    if (i < 0) return;
-    setFollow(false); setOnly(false);
-    replace((u) => { u.hash = wanted.current = `#L${errors[i] + before + 1}`; });
-    list.current!.reveal(errors[i]);
+  function error(line: number | undefined) {
+    if (line === undefined) return;
+    setOnly(false); reveal(line);
+    replace((u) => { u.hash = shown.current = `#L${line + zero + 1}`; });
   }
-  useKey('n', 'Next error line', () => error(1));
-  useKey('p', 'Previous error line', () => error(-1));
-  const show = (line: number): void => { setFollow(false); wanted.current = ''; void log.around(line).then(() => replace((u) => { u.hash = `#L${line}`; })); };
+  const step = (d: number) => { const now = linked ? linked[0] : first() - 1; error(errors.lines[d > 0 ? below(errors.lines, now) + 1 : below(errors.lines, now - 1)]); };
+  useKey('n', 'Next error line', () => step(1));
+  useKey('p', 'Previous error line', () => step(-1));
+  const show = (line: number): void => { setFollow(false); shown.current = ''; void log.around(line).then(() => replace((u) => { u.hash = `#L${line}`; })); };
+  const earlier = (): void => { setFollow(false); void log.earlier().then(() => reveal(before - log.zero(), 0)); };
   // A linked line is shown as soon as it is there, once.
   useEffect(() => {
-    if (!linked || wanted.current === url.value.hash) return;
-    if (linked[0] < 0 && state !== 'loading' && !log.error.peek()) { wanted.current = url.value.hash; void log.around(asked![0] + 1).then(() => { wanted.current = ''; }); return; }
-    if (linked[0] < 0 || linked[0] >= count) return;
-    wanted.current = url.value.hash;
-    setFollow(false);
-    requestAnimationFrame(() => list.current?.reveal(linked[0]));
+    if (!linked || shown.current === url.value.hash) return;
+    const out = linked[0] < buf.base || (state === 'part' && linked[0] >= end);
+    if (out && state !== 'loading' && !log.error.peek()) { shown.current = url.value.hash; void log.around(asked![0] + 1).then(() => { shown.current = ''; }); return; }
+    if (out || linked[0] >= end) return;
+    shown.current = url.value.hash;
+    reveal(linked[0]);
   });
   useEffect(() => {
     const picked = () => { const s = getSelection(); if (s && !s.isCollapsed && box.current?.contains(s.anchorNode)) setFollow(false); };
@@ -101,45 +86,71 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
     return () => document.removeEventListener('selectionchange', picked);
   }, []);
   const latest = () => { setFollow(true); if (url.peek().hash) replace((u) => { u.hash = ''; }); if (state === 'part') void log.around(0); };
+  const setting = (what: string, v: string, set: () => void) => { at.current = first(); remember(what, v); set(); };
+  const toWrap = () => setting('log.wrap', wrap ? '' : '1', () => setWrap(!wrap)), toTimes = (v: string) => setting('log.times', v, () => setTimes(v));
   useKey('f', 'Follow the end of the log', () => (follow ? setFollow(false) : latest()));
   useKey('/', 'Search the log', () => input.current?.focus());
+  useKey('w', 'Wrap long lines', toWrap);
+  useKey('T', 'Times of lines: none, since the start, by the clock', () => toTimes(TIMES[(TIMES.findIndex((t) => t[0] === times) + 1) % 3][0]));
+  const toFold = () => { at.current = first(); setOpened(folded.length ? may.map((p) => p.at) : []); };
+  useKey('e', 'Fold what was done before the script, or show it', toFold);
 
   function clicked(e: MouseEvent) {
-    const a = (e.target as Element).closest?.('a');
-    if (!a || !box.current?.contains(a) || !a.hash.startsWith('#L') || e.metaKey || e.ctrlKey) return;
+    const to = e.target as Element, rail = to.closest?.('.rail'), mark = rail && nearest(rail, e.clientY, rows, errors.lines, hits), fold = to.closest?.<HTMLElement>('button.phase');
+    if (fold) { const p = Number(fold.dataset.line) - zero - 1; at.current = first(); setOpened(opened.includes(p) ? opened.filter((x) => x !== p) : [...opened, p]); return; }
+    if (mark != null) { if (hits.includes(mark)) { setHere(mark); reveal(mark); } else error(mark); }
+    const a = to.closest?.('a');
+    if (!a || !box.current?.contains(a) || !a.getAttribute('href')!.startsWith('#L') || e.metaKey || e.ctrlKey) return;
     e.preventDefault();
     const line = lineRange(a.hash)![0], from = e.shiftKey && asked ? asked[0] : line, [lo, hi] = from <= line ? [from, line] : [line, from];
-    wanted.current = lo === hi ? `#L${lo + 1}` : `#L${lo + 1}-L${hi + 1}`;
+    shown.current = lo === hi ? `#L${lo + 1}` : `#L${lo + 1}-L${hi + 1}`;
     setFollow(false);
-    replace((u) => { u.hash = wanted.current; });
+    replace((u) => { u.hash = shown.current; });
   }
+  /** What a line says of the phase that it begins: how much there is, how long it took. */
+  function phase(line: number): string {
+    const p = made.find((x) => x.at === line), from = p && log.times.at(line + zero + 1), to = p && log.times.at(p.end + zero + 1);
+    return p ? plural(p.end - line - 1, 'line') + (from && to ? `, ${dur(to - from)}` : '') : '';
+  }
+  const time = (n: number): string => { const ms = log.times.at(n); return ms === null ? '' : stamp(ms, times === 'since' ? log.began : null); };
+  const part = state === 'part', whole = part ? log.lines : before + count, short = log.skipped.value > 0 || part;
   return (
-    <section class="log" ref={box} onClick={clicked} onKeyDown={(e) => { if (e.key === 'f' && (e.ctrlKey || e.metaKey) && document.activeElement !== input.current) { e.preventDefault(); input.current?.focus(); } }}>
+    <section class="log" ref={box} data-wrap={cols ? '' : undefined} style={{ '--cols': cols }} onClick={clicked} onKeyDown={(e) => { if (e.key === 'f' && (e.ctrlKey || e.metaKey) && document.activeElement !== input.current) { e.preventDefault(); input.current?.focus(); } }}>
       <div class="bar-of">
         <span class="find">
-          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { setText(e.currentTarget.value); setAt(-1); }}
+          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { setText(e.currentTarget.value); setHere(-1); }}
             onKeyDown={(e) => {
               if (e.key === 'Enter') { e.preventDefault(); jump(e.shiftKey ? -1 : 1); }
               if (e.key === 'Escape') { setText(''); e.currentTarget.blur(); list.current?.focus(); }
             }} />
-          <output>{q ? (hits.length ? `${at < 0 ? '' : `${num(at + 1)} of `}${num(hits.length)}` : outside.length ? 'not here' : 'no match') : ''}</output>
+          <output>{q ? (hits.length ? `${here < 0 ? '' : `${num(below(hits, here) + 1)} of `}${num(hits.length)}` : outside.length ? 'not here' : 'no match') : ''}</output>
           <button type="button" class="btn icon" aria-label="Previous match" disabled={!hits.length} onClick={() => jump(-1)}>↑</button>
           <button type="button" class="btn icon" aria-label="Next match" disabled={!hits.length} onClick={() => jump(1)}>↓</button>
         </span>
         {q && <button type="button" class="btn" aria-pressed={only} onClick={() => setOnly(!only)}>Only matches</button>}
-        {errors.length > 0 && <span class="seg" role="group" aria-label="Error lines"><button type="button" class="btn icon" aria-label="Previous error line" title="p" onClick={() => error(-1)}>↑</button><button type="button" class="btn" title="Next error line (n)" onClick={() => error(1)}>{plural(errors.length, 'error line')} ↓</button></span>}
-        <span class="faint num">{num(count)} lines, {bytes(log.size.value)}{state === 'loading' ? ', loading' : state === 'live' ? ', live' : state === 'part' ? ', a part' : ''}</span>
+        {errors.lines.length > 0 && <span class="seg" role="group" aria-label="Error lines"><button type="button" class="btn icon" aria-label="Previous error line" title="p" onClick={() => step(-1)}>↑</button><button type="button" class="btn" title="Next error line (n)" onClick={() => step(1)}>{plural(errors.lines.length, 'error line')} ↓</button></span>}
+        <span class="faint num">{num(whole)} lines, {bytes(log.size.value)}{state === 'loading' ? ', loading' : state === 'live' ? ', live' : part ? ', a part' : ''}</span>
         <span class="grow" />
+        {may.length > 0 && <button type="button" class="btn" title="e" aria-pressed={folded.length > 0} onClick={toFold}>Fold preparation</button>}
+        <button type="button" class="btn" title="w" aria-pressed={wrap} onClick={toWrap}>Wrap</button>
+        <select aria-label="Times of lines" title="T" value={times} onChange={(e) => toTimes(e.currentTarget.value)}>{TIMES.map(([v, t]) => <option key={v} value={v} selected={v === times}>{t}</option>)}</select>
         {state !== 'done' && <button type="button" class="btn" aria-pressed={follow} onClick={() => (follow ? setFollow(false) : latest())}>Follow</button>}
         <a class="btn" href={`/api/v1/runs/${log.run}/log?download=1`} download={`run-${log.run}.log`}>Download</a>
       </div>
-      {(log.skipped.value > 0 || state === 'part') && <p class="note">The log is long: this is {before ? <>lines {num(before + 1)} to {num(before + count)}</> : <>its last {bytes(log.size.value - log.skipped.value)}</>} of {bytes(log.size.value)}. A search looks at all of it. {(before > 0 || log.skipped.value > 0) && <button type="button" class="btn small" onClick={() => show(1)}>From the first line</button>} {state === 'part' && <button type="button" class="btn small" onClick={latest}>Its end</button>}</p>}
+      {short && count > 0 && <p class="note">Showing lines {num(before + 1)} to {num(before + count)} of {num(whole)}. A search looks at all of them.{' '}
+        {before > 0 && <><button type="button" class="btn small" onClick={earlier}>Load earlier</button> <button type="button" class="btn small" onClick={() => show(1)}>From the first line</button></>}{' '}
+        {part && <><button type="button" class="btn small" onClick={() => show(before + count)}>Load later</button> <button type="button" class="btn small" onClick={latest}>Its end</button></>}</p>}
       {outside.length > 0 && <ul class="hits" aria-label="Matches outside of what is shown">{outside.map((m) => <li key={m.line}><button type="button" onClick={() => show(m.line)}><b class="num">{num(m.line)}</b> {visible(m.text.slice(0, 300))}</button></li>)}{far!.next_line !== null && <li class="faint">and more</li>}</ul>}
       {log.error.value && <Trouble error={log.error.value} retry={log.retry} />}
       {count === 0 && state !== 'loading' && !log.error.value
         ? <div class="logbox none"><p>{state === 'done' ? 'The run wrote nothing.' : 'Nothing written yet. Lines appear here as they come.'}</p></div>
-        : <VList api={list} class="logbox" count={some ? hits.length : count} row={ROW} label={`Log of ${name}`} follow={follow && !some} onScrolled={(end) => { if (!end && follow) setFollow(false); }}
-            item={(k, slot) => { const i = some ? hits[k] : k; return <Row key={slot} n={before + i + 1} text={log.buf.lines[i] ?? ''} spans={log.buf.spans[i] ?? null} q={q} mark={i === here || (linked !== null && i >= linked[0] && i <= linked[1])} />; }} />}
+        : <div class="logview">
+            <VList api={list} class="logbox" count={rows.count} row={ROW} rows={rows} label={`Log of ${name}`} follow={follow && !some} onScrolled={(bottom) => { at.current = first(); if (!bottom && follow) setFollow(false); }}
+              onKeyDown={(e) => { if (e.key === 'End' && state !== 'done') latest(); }}
+              ruler={<div class="ruler" aria-hidden="true"><a />{times && <time />}<code ref={ruler.line}><i>{'0'.repeat(RULER)}</i></code></div>}
+              item={(k, slot) => { const l = rows.line(k), n = zero + l + 1; return <Row key={slot} n={n} text={buf.text(l)} spans={buf.spans[l - buf.base] ?? null} q={q} mark={l === here || (linked !== null && l >= linked[0] && l <= linked[1])} rows={rows.top(k + 1) - rows.top(k)} time={times ? time(n) : null} phase={made.length ? phase(l) : ''} shut={may.some((p) => p.at === l) ? !opened.includes(l) : undefined} />; }} />
+            <Rail rows={rows} version={`${layout} ${Math.round(Math.log(rows.top(rows.count) + 1) * 200)}`} errors={errors.lines} hits={hits} />
+          </div>}
       {fresh > 0 && <button type="button" class="btn latest" onClick={latest}>Jump to latest, {num(fresh)} new</button>}
     </section>
   );

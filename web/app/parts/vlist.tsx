@@ -1,12 +1,15 @@
 import type { ComponentChildren, RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { scrollFor, win } from '../../core/vwin';
+import { scrollFor, win, type Heights } from '../../core/vwin';
 
-export interface ListApi { reveal(i: number): void; ensure(i: number): void; first(): number; page(): number; focus(): void; at(y: number): number }
+/** `reveal`: scrolls there, with an item in the middle or `lead` px below the top. `first`: the item at the top. */
+export interface ListApi { reveal(i: number, lead?: number): void; ensure(i: number): void; first(): number; page(): number; focus(): void; at(y: number): number }
 interface Props {
   count: number; row: number; label: string; class?: string; follow?: boolean; rowsRole?: 'list' | 'rowgroup';
   api?: RefObject<ListApi | null>; item: (i: number, slot: number) => ComponentChildren;
   onScrolled?: (atEnd: boolean) => void;
+  /** For items that are several rows high; and an item like them, never shown, to measure. */
+  rows?: Heights; ruler?: ComponentChildren;
   /** A widget with one tab stop: the row `active` is named by its id, `${idBase}-${i}`. */
   role?: 'tree' | 'listbox' | 'grid'; idBase?: string; active?: number; multi?: boolean; hint?: string;
   onKeyDown?: (e: KeyboardEvent) => void; onClick?: (e: MouseEvent) => void; onPointerDown?: (e: PointerEvent) => void;
@@ -16,17 +19,17 @@ interface Props {
 export function VList(p: Props) {
   const el = useRef<HTMLDivElement>(null);
   const top = useRef(0), [, draw] = useState({}), [h, setH] = useState(0);
-  const w = win(p.count, p.row, p.follow ? Math.max(0, p.count * p.row - h) : top.current, h);   // following: derived, no scroll round trip
+  const w = win(p.count, p.row, p.follow ? Infinity : top.current, h, 8, p.rows);   // following: derived, no scroll round trip
 
   useLayoutEffect(() => {
     const ro = new ResizeObserver(() => setH(el.current!.clientHeight));
     ro.observe(el.current!);
     return () => ro.disconnect();
   }, []);
-  useLayoutEffect(() => { if (p.follow && p.count) el.current!.scrollTop = w.full; }, [p.follow, p.count, h]);
+  useLayoutEffect(() => { if (p.follow && p.count) top.current = el.current!.scrollTop = w.full; }, [p.follow, p.count, w.full, h]);
   useLayoutEffect(() => {
     if (p.api) p.api.current = {
-      reveal: (i) => { el.current!.scrollTop = scrollFor(i, p.count, p.row, h); top.current = el.current!.scrollTop; draw({}); },
+      reveal: (i, lead) => { el.current!.scrollTop = scrollFor(i, p.count, p.row, el.current!.clientHeight, p.rows, lead); top.current = el.current!.scrollTop; draw({}); },
       ensure: (i) => {
         const box = el.current!, w = win(p.count, p.row, box.scrollTop, h, 0), whole = Math.max(1, Math.floor(h / p.row));
         if (i > w.start && i < w.start + whole) return;
@@ -35,7 +38,7 @@ export function VList(p: Props) {
       },
       page: () => Math.max(1, Math.floor(h / p.row) - 1),
       at: (y) => Math.max(0, Math.min(p.count, Math.round((y - el.current!.getBoundingClientRect().top + el.current!.scrollTop) / p.row))),
-      first: () => Math.max(0, Math.floor(el.current!.scrollTop / p.row)),
+      first: () => win(p.count, p.row, el.current!.scrollTop, h, 0, p.rows).first,
       focus: () => el.current!.focus(),
     };
   });
@@ -53,6 +56,7 @@ export function VList(p: Props) {
     <div class={`vlist ${p.class ?? ''}`} ref={el} role={p.role ?? 'region'} aria-label={p.label} tabIndex={0} onScroll={scrolled}
       aria-multiselectable={p.multi ? 'true' : undefined} aria-activedescendant={p.active !== undefined && p.active >= w.start && p.active < w.end ? `${p.idBase}-${p.active}` : undefined}
       aria-describedby={p.hint} onKeyDown={p.onKeyDown} onClick={p.onClick} onPointerDown={p.onPointerDown}>
+      {p.ruler}
       <div class="space" style={{ height: `${w.full}px` }} />
       <div class="rows" role={p.rowsRole && rows.length ? p.rowsRole : undefined} style={{ transform: `translateY(${w.top}px)` }}>{rows}</div>
     </div>
