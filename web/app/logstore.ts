@@ -28,6 +28,8 @@ export class LogStore {
   /** Lines of the whole log, where the window ends before it. */
   lines = 0;
   held = false;
+  /** Up to here somebody saw it, or it was there when it was opened. */
+  seen = 0;
   error = signal<ApiError | null>(null);
   skipped = signal(0);
   size = signal(0);
@@ -95,6 +97,7 @@ export class LogStore {
         const cut = part.complete && part.to >= part.size ? 0 : unfinished(part.bytes);
         const body = cut ? part.bytes.subarray(0, part.bytes.length - cut) : part.bytes;
         this.append(new TextDecoder().decode(body));
+        this.seen = this.buf.end;
         this.have = part.from + body.length;
         this.size.value = Math.max(part.size, this.have);
         if (part.to < part.size && (this.begin !== null ? this.full(1) : this.held && !this.fresh && this.full(2))) { this.part(); return; }

@@ -133,6 +133,7 @@ test('the rail: ticks where errors and hits are; a click goes there', { skip }, 
   await page.mouse.click(rail.x + 8, rail.y + rail.height * 0.752);
   await soon.match(() => page.locator('.lrow[data-cur] code').first().innerText(), /second|needle/);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('');
+  await soon.deepEqual(() => ticks(':first-child'), []);
   await page.mouse.click(rail.x + 8, rail.y + rail.height * 0.26);
   await page.waitForURL(/#L250$/);
   await soon.equal(() => page.locator('.lrow[data-cur] code').innerText(), 'SomeError: first');

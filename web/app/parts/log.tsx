@@ -26,12 +26,12 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
   const { buf } = log, end = log.end.value, state = log.state.value, list = useRef<ListApi>(null), box = useRef<HTMLElement>(null), input = useRef<HTMLInputElement>(null), [, draw] = useState({});
   // A line is called by the number that the buffer gives it, from 0; in the log `zero` more lie before it.
   const before = log.before.value, zero = log.zero(), count = end - buf.base, asked = lineRange(url.value.hash), linked: [number, number] | null = asked && [asked[0] - zero, asked[1] - zero];
-  const [follow, setFollow] = useState(!linked), [text, setText] = useState(''), [here, setHere] = useState(-1), [only, setOnly] = useState(false), seen = useRef(0);
+  const [follow, setFollow] = useState(!linked), [text, setText] = useState(''), [here, setHere] = useState(-1), [only, setOnly] = useState(false);
   const q = text.length > 1 ? text : '', hits = useSearch(log, q).lines, errors = useSearch(log, ERROR_LINE), own = useSearch(log, OWN).lines, far = useFar(log, q), some = only && q !== '';
   const outside = far?.matches.filter((m) => m.line <= before || m.line > before + count) ?? [];
-  if (follow || state === 'loading') seen.current = end;
+  if (follow) log.seen = end;
   log.held = !follow || some;
-  const fresh = follow ? 0 : Math.max(0, end - seen.current);
+  const fresh = follow ? 0 : end - log.seen;
 
   const [wrap, setWrap] = useState(recall('log.wrap') !== ''), [times, setTimes] = useState(recall('log.times')), ruler = useColumns(wrap && count > 0), { cols } = ruler;
   const made = useMemo(() => phases(own, (l) => buf.text(l)), [own]), may = useMemo(() => foldable(made, errors.lines).filter((p) => p.end <= errors.to), [made, errors]), [opened, setOpened] = useState<readonly number[]>([]);
@@ -52,8 +52,12 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
     wanted.current = null; laid.current = layout;
   });
 
+  // Who presses Enter before anything is found goes to the first hit when it is.
+  const hurry = useRef(0);
+  useEffect(() => { if (hurry.current) jump(hurry.current); }, [hits]);
   const first = () => (list.current ? rows.line(list.current.first()) : 0);
   function jump(d: number) {
+    hurry.current = hits.length ? 0 : d;
     if (!hits.length) return;
     // The first jump starts where one is looking.
     const i = d > 0 ? below(hits, here >= 0 ? here : first() - 1) + 1 : below(hits, (here >= 0 ? here : first()) - 1), to = hits[(i + hits.length) % hits.length];
@@ -118,7 +122,7 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
     <section class="log" ref={box} data-wrap={cols ? '' : undefined} style={{ '--cols': cols }} onClick={clicked} onKeyDown={(e) => { if (e.key === 'f' && (e.ctrlKey || e.metaKey) && document.activeElement !== input.current) { e.preventDefault(); input.current?.focus(); } }}>
       <div class="bar-of">
         <span class="find">
-          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { setText(e.currentTarget.value); setHere(-1); }}
+          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { hurry.current = 0; setText(e.currentTarget.value); setHere(-1); }}
             onKeyDown={(e) => {
               if (e.key === 'Enter') { e.preventDefault(); jump(e.shiftKey ? -1 : 1); }
               if (e.key === 'Escape') { setText(''); e.currentTarget.blur(); list.current?.focus(); }

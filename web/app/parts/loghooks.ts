@@ -5,7 +5,7 @@ import { get } from '../api';
 import type { LogStore } from '../logstore';
 
 /** Lines with a hit, and up to where was looked. Grows while lines arrive and never holds the page for longer than a few milliseconds. */
-export interface Found { lines: number[]; to: number }
+export interface Found { lines: number[]; to: number; q?: string | RegExp }
 const NONE: Found = { lines: [], to: 0 };
 export function useSearch(log: LogStore, q: string | RegExp): Found {
   const [hits, setHits] = useState(NONE);
@@ -16,7 +16,7 @@ export function useSearch(log: LogStore, q: string | RegExp): Found {
       shown = performance.now();
       if (found[0] < buf.base) found = found.filter((l) => l >= buf.base);
       else if (found.length === told.lines.length && to === told.to) return;
-      setHits(told = { lines: found.length === told.lines.length && found[0] === told.lines[0] ? told.lines : found.slice(), to });
+      setHits(told = { lines: found.length === told.lines.length && found[0] === told.lines[0] ? told.lines : found.slice(), to, q });
     };
     const scan = async () => {
       while (!ac.signal.aborted) {
@@ -28,11 +28,10 @@ export function useSearch(log: LogStore, q: string | RegExp): Found {
         await new Promise((r) => setTimeout(r, 250));
       }
     };
-    setHits(NONE);
     if (q) void scan();
     return () => ac.abort();
   }, [q, log]);
-  return hits;
+  return hits.q === q ? hits : NONE;                                   // not those of what was searched before
 }
 
 /** What of a long log lies outside of the window is searched by the server, when typing rests. */
