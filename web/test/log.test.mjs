@@ -175,6 +175,7 @@ test('addresses become links, nothing else does', { skip }, async (t) => {
   assert.deepEqual(await link.evaluate((a) => [a.getAttribute('href'), a.rel, a.target, a.innerText]), ['https://qa.example.org/doc?id=1#L5', 'noopener noreferrer', '_blank', 'https://qa.example.org/doc?id=1#L5']);
   await page.context().route('https://qa.example.org/**', (x) => x.fulfill({ body: 'there' }));
   const [there] = await Promise.all([page.context().waitForEvent('page'), link.click()]);
+  await there.getByText('there').waitFor();
   assert.equal(await there.evaluate(() => window.opener), null);
   assert.equal(new URL(page.url()).hash, '', 'its #L5 is no line of this log');
   await soon.deepEqual(() => check(page), []);
