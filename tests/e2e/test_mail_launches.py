@@ -153,6 +153,7 @@ class Owner(Base):
         kim = server.post("/api/v1/users", {"login": "kim", "email": "kim@example.org", "password": WORDS})
         self.mira = self.signed_in(server, "kim", WORDS)
         self.launch(server, "bad.sh", mail="always")
+        self.settled(server, sink, 0, "kim@example.org")
         server.post("/api/v1/users/%d" % kim["id"], {"email_confirmed": True})
         self.settled(server, sink, 0, "kim@example.org")
         self.launch(server, "bad.sh", mail="always")
