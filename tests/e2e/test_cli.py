@@ -23,6 +23,9 @@ import urllib.parse
 import xml.etree.ElementTree as ET
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from ports import free_port  # noqa: E402
+
 WRATA = os.environ.get("WRATA_BIN", "build/test/wrata")
 SOURCE = os.environ.get("WRATA_SOURCE", ".")
 T = "2026-11-23T02:49:53.120Z"
@@ -51,7 +54,7 @@ class Fake:
         self.pace_s = 0.005
         self.lock = threading.Condition()
         self.httpd = None
-        self.start(0)
+        self.start(free_port())  # it may be stopped, and started again
 
     def start(self, port):
         fake = self

@@ -16,6 +16,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import wrata  # noqa: E402
+from ports import free_port  # noqa: E402
 
 HOST = "ci.example.org"
 
@@ -37,14 +38,8 @@ def make_certificate(key, crt, days=30, subject="/CN=" + HOST, name=HOST):
 
 def s_client(port, *args):
     done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % port, "-servername", HOST, *args],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout + done.stderr
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Tls(wrata.Case):

@@ -16,6 +16,8 @@ import ssl
 import subprocess
 import threading
 
+from ports import free_port
+
 
 class Sink:
     def __init__(self, certs=None, user=None, password=None, starttls=True, tls_at_once=False, port=0):
@@ -32,8 +34,8 @@ class Sink:
         self.listener = None
 
     def start(self):
+        self.port = self.port or free_port()  # it may be stopped, and started again
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
         return self
 
