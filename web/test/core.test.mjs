@@ -17,6 +17,12 @@ test('a colour lasts across lines and across a cut inside its escape sequence', 
   assert.equal(ansi.styleFg(b.spans[1][2]), 2);
   assert.equal(b.spans[2], null);
 });
+test('a colour of line 1 is on line 100,000, whatever the pieces in which they come', () => {
+  const b = new logbuf.LogBuffer(), text = `\x1b[31mred\n${'still\n'.repeat(99_998)}\x1b[1mand bold\x1b[0m\n`, piece = text.indexOf('\x1b[1m') + 2;
+  for (let at = 0, n = piece % 65_536; at < text.length; at += n, n = 65_536) b.append(text.slice(at, at + n));   // the last cut is inside of an escape sequence
+  assert.equal(b.lines.length, 100_000);
+  assert.deepEqual([b.spans[99_998], b.spans[99_999].slice(0, 2), ansi.styleFg(b.spans[99_999][2]), ansi.styleFlags(b.spans[99_999][2])], [[0, 5, 2], [0, 8], 2, ansi.BOLD]);
+});
 test('a log cut at every byte gives the same lines', () => {
   const text = 'one\r\n\x1b[1;32mtwo\x1b[0m\n10%\r50%\r100%\nlast';
   const whole = new logbuf.LogBuffer(); whole.append(text); whole.finish();

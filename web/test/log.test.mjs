@@ -93,6 +93,26 @@ test('wrapped and followed: what comes is at the end, a link is in the middle, a
   assert.equal(await other.locator('.latest').count(), 0, 'nothing came since it was opened');
 });
 
+test('a search of 100,000 lines: from where one looks, down and up, each hit in the middle', { skip }, async (t) => {
+  const has = (i) => Math.floor(((i + 1) * 18_628) / 100_000) !== Math.floor((i * 18_628) / 100_000);
+  const s = await fresh(t), lines = Array.from({ length: 100_000 }, (_, i) => `step ${i + 1}${has(i) ? ' Needle' : ''}`), hits = lines.flatMap((_, i) => (has(i) ? [i + 1] : [])), r = logOf(s, lines), page = await open(t, address(r), { server: s });
+  await page.locator('.lrow').first().waitFor();
+  await scrollTo(page, 50_000 * 20);
+  await soon.equal(() => topLine(page), 50_001);
+  await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
+  await soon.equal(() => page.locator('.find output').innerText(), '18,628');
+  const first = hits.findIndex((l) => l >= 50_001), at = async (i, what) => {
+    await soon.equal(() => page.locator('.find output').innerText(), `${(i + 1).toLocaleString('en-US')} of 18,628`, what);
+    await soon.equal(() => page.locator('.lrow[data-cur] > a').innerText(), String(hits[i]), what);
+    await soon.ok(async () => { const b = await page.locator('.logbox').boundingBox(), l = await page.locator('.lrow[data-cur]').boundingBox(); return Math.abs(l.y - b.y - b.height / 2) < 30; }, what);
+  };
+  for (let i = 0; i < 3; i++) { await page.keyboard.press('Enter'); await at(first + i, `Enter ${i + 1}`); }
+  await page.keyboard.press('Shift+Enter');
+  await at(first + 1, 'Shift+Enter');
+  await page.getByRole('searchbox', { name: 'Search log' }).fill('NEEDLE');
+  await soon.equal(() => page.locator('.find output').innerText(), 'no match', 'capitals count when there are some');
+});
+
 test('times: since the start and by the clock, of lines that come too, by keyboard, kept', { skip }, async (t) => {
   const s = await fresh(t), r = going(s);
   s.faults.pairs = 3;                                                   // of many answers one list
