@@ -109,7 +109,7 @@ if(NODE AND EXISTS ${CMAKE_SOURCE_DIR}/web/package.json)
     foreach(script IN LISTS web_tests)
         get_filename_component(name ${script} NAME_WE)
         add_test(NAME web/${name} COMMAND ${NODE} --test ${script})
-        set_tests_properties(web/${name} PROPERTIES LABELS web TIMEOUT 300 PROCESSORS ${WRATA_TEST_PLACES} RESOURCE_LOCK browser SKIP_RETURN_CODE 77
+        set_tests_properties(web/${name} PROPERTIES LABELS web TIMEOUT 900 PROCESSORS ${WRATA_TEST_PLACES} RESOURCE_LOCK browser SKIP_RETURN_CODE 77
             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/web
             ENVIRONMENT "${TEST_ENV}")
     endforeach()

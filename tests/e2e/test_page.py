@@ -1,6 +1,7 @@
 """The page against a real server: a launch of the demo's suite, then a person's walk through it in Chromium."""
 # ctest: RESOURCE_LOCK browser
 # ctest: COMPUTES ON
+# ctest: TIMEOUT 900
 
 import os
 import shutil
@@ -47,7 +48,7 @@ class Page(wrata.Case):
         self.assertEqual(launch["outcome"], "failed")
         self.assertEqual(launch["examples"], {"discovered": 92, "passed": 88, "failed": 2, "pending": 2, "not_run": 0, "errors": 0})
         done = subprocess.run(["node", "--test", "test/server.test.mjs"], cwd=web, capture_output=True, text=True,
-                              env=dict(os.environ, WRATA_URL=server.url, WRATA_TOKEN=server.token, WRATA_LEFT=str(run["id"])), timeout=500)
+                              env=dict(os.environ, WRATA_URL=server.url, WRATA_TOKEN=server.token, WRATA_LEFT=str(run["id"])), timeout=820)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

@@ -2,6 +2,7 @@
 signs up and waits, is verified, makes a token; an ended session; what each screen looks like to axe."""
 # ctest: RESOURCE_LOCK browser
 # ctest: COMPUTES ON
+# ctest: TIMEOUT 900
 
 import os
 import re
@@ -29,7 +30,7 @@ class PageAccounts(wrata.Case):
         server.wait_online("local-1")
         launch = server.launch(project, ["long.sh"])
         shots = os.environ.get("WRATA_SHOTS") or os.path.join(self.folder, "shots")
-        done = subprocess.run(["node", "--test", "test/server_accounts.test.mjs"], cwd=web, capture_output=True, text=True, timeout=500,
+        done = subprocess.run(["node", "--test", "test/server_accounts.test.mjs"], cwd=web, capture_output=True, text=True, timeout=820,
                               env=dict(os.environ, WRATA_URL=server.url, WRATA_FIRST=printed.group(1), WRATA_SHOTS=shots,
                                        WRATA_LAUNCH=str(launch["id"])))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

@@ -1,6 +1,7 @@
 """Somebody who is no developer, against a real server: from nothing to a launch, by ticking files and pressing Run."""
 # ctest: RESOURCE_LOCK browser
 # ctest: COMPUTES ON
+# ctest: TIMEOUT 900
 
 import os
 import re
@@ -27,7 +28,7 @@ class PageCompose(wrata.Case):
         server.post("/api/v1/fleets", {"name": "lab", "kind": "fake", "options": {}})  # machines that are folders
         printed = wrata.wait_for("the address of the first admin", lambda: re.search(r"https?://\S+(/welcome#\S+)", server.log_tail()))
         shots = os.environ.get("WRATA_SHOTS") or os.path.join(self.folder, "shots")
-        done = subprocess.run(["node", "--test", "test/server_compose.test.mjs"], cwd=web, capture_output=True, text=True, timeout=500,
+        done = subprocess.run(["node", "--test", "test/server_compose.test.mjs"], cwd=web, capture_output=True, text=True, timeout=820,
                               env=dict(os.environ, WRATA_URL=server.url, WRATA_FIRST=printed.group(1), WRATA_REPO=suite, WRATA_SHOTS=shots))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("# pass 1\n", done.stdout, "the walk was skipped")

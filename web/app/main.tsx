@@ -1,5 +1,5 @@
 import './fragment';
-import { render } from 'preact';
+import { render, type ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { signInAddress } from '../core/account';
 import { route, type Route } from '../core/route';
@@ -7,7 +7,7 @@ import { elapsed } from '../core/fmt';
 import { asError, loadMe, type ApiError } from './api';
 import { Later } from './later';
 import { link, lostAt } from './live';
-import { keys, keysOn, nextTheme, setKeys, now, go, replace, spoken, url, useKey, useTitle } from './nav';
+import { hold, keys, keysOn, nextTheme, setKeys, now, go, replace, spoken, url, useKey, useTitle } from './nav';
 import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
 import { lazy } from './parts/lazy';
@@ -16,13 +16,11 @@ import { desk, results } from './groups';
 import { me, over } from './who';
 
 /* The page comes in few parts: what the board needs, and a part for each kind of work, when it is asked for. */
-const Launch = lazy(() => results().then((m) => m.Launch)), Run = lazy(() => results().then((m) => m.Run)), Runs = lazy(() => results().then((m) => m.Runs)), Launches = lazy(() => results().then((m) => m.Launches)), Files = lazy(() => results().then((m) => m.Files)), Palette = lazy(() => results().then((m) => m.Palette));
-const Compose = lazy(() => desk().then((m) => m.Compose)), Lists = lazy(() => desk().then((m) => m.Lists)), ListScreen = lazy(() => desk().then((m) => m.ListScreen)),
-  Schedules = lazy(() => desk().then((m) => m.Schedules)), ScheduleScreen = lazy(() => desk().then((m) => m.ScheduleScreen));
-const Servers = lazy(() => desk().then((m) => m.Servers)), ServerScreen = lazy(() => desk().then((m) => m.ServerScreen)), Users = lazy(() => desk().then((m) => m.Users)),
-  UserScreen = lazy(() => desk().then((m) => m.UserScreen)), Audit = lazy(() => desk().then((m) => m.Audit)), Admin = lazy(() => desk().then((m) => m.Admin));
-const SignIn = lazy(() => desk().then((m) => m.SignIn)), SignUp = lazy(() => desk().then((m) => m.SignUp)), Forgot = lazy(() => desk().then((m) => m.Forgot)), Welcome = lazy(() => desk().then((m) => m.Welcome)),
-  Waiting = lazy(() => desk().then((m) => m.Waiting)), SessionOver = lazy(() => desk().then((m) => m.SessionOver)), Account = lazy(() => desk().then((m) => m.Account));
+type Screens<T> = { [K in keyof T]: T[K] extends ComponentType<infer P> ? (props: P) => preact.JSX.Element : never };
+/** Each screen of a part by its name. */
+const of = <T extends object>(group: () => Promise<T>): Screens<T> => new Proxy({}, { get: (_, name) => lazy(() => group().then((m) => m[name as keyof T] as ComponentType)) }) as Screens<T>;
+const { Launch, Run, Runs, Launches, Files, Palette } = of(results);
+const { Compose, Lists, ListScreen, Schedules, ScheduleScreen, Servers, ServerScreen, Users, UserScreen, Audit, Admin, SignIn, SignUp, Forgot, Welcome, Waiting, SessionOver, Account } = of(desk);
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;
@@ -109,7 +107,7 @@ function App() {
   useKey('g l', 'Go to the lists', () => go('/lists'));
   useKey('g s', 'Go to the schedules', () => go('/schedules'));
   useEffect(() => {
-    const open = (e: KeyboardEvent): void => { if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key === 'k' && !document.querySelector('dialog[open]')) { e.preventDefault(); setPalette(true); } };
+    const open = (e: KeyboardEvent): void => { if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key === 'k' && !document.querySelector('dialog[open]')) { e.preventDefault(); hold(); setPalette(true); } };
     document.addEventListener('keydown', open);
     return () => document.removeEventListener('keydown', open);
   }, []);
@@ -122,7 +120,7 @@ function App() {
         {inside && <nav aria-label="Main">{NAV.map(([href, text, here]) => <a key={href} href={href} aria-current={here.includes(at) ? 'page' : undefined}>{text}</a>)}</nav>}
         <span class="grow" />
         {inside && LIVE.has(at) && <Link />}
-        {inside && <button type="button" class="btn ghost wide" onClick={() => setPalette(true)}>Search <kbd>Ctrl K</kbd></button>}
+        {inside && <button type="button" class="btn ghost wide" onClick={() => { hold(); setPalette(true); }}>Search <kbd>Ctrl K</kbd></button>}
         <button type="button" class="btn ghost" onClick={() => setHelp(true)} aria-label="Keys">?</button>
         <UserMenu />
       </header>

@@ -1,6 +1,6 @@
 /** Addresses, titles, time and keys: what every screen shares. */
 import { signal } from './signal';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
 export const url = signal(new URL(location.href));
 const sync = (): void => { url.value = new URL(location.href); };
@@ -10,7 +10,7 @@ export function go(href: string): void {
   if (to.href !== location.href) history.pushState(null, '', to);
   sync();
   if (moved) {
-    held = [];
+    held = ''; all = false;
     scrollTo(0, 0);
     document.getElementById('main')?.focus({ preventScroll: true });
   }
@@ -50,7 +50,7 @@ export const keys = new Set<Key>();
 export function useKey(key: string, text: string, run: () => void): void {
   const now = useRef(run);
   now.current = run;
-  useEffect(() => {
+  useLayoutEffect(() => {                                             // with the drawing, not after it: what is seen can be pressed
     const k: Key = { key, text, run: () => now.current() };
     keys.add(k);
     return () => { keys.delete(k); };
@@ -70,24 +70,31 @@ function press(key: string): boolean {
   else if ([...keys].some((k) => k.key.startsWith(`${pressed} `))) { chord = `${pressed} `; setTimeout(() => { chord = ''; }, 1200); return false; }
   return !!found;
 }
-/* A screen that is still coming does not know its keys: those that mean nothing yet wait for it, a few and not for long. */
-const HELD_MAX = 8, HELD_MS = 5000;
-let coming = 0, held: { key: string; at: number }[] = [];
+/*
+ * A screen that is still coming does not know its keys: from the first one on that means nothing yet, all wait for it, some and not for
+ * long. What a key has led into a field then is text.
+ */
+const HELD_MAX = 40, HELD_MS = 5000;
+let coming = 0, all = false, held = '', heldAt = 0;
+const old = (): boolean => Date.now() - heldAt > HELD_MS;
 /** While its caller is on the page, a screen is coming. */
 export function useComing(): void {
-  useEffect(() => {
-    coming++;
-    return () => {
-      if (--coming) return;
-      // What comes now says its keys in effects of its own, after this one.
-      setTimeout(() => { if (coming) return; const all = held, now = Date.now(); held = []; for (const h of all) if (now - h.at < HELD_MS) press(h.key); }, 60);
-    };
-  }, []);
+  useLayoutEffect(() => { coming++; return () => { if (!--coming) setTimeout(release); }; }, []);
+}
+/** What is coming takes whatever is typed. */
+export function hold(): void { all = true; }
+function release(): void {
+  if (coming) return;
+  const was = old() ? '' : held;
+  held = ''; all = false;
+  for (const key of was) if (typing(document.activeElement)) document.execCommand('insertText', false, key); else press(key);
 }
 document.addEventListener('keydown', (e) => {
+  const { key } = e;
   if (!keysOn.peek() || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
-  if (press(e.key)) e.preventDefault();
-  else if (coming && !chord && e.key.length === 1 && held.length < HELD_MAX) held.push({ key: e.key, at: Date.now() });
+  if (old()) held = '';
+  if (!(coming && (all || held)) && press(key)) e.preventDefault();
+  else if (coming && !chord && key.length === 1 && held.length < HELD_MAX) { e.preventDefault(); held += key; heldAt = Date.now(); }
 });
 
 /** One polite voice for the whole page, at most one message in five seconds. */

@@ -131,6 +131,8 @@ export class LaunchStore extends Store {
   failures = new Table<Example>();
   every = new Table<Run>();                                           // also those that came before the newest
   causes: Causes | null = null;
+  /** Failures and what caused them are known: they stand where they will stay. */
+  whole = false;
   private relist = 0;
   more = false;
   kept = new Kept(() => `/launches/${this.id}/artifacts`, () => { this.rev.value++; });
@@ -157,10 +159,10 @@ export class LaunchStore extends Store {
       }),
       pages<Test>(`/launches/${this.id}/tests`, s, (items) => { for (const x of items) this.tests.snapshot(x.id, x); if (this.phase.peek() !== 'ready') seen(); }),
       pages<Run>(`/runs?launch=${this.id}`, s, (items) => { for (const x of items) { this.newestRun(x, (id, r) => this.runs.snapshot(id, r)); this.every.snapshot(x.id, x); } }),
+      get<Causes>(`/launches/${this.id}/causes`, s).then((c) => { this.causes = c; }, (e) => { if (s.aborted) throw e; }),
     ]);
+    this.whole = true;
     seen();
-    this.causes = await get<Causes>(`/launches/${this.id}/causes`, s).catch((e) => { if (s.aborted) throw e; return this.causes; });
-    this.rev.value++;
     if ([...this.failures.rows.values()].some((x) => x.artifacts?.length)) await this.kept.load(s);
   }
   private onLaunch: () => void = () => {};

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
-import { check, open, seen, skip, soon } from './browser.mjs';
+import { check, heldBack, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -106,10 +106,34 @@ test('a file over time: durations, pass rate, and flaky only by its rule', { ski
 test('a key that is pressed while a screen is coming waits for it', { skip }, async (t) => {
   const s = await fresh(t), page = await open(t, '/', { server: s }), l = [...s.launches.values()].at(-1);
   await seen(page, 'regression');
-  s.faults.delay = 400;
+  await page.clock.setFixedTime(Date.now());                           // a key is kept for some seconds only, and this computer may be slow
+  const there = s.hold();
   await page.locator(`a.launch[href="/launches/${l.id}"]`).click();
   await page.keyboard.press('n');
+  there();
   await page.locator('.failure[data-current]').waitFor();
+  await page.goto(`${s.url}/`);
+  await seen(page, 'regression');
+  const compose = s.hold();
+  await page.getByRole('navigation').getByRole('link', { name: 'Compose' }).click();
+  await page.locator('.skeleton').waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('test');                                    // t alone is another theme, s another screen's
+  compose();
+  await soon.equal(() => page.getByLabel('Search files').inputValue(), 'test', 'what follows the / is text');
+  await soon.equal(() => page.evaluate(() => document.documentElement.dataset.theme), undefined);
+});
+
+test('what is typed after Ctrl+K is for the palette, however late it comes', { skip }, async (t) => {
+  const s = await fresh(t), page = await open(t, '/schedules', { server: s });
+  await seen(page, 'nightly');
+  await page.clock.setFixedTime(Date.now());
+  const come = await heldBack(page, /results\.\w+\.js$/);
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('g board');
+  come();
+  await soon.equal(() => page.getByRole('combobox', { name: 'Page, launch' }).inputValue(), 'g board');
+  assert.equal(new URL(page.url()).pathname, '/schedules');
 });
 
 test('nothing in the built files makes code or markup of text', { skip }, () => {

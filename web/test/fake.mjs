@@ -12,6 +12,7 @@ import { lists as makeLists } from './fake_lists.mjs';
 import { queue as makeQueue } from './fake_queue.mjs';
 import { serverOps } from './fake_servers.mjs';
 import { work as makeWork } from './fake_work.mjs';
+import { lateness } from './slow.mjs';
 
 const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), '../dist');
 export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -24,7 +25,7 @@ const zero = () => ({ discovered: 0, passed: 0, failed: 0, pending: 0, not_run: 
 const WORST = ['infrastructure', 'error', 'timed_out', 'failed', 'no_tests', 'stopped', 'passed'];
 
 export async function start({ port = 0, empty = false, speed = 1, keep = 2000, accounts = null, files = 212 } = {}) {
-  const acc = makeAccounts(accounts);
+  const acc = makeAccounts(accounts), late = lateness();
   let seed = 7;
   const rnd = () => ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff);
   const pick = (a) => a[(rnd() * a.length) | 0];
@@ -34,7 +35,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const artifacts = new Map();
   // A PNG of one grey pixel.
   const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNogAIAAIIAgZ1yQ5sAAAAASUVORK5CYII=', 'base64');
-  const faults = { status: new Map(), delay: 0, down: false, pairs: 10_000 }, seen = [];
+  const faults = { status: new Map(), delay: 0, gate: null, down: false, pairs: 10_000 }, seen = [];
   let next = { launch: 7, test: 1, run: 341 };
 
   // ---- the stream ----
@@ -46,7 +47,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (history.length > keep) history.shift();
     for (const s of streams) deliver(s, e);
   }
-  const deliver = (s, e) => { if (e.topics.some((t) => s.topics.has(t))) s.res.write(`id: ${e.id}\nevent: ${e.type}\ndata: ${e.data}\n\n`); };
+  const deliver = (s, e) => { if (e.topics.some((t) => s.topics.has(t))) s.say(`id: ${e.id}\nevent: ${e.type}\ndata: ${e.data}\n\n`); };
   const sendServer = (s) => send(['servers'], 'server', s);
   const sendLaunch = (l) => send(['launches', `launch:${l.id}`], 'launch', l);
   const sendTest = (t) => send([`launch:${t.launch}`], 'test', t);
@@ -54,7 +55,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const sendExample = (r, x) => send([`run:${r.id}`, ...(x.status === 'passed' ? [] : [`launch:${r.launch}`])], 'example', x);
   function sendLog(run, from, text, complete) {
     const l = logs.get(run), to = (l.gone ?? 0) + l.bytes.length;
-    for (const s of streams) if (s.logs.has(run)) s.res.write(`id: ${rev}\nevent: log\ndata: ${JSON.stringify({ run, from, to, text, complete })}\n\n`);
+    for (const s of streams) if (s.logs.has(run)) s.say(`id: ${rev}\nevent: log\ndata: ${JSON.stringify({ run, from, to, text, complete })}\n\n`);
   }
   function write(run, text, complete = false) {
     const l = logs.get(run), from = (l.gone ?? 0) + l.bytes.length;
@@ -286,23 +287,23 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     return json(res, 200, l ?? clean(thing));
   }
   function stream(req, res, u) {
-    const names = (u.searchParams.get('topics') ?? '').split(',').map((x) => (x.startsWith('queue:') ? 'queue' : x)), s = { res, topics: new Set(names), logs: new Set() };
+    const names = (u.searchParams.get('topics') ?? '').split(',').map((x) => (x.startsWith('queue:') ? 'queue' : x)), s = { res, topics: new Set(names), logs: new Set(), say: late.inOrder((text) => res.write(text)) };
     const since = Number(u.searchParams.get('since') ?? req.headers['last-event-id'] ?? 0);
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     res.write(': hello\n\n');
-    if (since && since < (history[0]?.id ?? rev + 1) - 1) res.write(`id: ${rev}\nevent: reset\ndata: {}\n\n`);
+    if (since && since < (history[0]?.id ?? rev + 1) - 1) s.say(`id: ${rev}\nevent: reset\ndata: {}\n\n`);
     else if (since) for (const e of history) { if (e.id > since) deliver(s, e); }
     else {
-      if (s.topics.has('servers')) for (const x of servers.values()) res.write(`id: ${rev}\nevent: server\ndata: ${JSON.stringify(x)}\n\n`);
-      for (const [id, l] of launches) if (s.topics.has(`launch:${id}`)) res.write(`id: ${rev}\nevent: launch\ndata: ${JSON.stringify(l)}\n\n`);
-      for (const [id, r] of runs) if (s.topics.has(`run:${id}`)) res.write(`id: ${rev}\nevent: run\ndata: ${JSON.stringify(clean(r))}\n\n`);
+      if (s.topics.has('servers')) for (const x of servers.values()) s.say(`id: ${rev}\nevent: server\ndata: ${JSON.stringify(x)}\n\n`);
+      for (const [id, l] of launches) if (s.topics.has(`launch:${id}`)) s.say(`id: ${rev}\nevent: launch\ndata: ${JSON.stringify(l)}\n\n`);
+      for (const [id, r] of runs) if (s.topics.has(`run:${id}`)) s.say(`id: ${rev}\nevent: run\ndata: ${JSON.stringify(clean(r))}\n\n`);
     }
     for (const n of names) {
       const m = /^log:(\d+)@(\d+)$/.exec(n), l = m && logs.get(Number(m[1]));
       if (!l) continue;
       s.logs.add(Number(m[1]));
       const from = Number(m[2]);
-      if (from < l.bytes.length || l.complete) res.write(`id: ${rev}\nevent: log\ndata: ${JSON.stringify({ run: Number(m[1]), from, to: l.bytes.length, text: l.bytes.subarray(from).toString(), complete: l.complete })}\n\n`);
+      if (from < l.bytes.length || l.complete) s.say(`id: ${rev}\nevent: log\ndata: ${JSON.stringify({ run: Number(m[1]), from, to: l.bytes.length, text: l.bytes.subarray(from).toString(), complete: l.complete })}\n\n`);
     }
     streams.add(s);
     req.on('close', () => streams.delete(s));
@@ -310,19 +311,26 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
   const server = http.createServer((req, res) => {
     const u = new URL(req.url, 'http://fake');
     if (faults.down) return req.socket.destroy();
+    return late.answer(res, u.pathname.endsWith('/stream'), () => answer(req, res, u));
+  });
+  function answer(req, res, u) {
     if (u.pathname.startsWith('/api/')) {
       seen.push(`${req.method} ${u.pathname}${u.search}`);
       for (const [part, code] of faults.status) if (u.pathname.includes(part)) return error(res, code, code === 503 ? 'BUSY' : 'IO', 'the disk is full');
-      return faults.delay && !u.pathname.endsWith('/stream') ? setTimeout(() => api(req, res, u), faults.delay) : api(req, res, u);
+      const heard = () => api(req, res, u);
+      if (u.pathname.endsWith('/stream')) return heard();
+      return faults.gate ? faults.gate.then(heard) : faults.delay ? setTimeout(heard, faults.delay) : heard();
     }
     const asset = u.pathname.startsWith('/assets/'), f = path.join(DIST, asset ? path.normalize(u.pathname) : 'index.html');
     if (!fs.existsSync(f)) { res.writeHead(404); return res.end(); }
     res.writeHead(200, { 'content-type': TYPES[path.extname(f)] ?? 'application/octet-stream', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin', 'cross-origin-opener-policy': 'same-origin', 'content-encoding': 'gzip', 'cache-control': asset ? 'public, max-age=31536000, immutable' : 'no-cache', ...(asset ? {} : { 'content-security-policy': CSP }) });
     return res.end(fs.readFileSync(`${f}.gz`));
-  });
+  }
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
     url: `http://127.0.0.1:${server.address().port}`, servers, launches, tests, runs, examples, logs, faults, seen, streams, acc, work, queue, lists, fleet, past, insight, tables, send, write, step, one, finish, leave, PIXEL, sendServer, sendLaunch,
+    /** Nothing is done from now on before what is returned was called. */
+    hold() { let go; faults.gate = new Promise((done) => { go = () => { faults.gate = null; done(); }; }); return go; },
     cut() { for (const s of streams) s.res.destroy(); },
     /** A log that is written for hours: the bytes that were delivered are kept no longer, only how many there were. */
     forgetLog(run) { const l = logs.get(run); l.gone = (l.gone ?? 0) + l.bytes.length; l.bytes = Buffer.alloc(0); },

@@ -19,7 +19,7 @@ for (const scheme of ['light', 'dark']) for (const width of [1440, 390]) test(`a
     if (!pages.has(key)) pages.set(key, await open(t, '/forgot', { scheme, width, height: width < 500 ? 844 : 900, server, as, quiet: false }));
     const page = pages.get(key);
     await page.goto(server.url + address.replace('LINK', link));
-    await page.locator('main').getByText(text, { exact: true }).first().waitFor({ timeout: 8000 });
+    await page.locator('main').getByText(text, { exact: true }).first().waitFor();
     await page.evaluate(() => document.fonts.ready);
     await soon.deepEqual(() => check(page), [], name);
     await soon.ok(async () => await overflow(page) <= 0, `${name} scrolls sideways`);

@@ -4,11 +4,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { busyLaunch, check, fake, open, seen, shots, skip, soon } from './browser.mjs';
+import { check, open, seen, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 test('board: what runs, live', { skip }, async (t) => {
-  const page = await open(t, '/');
+  const own = await start({ speed: 1 });
+  t.after(() => own.close());
+  const page = await open(t, '/', { server: own });
   await seen(page, 'regression');
   await soon.equal(() => page.title(), 'Board · wrata');
   await soon.equal(() => page.locator('.tile').count(), 12);
@@ -16,7 +18,7 @@ test('board: what runs, live', { skip }, async (t) => {
   await page.locator('.link[data-s=live]').waitFor();
   const done = () => page.locator('.kpi', { hasText: 'examples' }).locator('dd').innerText();
   const first = await done();
-  await page.waitForFunction((was) => [...document.querySelectorAll('.kpi')].find((k) => k.textContent.includes('examples')).querySelector('dd').innerText !== was, first, { timeout: 5000 });
+  await page.waitForFunction((was) => [...document.querySelectorAll('.kpi')].find((k) => k.textContent.includes('examples'))?.querySelector('dd').innerText !== was, first);
   await page.keyboard.press('/');
   await page.keyboard.type('state:idle');
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
@@ -42,7 +44,9 @@ test('an event touches its own tile only', { skip }, async (t) => {
 });
 
 test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
-  const page = await open(t, '/');
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const page = await open(t, '/', { server: own });
   await page.locator('.launch', { hasText: 'regression' }).click();
   await page.waitForURL(/\/launches\/\d+$/);
   const failure = page.locator('.failure').first();
@@ -59,10 +63,11 @@ test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
   await page.locator('.failure[data-current]').waitFor();
   await page.getByRole('tab', { name: 'Log' }).click();
   await page.locator('.lrow > a').last().click();
+  await page.waitForURL(/#L\d+$/);
   const line = /#L(\d+)$/.exec(page.url())[1];
   await soon.equal(() => page.locator('.lrow[data-cur] > a').innerText(), line);
   for (const n of [line, '3']) {
-    const again = await open(t, `${new URL(page.url()).pathname}#L${n}`);
+    const again = await open(t, `${new URL(page.url()).pathname}#L${n}`, { server: own });
     await soon.equal(() => again.locator('.lrow[data-cur] > a').innerText(), n);
   }
   await page.goBack(); await page.goBack();
@@ -70,18 +75,20 @@ test('the walk: board, launch, failure, run, log line', { skip }, async (t) => {
 });
 
 test('launch: tests in a window, filter, state in the address', { skip }, async (t) => {
-  const page = await open(t, `/launches/${busyLaunch().id}?tab=tests`);
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const page = await open(t, `/launches/${[...own.launches.values()].find((l) => l.state === 'running').id}?tab=tests`, { server: own });
   await page.locator('.trow').first().waitFor();
-  await page.waitForFunction(() => /140 tests/.test(document.querySelector('.tests').textContent));
+  await page.waitForFunction(() => /140 tests/.test(document.querySelector('.tests')?.textContent));
   await soon.ok(async () => await page.locator('.trow').count() < 60);
   await soon.match(() => page.locator('.trow').first().innerText(), /failed|error|infrastructure|timed/, 'failed first');
   await page.keyboard.press('/');
   await page.keyboard.type('state:infra mail');
   await page.waitForFunction(() => { const n = document.querySelectorAll('.trow').length; return n > 0 && n < 8; });
-  const other = await open(t, new URL(page.url()).pathname + new URL(page.url()).search);
+  const other = await open(t, new URL(page.url()).pathname + new URL(page.url()).search, { server: own });
   await other.locator('.trow').first().waitFor();
   await soon.equal(() => other.locator('.trow').count(), await page.locator('.trow').count());
-  assert.ok(!fake.seen.some((r) => !r.startsWith('GET')), 'typing in a filter changes nothing');
+  assert.ok(!own.seen.some((r) => !r.startsWith('GET')), 'typing in a filter changes nothing');
 });
 
 test('log: live without a missing or doubled line, follow, search', { skip }, async (t) => {
@@ -90,13 +97,13 @@ test('log: live without a missing or doubled line, follow, search', { skip }, as
   const r = [...still.runs.values()].find((x) => x.state === 'running');
   const page = await open(t, `/runs/${r.id}?tab=log`, { server: still });
   await seen(page, 'bundle exec rspec');
-  await page.waitForFunction(() => document.querySelector('.log .faint').textContent.includes('live'));
+  await page.waitForFunction(() => document.querySelector('.log .faint')?.textContent.includes('live'));
   for (let i = 0; i < 400; i++) {
     still.write(r.id, `line ${i} \x1b[31mcolour ${i % 40 === 7 ? 'needle' : ''}\x1b[0m é\n`);
     if (i % 50 === 25) { await new Promise((ok) => setTimeout(ok, 40)); if (i === 225) still.cut(); }
   }
   const total = still.logs.get(r.id).bytes.toString().split('\n').length - 1;
-  await page.waitForFunction((n) => document.querySelector('.log .faint').textContent.startsWith(`${n} lines`), total, { timeout: 8000 });
+  await page.waitForFunction((n) => document.querySelector('.log .faint')?.textContent.startsWith(`${n} lines`), total);
   await page.getByText('line 399', { exact: false }).waitFor();
   await page.getByRole('button', { name: 'Follow' }).click();
   await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
@@ -124,7 +131,7 @@ test('a cut stream comes back and misses nothing; a forgotten one loads again', 
   const s = own.servers.get(9);
   s.link = 'lost'; s.reason = 'while you were away';
   own.sendServer(s);
-  await page.locator('.lost').waitFor({ timeout: 8000 });
+  await page.locator('.lost').waitFor();
   await soon.equal(() => page.locator('.tile').count(), 12);
   own.faults.status.clear();
   await seen(page, 'while you were away');
@@ -143,10 +150,11 @@ test('stop asks once', { skip }, async (t) => {
   const page = await open(t, `/launches/${l.id}`, { server: own });
   await seen(page, 'main is as it was fetched at 2026-11-30 10:00:00 UTC');
   await page.getByRole('button', { name: 'Stop' }).click();
-  await page.waitForFunction(() => document.activeElement.textContent === 'Keep running', null, { timeout: 5000 });   // the safe one
+  await page.waitForFunction(() => document.activeElement.textContent === 'Keep running', null);   // the safe one
   await page.keyboard.press('Escape');
-  assert.equal(l.state, 'running');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
   await page.getByRole('button', { name: 'Stop' }).click();
+  assert.ok(!own.seen.some((r) => r.startsWith('POST')), 'nothing was stopped');
   await soon.deepEqual(() => check(page), []);
   await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click();
   await page.locator('.headline .badge').filter({ hasNotText: /running|stopping/ }).waitFor();
@@ -183,19 +191,22 @@ test('empty, loading, error, nothing there, unreachable', { skip }, async (t) =>
   own.faults.delay = 0;
   own.faults.down = true;
   own.cut();
-  await page.locator('.lost').waitFor({ timeout: 8000 });
+  await page.locator('.lost').waitFor();
   await soon.equal(() => page.getByText('Three steps to the first run').count(), 1, 'what was there stays');
   await page.screenshot({ path: path.join(shots, 'lost.png') });
 });
 
 test('keys, theme, focus', { skip }, async (t) => {
-  const page = await open(t, '/');
+  const own = await start({ speed: 0 });
+  t.after(() => own.close());
+  const page = await open(t, '/', { server: own });
   await seen(page, 'regression');
   await page.keyboard.press('?');
   await page.getByRole('dialog').waitFor();
   await seen(page, 'Theme: system, light, dark');
   await soon.deepEqual(() => check(page), []);
   await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
   await page.keyboard.press('t');
   await page.keyboard.press('t');
   await soon.equal(() => page.evaluate(() => document.documentElement.dataset.theme), 'dark');
@@ -245,9 +256,8 @@ test('files that a run left: with the example, by folder, live', { skip }, async
   await example.locator('.artifact').first().waitFor();
   await soon.equal(() => example.locator('.artifact').count(), 2, 'its own alone');
   const image = example.locator('.artifact img');
-  await page.waitForFunction(() => document.querySelector('.artifact img').naturalWidth === 1);
-  const box = await example.locator('.look').first().boundingBox();
-  assert.ok(Math.abs(box.height - 106) < 2, 'the box does not wait for its picture');
+  await page.waitForFunction(() => document.querySelector('.artifact img')?.naturalWidth === 1);
+  await soon.ok(async () => Math.abs((await example.locator('.look').first().boundingBox()).height - 106) < 2, 'the box has a size of its own');
   await soon.match(() => image.getAttribute('src'), /^\/api\/v1\/artifacts\/\d+$/);
   await soon.equal(() => example.locator('a.look').last().getAttribute('download'), 'pivot_table.html', 'what is not shown is saved');
   await page.getByRole('tab', { name: /Files\s*3/ }).click();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { check, open, seen, skip, soon } from './browser.mjs';
+import { check, LONG_MS, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -56,9 +56,8 @@ test('error lines by n and p; only matches; lines are copied as they are, withou
   await soon.match(() => page.locator('.lrow[data-cur] code').innerText(), /✗|Error|Failure/);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('retry=');
   await page.getByRole('button', { name: 'Only matches' }).click();
-  await page.waitForFunction(() => [...document.querySelectorAll('.lrow')].every((l) => l.innerText.includes('retry=')));
-  const n = await page.locator('.lrow > a').allInnerTexts();
-  assert.ok(Number(n.at(-1)) > n.length, 'line numbers are those of the log');
+  await page.waitForFunction(() => { const all = [...document.querySelectorAll('.lrow')]; return all.length > 1 && all.every((l) => l.innerText.includes('retry=')); });
+  await soon.ok(async () => { const n = await page.locator('.lrow > a').allInnerTexts(); return Number(n.at(-1)) > n.length; }, 'line numbers are those of the log');
   await page.getByRole('button', { name: 'Only matches' }).click();
   await page.goto(`${s.url}/runs/${r.id}?tab=log#L2-L4`);
   await page.locator('.lrow[data-cur]').nth(2).waitFor();
@@ -76,7 +75,7 @@ test('a log longer than its window: lines keep their numbers, the server searche
   for (let i = 1; i <= 260_000; i++) lines.push(`${i === 12 ? 'the one needle ' : ''}line ${i} of a log that has very many of them, and each is eighty bytes`);
   s.logs.set(r.id, { bytes: Buffer.from(`${lines.join('\n')}\n`), complete: true });
   const page = await open(t, `/runs/${r.id}?tab=log`, { server: s });
-  await page.waitForFunction(() => /lines [\d,]+ to 260,000/.test(document.querySelector('.log .note')?.innerText ?? ''), null, { timeout: 30_000 });
+  await page.waitForFunction(() => /lines [\d,]+ to 260,000/.test(document.querySelector('.log .note')?.innerText ?? ''), null, { timeout: LONG_MS });
   await soon.equal(() => page.locator('.lrow > a').last().innerText(), '260000');
   await soon.match(() => page.locator('.lrow code').last().innerText(), /^line 260000 /);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
@@ -86,13 +85,13 @@ test('a log longer than its window: lines keep their numbers, the server searche
   await soon.equal(() => page.locator('.lrow[data-cur] > a').innerText(), '12');
   await soon.match(() => page.locator('.lrow[data-cur] code').innerText(), /^the one needle line 12 /);
   await page.getByRole('button', { name: 'Its end' }).click();
-  await page.waitForFunction(() => [...document.querySelectorAll('.lrow > a')].at(-1)?.innerText === '260000', null, { timeout: 20_000 });
+  await page.waitForFunction(() => [...document.querySelectorAll('.lrow > a')].at(-1)?.innerText === '260000', null, { timeout: LONG_MS });
   const heap = await page.evaluate(() => document.querySelectorAll('*').length);
   t.diagnostic(`P6: ${heap} elements with a log of 260,000 lines (budget 2,600)`);
   assert.ok(heap < 2600);
   await page.goto('about:blank');
   await page.goto(`${s.url}/runs/${r.id}?tab=log#L20`);
-  await page.locator('.lrow[data-cur] > a').getByText('20', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.locator('.lrow[data-cur] > a').getByText('20', { exact: true }).waitFor({ timeout: LONG_MS });
 });
 
 test('the text of a log that grew while it was read is the file', { skip }, async (t) => {
@@ -105,11 +104,13 @@ test('the text of a log that grew while it was read is the file', { skip }, asyn
   await page.getByText('last', { exact: true }).waitFor();
   const want = s.logs.get(r.id).bytes.toString().replace(/\x1b\[[0-9;]*m/g, ''), lines = want.split('\n');
   const got = new Map();
-  await page.evaluate(() => { document.querySelector('.logbox').scrollTop = 0; });
   for (let y = 0; got.size < lines.length && y < 60; y++) {
-    for (const [n, text] of await page.locator('.lrow').evaluateAll((all) => all.map((e) => [Number(e.querySelector('a').innerText), e.querySelector('code').textContent.replace('\n', '')]))) got.set(n, text);
-    await page.evaluate(() => { document.querySelector('.logbox').scrollTop += 400; });
-    await page.waitForTimeout(30);
+    const there = await page.evaluate(async (top) => {
+      document.querySelector('.logbox').scrollTop = top;
+      await new Promise((drawn) => { requestAnimationFrame(() => setTimeout(drawn)); });
+      return [...document.querySelectorAll('.lrow')].map((e) => [Number(e.querySelector('a').innerText), e.querySelector('code').textContent.replace('\n', '')]);
+    }, y * 400);
+    for (const [n, text] of there) got.set(n, text);
   }
   const hash = (x) => createHash('sha256').update(x).digest('hex');
   assert.equal(hash([...got].sort((a, b) => a[0] - b[0]).map((x) => x[1]).join('\n')), hash(want));

@@ -6,19 +6,22 @@ import path from 'node:path';
 import test from 'node:test';
 import { chromium } from 'playwright-core';
 import { check, overflow } from './axe.mjs';
+import { slowDown } from './slow.mjs';
+import { ARGS, CHROMIUM, patient, PATIENCE_MS, soon } from './soon.mjs';
 
 const base = process.env.WRATA_URL?.replace(/\/$/, ''), first = process.env.WRATA_FIRST, launch = process.env.WRATA_LAUNCH, shots = process.env.WRATA_SHOTS;
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const skip = !base || !first ? 'WRATA_URL and WRATA_FIRST are not set' : !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : false;
 const BOSS = 'a long sentence for the boss', MIRA = 'and another one for mira', HOSTILE = '<img src=x onerror=alert(1)>';
 
-test('first admin, sign up, wait, verify, token, session end, sign out', { skip, timeout: 250_000 }, async (t) => {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+test('first admin, sign up, wait, verify, token, session end, sign out', { skip, timeout: 800_000 }, async (t) => {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS, timeout: 120_000 });
   t.after(() => browser.close());
   const wrong = [], sent = [];
   async function person(scheme, width = 1440) {
     const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 } }), page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(PATIENCE_MS);
+    await slowDown(page);
+    await page.addInitScript(patient);
     page.on('pageerror', (e) => wrong.push(String(e)));
     page.on('console', (m) => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) wrong.push(m.text()); });
     page.on('request', (r) => sent.push(r.url()));
@@ -30,8 +33,8 @@ test('first admin, sign up, wait, verify, token, session end, sign out', { skip,
     await page.evaluate(() => document.fonts.ready);
     for (const scheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme: scheme });
-      assert.deepEqual((await check(page)).filter((f) => /^(serious|critical)/.test(f)), [], `${name} ${scheme}`);
-      assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
+      await soon.deepEqual(async () => (await check(page)).filter((f) => /^(serious|critical)/.test(f)), [], `${name} ${scheme}`);
+      await soon.ok(async () => await overflow(page) <= 0, `${name} scrolls sideways`);
       if (shots) { fs.mkdirSync(shots, { recursive: true }); await page.screenshot({ path: path.join(shots, `real-${name}-${scheme}.png`), fullPage: true }); }
     }
   };
@@ -79,7 +82,7 @@ test('first admin, sign up, wait, verify, token, session end, sign out', { skip,
   // The admin verifies her; what she is called is text.
   await boss.goto(`${base}/admin/users`);
   await boss.getByText(HOSTILE).waitFor();
-  assert.equal(await boss.locator('main :is(img, script)').count(), 0);
+  await soon.equal(() => boss.locator('main :is(img, script)').count(), 0);
   await boss.getByRole('button', { name: /1 waiting to be verified/ }).waitFor();
   await look(boss, 'users');
   await boss.getByRole('button', { name: 'Verify mira' }).click();
@@ -94,7 +97,7 @@ test('first admin, sign up, wait, verify, token, session end, sign out', { skip,
   await mira.getByRole('button', { name: 'Check again' }).click();
   await mira.locator('.headline').waitFor();
   await mira.getByText(/by operator/).waitFor();
-  assert.equal(await mira.getByRole('button', { name: 'Stop' }).count(), 0);
+  await soon.equal(() => mira.getByRole('button', { name: 'Stop' }).count(), 0);
   await boss.goto(`${base}/launches/${launch}`);
   await boss.getByRole('button', { name: 'Stop' }).waitFor();
   await mira.goto(`${base}/admin/users`);
@@ -112,7 +115,7 @@ test('first admin, sign up, wait, verify, token, session end, sign out', { skip,
   await look(mira, 'tokens');
   await mira.reload();
   await mira.getByText('laptop', { exact: true }).waitFor();
-  assert.equal(await mira.locator('.secret').count(), 0);
+  await soon.equal(() => mira.locator('.secret').count(), 0);
 
   // Variables: a secret stays one.
   await mira.goto(`${base}/account/variables`);
@@ -123,7 +126,7 @@ test('first admin, sign up, wait, verify, token, session end, sign out', { skip,
   await mira.getByRole('button', { name: 'Save' }).click();
   await mira.getByText(/^Saved/).or(mira.getByRole('alert')).first().waitFor();
   assert.deepEqual(await mira.locator('main').getByRole('alert').allInnerTexts(), []);
-  assert.equal(await field(mira, 'Value of API_TOKEN').inputValue(), '');
+  await soon.equal(() => field(mira, 'Value of API_TOKEN').inputValue(), '');
   await look(mira, 'variables');
   for (const [tab, text] of [['profile', 'You'], ['password', 'A new password'], ['sessions', '1 session'], ['delete', 'Delete the account mira']]) {
     await mira.goto(`${base}/account/${tab}`);
@@ -166,7 +169,7 @@ test('first admin, sign up, wait, verify, token, session end, sign out', { skip,
   // What the admin reads about it afterwards.
   await boss.goto(`${base}/admin/audit?user=mira`);
   await boss.locator('.audit > li').first().waitFor();
-  assert.match(await boss.locator('.audit').innerText(), /mira/);
+  await soon.match(() => boss.locator('.audit').innerText(), /mira/);
   await look(boss, 'audit');
   const csv = await boss.evaluate(async (href) => { const r = await fetch(href); return [r.status, await r.text()]; }, await boss.getByRole('link', { name: 'Export CSV' }).getAttribute('href'));
   assert.equal(csv[0], 200);

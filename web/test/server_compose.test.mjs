@@ -6,23 +6,26 @@ import path from 'node:path';
 import test from 'node:test';
 import { chromium } from 'playwright-core';
 import { check, overflow } from './axe.mjs';
+import { slowDown } from './slow.mjs';
+import { ARGS, CHROMIUM, focused, patient, PATIENCE_MS, soon } from './soon.mjs';
 
 const { WRATA_FIRST: first, WRATA_REPO: repo, WRATA_SHOTS: shots } = process.env, base = process.env.WRATA_URL?.replace(/\/$/, '');
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const skip = !base || !first || !repo ? 'WRATA_URL, WRATA_FIRST, WRATA_REPO are not set' : !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : false;
 
-test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_000 }, async (t) => {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 800_000 }, async (t) => {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS, timeout: 120_000 });
   t.after(async () => { if (shots) await page.screenshot({ path: path.join(shots, 'real-last.png') }).catch(() => {}); await browser.close(); });
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } }), wrong = [];
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(PATIENCE_MS);
+  await slowDown(page);
+  await page.addInitScript(patient);
   page.on('pageerror', (e) => wrong.push(String(e)));
   page.on('console', (m) => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) wrong.push(m.text()); });
   await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => console.error(`violated ${e.violatedDirective} ${e.blockedURI}`)));
   const look = async (name) => {
     await page.evaluate(() => document.fonts.ready);
-    assert.deepEqual((await check(page)).filter((f) => /^(serious|critical)/.test(f)), [], name);
-    assert.ok(await overflow(page) <= 0, `${name} scrolls sideways`);
+    await soon.deepEqual(async () => (await check(page)).filter((f) => /^(serious|critical)/.test(f)), [], name);
+    await soon.ok(async () => await overflow(page) <= 0, `${name} scrolls sideways`);
     if (shots) { fs.mkdirSync(shots, { recursive: true }); await page.screenshot({ path: path.join(shots, `real-${name}.png`) }); }
   };
   const field = (name) => page.getByLabel(name, { exact: true });
@@ -64,7 +67,7 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   const search = page.getByLabel('Search files');
   await search.fill('spec/*_spec.rb');
   await page.getByText(/^\d+ of \d+ files$/).waitFor();
-  assert.equal(await page.getByText('alert(1)').count(), 0);
+  await soon.equal(() => page.getByText('alert(1)').count(), 0);
   await row('spec/').locator('.tick').click();
   await field('Languages').selectOption('de-DE');
   await field('Languages').selectOption('fr-FR');
@@ -75,6 +78,7 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await field('Variables of this launch').fill('GREETING=two words');
   await search.fill('');
   await row('<img src=x onerror=alert(1)>.sh').locator('.tick').click();
+  await soon.match(() => page.locator('.sum b').innerText(), /= \d+ tests/);
   const sum = await page.locator('.sum b').innerText(), n = Number(/= (\d+) tests/.exec(sum)[1]);
   await page.getByRole('button', { name: `Run ${n} tests` }).click();
   await page.getByText('at the end of your queue').waitFor();
@@ -85,9 +89,10 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   assert.equal(items[0].user.login, 'boss');
 
   // Watch it, to the failure.
+  await focused(page.getByRole('link', { name: 'Watch it' }));
   await page.keyboard.press('Enter');
   await page.waitForURL(`${base}/launches/${items[0].id}`);
-  await page.locator('.failure').first().waitFor({ timeout: 60_000 });
+  await page.locator('.failure').first().waitFor({ timeout: 120_000 });
   await page.locator('.failure .message').first().waitFor();
   await look('failure');
   await page.locator('.failure').first().getByRole('link', { name: 'Open the run' }).click();
@@ -118,7 +123,7 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await page.locator('.note.told').getByText('2 tests put back').waitFor();
   assert.deepEqual((await order()).slice(0, 4), [had[2], had[3], had[0], had[1]]);
   await page.getByRole('button', { name: 'Resume' }).click();
-  await page.waitForFunction((n) => !document.querySelector('.queue .n').textContent.startsWith(`${n} `), n, { timeout: 30_000 });
+  await page.waitForFunction((n) => document.querySelector('.queue .n')?.textContent.startsWith(`${n} `) === false, n);
 
   // A list of what is ticked, run by one press, and by itself from now on.
   await page.getByRole('navigation').getByRole('link', { name: 'Compose' }).click();
@@ -146,7 +151,7 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await page.getByRole('button', { name: 'Add the schedule' }).click();
   await page.getByText('It has not been due yet.').waitFor();
   await page.getByRole('switch').click();
-  await page.waitForFunction(() => document.querySelector('[role=switch]').getAttribute('aria-checked') === 'false');
+  await page.waitForFunction(() => document.querySelector('[role=switch]')?.getAttribute('aria-checked') === 'false');
   await page.getByRole('link', { name: 'Schedules' }).last().click();
   await look('schedules');
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Servers' }).click();
@@ -160,7 +165,7 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await dialog.getByText('2 × small').waitFor();
   await look('book');
   await dialog.getByRole('button', { name: 'Book 2 servers' }).click();
-  await page.locator('.taken').getByText('2 ready').waitFor({ timeout: 60_000 });
+  await page.locator('.taken').getByText('2 ready').waitFor({ timeout: 120_000 });
   await page.getByText('booked by you').nth(1).waitFor();
   await look('servers');
   await page.getByRole('link', { name: 'local-1', exact: true }).click();
@@ -168,7 +173,7 @@ test('sign in, first steps, compose, run, watch, failure', { skip, timeout: 200_
   await look('server');
   await page.goBack();
   // What was started above may still run there: a machine at work is not switched off without a second question.
-  await page.waitForFunction(async () => { const { tests } = await (await fetch('/api/v1/status')).json(); return tests.waiting + tests.running === 0; }, null, { timeout: 60_000, polling: 200 });
+  await page.waitForFunction(async () => { const { tests } = await (await fetch('/api/v1/status')).json(); return tests.waiting + tests.running === 0; }, null, { timeout: 120_000, polling: 200 });
   await page.locator('.servers > li', { hasText: 'lab-1' }).getByText(/^Idle: its machine goes in/).waitFor();
   await page.getByRole('button', { name: /^Switch off: lab-1/ }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Switch off', exact: true }).click();

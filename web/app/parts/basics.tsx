@@ -77,7 +77,7 @@ export const Trouble = ({ error, retry, before = '', after = '' }: { error: ApiE
   <p class="note bad" role="alert">{before && `${before}: `}{visible(error.message)} {after} <button type="button" class="btn small" onClick={() => void retry()}>Try again</button></p>;
 /** The next page of a list that is read on request. */
 export const More = ({ l }: { l: { more: boolean; busy: boolean; next: () => unknown } }) =>
-  l.more ? <p class="acts middle"><button type="button" class="btn" disabled={l.busy} onClick={() => void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p> : null;
+  l.more ? <p class="acts middle"><button type="button" class="btn" aria-disabled={l.busy} onClick={() => l.busy || void l.next()}>{l.busy ? 'Loading…' : 'Show more'}</button></p> : null;
 /** A way on that waits as long as the server asked for. */
 function Retry({ until, run }: { until: number; run: () => void }) {
   const wait = secondsTo(until);

@@ -1,6 +1,6 @@
 /** Forms: what is typed stays in the fields, what is wrong stands at its field and in one summary above them. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { visible } from '../../core/fmt';
 import { ApiError, asError } from '../api';
 import { secondsTo } from './basics';
@@ -70,7 +70,7 @@ export function Form({ f, label, children, submit, busy = 'One moment…', dange
       <Problem f={f} />
       {children}
       <p class="acts">
-        <button type="submit" class={`btn ${danger ? 'danger' : primary ? 'primary' : ''}`} disabled={f.busy || wait > 0}>{f.busy ? busy : wait > 0 ? `Wait ${wait} s` : submit}</button>
+        <button type="submit" class={`btn ${danger ? 'danger' : primary ? 'primary' : ''}`} disabled={wait > 0} aria-disabled={f.busy}>{f.busy ? busy : wait > 0 ? `Wait ${wait} s` : submit}</button>
         {extra}
         <span class="t-pass" role="status">{f.done}</span>
       </p>
@@ -85,13 +85,14 @@ interface FieldProps {
 export function Field({ f, name, label, type = 'text', value = '', hint, required, complete = 'off', focus, max = 200, readOnly, placeholder, code, list }: FieldProps) {
   const id = useId(), el = useRef<HTMLInputElement>(null), [shown, setShown] = useState(false), [caps, setCaps] = useState(false);
   const secret = type === 'password', kind = { type: secret && shown ? 'text' : type } as { type: 'text' }, error = f.wrong[name], said = [hint && `${id}h`, error && `${id}e`, caps && `${id}c`].filter(Boolean).join(' ');
-  useEffect(() => { if (focus) el.current?.focus({ preventScroll: true }); }, []);
+  // At once, since who sees a field types; a dialog, which opens after its fields are there, goes by the attribute.
+  useLayoutEffect(() => { if (focus) el.current?.focus({ preventScroll: true }); }, []);
   useEffect(() => { if (el.current && el.current !== document.activeElement) el.current.value = value; }, [value]);
   return (
     <div class="field" data-wrong={error ? '' : undefined}>
       <label for={id}>{label}</label>
       <span class="input">
-        <input ref={el} id={id} name={name} {...kind} defaultValue={value} required={required} maxLength={max} readOnly={readOnly} list={list}
+        <input ref={el} id={id} name={name} autoFocus={focus} {...kind} defaultValue={value} required={required} maxLength={max} readOnly={readOnly} list={list}
           autoComplete={complete} autoCapitalize="none" spellcheck={false} placeholder={placeholder} data-secret={secret ? '' : undefined} class={code ? 'code' : undefined}
           aria-invalid={error ? 'true' : undefined} aria-describedby={said || undefined} onKeyUp={secret ? (e) => setCaps(e.getModifierState?.('CapsLock') ?? false) : undefined} />
         {secret && <button type="button" class="btn" aria-pressed={shown} aria-label={`Show ${label.toLowerCase()}`} onClick={() => setShown(!shown)}>{shown ? 'Hide' : 'Show'}</button>}
@@ -143,7 +144,7 @@ export function Act({ run, children, danger = false, primary = false, small = fa
   };
   return (
     <>
-      <button type="button" class={`btn ${danger ? 'danger' : ''} ${primary ? 'primary' : ''} ${small ? 'small' : ''}`} disabled={busy || disabled || wait > 0} aria-label={label} onClick={() => void go()}>{wait > 0 ? `Wait ${wait} s` : children}</button>
+      <button type="button" class={`btn ${danger ? 'danger' : ''} ${primary ? 'primary' : ''} ${small ? 'small' : ''}`} disabled={disabled || wait > 0} aria-disabled={busy} aria-label={label} onClick={() => busy || void go()}>{wait > 0 ? `Wait ${wait} s` : children}</button>
       {error && <span class="t-fail" role="alert">{visible(error.message)}</span>}
     </>
   );

@@ -1,25 +1,29 @@
-/** Run again: what failed of a launch, all of it, or some runs; what it became stands beside the button. */
-import { useState } from 'preact/hooks';
+/** What starts a launch by one press: a list, a schedule, what failed of a launch, all of it, or some runs. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { num, plural, visible } from '../../core/fmt';
 import type { Launch } from '../../core/types';
 import { asError, post, type ApiError } from '../api';
 import { say } from '../nav';
 
-export function Retest({ launch, runs, failed, small = false, primary = false }: { launch?: number; runs?: readonly number[]; failed?: number; small?: boolean; primary?: boolean }) {
-  const [busy, setBusy] = useState(false), [made, setMade] = useState<Launch | null>(null), [error, setError] = useState<ApiError | null>(null);
-  const go = async (): Promise<void> => {
+/** What it became stands beside the button, and has the focus when nothing else got it meanwhile. `run` is told whether Shift was held. */
+export function Starts({ run, children, kind = '', label, title, disabled }: { run: (front: boolean) => Promise<Launch>; children: ComponentChildren; kind?: string; label?: string; title?: string; disabled?: boolean }) {
+  const [busy, setBusy] = useState(false), [made, setMade] = useState<Launch | null>(null), [error, setError] = useState<ApiError | null>(null), button = useRef<HTMLButtonElement>(null), link = useRef<HTMLAnchorElement>(null);
+  useEffect(() => { if (document.activeElement === button.current) link.current?.focus(); }, [made]);
+  const go = async (front: boolean): Promise<void> => {
+    if (busy) return;
     setBusy(true); setError(null); setMade(null);
-    try {
-      const l = await (runs ? post<Launch>('/runs/retest', { runs }) : post<Launch>(`/launches/${launch}/retest`, { what: failed ? 'failed' : 'all' }));
-      setMade(l); say(`Launch ${l.id} started, ${plural(l.tests.total, 'test')}`);
-    } catch (e) { setError(asError(e)); }
+    try { const x = await run(front); setMade(x); say(`Launch ${x.id} started, ${plural(x.tests.total, 'test')}`); } catch (e) { setError(asError(e)); }
     setBusy(false);
   };
   return (
     <>
-      <button type="button" class={`btn ${small ? 'small' : ''} ${primary ? 'primary' : ''}`} disabled={busy} onClick={() => void go()}>{busy ? 'Starting…' : runs ? runs.length === 1 ? 'Run again' : `Run again ${plural(runs.length, 'file')}` : failed ? `Run failed again ${num(failed)}` : 'Run all again'}</button>
-      {made && <span class="said" role="status"><a href={`/launches/${made.id}`}>Watch #{made.id}</a></span>}
+      <button ref={button} type="button" class={`btn ${kind}`} disabled={disabled} aria-disabled={busy} aria-label={busy ? undefined : label} title={title} onClick={(e) => void go(e.shiftKey)}>{busy ? 'Starting…' : children}</button>
+      {made && <span class="said" role="status">{plural(made.tests.total, 'test')} started. <a ref={link} href={`/launches/${made.id}`}>Watch #{made.id}</a></span>}
       {error && <span class="said t-fail" role="alert">{visible(error.message)}</span>}
     </>
   );
 }
+export const Retest = ({ launch, runs, failed, kind }: { launch?: number; runs?: readonly number[]; failed?: number; kind?: string }) =>
+  <Starts kind={kind} run={() => (runs ? post<Launch>('/runs/retest', { runs }) : post<Launch>(`/launches/${launch}/retest`, { what: failed ? 'failed' : 'all' }))}>
+    {runs ? runs.length === 1 ? 'Run again' : `Run again ${plural(runs.length, 'file')}` : failed ? `Run failed again ${num(failed)}` : 'Run all again'}</Starts>;

@@ -159,7 +159,7 @@ export function Launch({ id }: { id: number }) {
         </div>
         <div class="acts">
           {l.state !== 'done' ? mayStop(me.value, l) && <Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /> : <>
-            {bad(t) + t.stopped > 0 && <Retest launch={l.id} failed={bad(t) + t.stopped} primary />}
+            {bad(t) + t.stopped > 0 && <Retest launch={l.id} failed={bad(t) + t.stopped} kind="primary" />}
             <Retest launch={l.id} /></>}
           <Menu label="More">
             <li><a href={`/api/v1/launches/${l.id}/junit`} download={`launch-${l.id}.xml`}>JUnit XML</a></li>
@@ -184,7 +184,7 @@ export function Launch({ id }: { id: number }) {
       {l.note && <p class="note">{visible(l.note)}</p>}
       {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : <Failures store={store} l={l} />}
+        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : store.whole ? <Failures store={store} l={l} /> : <Skeleton />}
       </div>
     </div>
   );

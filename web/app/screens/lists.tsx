@@ -1,16 +1,17 @@
 /** Saved lists: run one, open it in compose, share it, see what starts it. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { num, plural, visible } from '../../core/fmt';
 import { matches } from '../../core/filter';
 import { sentence } from '../../core/compose';
 import { ruleText } from '../../core/schedule';
 import type { Launch, List, Schedule } from '../../core/types';
-import { asError, del, post, type ApiError } from '../api';
+import { del, post } from '../api';
 import { deleteLater, gone } from '../later';
-import { go, say, useTitle } from '../nav';
+import { go, useTitle } from '../nav';
 import { Ago, Dialog, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
 import { FilterBox, useFilter } from '../parts/filterbox';
 import { Check, Field, Form, useForm } from '../parts/form';
+import { Starts } from '../parts/retest';
 import { useLoad, usePages } from '../parts/useload';
 import { VList } from '../parts/vlist';
 import { me } from '../who';
@@ -18,30 +19,14 @@ import { me } from '../who';
 export const isMine = (l: { user: { id: number } }): boolean => !me.value?.accounts || l.user.id === me.value.user?.id;
 const params = (l: List): string => [l.location, l.languages.join(', '), l.browsers.join(', '), l.env.length ? plural(l.env.length, 'variable') : '', l.order === 'finish-soonest' ? 'finish soonest' : ''].filter(Boolean).map(visible).join(' · ') || 'the presets';
 
-/** One press, one launch; with Shift at the front. What came of it stands beside the button. */
-export function RunList({ l, primary = false, small = false }: { l: List; primary?: boolean; small?: boolean }) {
-  const [busy, setBusy] = useState(false), [error, setError] = useState<ApiError | null>(null), [made, setMade] = useState<Launch | null>(null), link = useRef<HTMLAnchorElement>(null);
-  useEffect(() => { if (made) link.current?.focus(); }, [made]);
-  const run = async (front: boolean): Promise<void> => {
-    setBusy(true); setError(null); setMade(null);
-    try { const x = await post<Launch>(`/lists/${l.id}/launch`, { at: front ? 'front' : 'end' }); setMade(x); say(`Launch ${x.id} started, ${plural(x.tests.total, 'test')}`); }
-    catch (e) { setError(asError(e)); }
-    setBusy(false);
-  };
-  return (
-    <>
-      <button type="button" class={`btn ${primary ? 'primary' : ''} ${small ? 'small' : ''}`} disabled={busy} aria-label={busy ? undefined : `Run ${visible(l.name)}`} title="With Shift: at the front of the queue" onClick={(e) => void run(e.shiftKey)}>{busy ? 'Starting…' : 'Run'}</button>
-      {made && <span class="said" role="status">{plural(made.tests.total, 'test')} started. <a ref={link} href={`/launches/${made.id}`}>Watch #{made.id}</a></span>}
-      {error && <span class="said t-fail" role="alert">{visible(error.message)}</span>}
-    </>
-  );
-}
+/** One press, one launch. */
+const RunList = ({ l, kind }: { l: List; kind: string }) => <Starts kind={kind} label={`Run ${visible(l.name)}`} title="With Shift: at the front of the queue" run={(front) => post<Launch>(`/lists/${l.id}/launch`, { at: front ? 'front' : 'end' })}>Run</Starts>;
 
 const KEYS = ['project', 'owner'];
 export function Lists() {
   useTitle('Lists');
   const l = usePages<List>('/lists'), { f } = useFilter(KEYS);
-  if (l.error && !l.items) return <Failed error={l.error} what="The lists" retry={() => void l.load()} />;
+  if (l.error && !l.items) return <Failed error={l.error} what="The lists" retry={l.load} />;
   if (!l.items) return <><h1 class="sr">Lists</h1><Skeleton rows={6} /></>;
   const away = gone.value, rows = l.items.filter((x) => !away.has(`list:${x.id}`) && matches(f, x.name, (k) => (k === 'project' ? x.project.name : x.user.login)));
   return (
@@ -54,7 +39,7 @@ export function Lists() {
               <li key={x.id}>
                 <div class="what"><p class="lead"><a href={`/lists/${x.id}`}>{visible(x.name)}</a>{x.shared && <span class="tag">shared{isMine(x) ? '' : ` by ${visible(x.user.login)}`}</span>}</p>
                   <p class="faint">{visible(x.project.name)}{x.ref ? ` ${visible(x.ref)}` : ''} · {plural(x.n_files, 'entry', 'entries')} · {params(x)}{x.n_schedules ? ` · ${plural(x.n_schedules, 'schedule')}` : ''} · changed <Ago at={x.changed_at} /></p></div>
-                <RunList l={x} small />
+                <RunList l={x} kind="small" />
                 <a class="btn small" href={`/compose?list=${x.id}`} aria-label={`Open in Compose: ${visible(x.name)}`}>Open in Compose</a>
               </li>))}</ul>}
       <More l={l} />
@@ -65,7 +50,7 @@ export function Lists() {
 export function ListScreen({ id }: { id: number }) {
   const l = useLoad<List>(`/lists/${id}`), s = useLoad<{ items: Schedule[] }>(`/schedules?list=${id}`);
   useTitle(l.data?.name ?? 'List');
-  if (l.error && !l.data) return <Failed error={l.error} what="The list" retry={() => void l.load()} />;
+  if (l.error && !l.data) return <Failed error={l.error} what="The list" retry={l.load} />;
   if (!l.data) return <Skeleton rows={6} />;
   const x = l.data, mine = isMine(x), files = x.files ?? [];
   return (
@@ -73,7 +58,7 @@ export function ListScreen({ id }: { id: number }) {
       <header class="headline">
         <div class="titles"><p class="crumb"><a href="/lists">Lists</a></p><h1>{visible(x.name)}{x.shared && <span class="tag">shared{mine ? '' : ` by ${visible(x.user.login)}`}</span>}</h1>
           <p class="sub"><span>{visible(x.project.name)} {x.ref ? visible(x.ref) : 'default branch'}</span><span>{x.files && !/[*?]|\/$/.test(files.join('')) ? sentence(files.length, x) : plural(x.n_files, 'entry', 'entries')}</span><span>{params(x)}</span></p></div>
-        <p class="acts"><RunList l={x} primary /><a class="btn" href={`/compose?list=${x.id}`}>{mine ? 'Edit in Compose' : 'Open in Compose'}</a>{mine && <Delete l={x} schedules={s.data?.items ?? []} />}</p>
+        <p class="acts"><RunList l={x} kind="primary" /><a class="btn" href={`/compose?list=${x.id}`}>{mine ? 'Edit in Compose' : 'Open in Compose'}</a>{mine && <Delete l={x} schedules={s.data?.items ?? []} known={!!s.data} />}</p>
       </header>
       <section class="card" aria-labelledby="files-h"><h2 id="files-h">{plural(files.length, 'entry', 'entries')}</h2>
         {files.length ? <VList class="plainlist" count={files.length} row={24} label="Entries of the list" rowsRole="list" item={(i, slot) => <div key={slot} class="prow" role="listitem" aria-setsize={files.length} aria-posinset={i + 1} title={files[i]}>{visible(files[i])}</div>} /> : <p class="faint">None.</p>}
@@ -100,12 +85,12 @@ function Edit({ l, changed }: { l: List; changed: (l: List) => void }) {
   );
 }
 /** Gone at once, and for ten seconds to be had again. Schedules that start it are told of before. */
-function Delete({ l, schedules }: { l: List; schedules: readonly Schedule[] }) {
+function Delete({ l, schedules, known }: { l: List; schedules: readonly Schedule[]; known: boolean }) {
   const [open, setOpen] = useState(false);
   const remove = (): void => { deleteLater(`The list ${l.name} deleted`, [`list:${l.id}`], (leaving) => del(`/lists/${l.id}${schedules.length ? '?force=1' : ''}`, false, leaving)); go('/lists'); };
   return (
     <>
-      <button type="button" class="btn danger" onClick={() => (schedules.length ? setOpen(true) : remove())}>Delete</button>
+      <button type="button" class="btn danger" disabled={!known} onClick={() => (schedules.length ? setOpen(true) : remove())}>Delete</button>
       <Dialog title={`Delete the list ${visible(l.name)}?`} open={open} close={() => setOpen(false)}>
         <p>{plural(schedules.length, 'schedule')} {schedules.length === 1 ? 'starts' : 'start'} it: {schedules.slice(0, 5).map((x) => visible(x.name)).join(', ')}. Launches that it started stay.</p>
         <p class="acts"><button type="button" class="btn" autoFocus onClick={() => setOpen(false)}>Keep it</button><button type="button" class="btn danger" onClick={remove}>Delete it, and turn its schedules off</button></p>

@@ -144,8 +144,8 @@ function Controls({ c, env, status, project, gitRef, b }: { c: Choices; env: Env
         <p class="sum"><b class="num">{files.length ? sentence(files.length, p) : 'Nothing is ticked'}</b>
           {b.ticked.size > 0 && <button type="button" class="btn ghost small" onClick={() => { b.ticked.clear(); b.missing = []; b.list = null; setStarted(null); fix('files'); run.current?.focus(); }}>Untick all</button>}</p>
         <p class="acts">
-          <button ref={run} type="button" class="btn primary go" disabled={!!busy || !!readOnly || wait > 0 || !b.tree} title="With Shift: at the front of the queue" onClick={(e) => press(e.shiftKey)}>{wait > 0 ? `Wait ${wait} s` : busy === 'end' ? 'Starting…' : files.length ? `Run ${plural(n, 'test')}` : 'Run'}</button>
-          <button type="button" class="btn" disabled={!!busy || !!readOnly || wait > 0 || !files.length} onClick={() => press(true)}>{busy === 'front' ? 'Starting…' : 'Run at front'}</button>
+          <button ref={run} type="button" class="btn primary go" disabled={!!readOnly || wait > 0 || !b.tree} aria-disabled={!!busy} title="With Shift: at the front of the queue" onClick={(e) => press(e.shiftKey)}>{wait > 0 ? `Wait ${wait} s` : busy === 'end' ? 'Starting…' : files.length ? `Run ${plural(n, 'test')}` : 'Run'}</button>
+          <button type="button" class="btn" disabled={!!readOnly || wait > 0 || !files.length} aria-disabled={!!busy} onClick={() => press(true)}>{busy === 'front' ? 'Starting…' : 'Run at front'}</button>
           <button type="button" class="btn" disabled={!files.length || !!readOnly} onClick={() => setSaving(true)}>Save as list…</button>
         </p>
       </div>

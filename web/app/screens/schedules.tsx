@@ -8,7 +8,7 @@ import { asError, del, get, post, type ApiError } from '../api';
 import { deleteLater, gone } from '../later';
 import { go, now, url, useTitle } from '../nav';
 import { Ago, Badge, Empty, Failed, More, Skeleton, Trouble } from '../parts/basics';
-import { Act } from '../parts/form';
+import { Starts } from '../parts/retest';
 import { useLoad, usePages } from '../parts/useload';
 import { me } from '../who';
 
@@ -29,7 +29,7 @@ export function Schedules() {
       <section class="card" aria-label="A new schedule"><Edit s={null} list={Number(add) || 0} saved={(s) => go(`/schedules/${s.id}`)} /></section>
     </div>
   );
-  if (l.error && !l.items) return <Failed error={l.error} what="The schedules" retry={() => void l.load()} />;
+  if (l.error && !l.items) return <Failed error={l.error} what="The schedules" retry={l.load} />;
   if (!l.items) return <><h1 class="sr">Schedules</h1><Skeleton rows={6} /></>;
   const put = (s: Schedule): void => l.put((all) => all.map((x) => (x.id === s.id ? s : x)));
   return (
@@ -55,18 +55,14 @@ function Switch({ s, put }: { s: Schedule; put: (s: Schedule) => void }) {
     try { put(await post<Schedule>(`/schedules/${s.id}`, { enabled: !s.enabled, version: s.version })); } catch (e) { setError(asError(e)); }
     setBusy(false);
   };
-  return <><button type="button" class="switch" role="switch" aria-checked={s.enabled} aria-label={`${visible(s.name)} is on`} disabled={busy} onClick={() => void flip()}><i /><span aria-hidden="true">{s.enabled ? 'On' : 'Off'}</span></button>{error && <span class="said t-fail" role="alert">{visible(error.message)}</span>}</>;
+  return <><button type="button" class="switch" role="switch" aria-checked={s.enabled} aria-label={`${visible(s.name)} is on`} aria-disabled={busy} onClick={() => busy || void flip()}><i /><span aria-hidden="true">{s.enabled ? 'On' : 'Off'}</span></button>{error && <span class="said t-fail" role="alert">{visible(error.message)}</span>}</>;
 }
-function RunNow({ s }: { s: Schedule }) {
-  const [made, setMade] = useState<Launch | null>(null), link = useRef<HTMLAnchorElement>(null);
-  useEffect(() => { if (made) link.current?.focus(); }, [made]);
-  return <><Act small disabled={isGone(s)} label={`Run now: ${visible(s.name)}`} run={async () => { setMade(null); setMade(await post<Launch>(`/schedules/${s.id}/run`)); }}>Run now</Act>{made && <span class="said" role="status"><a ref={link} href={`/launches/${made.id}`}>Watch #{made.id}</a></span>}</>;
-}
+const RunNow = ({ s }: { s: Schedule }) => <Starts kind="small" disabled={isGone(s)} label={`Run now: ${visible(s.name)}`} run={() => post<Launch>(`/schedules/${s.id}/run`)}>Run now</Starts>;
 
 export function ScheduleScreen({ id }: { id: number }) {
   const l = useLoad<Schedule>(`/schedules/${id}`), starts = usePages<Start>(`/schedules/${id}/starts`), [n, setN] = useState(0);
   useTitle(l.data?.name ?? 'Schedule');
-  if (l.error && !l.data) return <Failed error={l.error} what="The schedule" retry={() => void l.load()} />;
+  if (l.error && !l.data) return <Failed error={l.error} what="The schedule" retry={l.load} />;
   if (!l.data) return <Skeleton rows={6} />;
   const s = l.data;
   return (

@@ -124,7 +124,7 @@ export function Servers() {
         : !rows.length ? <Empty title="No server fits the filter" />
           : <ul class="rows servers">{rows.map((s, i) => <Row key={s.id} s={s} picked={picked.has(s.id)} pick={(on, range) => pick(i, on, range)} run={ops.run} busy={ops.busy} />)}</ul>}
       {ops.dialog}
-      <Dialog title="Book servers" open={taking} close={() => setTaking(false)}><Take fleets={fleets.data?.items ?? []} error={fleets.error} all={all} done={(servers, fleet) => { store.put(servers); setTaken({ ids: servers.map((s) => s.id), fleet }); setTaking(false); }} close={() => setTaking(false)} /></Dialog>
+      <Dialog title="Book servers" open={taking} close={() => setTaking(false)}>{fleets.data || fleets.error ? <Take fleets={fleets.data?.items ?? []} error={fleets.error} all={all} done={(servers, fleet) => { store.put(servers); setTaken({ ids: servers.map((s) => s.id), fleet }); setTaking(false); }} close={() => setTaking(false)} /> : <Skeleton rows={3} />}</Dialog>
       <Dialog title="Add servers" open={adding && boss} close={() => setAdding(false)}><Add fleets={fleets.data?.items ?? []} done={(servers) => { store.put(servers); setAdding(false); }} close={() => setAdding(false)} /></Dialog>
     </div>
   );

@@ -1,5 +1,5 @@
 /** A user's own variables. A secret's value goes to the server and never comes back. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { parseEnv, toDraft, toLine, wrongDraft, type Draft } from '../../core/account';
 import { plural, visible } from '../../core/fmt';
 import type { EnvLine } from '../../core/types';
@@ -14,14 +14,14 @@ const drafts = (lines: EnvLine[]): Draft[] => lines.map((l) => toDraft(l, ++keys
 
 export function Variables() {
   const l = useLoad<EnvLine[]>('/env');
-  if (l.error && !l.data) return <Failed error={l.error} what="Your variables" retry={() => void l.load()} />;
+  if (l.error && !l.data) return <Failed error={l.error} what="Your variables" retry={l.load} />;
   return l.data ? <Edit lines={l.data} /> : <Skeleton rows={3} />;
 }
 function Edit({ lines }: { lines: EnvLine[] }) {
   const [all, setAll] = useState(() => drafts(lines)), [saved, setSaved] = useState(() => JSON.stringify(drafts(lines).map(toLine)));
   const [busy, setBusy] = useState(false), [done, setDone] = useState(''), [error, setError] = useState<ApiError | null>(null), [wrong, setWrong] = useState<{ key: number; text: string } | null>(null), [pasting, setPasting] = useState(false);
   const focus = useRef(0), box = useRef<HTMLFormElement>(null);
-  useEffect(() => { if (focus.current) { box.current?.querySelector<HTMLElement>(`[data-key="${focus.current}"] input`)?.focus(); focus.current = 0; } });
+  useLayoutEffect(() => { if (focus.current) { box.current?.querySelector<HTMLElement>(`[data-key="${focus.current}"] input`)?.focus(); focus.current = 0; } });
   const set = (key: number, change: Partial<Draft>): void => { setDone(''); setAll(all.map((d) => (d.key === key ? { ...d, ...change } : d))); };
   const dirty = JSON.stringify(all.map(toLine)) !== saved;
   useEffect(() => {
