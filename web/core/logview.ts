@@ -5,7 +5,9 @@ import type { Heights } from './vwin';
 const MAX_COLUMNS = 2000, TAB = 4;
 /** What is shown of a line. */
 export const cut = (text: string): string => (text.length > MAX_COLUMNS ? `${text.slice(0, MAX_COLUMNS)} …` : text);
-const PLAIN = /^[ -~]*$/, NO_WIDTH = /[\p{M}\p{Cf}]/u;
+/** Letters that are one column wide each, as nearly all lines have no others. */
+const PLAIN = /^[ -~\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u2bff]*$/;
+const NO_WIDTH = /[\p{M}\p{Cf}]/u;
 /** Rows that a line takes when it is wrapped after `cols` columns. What is wider than a letter counts as two: rather a row too many. */
 export function rowsOf(line: string, cols: number): number {
   if (line.length * TAB <= cols) return 1;

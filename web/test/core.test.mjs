@@ -78,7 +78,7 @@ test('a log that is cut above keeps the numbers of its lines', () => {
   assert.deepEqual(b.lines.length, 1, 'a line that is longer than all stays');
 });
 test('rows of a wrapped line', () => {
-  for (const [text, cols, rows] of [['', 80, 1], ['x', 80, 1], ['x'.repeat(80), 80, 1], ['x'.repeat(81), 80, 2], ['x'.repeat(2500), 80, 26], ['é'.repeat(80), 80, 1], ['e\u0301'.repeat(80), 80, 1], ['語'.repeat(40), 80, 1], ['語'.repeat(41), 80, 2],
+  for (const [text, cols, rows] of [['', 80, 1], ['x', 80, 1], ['x'.repeat(80), 80, 1], ['x'.repeat(81), 80, 2], ['x'.repeat(2500), 80, 26], ['é'.repeat(80), 80, 1], ['✓ на 81'.padEnd(81, 'ж'), 80, 2], ['e\u0301'.repeat(80), 80, 1], ['語'.repeat(40), 80, 1], ['語'.repeat(41), 80, 2],
     ['語'.repeat(40), 79, 2], ['\t'.repeat(20), 80, 1], ['\t'.repeat(21), 80, 2], [`${'x'.repeat(77)}\ty`, 80, 2], [`${'x'.repeat(77)}\t`, 80, 1], ['🙂'.repeat(41), 80, 2]]) assert.equal(logview.rowsOf(text, cols), rows, `${JSON.stringify(text.slice(0, 20))} ${text.length} in ${cols}`);
 });
 test('which row shows which line: all, wrapped, folded, only some; while lines come and go', () => {
