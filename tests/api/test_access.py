@@ -241,7 +241,7 @@ class AccessTest(wrata.Case):
         for args in (["--listen", "0.0.0.0:0", "--insecure-listen"], ["--public-host", "ci.example.org"]):
             server = wrata.Server(tempfile.mkdtemp(dir=self.folder), "--accounts", "off", *args)
             server.start(expect_fail=True)
-            self.assertEqual(server.process.wait(20), 2)
+            self.assertEqual(server.process.wait(60), 2)
             self.assertIn("accounts: 'off'", server.log_tail())
 
     def test_a_stream_ends_with_its_session(self):

@@ -261,7 +261,7 @@ class Link:
     def close(self):
         for f in (self.p.stdin, self.p.stdout):
             f.close()
-        self.p.wait(10)
+        self.p.wait(60)
 
     def cut(self):
         self.p.kill()

@@ -195,7 +195,7 @@ class Machines(wrata.Case):
                 return server.process.poll() is not None or \
                     server.get("/api/v1/launches/%d" % launch["id"])["state"] == "done"
             except OSError:  # it ended while it was asked
-                return server.process.wait(20) is not None
+                return server.process.wait(60) is not None
         wait_for("somebody says that the disk is full", said, 60)
         if server.process.poll() is None:
             run = server.get("/api/v1/runs?launch=%d" % launch["id"])["items"][0]

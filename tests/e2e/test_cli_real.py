@@ -52,7 +52,7 @@ class RealTest(unittest.TestCase):
 
     def end_server(self):
         """It ends by itself; a test that left one running has failed already, and must not disturb the next."""
-        self.wait_for(lambda: self.server() is None, 10, fail=False)
+        self.wait_for(lambda: self.server() is None, 30, fail=False)
         left = self.server()
         if left:
             os.kill(left["pid"], signal.SIGKILL)
@@ -147,7 +147,7 @@ class RealTest(unittest.TestCase):
         self.assertEqual(p.returncode, 1, err)
         self.assertIn(b"stopping the launch", err)
         self.assertIn(b"2 stopped", out)
-        self.wait_for(lambda: self.server() is None, 10)
+        self.wait_for(lambda: self.server() is None)
 
     def test_a_folder_that_is_no_repository(self):
         self.write_file("ok.sh", "cat data.txt\n")

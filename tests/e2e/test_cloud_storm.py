@@ -88,7 +88,7 @@ class Yard(unittest.TestCase):
             try:
                 return self.server.call(method, path, body)
             except (OSError, http.client.HTTPException, urllib.error.URLError):
-                wait_for("the end of a server that does not answer", lambda: self.server.process.poll() is not None, 10)
+                wait_for("the end of a server that does not answer", lambda: self.server.process.poll() is not None)
 
     def servers(self):
         return self.ask("GET", "/api/v1/servers")["items"]

@@ -64,7 +64,7 @@ class Drive:
 
     def end(self):
         self.process.stdin.close()
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         if code != 0:
             raise AssertionError("fleet_drive ended with %d" % code)
 

@@ -126,7 +126,7 @@ class GitLogin(git_site.GitSiteCase):
     def test_what_cannot_be_a_host_is_refused(self):
         self.set(git_host="https://github.com", git_token=git_site.TOKEN)
         server = wrata.Server(self.folder, env=self.env).start(expect_fail=True)
-        self.assertEqual(server.process.wait(30), 2, server.log_tail())
+        self.assertEqual(server.process.wait(60), 2, server.log_tail())
         self.assertIn("git_host: 'https://github.com' is not a host like github.com", server.log_tail())
 
     def test_the_mode_for_git_answers_git_alone(self):

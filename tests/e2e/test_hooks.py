@@ -272,7 +272,7 @@ class Receivers(Base):
             server.post("/api/v1/hooks/%d/test" % hook["id"])
         except (OSError, ApiError):
             pass
-        server.process.wait(30)
+        server.process.wait(60)
         self.assertEqual(len(sink.got), 1)
         server.env = None
         server.start()

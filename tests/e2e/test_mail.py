@@ -365,7 +365,7 @@ class Lasting(Base):
                 self.queue(server)
             except (OSError, http.client.HTTPException):
                 pass  # killed before the answer; the mail was in the queue, else it would not have been on its way
-            self.assertTrue(killed.wait(30), stage)
+            self.assertTrue(killed.wait(60), stage)
             server.start()
             wait_for("everything is sent", lambda: all(m["state"] == "sent" for m in server.get("/api/v1/mails")["items"]))
             server.kill()
@@ -379,7 +379,7 @@ class Lasting(Base):
         sink = self.sink()
         server = self.mailing(sink, env=dict(os.environ, WRATA_FAULTS="mail.crash_before_set=1"))
         mail = self.queue(server)
-        server.process.wait(30)
+        server.process.wait(60)
         self.assertEqual(len(sink.mails), 1)
         server.env = None
         server.start()

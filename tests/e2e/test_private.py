@@ -38,7 +38,7 @@ class Stops(wrata.Case):
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
         try:
-            code = server.process.wait(20)
+            code = server.process.wait(60)
         finally:
             ended.set()
         self.assertEqual(code, 0, server.log_tail())

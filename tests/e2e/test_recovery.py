@@ -103,7 +103,7 @@ class Recovery(wrata.Case):
         second = wrata.Server(self.folder)
         second.log_path += ".second"
         second.start(expect_fail=True)
-        self.assertEqual(second.process.wait(20), 3)
+        self.assertEqual(second.process.wait(60), 3)
         self.assertIn(str(server.process.pid), second.log_tail(), "it names who is there")
         self.assertEqual(server.get("/api/v1/status")["servers"]["total"], 0, "the first one is unharmed")
 

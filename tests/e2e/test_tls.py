@@ -63,7 +63,7 @@ class Tls(wrata.Case):
 
     def serve_fails(self, *args):
         server = wrata.Server(self.folder, *args).start(expect_fail=True)
-        self.assertEqual(server.process.wait(30), 2, server.log_tail())
+        self.assertEqual(server.process.wait(60), 2, server.log_tail())
         return server.log_tail()
 
     def ask(self, port, method="GET", path="/healthz", host=HOST, crt=None):

@@ -145,7 +145,7 @@ class Host:
         for _ in range(50):
             pids = self.pids()
             if not pids:
-                self.sshd.wait(10)
+                self.sshd.wait(60)
                 return
             for pid in pids:
                 try:

@@ -105,11 +105,11 @@ class Server:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError("the server did not end within 20 s of SIGTERM:\n" + self.log_tail()) from None
+            raise AssertionError("the server did not end within a minute of SIGTERM:\n" + self.log_tail()) from None
 
     def call(self, method, path, body=None, raw=False, timeout=60):
         data = None if body is None else json.dumps(body).encode()
