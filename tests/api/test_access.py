@@ -263,4 +263,4 @@ if __name__ == "__main__":
             write(it.get("/api/v1/openapi.json"))
             it.stop()
     else:
-        unittest.main()
+        unittest.main(verbosity=2)

@@ -355,4 +355,4 @@ class Retention(HistoryCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -909,4 +909,4 @@ if __name__ == "__main__":
     if not os.access(WRATA, os.X_OK):
         print(f"{WRATA} is not built; skipped")
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -202,4 +202,4 @@ if __name__ == "__main__":
     if not usable:
         print(f"{WRATA} is not built; skipped")
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -84,4 +84,4 @@ class Developer(wrata.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

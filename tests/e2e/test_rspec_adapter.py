@@ -533,4 +533,4 @@ class Unnoticed(Adapter):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -687,4 +687,4 @@ for name in ("test_one_that_hangs_is_not_waited_for", "test_killed_while_it_boot
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

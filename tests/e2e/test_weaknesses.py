@@ -227,4 +227,4 @@ class Weaknesses(wrata.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)
