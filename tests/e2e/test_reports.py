@@ -18,7 +18,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 
-import told  # noqa: E402
+from told import shows  # noqa: E402
 import test_agent as agent  # noqa: E402  (Link, the codec)
 import wrata  # noqa: E402
 
@@ -52,7 +52,7 @@ def all_examples(lines):
 class WithAgent(unittest.TestCase):
     def setUp(self):
         self.where = os.path.realpath(tempfile.mkdtemp(prefix="wrata-reports-"))
-        told.shows(self.where)
+        shows(self.where)
         self.addCleanup(shutil.rmtree, self.where, True)
         self.link = agent.Link(self.where)
         self.addCleanup(self.end)
