@@ -1,5 +1,6 @@
 """Accounts over HTTP: every row of the contract (docs/http-api.md, "Accounts") and each of its refusals."""
 # ctest: COMPUTES ON
+# ctest: TIMEOUT 1200
 
 import csv
 import http.client

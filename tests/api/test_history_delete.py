@@ -151,7 +151,7 @@ class Deleting(HistoryCase):
 
     def test_what_lives_is_refused_and_so_is_what_is_of_others(self):
         self.begin()
-        repo = self.project({"quick.sh": "true\n", "slow.sh": "echo up; sleep 100\n"})
+        repo = self.project({"quick.sh": "true\n", "slow.sh": "echo up; sleep 3000\n"})
         launch = self.server.launch(repo, ["*.sh"])
         wait_for("one to end", lambda: any(r["state"] == "done" for r in self.runs(launch).values()) and len(self.runs(launch)) == 2)
         for run in self.runs(launch).values():
@@ -215,7 +215,7 @@ class Jobs(HistoryCase):
         self.server.stop()
         launches = self.many(20, 5000, examples=1)
         self.server.start()
-        repo = self.project({"slow.sh": "echo up; sleep 100\n"}, "slow")
+        repo = self.project({"slow.sh": "echo up; sleep 3000\n"}, "slow")
         alive = self.server.launch(repo, ["slow.sh"])
         wait_for("it to run", lambda: self.runs(alive) and self.runs(alive)["slow.sh"]["state"] == "running")
         self.refused(422, "POST", "/api/v1/history/clear", {}, "all")
