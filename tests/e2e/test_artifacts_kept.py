@@ -87,8 +87,8 @@ class Kept(wrata.Case):
 class Whole(Kept):
     def test_after_pass_fail_time_out_and_stop(self):
         leave = "mkdir -p out; echo %s > out/note.txt; printf '\\x89PNG' > out/a.png; "
-        server = self.begin({"pass.sh": leave % "pass", "fail.sh": leave % "fail" + "exit 3\n", "slow.sh": leave % "slow" + "sleep 100\n",
-                             "stop.sh": leave % "stop" + "echo up; sleep 100\n", "none.sh": "true\n"})
+        server = self.begin({"pass.sh": leave % "pass", "fail.sh": leave % "fail" + "exit 3\n", "slow.sh": leave % "slow" + "sleep 1000\n",
+                             "stop.sh": leave % "stop" + "echo up; sleep 1000\n", "none.sh": "true\n"})
         done = self.launch("pass.sh", "fail.sh", "none.sh")
         runs = self.runs(done)
         for name in ("pass", "fail"):
@@ -455,7 +455,7 @@ class Hostile(Kept):
                 return answer
 
     def test_nothing_of_it_is_kept_and_the_server_goes_on(self):
-        server = self.begin({"a.sh": "echo up; sleep 100\n"}, "--artifact-run-max-bytes", "100000", slots=2)
+        server = self.begin({"a.sh": "echo up; sleep 1000\n"}, "--artifact-run-max-bytes", "100000", slots=2)
         launch = server.launch(self.repo, ["a.sh"])
         run = wait_for("it runs", lambda: next(iter(server.get("/api/v1/runs?launch=%d&state=running" % launch["id"])["items"]), None))["id"]
         outside = os.path.join(self.folder, "outside")
@@ -486,7 +486,7 @@ class Hostile(Kept):
 
     def test_bytes_behind_the_end_of_what_is_being_kept(self):
         """Its rows are on their way to the disk, and still more comes: what was whole is kept, the rest is nobody's."""
-        server = self.begin({"a.sh": "echo up; sleep 100\n"}, slots=2)
+        server = self.begin({"a.sh": "echo up; sleep 1000\n"}, slots=2)
         launch = server.launch(self.repo, ["a.sh"])
         run = wait_for("it runs", lambda: next(iter(server.get("/api/v1/runs?launch=%d&state=running" % launch["id"])["items"]), None))["id"]
         kept = 0
