@@ -10,7 +10,7 @@ import { slowDown } from './slow.mjs';
 import { ARGS, CHROMIUM, patient, PATIENCE_MS } from './soon.mjs';
 
 export { check, overflow } from './axe.mjs';
-export { focused, LONG_MS, soon } from './soon.mjs';
+export { focused, LONG_MS, resting, soon } from './soon.mjs';
 
 const built = fs.existsSync(new URL('../dist/index.html', import.meta.url));
 export const shots = process.env.WRATA_SHOTS ?? fs.mkdtempSync(path.join(os.tmpdir(), 'wrata-page-'));

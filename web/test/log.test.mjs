@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { check, open, overflow, shots, skip, soon } from './browser.mjs';
+import { check, LONG_MS, open, overflow, resting, shots, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -27,7 +27,7 @@ test('wrapped: every line is as high as it is, the line at the top stays, the en
   await page.keyboard.press('w');
   await page.locator('.log[data-wrap]').waitFor();
   await soon.equal(() => topLine(page), 1001, 'the line at the top stays');
-  assert.ok(await page.evaluate(() => document.querySelector('.logbox').scrollHeight) > flat * 1.5);
+  await soon.ok(async () => await page.evaluate(() => document.querySelector('.logbox').scrollHeight) > flat * 1.5);
   await soon.ok(() => page.evaluate(() => { const b = document.querySelector('.logbox'); return b.scrollWidth <= b.clientWidth; }), 'nothing is wider than the view');
   for (const y of [0, 5000, 31_000, -1]) {
     await scrollTo(page, y);
@@ -39,6 +39,7 @@ test('wrapped: every line is as high as it is, the line at the top stays, the en
   await soon.equal(async () => (await rowsOf(page)).at(-1).n, 3000);
   // How high a line is worked out to be is how high the browser makes it, or a row more for letters that are wide.
   await scrollTo(page, 9000);
+  await resting(page, '.logbox');
   const off = await page.evaluate(() => [...document.querySelectorAll('.lrow')].filter((e) => /^\d+ [ -~]*$/.test(e.querySelector('code').textContent)).map((e) => [e.querySelector('code').getBoundingClientRect().height, parseFloat(e.style.minHeight || '20')]).filter(([a, b]) => a !== b));
   assert.deepEqual(off, []);
   const copied = await page.evaluate(() => {
@@ -49,6 +50,7 @@ test('wrapped: every line is as high as it is, the line at the top stays, the en
   assert.equal(copied[0], copied[1], 'a wrapped line is copied as one');
   await scrollTo(page, 12_000);
   await page.waitForFunction(() => [...document.querySelectorAll('.lrow > a')].some((a) => Number(a.innerText) > 300));
+  await resting(page, '.logbox');
   const was = await topLine(page);
   await button(page, 'Wrap').click();
   await page.waitForFunction(() => !document.querySelector('.log[data-wrap]'));
@@ -77,10 +79,11 @@ test('wrapped and followed: what comes is at the end, a link is in the middle, a
   await page.mouse.move(500, 600);
   await page.mouse.wheel(0, -900);
   await soon.equal(() => button(page, 'Follow').getAttribute('aria-pressed'), 'false');
+  await resting(page, '.logbox');
   const at = await topLine(page);
   s.write(r.id, 'one more\n');
   await page.getByRole('button', { name: 'Jump to latest, 1 new' }).waitFor();
-  assert.equal(await topLine(page), at, 'nobody is moved');
+  await soon.equal(() => topLine(page), at, 'nobody is moved');
   await page.getByRole('searchbox', { name: 'Search log' }).fill('30 long');
   await page.keyboard.press('Enter');
   await soon.match(() => page.locator('.lrow[data-cur] code').innerText(), /^30 long/);
@@ -215,15 +218,16 @@ test('a log without an end: the newest lines are kept, whoever reads is not move
   await page.mouse.move(500, 600);
   await page.mouse.wheel(0, -3000);
   await soon.equal(() => button(page, 'Follow').getAttribute('aria-pressed'), 'false');
+  await resting(page, '.logbox');
   const top = await topLine(page), text = `line ${top}`;
   for (let i = 0; i < 22; i++) write(10_000);
-  await page.waitForFunction((want) => Number(document.querySelector('.latest')?.innerText.replace(/\D/g, '')) > want, 150_000, { timeout: 30_000 });
+  await page.waitForFunction((want) => Number(document.querySelector('.latest')?.innerText.replace(/\D/g, '')) > want, 150_000, { timeout: LONG_MS });
   await soon.equal(() => topLine(page), top);
-  assert.ok((await rowsOf(page)).some((x) => x.n === top && x.text === text), 'a line has its own number still');
+  await soon.ok(async () => (await rowsOf(page)).some((x) => x.n === top && x.text === text), 'a line has its own number still');
   await page.getByRole('button', { name: 'Load earlier' }).click();
   await soon.match(says, new RegExp(`^Showing lines [\\d,]+ to [\\d,]+ of ${n.toLocaleString('en-US')}\\.`));
   await soon.equal(() => topLine(page), from, 'the line that was the first is where it was');
-  assert.ok((await rowsOf(page)).some((x) => x.n === from && x.text === `line ${from}`));
+  await soon.ok(async () => (await rowsOf(page)).some((x) => x.n === from && x.text === `line ${from}`));
   await page.getByRole('button', { name: 'Load later' }).waitFor();
   await page.getByRole('button', { name: 'Its end' }).click();
   await soon.equal(async () => (await rowsOf(page)).at(-1)?.text, `line ${n}`);
