@@ -99,7 +99,7 @@ test('wrapped and followed: what comes is at the end, a link is in the middle, a
 test('a search of 100,000 lines: from where one looks, down and up, each hit in the middle', { skip }, async (t) => {
   const has = (i) => Math.floor(((i + 1) * 18_628) / 100_000) !== Math.floor((i * 18_628) / 100_000);
   const s = await fresh(t), lines = Array.from({ length: 100_000 }, (_, i) => `step ${i + 1}${has(i) ? ' Needle' : ''}`), hits = lines.flatMap((_, i) => (has(i) ? [i + 1] : [])), r = logOf(s, lines), page = await open(t, address(r), { server: s });
-  await page.locator('.lrow').first().waitFor();
+  await page.locator('.log .bar-of').getByText(/^100,000 lines, [\d.]+ MB$/).waitFor();   // all of it is there
   await scrollTo(page, 50_000 * 20);
   await soon.equal(() => topLine(page), 50_001);
   await page.getByRole('searchbox', { name: 'Search log' }).fill('needle');
