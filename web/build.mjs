@@ -44,6 +44,12 @@ const code = {
   define: { 'process.env.NODE_ENV': '"production"' }, metafile: true,
   banner: { js: `/*${swc.version}*/` },                               // who names things anew below is in the hashes, too
 };
+// swc gives the same short names again and again, which compresses better than esbuild's; it changes nothing but names.
+const rename = async (text) => (await swc.minify(text, { module: true, ecma: 2022, compress: false, mangle: { toplevel: true } })).code;
+// The shared worker comes first: the page names it.
+put('hub.js', Buffer.from(await rename((await esbuild.build({ ...common, entryPoints: ['app/hub.ts'], format: 'esm', outdir: 'assets', tsconfigRaw: '{}' })).outputFiles[0].text)));
+code.define.HUB = JSON.stringify(names['hub.js']);
+code.external = [names['hub.js']];
 const parts = fs.readdirSync(at('app/groups')).map((f) => `app/groups/${f}`);
 const shared = Object.entries((await esbuild.build(code)).metafile.outputs).filter(([, o]) => !parts.includes(o.entryPoint)).flatMap(([, o]) => Object.keys(o.inputs))
   .filter((f) => f !== 'app/main.tsx' && f !== 'app/h.ts').sort().concat('app/main.tsx');
@@ -59,8 +65,7 @@ for (const f of js.outputFiles) {
   const name = Object.keys(outputs).find((o) => path.basename(o) === path.basename(f.path));
   if (name === entry) continue;
   if (name !== first) names[path.basename(name)] = address(name);
-  // swc gives the same short names again and again, which compresses better than esbuild's; it changes nothing but names.
-  fs.writeFileSync(path.join(made, address(name)), (await swc.minify(f.text, { module: true, ecma: 2022, compress: false, mangle: { toplevel: true } })).code);
+  fs.writeFileSync(path.join(made, address(name)), await rename(f.text));
 }
 
 fs.writeFileSync(path.join(made, 'index.html'), fill(fs.readFileSync(at('assets/index.html'), 'utf8'), /@([\w.-]+)@/g));
@@ -76,7 +81,7 @@ for (const f of ['/index.html', ...Object.values(names)].sort()) {
 }
 // What the budgets of the page are about: JavaScript of the first look and of all screens, CSS.
 const sum = (fs) => fs.reduce((n, f) => n + files[f].gzip, 0);
-const size = { first: files[address(first)].gzip, js: sum(Object.keys(files).filter((f) => f.endsWith('.js'))), css: sum(Object.keys(files).filter((f) => f.endsWith('.css'))) };
+const size = { first: sum([address(first), names['hub.js']]), js: sum(Object.keys(files).filter((f) => f.endsWith('.js'))), css: sum(Object.keys(files).filter((f) => f.endsWith('.css'))) };
 fs.writeFileSync(path.join(made, 'manifest.json'), `${JSON.stringify({ names, files, size }, null, 1)}\n`);
 fs.rmSync(dist, { recursive: true, force: true });
 fs.renameSync(made, dist);

@@ -131,7 +131,7 @@ export class LaunchStore extends Store {
   failures = new Table<Example>();
   every = new Table<Run>();                                           // also those that came before the newest
   causes: Causes | null = null;
-  /** Failures and what caused them are known: they stand where they will stay. */
+  /** Its runs, failures and what caused them are known: they stand where they will stay. */
   whole = false;
   private relist = 0;
   more = false;
@@ -162,6 +162,7 @@ export class LaunchStore extends Store {
       get<Causes>(`/launches/${this.id}/causes`, s).then((c) => { this.causes = c; }, (e) => { if (s.aborted) throw e; }),
     ]);
     this.whole = true;
+    for (const [key, x] of this.failures.rows) if (!this.every.rows.has(x.run)) this.failures.gone(key);   // another tab follows its launch
     seen();
     if ([...this.failures.rows.values()].some((x) => x.artifacts?.length)) await this.kept.load(s);
   }
@@ -169,8 +170,8 @@ export class LaunchStore extends Store {
   protected take(e: LiveEvent): boolean {
     if (e.type === 'launch') { if ((e.data as Launch).id !== this.id) return false; this.launch = e.data as Launch; this.onLaunch(); return true; }
     const of = (e.data as { launch?: number }).launch;
-    if (e.type === 'causes' && (of ?? this.id) === this.id) { this.causes = e.data as Causes; return true; }
     if (of !== this.id && e.type !== 'example') return false;
+    if (e.type === 'causes') { this.causes = e.data as Causes; return true; }
     if (e.type === 'artifacts') { this.kept.soon(); return false; }
     if (e.type === 'tests') { this.relist ||= setTimeout(() => { this.relist = 0; void this.load(); }, 300) as unknown as number; return false; }   // many changed at once
     if (e.type === 'test') this.tests.event((e.data as Test).id, e.data as Test);
@@ -183,7 +184,7 @@ export class LaunchStore extends Store {
     }
     else if (e.type === 'example') {
       const x = e.data as Example;
-      if (x.status !== 'failed' && x.status !== 'error') return false;
+      if ((x.status !== 'failed' && x.status !== 'error') || (this.whole && !this.every.rows.has(x.run))) return false;
       this.failures.event(failureKey(x), x);
     } else return false;
     return true;

@@ -30,9 +30,9 @@ after(async () => {
   if (!process.env.WRATA_SHOTS) fs.rmSync(shots, { recursive: true, force: true });
 });
 
-/** A page that fails the test when anything is wrong in its console or with the policy. */
-export async function open(t, address, { server = fake, width = 1440, height = 900, scheme = 'light', quiet = true, as = '', ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, ...options });
+/** A page that fails the test when anything is wrong in its console or with the policy. `tab`: one more of the same browser; `init` runs in it first. */
+export async function open(t, address, { server = fake, width = 1440, height = 900, scheme = 'light', quiet = true, as = '', tab = null, init = null, ...options } = {}) {
+  const context = tab?.context() ?? await browser.newContext({ viewport: { width, height }, colorScheme: scheme, ...options });
   if (as) await context.addCookies([{ name: 'wrata', value: server.acc.open(server.acc.byLogin(as), 'Chrome/120 Linux').key, url: server.url, httpOnly: true }]);
   const page = await context.newPage(), wrong = [];
   page.setDefaultTimeout(PATIENCE_MS);
@@ -41,6 +41,7 @@ export async function open(t, address, { server = fake, width = 1440, height = 9
   page.on('console', (m) => { if (m.type() === 'error' && !(quiet ? /net::ERR_/ : /Failed to load resource/).test(m.text())) wrong.push(m.text()); });
   await page.addInitScript(patient);
   await page.addInitScript(() => { window.violations = []; document.addEventListener('securitypolicyviolation', (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`)); });
+  if (init) await page.addInitScript(init);
   t.after(async () => {
     const v = await page.evaluate(() => window.violations).catch(() => []);
     await context.close();

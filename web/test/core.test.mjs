@@ -166,7 +166,14 @@ test('a character cut at the end of a part waits for the next', () => {
   }
   assert.equal(stream.unfinished(new Uint8Array([0x80, 0x80, 0x80, 0x80])), 0);
 });
+test('topics of several tabs: one list, a log from where the last of them is, and who an event is for', () => {
+  const a = stream.topics(['servers', 'log:3@900']), b = stream.topics(['log:3@40', 'launch:7']), c = stream.topics(['run:5', 'launches']);
+  assert.deepEqual(stream.named(stream.union([a, b])).sort(), ['launch:7', 'log:3@40', 'servers']);
+  for (const [type, data, who] of [['server', { id: 1 }, [a]], ['launch', { id: 7 }, [b, c]], ['launch', { id: 8 }, [c]], ['run', { id: 5, launch: 8 }, [c]], ['run', { id: 6, launch: 7 }, [b]], ['log', { run: 3 }, [a, b]], ['log', { run: 4 }, []],
+    ['test', { id: 1, launch: 7 }, [b]], ['causes', { launch: 8 }, []], ['example', { run: 5 }, [b, c]], ['artifacts', { launch: 8, run: 5 }, [c]], ['queue', {}, []], ['job', {}, []]]) assert.deepEqual([a, b, c].filter((t) => stream.wants(t, type, data)), who, type);
+});
 test('stream addresses and back-off', () => {
+  assert.match(stream.streamUrl(['log:3@9'], '1f-77~3@5'), /&since=1f-77$/, 'whoever asks says where logs go on');
   assert.equal(stream.streamUrl(['servers', 'log:3@9', 'servers'], ''), '/api/v1/stream?topics=log:3@9,servers');
   assert.match(stream.streamUrl(['launch:1'], '77'), /&since=77$/);
   for (let i = 0; i < 20; i++) assert.ok(stream.backoff(i, 1) <= 18_750 && stream.backoff(i, 0) >= 375);

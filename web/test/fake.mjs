@@ -15,7 +15,7 @@ import { work as makeWork } from './fake_work.mjs';
 import { lateness } from './slow.mjs';
 
 const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), '../dist');
-export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types hub";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
 
 const AREAS = ['documents', 'spreadsheets', 'presentations', 'forms', 'portal/login', 'mail', 'calendar', 'settings/backup'];
@@ -323,7 +323,7 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     }
     const asset = u.pathname.startsWith('/assets/'), f = path.join(DIST, asset ? path.normalize(u.pathname) : 'index.html');
     if (!fs.existsSync(f)) { res.writeHead(404); return res.end(); }
-    res.writeHead(200, { 'content-type': TYPES[path.extname(f)] ?? 'application/octet-stream', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin', 'cross-origin-opener-policy': 'same-origin', 'content-encoding': 'gzip', 'cache-control': asset ? 'public, max-age=31536000, immutable' : 'no-cache', ...(asset ? {} : { 'content-security-policy': CSP }) });
+    res.writeHead(200, { 'content-type': TYPES[path.extname(f)] ?? 'application/octet-stream', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin', 'cross-origin-opener-policy': 'same-origin', 'content-encoding': 'gzip', 'cache-control': asset ? 'public, max-age=31536000, immutable' : 'no-cache', 'content-security-policy': CSP });
     return res.end(fs.readFileSync(`${f}.gz`));
   }
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
