@@ -20,7 +20,7 @@ type Screens<T> = { [K in keyof T]: T[K] extends ComponentType<infer P> ? (props
 /** Each screen of a part by its name. */
 const of = <T extends object>(group: () => Promise<T>): Screens<T> => new Proxy({}, { get: (_, name) => lazy(() => group().then((m) => m[name as keyof T] as ComponentType)) }) as Screens<T>;
 const { Launch, Run, Runs, Launches, Files, Palette } = of(results);
-const { Compose, Lists, ListScreen, Schedules, ScheduleScreen, Servers, ServerScreen, Users, UserScreen, Audit, Admin, SignIn, SignUp, Forgot, Welcome, Waiting, SessionOver, Account } = of(desk);
+const { Compose, Lists, ListScreen, Schedules, ScheduleScreen, Servers, ServerScreen, Users, UserScreen, Audit, Admin, HookScreen, Cost, Retention, SignIn, SignUp, Forgot, Welcome, Waiting, SessionOver, Account } = of(desk);
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;
@@ -80,6 +80,9 @@ function Screen({ r }: { r: Route }) {
     case 'users': return <Users />;
     case 'user': return <UserScreen key={`u${r.id}`} id={r.id} />;
     case 'audit': return <Audit />;
+    case 'hook': return <HookScreen key={`h${r.id}`} id={r.id} />;
+    case 'cost': return <Cost />;
+    case 'retention': return <Retention />;
     default: return <NotFound />;
   }
 }

@@ -4,8 +4,8 @@ export const TABLES = ['projects', 'locations', 'browsers', 'languages', 'fleets
 export type TableName = (typeof TABLES)[number];
 export const ACCOUNT = ['profile', 'password', 'sessions', 'tokens', 'variables', 'mail', 'delete'] as const;
 export type AccountTab = (typeof ACCOUNT)[number];
-const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/runs': 'runs', '/launches': 'launches', '/files': 'files', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit' } as const;
-const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', lists: 'list', schedules: 'schedule', servers: 'server' } as const;
+const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/runs': 'runs', '/launches': 'launches', '/files': 'files', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit', '/admin/cost': 'cost', '/admin/retention': 'retention' } as const;
+const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', 'admin/hooks': 'hook', lists: 'list', schedules: 'schedule', servers: 'server' } as const;
 export type Route =
   | { at: (typeof PLAIN)[keyof typeof PLAIN] }
   | { at: (typeof NUMBERED)[keyof typeof NUMBERED]; id: number }
@@ -15,7 +15,7 @@ export type Route =
 export function route(path: string): Route {
   const p = path.length > 1 ? path.replace(/\/$/, '') : path;
   if (Object.hasOwn(PLAIN, p)) return { at: PLAIN[p as keyof typeof PLAIN] };
-  const m = /^\/(launches|runs|admin\/users|lists|schedules|servers)\/([1-9][0-9]{0,15})$/.exec(p);
+  const m = /^\/(launches|runs|admin\/users|admin\/hooks|lists|schedules|servers)\/([1-9][0-9]{0,15})$/.exec(p);
   if (m) return { at: NUMBERED[m[1] as keyof typeof NUMBERED], id: Number(m[2]) };
   const table = TABLES.find((t) => p === `/admin/${t}`);
   if (table) return { at: 'admin', table };

@@ -162,3 +162,21 @@ export interface Deletion { launches: number; running: number; sessions: number;
 export interface Audit {
   id: number; at: Time; user: number | null; login: string; via: string; address: string; action: string; object: string; detail: string; status: number;
 }
+
+/* What admins look after. */
+export interface Kept {
+  kinds: { kind: 'logs' | 'artifacts' | 'examples' | 'history'; days: number | null; max_bytes: number | null; items: number; bytes: number; oldest_at: Time | null; goes_next: Time | null; goes?: number; goes_bytes?: number }[];
+  disk: { free: number; total: number; database_free: number; low: boolean; why: string | null };
+}
+/** `idle_usd`: what was for no run; null where launches are added up. */
+export interface Spent { cost_usd: number; runs_usd: number; idle_usd: number | null; machines_s: number | null; runs_s: number }
+export interface Cost extends Page<Spent & { day: string | null; id: number | null; name: string; of: string }> {
+  today: Spent & { day: string }; now: { machines: number; usd_per_hour: number; charged_at: Time | null }; from: string; to: string; by: string; total: Spent & { days: number; idle_percent: number | null; idle_usd_per_day: number | null };
+}
+export interface Hook {
+  id: number; name: string; type: 'webhook' | 'github'; user: Who | null; url: string | null; repository: string | null; kinds: string[]; all: boolean; project: number | null; enabled: boolean; reason: string;
+  created_at: Time; failing_since: Time | null; failures: number; paused_until: Time | null; last_at: Time | null; last_status: number | null; last_error: string | null;
+}
+export interface Delivery {
+  id: number; hook: number; kind: string; state: 'waiting' | 'delivered' | 'failed'; object: number; count: number; at: Time; next_at: Time | null; ended_at: Time | null; tries: number; status: number | null; took_ms: number | null; error: string | null; answer: string; body?: string;
+}

@@ -10,3 +10,4 @@ export { Account } from '../screens/account';
 export { Admin } from '../screens/admin';
 export { Audit } from '../screens/audit';
 export { Forgot, SessionOver, SignIn, SignUp, Waiting, Welcome } from '../screens/gate';
+export { Cost, HookScreen, Retention } from '../screens/upkeep';

@@ -18,10 +18,11 @@ export function useLoad<T>(path: string | null): Loaded<T> {
   return { data, error, load, set };
 }
 
-export interface Paged<T> { items: T[] | null; more: boolean; busy: boolean; error: ApiError | null; load: () => Promise<void>; next: () => Promise<void>; put: (change: (all: T[]) => T[]) => void }
+/** `page`: the last page as it came, for what stands beside its items. */
+export interface Paged<T, P = Page<T>> { page: P | null; items: T[] | null; more: boolean; busy: boolean; error: ApiError | null; load: () => Promise<void>; next: () => Promise<void>; put: (change: (all: T[]) => T[]) => void }
 /** A list that is read page by page, on request; `path` null: nothing is asked for yet; `size` 0: it has one page. */
-export function usePages<T>(path: string | null, size = 50): Paged<T> {
-  const [items, setItems] = useState<T[] | null>(null), [cursor, setCursor] = useState<string | null>(null), [error, setError] = useState<ApiError | null>(null), [busy, setBusy] = useState(false);
+export function usePages<T, P extends Page<T> = Page<T>>(path: string | null, size = 50): Paged<T, P> {
+  const [page, setPage] = useState<P | null>(null), [items, setItems] = useState<T[] | null>(null), [cursor, setCursor] = useState<string | null>(null), [error, setError] = useState<ApiError | null>(null), [busy, setBusy] = useState(false);
   const ac = useRef<AbortController | null>(null);
   const read = async (from: string | null): Promise<void> => {
     ac.current?.abort();
@@ -29,12 +30,12 @@ export function usePages<T>(path: string | null, size = 50): Paged<T> {
     const mine = (ac.current = new AbortController());
     setBusy(true); setError(null);
     try {
-      const p = await get<Page<T>>(size ? `${path}${path.includes('?') ? '&' : '?'}limit=${size}${from ? `&cursor=${encodeURIComponent(from)}` : ''}` : path, mine.signal);
+      const p = await get<P>(size ? `${path}${path.includes('?') ? '&' : '?'}limit=${size}${from ? `&cursor=${encodeURIComponent(from)}` : ''}` : path, mine.signal);
       if (mine.signal.aborted) return;
-      setItems((had) => (from && had ? [...had, ...p.items] : p.items)); setCursor(p.next ?? null); setError(null);
+      setPage(p); setItems((had) => (from && had ? [...had, ...p.items] : p.items)); setCursor(p.next ?? null); setError(null);
     } catch (e) { if (mine.signal.aborted) return; setError(asError(e)); }
     setBusy(false);
   };
   useEffect(() => { void read(null); return () => ac.current?.abort(); }, [path]);
-  return { items, more: cursor !== null, busy, error, load: () => read(null), next: () => read(cursor), put: (change) => setItems((had) => had && change(had)) };
+  return { page, items, more: cursor !== null, busy, error, load: () => read(null), next: () => read(cursor), put: (change) => setItems((had) => had && change(had)) };
 }

@@ -32,7 +32,7 @@ export function UserMenu() {
       </button>
       <div id="usermenu" class="pop" hidden={!open}>
         {m && !m.accounts && <p class="hint">Accounts are off: everybody who reaches this address may do everything.</p>}
-        {login && <ul><li><a href="/account">My account</a></li></ul>}
+        {login && <ul><li><a href="/account">My account</a></li>{m?.role === 'user' && <li><a href="/admin/hooks">Hooks, cost, what is kept</a></li>}</ul>}
         {isAdmin(m) && <ul aria-label="Admin"><li><a href="/admin/users">Users{waits > 0 && <span class="count">{num(waits)} waiting</span>}</a></li><li><a href="/admin/projects">Projects and more</a></li><li><a href="/admin/audit">Audit log</a></li></ul>}
         <div class="seg" role="group" aria-label="Theme">{THEMES.map(([id, text]) => <button key={id} type="button" class="btn small" aria-pressed={theme.value === id} onClick={() => setTheme(id)}>{text}</button>)}</div>
         {m?.accounts && <ul>{login ? <li><button type="button" onClick={leave}>Sign out</button></li> : <li><a href={signInAddress(safeNext(at.pathname + at.search, at.origin))}>Sign in</a></li>}</ul>}
