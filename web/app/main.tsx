@@ -12,15 +12,14 @@ import { Dialog, Failed, Nothing, Skeleton } from './parts/basics';
 import { UserMenu } from './parts/usermenu';
 import { lazy } from './parts/lazy';
 import { Board } from './screens/board';
-import { desk, results } from './groups';
+import { rest } from './groups';
 import { me, over } from './who';
 
-/* The page comes in few parts: what the board needs, and a part for each kind of work, when it is asked for. */
+/* The page comes in two parts: what the board needs, and the rest when it is asked for. */
 type Screens<T> = { [K in keyof T]: T[K] extends ComponentType<infer P> ? (props: P) => preact.JSX.Element : never };
 /** Each screen of a part by its name. */
 const of = <T extends object>(group: () => Promise<T>): Screens<T> => new Proxy({}, { get: (_, name) => lazy(() => group().then((m) => m[name as keyof T] as ComponentType)) }) as Screens<T>;
-const { Launch, Run, Runs, Launches, Files, Palette } = of(results);
-const { Compose, Lists, ListScreen, Schedules, ScheduleScreen, Servers, ServerScreen, Users, UserScreen, Audit, Admin, HookScreen, Cost, Retention, SignIn, SignUp, Forgot, Welcome, Waiting, SessionOver, Account } = of(desk);
+const { Launch, Run, Runs, Launches, Files, Palette, Compose, Lists, ListScreen, Schedules, ScheduleScreen, Servers, ServerScreen, Users, UserScreen, Audit, Admin, HookScreen, Cost, Retention, SignIn, SignUp, Forgot, Welcome, Waiting, SessionOver, Account } = of(rest);
 
 function Link() {
   const s = link.value, shown = s === 'paused' ? 'connecting' : s;

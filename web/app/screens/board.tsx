@@ -4,7 +4,7 @@ import { matches } from '../../core/filter';
 import { bad, byName, doneExamples, ended, healthNotes, launchFace, live, serverFace, sum } from '../../core/state';
 import type { Launch, Server } from '../../core/types';
 import { Ago, Elapsed, Empty, ExampleBar, Failed, Glyph, Kpi, Skeleton, TestBar } from '../parts/basics';
-import { desk, fetchSoon } from '../groups';
+import { fetchSoon, rest } from '../groups';
 import { FilterBox, useFilter } from '../parts/filterbox';
 import { lazy } from '../parts/lazy';
 import { memo } from '../parts/memo';
@@ -60,7 +60,7 @@ export const LaunchRow = memo(({ l, quiet = false }: { l: Launch; quiet?: boolea
   );
 });
 
-const FirstSteps = lazy(() => desk().then((m) => m.FirstSteps));
+const FirstSteps = lazy(() => rest().then((m) => m.FirstSteps));
 
 const KEYS = ['state', 'fleet'];
 export function Board() {

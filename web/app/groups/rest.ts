@@ -1,5 +1,9 @@
-/** All but what happened: compose, lists, schedules, servers, the first steps to them, the way in, accounts, and what admins look after.
- *  In the order that compresses best: what is like each other stands together. */
+/** All but the board: compose, launches and runs with their history, lists, schedules, servers, the first steps, the way in, accounts, and what admins look after. */
+export { Run } from '../screens/run';
+export { Palette } from '../parts/palette';
+export { Files } from '../screens/files';
+export { Launches, Runs } from '../screens/history';
+export { Launch } from '../screens/launch';
 export { FirstSteps } from '../parts/firststeps';
 export { default as Compose } from '../screens/compose';
 export { Lists, ListScreen } from '../screens/lists';
