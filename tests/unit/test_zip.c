@@ -149,6 +149,88 @@ static void test_zip__files_of_more_than_4_gib_go_by_zip64(void **state)
               "assert z.open('huge').read(10) == bytes(10)\n");
 }
 
+/* A log as logs_zip.c sends it: `most` bytes when its turn came, of which `pieces` pieces of `n` zeros were still there. */
+static void add_deflated(struct world *w, const char *name, uint64_t most, size_t n, unsigned pieces)
+{
+    struct zip_file f = {.name = name, .bytes = most, .mtime_ms = T0, .at = w->at, .is_deflated = true};
+    z_stream z = {0};
+    Bytef *zeros = calloc(1, n);
+    uLong crc = crc32(0, zeros, (uInt)n);
+    struct buf b;
+    struct buf piece;
+
+    buf_init(&b, ZIP_PART_BYTES_MAX);
+    zip_local_open(&b, &f);
+    put_buf(w, &b);
+    f.bytes = 0;
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    buf_init(&piece, MIB(1));
+    z.next_in = zeros;
+    z.avail_in = (uInt)n;
+    z.next_out = (Bytef *)buf_reserve(&piece, KIB(512));
+    z.avail_out = (uInt)KIB(512);
+    assert_int_equal(deflate(&z, Z_FULL_FLUSH),
+                     Z_OK); /* what follows needs nothing of it: the same bytes again and again */
+    buf_commit(&piece, KIB(512) - z.avail_out);
+    for (unsigned i = 0; i < pieces; i++) {
+        put(w, piece.data, piece.len);
+        f.crc = (uint32_t)crc32_combine(f.crc, crc, (z_off_t)n);
+        f.bytes += n;
+    }
+    f.packed = pieces * piece.len + 2;
+    put(w, "\x03\x00", 2); /* the last block, which is empty */
+    (void)deflateEnd(&z);
+    buf_init(&b, ZIP_PART_BYTES_MAX);
+    zip_local_close(&b, &f, most);
+    put_buf(w, &b);
+    zip_entry(&w->entries, &f);
+    w->n++;
+    buf_done(&piece);
+    free(zeros);
+}
+
+static void test_zip__deflated_files_of_more_than_4_gib_go_by_zip64(void **state)
+{
+    struct world *w = *state;
+
+    add_text(w, "first", "1");
+    add_deflated(w, "huge", UINT64_C(5) << 30, MIB(64), 80);
+    add_deflated(w, "small", MIB(64), MIB(1), 64);
+    add_text(w, "behind", "b");
+    finish(w);
+    python(w, "assert [i.file_size for i in z.infolist()] == [1, 5 << 30, 64 << 20, 1]\n"
+              "assert all(i.compress_size < 16 << 20 for i in z.infolist())\n"
+              "assert z.open('huge').read(1 << 20) == bytes(1 << 20)\n" /* 5 GiB take too long here */
+              "assert z.read('small') == bytes(64 << 20) and z.read('behind') == b'b'\n");
+}
+
+/* Deleted in the middle: what was sent is whole, also where more than 4 GiB had been announced. */
+static void test_zip__a_log_that_is_deleted_while_it_is_sent_ends_there(void **state)
+{
+    struct world *w = *state;
+
+    add_deflated(w, "was huge", UINT64_C(5) << 30, MIB(1), 3);
+    add_deflated(w, "was small", MIB(64), MIB(1), 2);
+    add_deflated(w, "at once", UINT64_C(5) << 30, 1, 0);
+    add_text(w, "behind", "b");
+    finish(w);
+    python(
+        w,
+        "assert z.testzip() is None\n"
+        "assert [i.file_size for i in z.infolist()] == [3 << 20, 2 << 20, 0, 1]\n"
+        "assert z.read('was huge') == bytes(3 << 20) and z.read('at once') == b''\n"
+        "import struct, zlib\n" /* and by what stands before and behind the bytes alone, as who takes it from a pipe reads it */
+        "d = open(z.filename, 'rb').read(); at = 0; sizes = []\n"
+        "for i in z.infolist()[:3]:\n"
+        "    n, x = struct.unpack_from('<HH', d, at + 26); extra = d[at + 30 + n:at + 30 + n + x]; at += 30 "
+        "+ n + x\n"
+        "    o = zlib.decompressobj(-15); o.decompress(d[at:]); at = len(d) - len(o.unused_data)\n"
+        "    long = b'\\x01\\x00\\x10\\x00' in extra\n"
+        "    sig, crc, packed, size = struct.unpack_from('<IIQQ' if long else '<IIII', d, at); at += 24 if "
+        "long else 16\n"
+        "    assert (sig, crc, size) == (0x08074b50, i.CRC, i.file_size), (i.filename, hex(sig), size)\n");
+}
+
 static void test_zip__more_than_65535_files_go_by_zip64(void **state)
 {
     struct world *w = *state;
@@ -247,6 +329,8 @@ int main(void)
         T(small_files_are_read_as_they_were),
         T(an_empty_one_is_one),
         T(files_of_more_than_4_gib_go_by_zip64),
+        T(deflated_files_of_more_than_4_gib_go_by_zip64),
+        T(a_log_that_is_deleted_while_it_is_sent_ends_there),
         T(more_than_65535_files_go_by_zip64),
         T(times_that_dos_cannot_say_are_its_first_and_last),
         cmocka_unit_test(test_zip__names_mean_the_same_everywhere),
