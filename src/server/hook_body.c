@@ -26,6 +26,7 @@ struct look {
     struct launch_sums sums;
     const char *login;
     const char *project_url;
+    uint32_t n_causes;
     bool has_launch;
 };
 
@@ -48,6 +49,22 @@ static void take_project(void *ctx, const struct project_row *row)
     struct look *l = ctx;
 
     l->project_url = arena_strdup(&l->arena, row->url);
+}
+
+static void no_cause(void *ctx, const struct cause_row *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+/* What it failed by, when it is over. */
+static enum err look_at_causes(struct reader *r, uint64_t launch, struct look *l, struct why *why)
+{
+    struct cause_sums sums = {0};
+    enum err err = read_causes(r, (struct launch_id){launch}, 1, no_cause, NULL, &sums, why);
+
+    l->n_causes = sums.causes;
+    return err;
 }
 
 /* A launch that was deleted meanwhile is no failure. */
@@ -283,8 +300,11 @@ static void describe(const struct look *l, char *out, size_t size)
         (void)snprintf(out, size, "%u files passed", passed);
     else if (l->launch.outcome == OUTCOME_STOPPED)
         (void)snprintf(out, size, "stopped: %u of %u files passed", passed, total);
-    else
+    else if (l->n_causes == 0)
         (void)snprintf(out, size, "%u of %u files failed", bad, total);
+    else
+        (void)snprintf(out, size, "%u of %u files failed, %u cause%s", bad, total, l->n_causes,
+                       l->n_causes == 1 ? "" : "s");
 }
 
 static enum err write_status(struct reader *r, const struct hook_due *due, const struct notice_site *site,
@@ -308,6 +328,8 @@ static enum err write_status(struct reader *r, const struct hook_due *due, const
                    git_host);
         return ERR_OK;
     }
+    if (l->launch.state == LAUNCH_DONE && (err = look_at_causes(r, due->delivery.object, l, why)) != ERR_OK)
+        return err;
     buf_printf(out, "/repos/%s/statuses/%s\n", repository, l->launch.commit);
     describe(l, text, sizeof(text));
     (void)snprintf(url, sizeof(url), "%.300s/launches/%llu", site->url,

@@ -206,6 +206,35 @@ class Receivers(Base):
         self.assertIn("well", self.wrata("hooks", "show", "flaky"))
         self.assertRegex(self.wrata("hooks", "deliveries", "flaky"), r"(?m)^%d +test .* delivered +4 +200" % first["id"])
 
+    def test_a_receiver_of_an_authority_of_ones_own_is_verified(self):
+        def certificate(name, *args):
+            paths = [os.path.join(self.folder, name + end) for end in (".crt", ".key")]
+            subprocess.run(["openssl", "req", "-x509" if not args else "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                            "-keyout", paths[1], "-out", paths[0], "-subj", "/CN=" + name, *(args or ("-days", "2"))], check=True, capture_output=True)
+            return paths
+
+        ca, ca_key = certificate("our-authority")
+        other, _ = certificate("somebody-elses")
+        request, key = certificate("receiver", "-addext", "subjectAltName=IP:127.0.0.1")
+        crt = os.path.join(self.folder, "signed.crt")
+        subprocess.run(["openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-copy_extensions", "copyall",
+                        "-out", crt], check=True, capture_output=True)
+        sink = self.sink(tls=(crt, key))
+        server = self.hooking("--hooks-ca", ca)
+        hook = self.add(server, sink.url(), "launch_ended")
+        tried = server.post("/api/v1/hooks/%d/test" % hook["id"])
+        self.assertEqual(tried["state"], "delivered", tried)
+        hook_sink.verify(hook["secret"], sink.got[0]["headers"], sink.got[0]["body"])
+        server.stop()
+
+        for words in (["--hooks-ca", other], []):  # another authority; the authorities of this machine
+            server = self.hooking(*words)
+            tried = server.post("/api/v1/hooks/%d/test" % hook["id"])
+            self.assertEqual(tried["state"], "waiting", tried)
+            self.assertRegex(tried["error"], "(?i)certificate")
+            server.stop()
+        self.assertEqual(len(sink.got), 1)
+
     def test_who_is_gone_is_asked_no_more(self):
         sink = self.sink()
         server = self.hooking()
@@ -337,7 +366,7 @@ class GitHub(Base):
         commit = wrata.git(path, "rev-parse", "HEAD").strip()
         where = "/api/v3/repos/qa/docs/statuses/" + commit
         self.github.script(where, 201)
-        for files, name, state, text in ((["*.sh"], "nightly", "failure", "1 of 2 files failed"), (["a.sh"], "smoke", "success", "1 files passed")):
+        for files, name, state, text in ((["*.sh"], "nightly", "failure", "1 of 2 files failed, 1 cause"), (["a.sh"], "smoke", "success", "1 files passed")):
             before = len(self.github.at(where))
             launch = server.launch("docs", files, name=name)
             server.wait_launch(launch["id"])

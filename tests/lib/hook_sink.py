@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -33,7 +34,9 @@ class Server(ThreadingHTTPServer):
 
 
 class HookSink:
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
+        """tls: (certificate, key), as files."""
+        self.tls = tls
         self.lock = threading.Lock()
         self.got = []
         self.scripts = {}
@@ -73,6 +76,10 @@ class HookSink:
 
         self.server = Server(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_address[1]
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
@@ -87,7 +94,7 @@ class HookSink:
         self.released.set()
 
     def url(self, path="/in"):
-        return "http://127.0.0.1:%d%s" % (self.port, path)
+        return "%s://127.0.0.1:%d%s" % ("https" if self.tls else "http", self.port, path)
 
     def script(self, path, *answers):
         with self.lock:
