@@ -391,6 +391,9 @@ static const struct option_row project_options[] = {
     {"markdown", 0, NULL, OPTION_FLAG, AT(markdown), NULL, 0, 0, NULL, "every key, as docs/wrata-yml.md"},
 };
 
+/* The longest by far, and it grows with each setting. */
+_Static_assert(ARRAY_LEN(serve_options) + ARRAY_LEN(global_options) <= OPTION_ROWS_MAX, "raise OPTION_ROWS_MAX");
+
 static const char *const run_synopsis[] = {"[OPTIONS] FILE|FOLDER|GLOB..."};
 static const char *const log_synopsis[] = {"RUN [-f] [--tail N | --lines A-B | --from BYTE] [--times | --raw]",
                                            "RUN --grep TEXT | --regex EXPR [-i] [--lines A-B] [--times]"};

@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 
-#define ROWS_MAX 120  /* of a command and of all together; `wrata serve` has one for each setting */
 #define FIRST_VAL 256 /* getopt's value of row i; above any letter */
 
 static const struct {
@@ -175,10 +174,10 @@ void options_done(struct cli_opts *o)
 /* ---- getopt ---- */
 
 struct all_rows {
-    const struct option_row *rows[ROWS_MAX];
+    const struct option_row *rows[OPTION_ROWS_MAX];
     size_t n;
-    struct option longs[ROWS_MAX + 1];
-    char shorts[ROWS_MAX * 2 + 3];
+    struct option longs[OPTION_ROWS_MAX + 1];
+    char shorts[OPTION_ROWS_MAX * 2 + 3];
 };
 
 static void rows_add(struct all_rows *all, const struct option_row *rows, size_t n)
@@ -189,7 +188,7 @@ static void rows_add(struct all_rows *all, const struct option_row *rows, size_t
         int has_arg = is_alone ? no_argument : required_argument;
         size_t len = strlen(all->shorts);
 
-        CHECK(all->n < ROWS_MAX);
+        CHECK(all->n < OPTION_ROWS_MAX);
         all->longs[all->n] = (struct option){row->name, has_arg, NULL, FIRST_VAL + (int)all->n};
         all->rows[all->n++] = row;
         if (row->letter != '\0') {

@@ -12,6 +12,9 @@
 #include "base/err.h"
 #include "config/config.h"
 
+/* Options of a command and of all together; `wrata serve` has one for each setting. commands.c checks it of each command. */
+#define OPTION_ROWS_MAX 160
+
 struct text_list {
     const char **items; /* borrowed texts */
     size_t n;

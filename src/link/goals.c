@@ -66,8 +66,8 @@ static bool open_secrets(const struct run_spec *s, const struct link_opener *o, 
 
 /* ---- frames ---- */
 
-static void encode_spec(const struct run_spec *s, const struct wire_text *secrets, struct arena *a,
-                        struct buf *out)
+static void encode_spec(const struct run_spec *s, const struct link_opener *o,
+                        const struct wire_text *secrets, struct arena *a, struct buf *out)
 {
     struct frame f = {.type = FRAME_RUN_SPEC};
     struct wire_text *setup = arena_alloc(a, (s->n_setup + 1) * sizeof(*setup));
@@ -100,7 +100,7 @@ static void encode_spec(const struct run_spec *s, const struct wire_text *secret
         .time_limit_ms = (uint64_t)s->time_limit_ms,
         .silence_limit_ms = (uint64_t)s->silence_limit_ms,
         .kill_grace_ms = LINK_KILL_GRACE_MS,
-        .log_max_bytes = LINK_LOG_MAX_BYTES,
+        .log_max_bytes = o != NULL && o->log_max_bytes != 0 ? o->log_max_bytes : LINK_LOG_MAX_BYTES,
         .secrets = (struct wire_text *)(uintptr_t)secrets, /* only read */
         .n_secrets = s->n_secrets,
         .setup = setup,
@@ -136,7 +136,7 @@ static void encode_with_secrets(const struct run_spec *s, const struct link_open
     }
     buf_init(&plain, secrets_bytes(s) + 1);
     if (s->n_secrets == 0 || open_secrets(s, o, lines, &plain))
-        encode_spec(s, lines, a, out);
+        encode_spec(s, o, lines, a, out);
     mem_wipe(plain.data, plain.cap);
     buf_done(&plain);
 }

@@ -47,6 +47,7 @@ struct link_opts {
     uint32_t beat_ms;       /* 1000 */
     uint32_t grace_ms;      /* 5000 */
     uint64_t window_bytes;  /* 262144 */
+    uint64_t log_max_bytes; /* of the output of a run; 128 MiB */
     uint32_t connect_ms;    /* deadline from connect to HELLO: 30000 */
     /* Append the value of a secret of this user, from its line NAME=sealed text, than which it is not longer (out has no
      * more room: buf_add()). NULL: none can be opened. */
@@ -94,6 +95,7 @@ struct link_opener {
                             struct why *reterr);
     void *ctx;
     uint32_t protocol; /* of the agent */
+    uint64_t log_max_bytes;
     void (*refused)(void *refused_ctx, struct run_id run, const char *reason);
     void *refused_ctx;
 };

@@ -18,7 +18,7 @@
 #define LINK_OUT_HARD_MAX MIB(64) /* room for what is queued in the turn that passes LINK_OUT_MAX */
 #define LINK_STDERR_BYTES KIB(4)
 #define LINK_KILL_GRACE_MS 5000u    /* of a run, between TERM and KILL */
-#define LINK_LOG_MAX_BYTES MIB(128) /* kept of a run's output: the beginning, and the last 16 MiB */
+#define LINK_LOG_MAX_BYTES MIB(128) /* kept of a run's output when nobody says otherwise */
 #define LINKS_CONNECTING_MAX 32u    /* ssh's key exchange costs 20 to 140 ms of a core */
 #define CHANS_MAX 16u               /* of one link */
 #define CHANS_RUNNING_MAX 32u       /* of all links: each is a git upload-pack */
@@ -114,6 +114,7 @@ struct links {
     uint32_t beat_ms;
     uint32_t grace_ms;
     uint64_t window_bytes;
+    uint64_t log_max_bytes;
     uint32_t connect_ms;
     enum err (*open_secret)(void *ctx, struct user_id user, const char *line, struct buf *out,
                             struct why *reterr);

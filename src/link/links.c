@@ -455,6 +455,7 @@ void link_goal(struct links *ls, const struct goal *g)
         return;
     }
     opener.protocol = l->protocol;
+    opener.log_max_bytes = ls->log_max_bytes;
     stamped.at = wall_now();
     link_encode_goal(&stamped, &opener, &l->out);
     link_is_dirty(l);
@@ -594,6 +595,7 @@ enum err links_new(struct uv_loop_s *loop, const struct link_opts *opts, const s
     ls->beat_ms = opts->beat_ms != 0 ? opts->beat_ms : 1000;
     ls->grace_ms = opts->grace_ms != 0 ? opts->grace_ms : 5000;
     ls->window_bytes = opts->window_bytes != 0 ? opts->window_bytes : KIB(256);
+    ls->log_max_bytes = opts->log_max_bytes != 0 ? opts->log_max_bytes : LINK_LOG_MAX_BYTES;
     ls->connect_ms = opts->connect_ms != 0 ? opts->connect_ms : 30000;
     ls->open_secret = opts->open_secret;
     ls->mirror_path = opts->mirror_path;

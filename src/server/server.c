@@ -427,6 +427,7 @@ static enum err open_edges(struct server *s, struct why *reterr)
                               .beat_ms = (uint32_t)set->beat_ms,
                               .grace_ms = GRACE_MS,
                               .window_bytes = (uint64_t)set->window_bytes,
+                              .log_max_bytes = (uint64_t)set->log_run_max_bytes,
                               .connect_ms = (uint32_t)set->connect_timeout_ms,
                               .open_secret = secrets_open,
                               .mirror_path = on_mirror_path};
