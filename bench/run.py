@@ -14,10 +14,12 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -434,6 +436,80 @@ def bench_ssh(options, folder):
         ours.end()
 
 
+def percentile(sorted_values, part):
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * part))]
+
+
+def hanging_receiver():
+    """It takes connections and what is sent, and never answers."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+
+    def hang():
+        held = []
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(listener.accept()[0])
+
+    threading.Thread(target=hang, daemon=True).start()
+    return listener, "http://127.0.0.1:%d/" % listener.getsockname()[1]
+
+
+def bench_gap(options, folder):
+    """Slot free -> next exec: alone, beside a clear of 100,000 runs, and beside 20 webhooks whose receiver hangs; interleaved."""
+    repo = trivial_project(folder)
+    data = os.path.join(folder, "data")
+    run = subprocess.run([os.path.join(BUILD, "bench_history"), "make", data, "100000", "300000"], check=True, capture_output=True,
+                         text=True)
+    print(run.stderr.strip() or run.stdout.strip())
+    server = wrata.Server(folder, "--hooks-private", "127.0.0.0/8", "--hooks-gather-s", "0", "--log-days", "0", "--example-days", "0",
+                          "--history-days", "0").start()
+    listener, url = hanging_receiver()
+    found = {}
+    cleared = sent = 0
+
+    def launch(what):
+        done = server.launch(repo, ["job"] * options.count)
+        if wait_done(server, done["id"])["outcome"] != "passed":
+            raise AssertionError("launch %d did not pass" % done["id"])
+        found.setdefault(what, []).append(sorted(
+            r["gap_us"] / 1000 for r in server.all("/api/v1/runs?launch=%d" % done["id"]) if r.get("gap_us")))
+
+    try:
+        for row in server.get("/api/v1/board")["launches"]:  # those of the made history that are not over
+            if row["state"] != "done":
+                server.post("/api/v1/launches/%d/stop" % row["id"])
+        wrata.wait_for("them to end", lambda: server.get("/api/v1/status")["launches"]["running"] == 0)
+        server.add_local("local-1", 2)
+        server.wait_online("local-1")
+        launch("warm")
+        for _ in range(options.rounds):
+            launch("alone")
+            hooks = [server.post("/api/v1/hooks", {"name": "h%d" % i, "url": url, "kinds": ["launch_started", "launch_ended"]})["id"]
+                     for i in range(20)]
+            launch("beside 20 webhooks that hang")
+            for hook in hooks:
+                sent += len(server.get("/api/v1/hooks/%d/deliveries" % hook)["items"])
+                server.call("DELETE", "/api/v1/hooks/%d" % hook)
+            job = server.post("/api/v1/history/clear", {"everybody": True, "all": True})["id"]
+            launch("beside a clear")
+            job = server.call("DELETE", "/api/v1/jobs/%d" % job) if server.get("/api/v1/jobs/%d" % job)["state"] == "running" else \
+                server.get("/api/v1/jobs/%d" % job)
+            cleared += job["done"]
+    finally:
+        server.stop()
+        listener.close()
+    print("\n## slot free -> next exec, %d runs a launch, %d rounds, interleaved; 1-minute load %.1f" %
+          (options.count, options.rounds, os.getloadavg()[0]))
+    print("%d runs were deleted meanwhile, %d deliveries were under way" % (cleared, sent))
+    print("| | p50 ms | p99 ms | p50 to alone | p99 to alone |\n|---|---|---|---|---|")
+    for what in list(found)[1:]:
+        p50, p99 = ([percentile(g, part) for g in found[what]] for part in (0.5, 0.99))
+        a50, a99 = ([percentile(g, part) for g in found["alone"]] for part in (0.5, 0.99))
+        print("| %s | %.2f | %.2f | %.2f | %.2f |" % (
+            what, statistics.median(p50), statistics.median(p99), statistics.median(x / y for x, y in zip(p50, a50)),
+            statistics.median(x / y for x, y in zip(p99, a99))))
+
+
 def bench_engine(options, folder):
     """The engine alone, no disk, no link: assigned, started, finished in one thread."""
     del options, folder
@@ -560,7 +636,7 @@ def bench_history(options, folder):
           (size / 1e9, size / options.runs, html))
 
 
-BENCHES = {"history": bench_history, "logs": bench_logs, "queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
+BENCHES = {"history": bench_history, "logs": bench_logs, "queue": bench_queue, "engine": bench_engine, "local": bench_local, "ssh": bench_ssh, "gap": bench_gap, "latency": bench_latency, "idle": bench_idle, "rspec": bench_rspec,
            "warm": bench_warm}
 
 
