@@ -483,12 +483,16 @@ static void run_event(struct fuzz *f, struct input *in, bool finished)
             ev.run_preparing.step = ev.run_started.slot % 2 == 0 ? "gems" : "browser";
         }
         if (ev.kind == EV_RUN_PREPARING && ev.run_preparing.slot >= 112) { /* or how full a disk is */
+            uint32_t slot = ev.run_preparing.slot;
+
             ev.kind = EV_HEALTH;
-            ev.health.server = (struct server_id){1 + (uint64_t)ev.run_preparing.slot % 4};
+            ev.health.server = (struct server_id){1 + (uint64_t)slot % 4};
             ev.health.link = f->link;
             ev.health.disks = &disk;
             ev.health.n_disks = 1;
             disk.free_bytes = (uint64_t)byte(in) << 22;
+            if (slot >= 124) /* or our own */
+                ev = (struct event){.kind = EV_ROOM, .no_room = disk.free_bytes >> 29 != 0 ? NULL : "full"};
         }
     }
     turn(f, &ev);

@@ -9,7 +9,8 @@ name=${1:-}
 seconds=${2:-60}
 
 scripts/install-deps.sh fuzz
-cmake -G Ninja -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DWRATA_FUZZ=ON \
+# -O1: an input is tried several times as often as at -O0.
+cmake -G Ninja -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-g -O1' -DWRATA_FUZZ=ON \
     -DWRATA_SANITIZE=address,undefined -DWRATA_WEB=OFF -DWRATA_WERROR=OFF >/dev/null
 mkdir -p build/fuzz/findings
 for source in fuzz/fuzz_*"$name"*.c; do

@@ -21,9 +21,9 @@ static void check_slots(struct world *w, const struct node *n, const struct node
     uint32_t runs = 0;
 
     DL_FOREACH(n->runs, other) {
-        if (!other->alive)
+        stored = other->alive ? sim_store_run(&w->store, other->run) : NULL;
+        if (stored == NULL) /* it ended; or it was lost, and deleted with its launch */
             continue;
-        stored = sim_store_run(&w->store, other->run);
         l = sim_store_launch(&w->store, stored->row.launch.v);
         if (l->row.project.v != project)
             continue;
@@ -153,6 +153,16 @@ static void check_told(struct world *w, uint64_t id)
     if (l->told_ended != ended || l->mailed != (l->row.user.v != 1 ? ended : 0))
         world_fail(w, "launch %llu %s, and %u hooks and %u mails tell of its end", (unsigned long long)id,
                    ended ? "is done" : "goes on", l->told_ended, l->mailed);
+}
+
+/* S9: nothing is given to a server while the controller's own disk is full. Tests are placed at the end of a turn. */
+void checks_turn(struct world *w, const struct outbox *out)
+{
+    for (uint32_t i = 0; w->has_no_room && i < out->changes.n; i++) {
+        if (out->changes.at[i].kind == CHANGE_RUN_ADD)
+            world_fail(w, "run %llu was made while the disk of the controller is full",
+                       (unsigned long long)out->changes.at[i].run.id.v);
+    }
 }
 
 /* S3: results are true and from the holder. S4: streams are whole when a run is done. */

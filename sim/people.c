@@ -407,6 +407,19 @@ static uint32_t launches_open(const struct world *w)
     return n;
 }
 
+/* History is deleted, by people or for its age: launches that are done, with all that they have. */
+static void delete_some(struct world *w)
+{
+    const struct stored_launch *l;
+    const struct stored_launch *next;
+
+    for (l = w->store.launches; l != NULL; l = next) {
+        next = l->hh.next;
+        if (l->row.state == LAUNCH_DONE && rng_chance(&w->rng, 1, 3))
+            sim_store_delete(&w->store, l->row.id.v);
+    }
+}
+
 static void person_acts(struct world *w)
 {
     uint64_t what = rng_below(&w->rng, 10);
@@ -415,6 +428,8 @@ static void person_acts(struct world *w)
         queue_op(w);
     if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 6))
         own_price(w);
+    if ((w->opts.faults & FAULT_PEOPLE) && rng_chance(&w->rng, 1, 6))
+        delete_some(w);
     removed_look(w);
     if (!is_poisoned(w) && rng_chance(&w->rng, 1, 6))
         resume_some(w);
@@ -491,7 +506,10 @@ static void fault_strikes(struct world *w)
             node_power_off(w, n, draw_ms(w, 60000));
         break;
     case FAULT_DISK:
-        if (!n->is_disk_full) {
+        if (rng_chance(&w->rng, 1, 4)) {
+            world_room(w, false);
+            job_add(w, draw_ms(w, 30000), JOB_ROOM, 0);
+        } else if (!n->is_disk_full) {
             node_disk(w, n, true);
             job_add(w, draw_ms(w, 30000), JOB_DISK_OK, n->index);
         }
@@ -632,6 +650,7 @@ void people_calm(struct world *w)
 {
     if (!w->calm) {
         w->calm = true;
+        world_room(w, true);
         for (uint32_t i = 0; i < w->n_nodes; i++) {
             struct node *n = &w->nodes[i];
 

@@ -94,6 +94,34 @@ void sim_store_done(struct sim_store *st)
     }
 }
 
+void sim_store_delete(struct sim_store *st, uint64_t launch)
+{
+    struct stored_launch *l = sim_store_launch(st, launch);
+    struct stored_test *t, *t_next;
+    struct stored_run *r, *r_next;
+
+    CHECK(l != NULL && l->row.state == LAUNCH_DONE);
+    for (t = st->tests; t != NULL; t = t_next) {
+        t_next = t->hh.next;
+        if (t->row.launch.v != launch)
+            continue;
+        HASH_DEL(st->tests, t);
+        arena_done(&t->arena);
+        free(t);
+    }
+    for (r = st->runs; r != NULL; r = r_next) {
+        r_next = r->hh.next;
+        if (r->row.launch.v != launch)
+            continue;
+        HASH_DEL(st->runs, r);
+        arena_done(&r->arena);
+        free(r);
+    }
+    HASH_DEL(st->launches, l);
+    arena_done(&l->arena);
+    free(l);
+}
+
 struct stored_launch *sim_store_launch(const struct sim_store *st, uint64_t id)
 {
     struct stored_launch *l;

@@ -68,6 +68,7 @@ void sim_store_init(struct sim_store *st);
 void sim_store_done(struct sim_store *st);
 void sim_store_apply(struct sim_store *st, const struct change *c); /* sets fault when it makes no sense */
 void sim_store_check_costs(struct sim_store *st); /* after a commit: the sums of the ledger; sets fault */
+void sim_store_delete(struct sim_store *st, uint64_t launch); /* one that is done, with its tests and runs */
 void sim_store_boot(const struct sim_store *st, struct engine *e, struct now now);
 
 struct stored_launch *sim_store_launch(const struct sim_store *st, uint64_t id); /* NULL: none */

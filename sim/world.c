@@ -563,19 +563,26 @@ static struct turn *turn_new(struct world *w)
     return t;
 }
 
-bool world_post(struct world *w, const struct event *ev)
+/* In the open turn, or a new one, which stays open. */
+static void turn_step(struct world *w, const struct event *ev)
 {
-    struct job *j;
     struct turn *t;
 
-    if (w->engine == NULL)
-        return false;
     if (w->open == NULL) {
         t = turn_new(w);
         DL_APPEND(w->turns, t);
         w->open = t->out;
     }
     engine_step(w->engine, now_of(w), ev, w->open);
+}
+
+bool world_post(struct world *w, const struct event *ev)
+{
+    struct job *j;
+
+    if (w->engine == NULL)
+        return false;
+    turn_step(w, ev);
     /* Most turns are one event; some gather all that happens at this moment. */
     if (w->opts.faults == 0 || !rng_chance(&w->rng, 1, 4)) {
         world_turn_close(w);
@@ -605,6 +612,7 @@ void world_turn_close(struct world *w)
     engine_turn_end(w->engine, now_of(w), w->open);
     engine_check(w->engine);
     t = w->turns->prev; /* the newest */
+    checks_turn(w, t->out);
     if (w->opts.faults & (FAULT_ENGINE | FAULT_SHUTDOWN))
         engine_dump(w->engine, &t->dump);
     w->open = NULL;
@@ -713,6 +721,9 @@ static void on_commit(struct world *w)
         world_crash(w); /* the planned end: all is said and saved */
 }
 
+static const struct event no_room = {.kind = EV_ROOM,
+                                     .no_room = "the disk of the server is full: free some space on it"};
+
 void world_boot(struct world *w)
 {
     struct engine_opts opts = {.seed = rng_next(&w->rng),
@@ -742,7 +753,19 @@ void world_boot(struct world *w)
             fprintf(stderr, "--- died\n%s--- rebuilt\n%s", buf_str(&w->committed), buf_str(&dump));
         buf_done(&dump);
     }
+    if (w->has_no_room)
+        turn_step(w, &no_room); /* known before anything is placed */
     (void)world_post(w, &ev);
+}
+
+void world_room(struct world *w, bool has_room)
+{
+    static const struct event has = {.kind = EV_ROOM};
+
+    if (w->has_no_room != has_room)
+        return;
+    w->has_no_room = !has_room;
+    (void)world_post(w, has_room ? &has : &no_room);
 }
 
 /* kill -9 of the controller: its links die with it, what was not committed is gone. */
@@ -846,6 +869,9 @@ static void job_do(struct world *w, struct job *j)
     case JOB_BOOT:
         if (j->id == w->epoch && w->engine == NULL)
             world_boot(w);
+        break;
+    case JOB_ROOM:
+        world_room(w, true);
         break;
     case JOB_PERSON:
     case JOB_FAULT:

@@ -168,6 +168,7 @@ enum job_kind {
     JOB_HEALTH,
     JOB_POWER_ON,
     JOB_DISK_OK,
+    JOB_ROOM, /* on the controller's own disk */
     JOB_BOOT,
     JOB_PERSON,
     JOB_FAULT,
@@ -277,7 +278,8 @@ struct world {
     struct edge_run *edges;
     uint64_t serial;
     uint64_t tickets;
-    bool closing; /* a planned end is under way */
+    bool closing;     /* a planned end is under way */
+    bool has_no_room; /* on the controller's own disk */
 
     struct node nodes[NODES_MAX];
     uint32_t n_nodes;
@@ -304,6 +306,7 @@ void world_boot(struct world *w);
 void world_crash(struct world *w);
 bool world_post(struct world *w, const struct event *ev); /* false: the controller is down */
 void world_turn_close(struct world *w);
+void world_room(struct world *w, bool has_room); /* on its disk */
 void world_restart_at(struct world *w, int64_t in_us);
 
 /* Links */
@@ -354,6 +357,7 @@ uint64_t world_launch(struct world *w, struct event *ev); /* a ticket */
 void checks_step(struct world *w);
 void checks_skew(struct world *w, const struct node *n, const struct frame_health *f);
 void checks_spawn(struct world *w, const struct node *n, const struct node_run *r);
+void checks_turn(struct world *w, const struct outbox *out); /* before its commit */
 void checks_committed(struct world *w, const struct outbox *out);
 bool checks_at_rest(const struct world *w);
 

@@ -79,7 +79,8 @@ struct api_disk {
     uint64_t total_bytes;
     uint64_t missing_bytes; /* to be no longer low */
     bool is_low;
-    char why[200]; /* "" fine */
+    bool is_full;  /* nothing new begins */
+    char why[400]; /* "" fine */
 };
 struct api_retention {
     struct {

@@ -69,9 +69,14 @@ static void check(struct ready *r, const char *name, const char *why)
 /* In the request's arena; NULL: there is room. */
 static const char *disk_fault(struct req *rq)
 {
+    struct api_retention kept = {0};
     struct statvfs fs;
     uint64_t bytes;
 
+    if (rq->api->opts.retention != NULL)
+        rq->api->opts.retention(rq->api->opts.ctx, &kept);
+    if (kept.disk.is_full)
+        return arena_printf(&rq->arena, "%s", kept.disk.why);
     if (rq->api->data_dir == NULL || statvfs(rq->api->data_dir, &fs) != 0)
         return "the disk of the data folder cannot be looked at";
     bytes = (uint64_t)fs.f_bavail * fs.f_frsize;

@@ -465,9 +465,12 @@ void render_project(struct json_out *j, const struct project_row *row)
 void render_status(struct api *a, struct json_out *j)
 {
     uint32_t n[8] = {0};
+    struct api_retention kept = {0};
     struct wall now;
 
     a->opts.stats(a->opts.ctx, &now, n);
+    if (a->opts.retention != NULL)
+        a->opts.retention(a->opts.ctx, &kept);
     jo_obj(j);
     jo_ktext(j, "version", a->version);
     jo_ktext(j, "instance", store_instance(a->opts.store));
@@ -485,6 +488,13 @@ void render_status(struct api *a, struct json_out *j)
     jo_kobj(j, "tests");
     jo_kuint(j, "waiting", n[API_TESTS_WAITING]);
     jo_kuint(j, "running", n[API_RUNS_ACTIVE]);
+    jo_obj_end(j);
+    jo_kobj(j, "disk");
+    jo_kuint(j, "free", kept.disk.free_bytes);
+    jo_kuint(j, "total", kept.disk.total_bytes);
+    jo_kbool(j, "low", kept.disk.is_low);
+    jo_kbool(j, "full", kept.disk.is_full);
+    jo_ktext_or_null(j, "why", kept.disk.why);
     jo_obj_end(j);
     jo_obj_end(j);
 }

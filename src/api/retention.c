@@ -137,6 +137,7 @@ static void render_retention(struct json_out *j, const struct asked *a, bool is_
     jo_kuint(j, "total", a->set.disk.total_bytes);
     jo_kuint(j, "database_free", a->sums.free_bytes);
     jo_kbool(j, "low", a->set.disk.is_low);
+    jo_kbool(j, "full", a->set.disk.is_full);
     jo_ktext_or_null(j, "why", a->set.disk.why);
     jo_obj_end(j);
     jo_obj_end(j);

@@ -401,6 +401,24 @@ static void check_health(struct doctor *d, const json_t *row)
     }
 }
 
+/* Whether runs are held for want of room: what counts as full is in the settings of the server that runs. */
+static void check_held(struct doctor *d)
+{
+    struct why why = {0};
+    json_t *doc = NULL;
+    const json_t *disk;
+
+    if (!d->is_served || ask(d->cli, "GET", API "/status", NULL, &doc, &why) != ERR_OK)
+        return; /* said where the server is looked at */
+    disk = js_obj(doc, "disk");
+    if (json_is_true(js_obj(disk, "full")) || json_is_true(js_obj(disk, "low")))
+        doctor_mend(doctor_find(d, "disk", json_is_true(js_obj(disk, "full")) ? LEVEL_WRONG : LEVEL_WARN,
+                                "%s%s", js_text(disk, "why"),
+                                json_is_true(js_obj(disk, "full")) ? "; no run begins until then" : ""),
+                    "wrata history kept --data '%s'", d->cli->data);
+    json_decref(doc);
+}
+
 /* What the running server says of its machines. */
 static void check_links(struct doctor *d)
 {
@@ -584,6 +602,7 @@ int cmd_doctor(struct cli *cli)
         check_database(&d);
     else
         d.has_local = true;
+    check_held(&d);
     check_links(&d);
     doctor_check_outer(&d);
     check_programs(&d);

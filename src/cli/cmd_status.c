@@ -40,6 +40,18 @@ static void age(const json_t *o, const char *key, char *out, size_t size)
     buf_done(&b);
 }
 
+/* Only what is wrong with it. */
+static void put_disk(struct buf *out, const json_t *disk)
+{
+    if (js_text(disk, "why")[0] == '\0')
+        return;
+    buf_puts(out, "disk       ");
+    text_bytes(out, js_int(disk, "free"));
+    buf_puts(out, " free: ");
+    text_escape(out, js_text(disk, "why"));
+    buf_putc(out, '\n');
+}
+
 int cmd_status(struct cli *cli)
 {
     const json_t *servers;
@@ -66,6 +78,7 @@ int cmd_status(struct cli *cli)
                (long long)js_int(js_obj(st, "launches"), "running"),
                (long long)js_int(js_obj(st, "tests"), "running"),
                (long long)js_int(js_obj(st, "tests"), "waiting"));
+    put_disk(&out, js_obj(st, "disk"));
     if (js_int(servers, "total") == 0)
         buf_puts(&out, "\nNo machine yet: add this computer with `wrata servers add local --slots 2`.\n");
     print(&out);

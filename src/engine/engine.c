@@ -59,6 +59,7 @@ void engine_free(struct engine *e)
     if (e == NULL)
         return;
     engine_release(e);
+    text_drop(e->no_room);
     free(e);
 }
 
@@ -618,6 +619,66 @@ static void timers_run(struct engine *e)
     }
 }
 
+static void on_tick(struct engine *e, const struct event *ev)
+{
+    (void)e;
+    (void)ev;
+}
+
+static void on_boot(struct engine *e, const struct event *ev)
+{
+    (void)ev;
+    on_booted(e);
+}
+
+static void on_look(struct engine *e, const struct event *ev)
+{
+    if (!command_is_refused(e, ev))
+        on_queue_look(e, ev);
+}
+
+static void on_change(struct engine *e, const struct event *ev)
+{
+    if (!command_is_refused(e, ev))
+        on_queue_change(e, ev);
+}
+
+static void (*const on_event[EV_KIND_COUNT])(struct engine *e, const struct event *ev) = {
+    [EV_TICK] = on_tick,
+    [EV_BOOTED] = on_boot,
+    [EV_SERVER_ADD] = on_server_add,
+    [EV_SERVER_EDIT] = on_server_edit,
+    [EV_SERVER_REMOVE] = on_server_remove,
+    [EV_SERVERS_CHANGE] = on_servers_change,
+    [EV_SERVERS_TAKE] = on_servers_take,
+    [EV_FLEET_PUT] = on_fleet_put,
+    [EV_FLEET_REMOVE] = on_fleet_remove,
+    [EV_LAUNCH_CREATE] = on_launch_create,
+    [EV_LAUNCH_STOP] = on_launch_stop,
+    [EV_LAUNCH_NAME] = on_launch_name,
+    [EV_QUEUE_LOOK] = on_look,
+    [EV_QUEUE_CHANGE] = on_change,
+    [EV_RUN_STOP] = on_run_stop,
+    [EV_SHUTDOWN] = on_shutdown,
+    [EV_LINK_UP] = on_link_up,
+    [EV_LINK_DOWN] = on_link_down,
+    [EV_BEAT] = on_beat,
+    [EV_HEALTH] = on_health,
+    [EV_ROOM] = on_room,
+    [EV_RUN_PREPARING] = on_run_preparing,
+    [EV_RUN_STARTED] = on_run_started,
+    [EV_RUN_FINISHED] = on_run_finished,
+    [EV_MACHINE_CREATED] = on_machine_created,
+    [EV_MACHINE_CREATE_FAILED] = on_machine_create_failed,
+    [EV_MACHINE_DESTROYED] = on_machine_destroyed,
+    [EV_MACHINE_DESTROY_FAILED] = on_machine_destroy_failed,
+    [EV_MACHINE_RENEWED] = on_machine_renewed,
+    [EV_MACHINE_RENEW_FAILED] = on_machine_renew_failed,
+    [EV_FLEET_LISTED] = on_fleet_listed,
+    [EV_FLEET_LIST_FAILED] = on_fleet_list_failed,
+    [EV_FLEET_CATALOG] = on_fleet_catalog,
+};
+
 void engine_step(struct engine *e, struct now now, const struct event *ev, struct outbox *out)
 {
     if (e->turn_open) {
@@ -631,108 +692,9 @@ void engine_step(struct engine *e, struct now now, const struct event *ev, struc
     e->now = now;
     if (e->booted)
         timers_run(e); /* a lease that ended is over before anything said after its end is heard */
-    switch (ev->kind) {
-    case EV_TICK:
-        break;
-    case EV_BOOTED:
-        on_booted(e);
-        break;
-    case EV_SERVER_ADD:
-        on_server_add(e, ev);
-        break;
-    case EV_SERVER_EDIT:
-        on_server_edit(e, ev);
-        break;
-    case EV_SERVER_REMOVE:
-        on_server_remove(e, ev);
-        break;
-    case EV_SERVERS_CHANGE:
-        on_servers_change(e, ev);
-        break;
-    case EV_SERVERS_TAKE:
-        on_servers_take(e, ev);
-        break;
-    case EV_FLEET_PUT:
-        on_fleet_put(e, ev);
-        break;
-    case EV_FLEET_REMOVE:
-        on_fleet_remove(e, ev);
-        break;
-    case EV_LAUNCH_CREATE:
-        on_launch_create(e, ev);
-        break;
-    case EV_LAUNCH_STOP:
-        on_launch_stop(e, ev);
-        break;
-    case EV_LAUNCH_NAME:
-        on_launch_name(e, ev);
-        break;
-    case EV_QUEUE_LOOK:
-        if (!command_is_refused(e, ev))
-            on_queue_look(e, ev);
-        break;
-    case EV_QUEUE_CHANGE:
-        if (!command_is_refused(e, ev))
-            on_queue_change(e, ev);
-        break;
-    case EV_RUN_STOP:
-        on_run_stop(e, ev);
-        break;
-    case EV_SHUTDOWN:
-        on_shutdown(e, ev);
-        break;
-    case EV_LINK_UP:
-        on_link_up(e, ev);
-        break;
-    case EV_LINK_DOWN:
-        on_link_down(e, ev);
-        break;
-    case EV_BEAT:
-        on_beat(e, ev);
-        break;
-    case EV_HEALTH:
-        on_health(e, ev);
-        break;
-    case EV_RUN_PREPARING:
-        on_run_preparing(e, ev);
-        break;
-    case EV_RUN_STARTED:
-        on_run_started(e, ev);
-        break;
-    case EV_RUN_FINISHED:
-        on_run_finished(e, ev);
-        break;
-    case EV_MACHINE_CREATED:
-        on_machine_created(e, ev);
-        break;
-    case EV_MACHINE_CREATE_FAILED:
-        on_machine_create_failed(e, ev);
-        break;
-    case EV_MACHINE_DESTROYED:
-        on_machine_destroyed(e, ev);
-        break;
-    case EV_MACHINE_DESTROY_FAILED:
-        on_machine_destroy_failed(e, ev);
-        break;
-    case EV_MACHINE_RENEWED:
-        on_machine_renewed(e, ev);
-        break;
-    case EV_MACHINE_RENEW_FAILED:
-        on_machine_renew_failed(e, ev);
-        break;
-    case EV_FLEET_LISTED:
-        on_fleet_listed(e, ev);
-        break;
-    case EV_FLEET_LIST_FAILED:
-        on_fleet_list_failed(e, ev);
-        break;
-    case EV_FLEET_CATALOG:
-        on_fleet_catalog(e, ev);
-        break;
-    case EV_KIND_COUNT:
-        CHECK(!"no such event");
-        break;
-    }
+    CHECK(ev->kind < EV_KIND_COUNT);
+    CHECK(on_event[ev->kind] != NULL);
+    on_event[ev->kind](e, ev);
 }
 
 /* Tests of launches that are being stopped and that wait or were removed, so many a turn. None of them comes to wait

@@ -40,7 +40,8 @@
  *   E31  a run that holds a slot is at work in a slot that its server has, and it alone; no slot is charged beyond its
  *        machine
  *   E32  a server that is booked for a launch is booked by its user and one of its servers, and after a turn that launch is
- *        not over; only such a server is switched off with an end */
+ *        not over; only such a server is switched off with an end
+ *   E33  while the disk of wrata's own server is full no server takes a test */
 #include "engine/engine_private.h"
 
 static void check_meter(const struct engine *e, const struct server *s)
@@ -389,6 +390,7 @@ static void check_servers(const struct engine *e)
         if (e->booted && !e->closing && server_is_reachable(s))
             CHECK(s->link != 0 || s->row.link == LINK_CONNECTING || timer_is_set(&s->connect)); /* E10 */
         CHECK((s->place != PLACE_OUT) == server_is_open(e, s));                                 /* E11 */
+        CHECK(e->no_room == NULL || s->place == PLACE_OUT);                                     /* E33 */
         CHECK(s->is_stocked == (s->n_runs > s->row.slots));                                     /* E11 */
         CHECK(s->resting == timer_is_set(&s->rest));                                            /* E11 */
         check_sick(e, s);

@@ -404,8 +404,9 @@ struct engine {
     bool booted;
     struct wall booted_at;
     bool closing;
-    bool say_bye; /* this turn ends with a goodbye to every link */
-    bool more;    /* work was left over: tick at once */
+    bool say_bye;        /* this turn ends with a goodbye to every link */
+    bool more;           /* work was left over: tick at once */
+    const char *no_room; /* owned; why nothing begins; NULL: there is room on the disk (room.c) */
 
     uint64_t next_server;
     uint64_t next_launch;
@@ -657,6 +658,10 @@ void pause_boot(struct engine *e);                              /* ...and what f
 /* False: nothing changed, it is so already. */
 bool queue_pause(struct engine *e, struct user *u, const char *login);
 bool queue_resume(struct engine *e, struct user *u, const char *login);
+
+/* ---- room.c: nothing begins while the server's disk is full ---- */
+void on_room(struct engine *e, const struct event *ev);
+void room_boot(struct engine *e);
 
 /* ---- engine_why.c ---- */
 struct look {

@@ -207,6 +207,8 @@ static void put_cause(const struct engine *e, const struct test *t, struct look 
         buf_puts(b, "wrata is shutting down; it goes on after the next start");
     } else if (user_is_paused(t->launch->user)) {
         put_paused(t->launch->user, b);
+    } else if (e->no_room != NULL) {
+        buf_puts(b, e->no_room);
     } else if (k.servers == 0) {
         buf_puts(b, t->launch->row.n_servers > 0
                         ? "none of the servers that its launch may use exists any more"
@@ -231,7 +233,7 @@ static void put_why(const struct engine *e, const struct test *t, struct look k,
 {
     put_cause(e, t, k, ahead, b);
     if (k.sick > 0 && k.servers > 1 && t->launch->row.state != LAUNCH_STOPPING && !e->closing &&
-        !user_is_paused(t->launch->user))
+        !user_is_paused(t->launch->user) && e->no_room == NULL)
         put_sick(e, t, b);
 }
 

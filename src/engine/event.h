@@ -35,6 +35,7 @@ enum event_kind {
     EV_LINK_DOWN, /* could not be made, or broke */
     EV_BEAT,
     EV_HEALTH, /* what an agent says about its disks */
+    EV_ROOM,   /* of the disk of wrata's own server; also before EV_BOOTED (room.c) */
     EV_RUN_PREPARING,
     EV_RUN_STARTED,
     EV_RUN_FINISHED, /* posted only when both streams are durable up to their final lengths */
@@ -257,6 +258,7 @@ struct event {
             const struct disk_room *disks;
             uint32_t n_disks;
         } health;
+        const char *no_room; /* ROOM: why nothing may begin; NULL: there is room */
         struct {
             struct server_id server;
             uint64_t link;

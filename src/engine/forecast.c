@@ -272,6 +272,7 @@ static void server_take(struct forecast *f, const struct server *s)
 static bool server_counts(const struct forecast *f, const struct server *s)
 {
     return s->row.link == LINK_ONLINE && server_is_usable(s) && s->pool != NULL && !f->e->closing &&
+           f->e->no_room == NULL &&
            (s->booker == NULL || user_index((struct forecast *)(uintptr_t)f, s->booker) != NOBODY);
 }
 

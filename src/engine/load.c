@@ -206,6 +206,7 @@ void on_booted(struct engine *e)
         lease_grant(e, r);
     }
     pause_boot(e);
+    room_boot(e);
     for (s = e->servers; s != NULL; s = s->hh.next) {
         if (s->removed)
             continue;

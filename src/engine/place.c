@@ -43,7 +43,8 @@ static struct pool *pool_of(struct engine *e, const struct server *s)
 /* Tests may be given to it, when it has room. */
 static bool server_takes_tests(const struct engine *e, const struct server *s)
 {
-    return s->row.link == LINK_ONLINE && server_is_usable(s) && s->pool != NULL && !s->resting && !e->closing;
+    return s->row.link == LINK_ONLINE && server_is_usable(s) && s->pool != NULL && !s->resting &&
+           !e->closing && e->no_room == NULL;
 }
 
 bool server_is_open(const struct engine *e, const struct server *s)
@@ -271,6 +272,7 @@ static void assign(struct engine *e, struct test *t, struct server *s)
     struct launch *l = t->launch;
     struct run *r = run_new(e, t, s, (struct run_id){e->next_run});
 
+    CHECK(e->no_room == NULL); /* E33 */
     l->user->turn = ++e->turns_given;
     t->attempts++;
     t->run = r->id;

@@ -736,6 +736,9 @@ void retention_api(struct server *s, struct api_retention *ret)
                   [API_KEPT_EXAMPLES] = {set->example_days, set->examples_max_bytes},
                   [API_KEPT_HISTORY] = {set->history_days, set->history_max_bytes}}};
     disk_look(s->opts.data_dir, set, s->retention != NULL && s->retention->is_low, &ret->disk);
+    ret->disk.is_full = s->room.state != DISK_ROOM;
+    if (ret->disk.is_full)
+        (void)snprintf(ret->disk.why, sizeof(ret->disk.why), "%s", s->room.why);
 }
 
 void retention_halt(struct server *s)

@@ -538,6 +538,7 @@ enum err server_open(struct server *s, const struct server_opts *opts, struct wh
         CHECK(uv_poll_start(&s->starter, UV_READABLE | UV_DISCONNECT, on_starter) == 0);
     }
     if (err == ERR_OK) {
+        room_open(s);
         server_post(s, &(struct event){.kind = EV_BOOTED});
         notices_open(s);
         posts_look(s);

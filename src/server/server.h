@@ -16,6 +16,7 @@
 #include "link/link.h"
 #include "notify/hooks.h"
 #include "project/project.h"
+#include "server/disk.h"
 #include "store/store.h"
 
 struct clouds;
@@ -67,6 +68,7 @@ struct server {
     uv_check_t after_poll;
     uv_timer_t engine_timer;
     uv_timer_t stop_timer;
+    uv_timer_t room_timer;
     uv_signal_t sigint;
     uv_signal_t sigterm;
     uv_signal_t sighup;
@@ -105,6 +107,7 @@ struct server {
     struct turn *free_turns;
     uint32_t turns_in_store; /* closed, not yet released */
     struct wall started_at;
+    struct disk_room_look room; /* room.c: as it was looked at last */
     bool is_stopping;
     bool starter_is_gone;
     int exit_code;
@@ -238,5 +241,11 @@ void streams_hello(struct streams *st, struct server_id server, const struct fra
 /* The agent says that the run ended. When all bytes are here, EV_RUN_FINISHED is posted; until then it waits. */
 void streams_finished(struct streams *st, struct server_id server, uint64_t link,
                       const struct frame_finished *f);
+
+/* The disk is as good as full: what is durable is not acknowledged, so agents keep what they have; or that is over. */
+void streams_tight(struct streams *st, bool is_tight);
+
+/* ---- room.c: whether there is room on the disk for what begins ---- */
+void room_open(struct server *s); /* before EV_BOOTED */
 
 #endif

@@ -7,6 +7,7 @@
  * Invariants:
  *   S1  what was received, and the results parser's position, never go back
  *   S2  an acknowledgement never passes what the store said is durable
+ *       (nothing is acknowledged while the disk is as good as full)
  *   S3  EV_RUN_FINISHED is posted only when both streams were received up to their final lengths */
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct run_stream {
 struct streams {
     struct server *server;
     struct run_stream *runs; /* by run id: assigned, running and stopping ones */
+    bool is_tight;           /* the disk is as good as full (room.c) */
 };
 
 /* A write that is on its way to disk. */
@@ -206,7 +208,8 @@ static void on_durable(void *ctx, enum err err, const struct why *why)
     }
     if (rs != NULL && s->links != NULL) { /* else its run has ended: the goals say so */
         rs->durable[w->stream] = w->upto;
-        link_ack(s->links, w->server, w->run, w->stream, w->upto); /* S2 */
+        if (!w->streams->is_tight)
+            link_ack(s->links, w->server, w->run, w->stream, w->upto); /* S2 */
     }
     if (s->api != NULL) {
         if (w->stream == STREAM_LOG)
@@ -346,7 +349,8 @@ void streams_bytes(struct streams *st, struct server_id server, const struct fra
     }
     if (f->offset + f->bytes.len <= received) {
         /* The acknowledgement was lost with a link. Without a new one a full window would stand still. */
-        link_ack(st->server->links, server, (struct run_id){f->run}, f->stream, rs->durable[f->stream]);
+        if (!st->is_tight)
+            link_ack(st->server->links, server, (struct run_id){f->run}, f->stream, rs->durable[f->stream]);
         return;
     }
     fresh =
@@ -366,6 +370,17 @@ void streams_hello(struct streams *st, struct server_id server, const struct fra
 
         for (uint32_t stream = 0; rs != NULL && stream < STREAM_COUNT; stream++)
             link_ack(st->server->links, server, (struct run_id){rs->run}, stream, rs->durable[stream]);
+    }
+}
+
+void streams_tight(struct streams *st, bool is_tight)
+{
+    st->is_tight = is_tight;
+    if (is_tight || st->server->links == NULL)
+        return;
+    for (const struct run_stream *rs = st->runs; rs != NULL; rs = rs->hh.next) {
+        for (uint32_t stream = 0; stream < STREAM_COUNT; stream++)
+            link_ack(st->server->links, rs->holder, (struct run_id){rs->run}, stream, rs->durable[stream]);
     }
 }
 

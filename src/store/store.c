@@ -5,6 +5,8 @@
  * item that asks for the impossible (a run that does not exist) is refused alone, before anything of it is written;
  * a database that fails is final for the process, because the caller's memory is ahead of it from then on.
  *
+ * A disk that is full is waited for, before anything of a batch is written: nothing is told meanwhile, and nothing lost.
+ *
  * Files of the data folder: `lock` and `instance` (folder.c), `wrata.db`, `blobs/`. */
 #include "store/store.h"
 
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -29,6 +32,10 @@
     MIB(4) /* of logs in a batch: what is compressed between two commits stays near 0.1 s */
 #define BATCH_ARENA_KEEP MIB(1)
 #define READERS 2
+/* Of the disk, before a transaction begins: what the write-ahead log may grow by. Of a small disk this part of it. */
+#define ROOM_BYTES MIB(8)
+#define ROOM_PART 256u
+#define ROOM_LOOK_MS 200
 #define COMMAND_BYTES_MAX MIB(32) /* of a test's command: 256 words of 64 KiB, and their marks */
 
 enum item_kind {
@@ -116,6 +123,7 @@ struct store {
     char instance[INSTANCE_DIGITS + 1];
     void (*wake)(void *ctx);
     void *wake_ctx;
+    bool is_unpaced;
 
     struct queue writes;
     struct queue reads;
@@ -188,7 +196,8 @@ static void queue_stop(struct queue *q)
 
 /* Wait for something and move up to items_max of it, not much more than log_bytes_max of logs, into ret.
  * False: the queue has been stopped and is empty. */
-static bool queue_take(struct queue *q, uint32_t items_max, size_t log_bytes_max, struct item_list *ret)
+static bool queue_take(struct queue *q, uint32_t items_max, size_t log_bytes_max, struct item_list *ret,
+                       size_t *ret_log_bytes)
 {
     uint32_t n = 0;
     size_t log_bytes = 0;
@@ -206,6 +215,7 @@ static bool queue_take(struct queue *q, uint32_t items_max, size_t log_bytes_max
         n++;
     }
     (void)pthread_mutex_unlock(&q->lock);
+    *ret_log_bytes = log_bytes;
     return n > 0;
 }
 
@@ -407,18 +417,62 @@ static void break_store(struct store *st, const struct why *why)
     LOG_ERROR("store.broken", "why=%s", log_quote(text, sizeof(text), why->text));
 }
 
+static bool has_room(const struct store *st, size_t log_bytes, uint64_t *ret_free)
+{
+    struct statvfs fs;
+    uint64_t need;
+
+    if (statvfs(st->dir, &fs) != 0)
+        return true; /* then the transaction says what is wrong */
+    need = (uint64_t)fs.f_blocks * fs.f_frsize / ROOM_PART;
+    need = (need < ROOM_BYTES ? need : ROOM_BYTES) + 2 * log_bytes;
+    *ret_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return *ret_free >= need;
+}
+
+static bool is_stopped(struct queue *q)
+{
+    bool stop;
+
+    (void)pthread_mutex_lock(&q->lock);
+    stop = q->stop;
+    (void)pthread_mutex_unlock(&q->lock);
+    return stop;
+}
+
+/* Whoever ends the program does not wait: the batch fails then, or fits after all. */
+static void wait_for_room(struct store *st, size_t log_bytes)
+{
+    const struct timespec look = {.tv_nsec = ROOM_LOOK_MS * 1000000L};
+    struct mono since = mono_now();
+    uint64_t free_bytes = 0;
+
+    if (has_room(st, log_bytes, &free_bytes))
+        return;
+    LOG_ERROR("store.waits",
+              "free=%llu why=\"the disk of the data folder is full: nothing is saved until there is room\"",
+              (unsigned long long)free_bytes);
+    while (!has_room(st, log_bytes, &free_bytes) && !is_stopped(&st->writes))
+        (void)nanosleep(&look, NULL);
+    LOG_INFO("store.goes_on", "after_ms=%lld free=%llu", (long long)mono_ms_between(since, mono_now()),
+             (unsigned long long)free_bytes);
+}
+
 static void *writer_main(void *arg)
 {
     struct store *st = arg;
+    size_t log_bytes;
     struct pace pace = {0};
     struct mono began;
     struct item_list batch;
     struct item *it;
     struct why why;
 
-    while (queue_take(&st->writes, BATCH_ITEMS_MAX, BATCH_LOG_BYTES_MAX, &batch)) {
+    while (queue_take(&st->writes, BATCH_ITEMS_MAX, BATCH_LOG_BYTES_MAX, &batch, &log_bytes)) {
         began = pace_note(&pace);
         __atomic_store_n(&st->writing_since_us, began.us, __ATOMIC_RELAXED);
+        if (st->broken == NULL)
+            wait_for_room(st, log_bytes);
         if (st->broken == NULL && !write_batch(&st->writer, &batch, &why))
             break_store(st, &why);
         if (st->broken == NULL && st->writer.cut != NULL)
@@ -436,7 +490,8 @@ static void *writer_main(void *arg)
         if (st->broken == NULL)
             histogram_add(&st->commits, mono_now().us - began.us);
         finish_list(st, &batch);
-        pace_wait(&pace);
+        if (!st->is_unpaced)
+            pace_wait(&pace);
     }
     return NULL;
 }
@@ -460,9 +515,10 @@ static void *reader_main(void *arg)
 {
     struct reader_start start = *(struct reader_start *)arg;
     struct item_list one;
+    size_t none;
 
     free(arg);
-    while (queue_take(&start.st->reads, 1, SIZE_MAX, &one)) {
+    while (queue_take(&start.st->reads, 1, SIZE_MAX, &one, &none)) {
         run_read(start.r, one.head);
         finish_list(start.st, &one);
     }
@@ -580,6 +636,7 @@ enum err store_open(const struct store_opts *opts, struct store **ret, struct wh
     st->lock_fd = -1;
     st->wake = opts->wake;
     st->wake_ctx = opts->wake_ctx;
+    st->is_unpaced = opts->is_unpaced;
     queue_init(&st->writes);
     queue_init(&st->reads);
     CHECK(pthread_mutex_init(&st->done_lock, NULL) == 0);

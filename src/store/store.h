@@ -27,6 +27,7 @@ struct store_opts {
     int64_t lock_wait_ms;    /* wait so long for a controller that is ending there */
     void (*wake)(void *ctx); /* called on any thread: have the loop thread call store_turn() soon */
     void *wake_ctx;
+    bool is_unpaced; /* tests: commits do not wait to take more with them (pace.h) */
 };
 
 /* Open or make the data folder: lock it (another controller on it: ERR_CONFLICT, naming its pid), migrate the

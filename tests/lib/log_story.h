@@ -55,8 +55,11 @@ static inline void story_open(struct log_story *s)
 {
     struct why why;
 
-    if (store_open(&(struct store_opts){.dir = s->dir, .wake = story_wake, .wake_ctx = s}, &s->st, &why) !=
-        ERR_OK) {
+    if (store_open(&(struct store_opts){.dir = s->dir,
+                                        .wake = story_wake,
+                                        .wake_ctx = s,
+                                        .is_unpaced = true}, /* it waits for each commit by itself */
+                   &s->st, &why) != ERR_OK) {
         fprintf(stderr, "%s\n", why.text);
         abort();
     }

@@ -14,6 +14,7 @@
  *   stop launch N | stop run N | remove NAME [force]
  *   cut NAME | heal NAME | break NAME | kill agent NAME | power off NAME T | disk full NAME | disk ok NAME   (nothing can be
  *                                  started there)
+ *   controller full | controller ok  its own disk
  *   sick NAME | well NAME            from now on nothing can be started there; or it can again
  *   room NAME FREE TOTAL             its agent says what is free on its disk, in MiB
  *   resume NAME                      an admin puts it back
@@ -548,6 +549,8 @@ static void command(struct story *s, char **word, unsigned n)
         node_power_off(&s->w, node_named(s, word[2]), time_us(word[3]));
     else if (is(word, n, 3, "disk", NULL))
         node_named(s, word[2])->is_disk_full = strcmp(word[1], "full") == 0;
+    else if (is(word, n, 2, "controller", NULL))
+        world_room(&s->w, strcmp(word[1], "ok") == 0);
     else if (is(word, n, 2, "sick", NULL))
         node_behind(s, word[1])->is_sick = true;
     else if (is(word, n, 2, "well", NULL))
