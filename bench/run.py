@@ -491,10 +491,14 @@ def bench_gap(options, folder):
                 sent += len(server.get("/api/v1/hooks/%d/deliveries" % hook)["items"])
                 server.call("DELETE", "/api/v1/hooks/%d" % hook)
             job = server.post("/api/v1/history/clear", {"everybody": True, "all": True})["id"]
+            wrata.wait_for("the clear to be under way", lambda: server.get("/api/v1/jobs/%d" % job)["done"] > 0)
             launch("beside a clear")
-            job = server.call("DELETE", "/api/v1/jobs/%d" % job) if server.get("/api/v1/jobs/%d" % job)["state"] == "running" else \
-                server.get("/api/v1/jobs/%d" % job)
-            cleared += job["done"]
+            state = server.get("/api/v1/jobs/%d" % job)
+            if state["state"] != "running":
+                print("the clear was over before the launch: make more runs")
+            else:
+                state = server.call("DELETE", "/api/v1/jobs/%d" % job)
+            cleared += state["done"]
     finally:
         server.stop()
         listener.close()

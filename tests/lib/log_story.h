@@ -192,11 +192,10 @@ static inline size_t story_line(const struct log_story *s, uint64_t line, uint64
     size_t found = line == 0 ? 0 : s->model.len;
     uint64_t lines = 0;
 
-    for (size_t i = 0; i < s->model.len; i++) {
-        if (s->model.data[i] != '\n')
-            continue;
+    for (const char *p = buf_str(&s->model), *end = p + s->model.len, *at;
+         p < end && (at = memchr(p, '\n', (size_t)(end - p))) != NULL; p = at + 1) {
         if (++lines == line)
-            found = i + 1;
+            found = (size_t)(at + 1 - buf_str(&s->model));
     }
     *ret_lines = lines + (s->model.len > 0 && s->model.data[s->model.len - 1] != '\n');
     return found;
