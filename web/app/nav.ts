@@ -89,12 +89,14 @@ function release(): void {
   held = ''; all = false;
   for (const key of was) if (typing(document.activeElement)) document.execCommand('insertText', false, key); else press(key);
 }
+/** A space presses what has the focus, and moves the page; it belongs to words only when something was typed before it. */
+const pressed = (at: Element): boolean => !held || !!at.closest('button, a, summary, [role]');
 document.addEventListener('keydown', (e) => {
   const { key } = e;
   if (!keysOn.peek() || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
   if (old()) held = '';
   if (!(coming && (all || held)) && press(key)) e.preventDefault();
-  else if (coming && !chord && key.length === 1 && held.length < HELD_MAX) { e.preventDefault(); held += key; heldAt = Date.now(); }
+  else if (coming && !chord && key.length === 1 && held.length < HELD_MAX && !(key === ' ' && pressed(e.target as Element))) { e.preventDefault(); held += key; heldAt = Date.now(); }
 });
 
 /** One polite voice for the whole page, at most one message in five seconds. */

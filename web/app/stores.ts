@@ -133,6 +133,7 @@ export class LaunchStore extends Store {
   causes: Causes | null = null;
   /** Its runs, failures and what caused them are known: they stand where they will stay. */
   whole = false;
+  private hasRuns = false;
   private relist = 0;
   more = false;
   kept = new Kept(() => `/launches/${this.id}/artifacts`, () => { this.rev.value++; });
@@ -152,16 +153,18 @@ export class LaunchStore extends Store {
     this.phase.value = this.phase.peek() === 'error' ? 'loading' : this.phase.peek();
     const seen = (): void => { this.phase.value = 'ready'; this.rev.value++; };
     await Promise.all([
-      pages<Example>(`/launches/${this.id}/examples?status=failed,error`, s, (items) => {
-        for (const x of items) this.failures.snapshot(failureKey(x), x);
-        this.more = this.failures.rows.size >= MAX_FAILURES;
-        return !this.more;
-      }),
+      Promise.all([
+        pages<Example>(`/launches/${this.id}/examples?status=failed,error`, s, (items) => {
+          for (const x of items) this.failures.snapshot(failureKey(x), x);
+          this.more = this.failures.rows.size >= MAX_FAILURES;
+          return !this.more;
+        }),
+        get<Causes>(`/launches/${this.id}/causes`, s).then((c) => { this.causes = c; }, (e) => { if (s.aborted) throw e; }),
+      ]).then(() => { this.whole = true; this.rev.value++; }),
       pages<Test>(`/launches/${this.id}/tests`, s, (items) => { for (const x of items) this.tests.snapshot(x.id, x); if (this.phase.peek() !== 'ready') seen(); }),
       pages<Run>(`/runs?launch=${this.id}`, s, (items) => { for (const x of items) { this.newestRun(x, (id, r) => this.runs.snapshot(id, r)); this.every.snapshot(x.id, x); } }),
-      get<Causes>(`/launches/${this.id}/causes`, s).then((c) => { this.causes = c; }, (e) => { if (s.aborted) throw e; }),
     ]);
-    this.whole = true;
+    this.hasRuns = true;
     for (const [key, x] of this.failures.rows) if (!this.every.rows.has(x.run)) this.failures.gone(key);   // another tab follows its launch
     seen();
     if ([...this.failures.rows.values()].some((x) => x.artifacts?.length)) await this.kept.load(s);
@@ -184,7 +187,7 @@ export class LaunchStore extends Store {
     }
     else if (e.type === 'example') {
       const x = e.data as Example;
-      if ((x.status !== 'failed' && x.status !== 'error') || (this.whole && !this.every.rows.has(x.run))) return false;
+      if ((x.status !== 'failed' && x.status !== 'error') || (this.hasRuns && !this.every.rows.has(x.run))) return false;
       this.failures.event(failureKey(x), x);
     } else return false;
     return true;

@@ -1,7 +1,7 @@
 // A launch in Chromium: its failures by cause, against the launch before, its runs over time, run again.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { check, LONG_MS, open, seen, skip, soon } from './browser.mjs';
+import { LONG_MS, check, heldBack, open, seen, skip, soon } from './browser.mjs';
 import { start } from './fake.mjs';
 
 const fresh = async (t, options = {}) => { const s = await start({ speed: 0, ...options }); t.after(() => s.close()); return s; };
@@ -34,6 +34,20 @@ test('failures by cause: folded numbers, new and known, live; n and p go through
   s.faults.status.set('/causes', 500);
   const without = await open(t, `/launches/${l.id}`, { server: s, quiet: false });
   await without.locator('.failure').first().waitFor();
+});
+
+test('failures stand there though the runs do not come; a space presses a button while they are waited for', { skip }, async (t) => {
+  const s = await fresh(t), l = busy(s), page = await open(t, '/', { server: s, quiet: false });
+  const go = await heldBack(page, '**/api/v1/launches/*/examples*');
+  await page.goto(`${s.url}/launches/${l.id}`);
+  await page.getByRole('tab', { name: /^Failures/ }).waitFor();
+  await page.getByRole('button', { name: 'Stop', exact: true }).focus();
+  await page.keyboard.press(' ');
+  await page.getByRole('dialog').waitFor();
+  go();
+  await page.route('**/api/v1/runs?launch=*', (x) => x.abort());
+  await page.reload();
+  await page.locator('.failure').first().waitFor();
 });
 
 test('run again: what failed, all of it; deleted with time to take it back; what was not run is said', { skip }, async (t) => {

@@ -127,6 +127,12 @@ test('schedules: on and off, run now, the last failure, another tab was faster',
   await page.waitForFunction(() => document.querySelector('[role=switch][aria-label^=nightly]')?.getAttribute('aria-checked') === 'false');
   assert.equal(nightly.enabled, false);
   await soon.ok(() => page.getByRole('button', { name: 'Run now: dead' }).isDisabled());
+  const starts = (x) => x.fulfill({ status: 429, json: { error: { code: 'LIMIT', message: 'too many at once', retry_after_s: 2 } } });
+  await page.route('**/schedules/*/run', starts);
+  await page.getByRole('button', { name: 'Run now: nightly' }).click();
+  await soon.ok(() => page.getByRole('button', { name: /^Wait \d s$/ }).isDisabled());
+  await seen(page, 'too many at once');
+  await page.unroute('**/schedules/*/run', starts);
   await page.getByRole('button', { name: 'Run now: nightly' }).click();
   await page.getByRole('link', { name: /^Watch #/ }).waitFor();
   await page.getByRole('link', { name: 'nightly', exact: true }).click();

@@ -5,11 +5,13 @@ import { num, plural, visible } from '../../core/fmt';
 import type { Launch } from '../../core/types';
 import { asError, post, type ApiError } from '../api';
 import { say } from '../nav';
+import { secondsTo } from './basics';
 
 /** What it became stands beside the button, and has the focus when nothing else got it meanwhile. `run` is told whether Shift was held. */
 export function Starts({ run, children, kind = '', label, title, disabled }: { run: (front: boolean) => Promise<Launch>; children: ComponentChildren; kind?: string; label?: string; title?: string; disabled?: boolean }) {
   const [busy, setBusy] = useState(false), [made, setMade] = useState<Launch | null>(null), [error, setError] = useState<ApiError | null>(null), button = useRef<HTMLButtonElement>(null), link = useRef<HTMLAnchorElement>(null);
   useEffect(() => { if (document.activeElement === button.current) link.current?.focus(); }, [made]);
+  const wait = error ? secondsTo(error.until) : 0;
   const go = async (front: boolean): Promise<void> => {
     if (busy) return;
     setBusy(true); setError(null); setMade(null);
@@ -18,7 +20,7 @@ export function Starts({ run, children, kind = '', label, title, disabled }: { r
   };
   return (
     <>
-      <button ref={button} type="button" class={`btn ${kind}`} disabled={disabled} aria-disabled={busy} aria-label={busy ? undefined : label} title={title} onClick={(e) => void go(e.shiftKey)}>{busy ? 'Starting…' : children}</button>
+      <button ref={button} type="button" class={`btn ${kind}`} disabled={disabled || wait > 0} aria-disabled={busy} aria-label={busy || wait > 0 ? undefined : label} title={title} onClick={(e) => void go(e.shiftKey)}>{busy ? 'Starting…' : wait > 0 ? `Wait ${wait} s` : children}</button>
       {made && <span class="said" role="status">{plural(made.tests.total, 'test')} started. <a ref={link} href={`/launches/${made.id}`}>Watch #{made.id}</a></span>}
       {error && <span class="said t-fail" role="alert">{visible(error.message)}</span>}
     </>

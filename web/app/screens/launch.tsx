@@ -184,7 +184,7 @@ export function Launch({ id }: { id: number }) {
       {l.note && <p class="note">{visible(l.note)}</p>}
       {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : store.whole ? <Failures store={store} l={l} /> : <Skeleton />}
+        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : store.whole || store.error.value ? <Failures store={store} l={l} /> : <Skeleton />}
       </div>
     </div>
   );
