@@ -29,7 +29,7 @@ function hear(port: MessagePort, m: ToHub): void {
   const t = tabs.get(port);
   if (t) t.heard = Date.now();
   if (m === 'ping') port.postMessage(t ? 'pong' : 'again');
-  else if (m === 'retry') { if (!es) { attempt = 0; open(); } }
+  else if (m === 'retry') { attempt = 0; is = 'lost'; soon(); }         // also one that seems to go on: it may be dead, and the tabs say that it is
   else if (m === 'bye') { tabs.delete(port); soon(); }
   else follow(port, m);
 }

@@ -1,4 +1,5 @@
 import './fragment';
+import './plain';
 import { render, type ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { signInAddress } from '../core/account';

@@ -1,4 +1,5 @@
 /** Addresses, titles, time and keys: what every screen shares. */
+import { visible } from '../core/fmt';
 import { signal } from './signal';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
@@ -34,7 +35,7 @@ document.addEventListener('click', (e) => {
   go(a.href);
 });
 
-export function useTitle(title: string): void { useEffect(() => { document.title = `${title} · wrata`; }, [title]); }
+export function useTitle(title: string): void { useEffect(() => { document.title = `${visible(title)} · wrata`; }, [title]); }
 
 /** One clock for everything that ticks. */
 export const now = signal(Date.now());

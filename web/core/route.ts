@@ -4,8 +4,8 @@ export const TABLES = ['projects', 'locations', 'browsers', 'languages', 'fleets
 export type TableName = (typeof TABLES)[number];
 export const ACCOUNT = ['profile', 'password', 'sessions', 'tokens', 'variables', 'mail', 'delete'] as const;
 export type AccountTab = (typeof ACCOUNT)[number];
-const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/runs': 'runs', '/launches': 'launches', '/files': 'files', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit', '/admin/cost': 'cost', '/admin/retention': 'retention' } as const;
-const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', 'admin/hooks': 'hook', lists: 'list', schedules: 'schedule', servers: 'server' } as const;
+export const PLAIN = { '/': 'board', '/board': 'board', '/compose': 'compose', '/runs': 'runs', '/launches': 'launches', '/files': 'files', '/lists': 'lists', '/schedules': 'schedules', '/servers': 'servers', '/signin': 'signin', '/signup': 'signup', '/forgot': 'forgot', '/welcome': 'welcome', '/admin/users': 'users', '/admin/audit': 'audit', '/admin/cost': 'cost', '/admin/retention': 'retention' } as const;
+export const NUMBERED = { launches: 'launch', runs: 'run', 'admin/users': 'user', 'admin/hooks': 'hook', lists: 'list', schedules: 'schedule', servers: 'server' } as const;
 export type Route =
   | { at: (typeof PLAIN)[keyof typeof PLAIN] }
   | { at: (typeof NUMBERED)[keyof typeof NUMBERED]; id: number }

@@ -49,12 +49,12 @@ export function testFace(t: Pick<Test, 'state' | 'outcome'>): Face {
   if (t.state === 'done') return t.outcome ? outcomeFace(t.outcome) : UNKNOWN;
   return t.state === 'running' ? RUNNING : face('waiting', 'waiting', 'off');
 }
-export function runFace(r: Pick<Run, 'state' | 'outcome'>): Face {
+export function runFace(r: Pick<Run, 'state' | 'outcome'> & { reason?: string }): Face {
   if (r.outcome) return outcomeFace(r.outcome);
   if (r.state === 'assigned') return face('waiting', 'assigned', 'boot');
   if (r.state === 'preparing') return PREPARING;
   if (r.state === 'stopping') return STOPPING;
-  if (r.state === 'lost') return face('lost', 'lost', 'fail');
+  if (r.state === 'lost') return r.reason?.startsWith('taken back') ? face('stopped', 'taken back', 'off') : face('lost', 'lost', 'fail');  // a queue that was paused: nothing went wrong
   return RUNNING;
 }
 export function serverFace(s: Pick<Server, 'link' | 'running' | 'sick' | 'maintenance'> & { status?: string }): Face {

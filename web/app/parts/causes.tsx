@@ -24,7 +24,7 @@ function One({ c, open, store, l, paths, at }: { c: Cause; open: boolean; store:
         {c.frame && <p class="place">{visible(c.frame)}</p>}
         <p class="acts">{c.known && <a href={`/launches/${c.first_seen.launch}`}>Seen first in #{c.first_seen.launch}</a>}{l.state === 'done' && runs.length > 0 && <Retest runs={runs} kind="small" />}</p>
         {shown.map((x, i) => <Failure key={failureKey(x)} x={x} open={open && i === 0} level={3} where={paths.get(x.run) ?? ''} current={failureKey(x) === at} kept={store.kept.of(x)} />)}
-        {c.examples.filter((e) => !store.failures.rows.has(`${e.run}.${e.seq}`)).map((e) => <p key={e.run} class="place"><a href={`/runs/${e.run}`}>{visible(e.path)}</a> {visible(e.description ?? '')}</p>)}
+        {c.examples.filter((e) => !store.failures.rows.has(`${e.run}.${e.seq}`)).map((e) => <p key={e.run} class="place"><a href={`/runs/${e.run}`}>{visible(e.path)}</a> {visible(e.description || store.every.rows.get(e.run)?.reason || '')}</p>)}
         {!all && own.length > named.length && <p class="acts"><button type="button" class="btn small" onClick={() => setAll(true)}>Show all {num(own.length)}</button></p>}
       </div>
     </details>

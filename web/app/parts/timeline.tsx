@@ -99,6 +99,11 @@ function Lanes({ t, from, to, at, setAt, zoom, box }: { t: ReturnType<typeof tim
   );
 }
 
+/** Lanes of one server stand together: its name is said once. */
+function laneName(t: ReturnType<typeof timeline>, l: number): string {
+  const at = (i: number): Run | undefined => t.lanes[i]?.bars[0].run, r = at(l)!;
+  return at(l - 1)?.server?.id === r.server!.id ? `   slot ${r.slot}` : r.slot ? `${visible(r.server!.name)}, slot ${r.slot}` : visible(r.server!.name);
+}
 interface View { w: number; h: number; top: number; x: (ms: number) => number; from: number; to: number; at: number }
 /** Only what is in sight: lanes by the scroll, bars by the time. */
 function draw(c: HTMLCanvasElement, t: ReturnType<typeof timeline>, v: View): void {
@@ -132,5 +137,5 @@ function draw(c: HTMLCanvasElement, t: ReturnType<typeof timeline>, v: View): vo
   g.restore();
   g.fillStyle = of('muted');
   for (const m of marks(v.from, v.to, Math.max(2, v.w / 110))) if (v.x(m) < v.w - 40) g.fillText(clock(m), v.x(m) + 4, HEAD / 2);
-  for (let l = first; l < last; l++) { const y = HEAD + l * LANE - v.top + LANE / 2; if (y > HEAD) g.fillText(t.lanes[l].name.length > 17 ? `${t.lanes[l].name.slice(0, 16)}…` : t.lanes[l].name, 6, y); }
+  for (let l = first; l < last; l++) { const y = HEAD + l * LANE - v.top + LANE / 2; const n = laneName(t, l); if (y > HEAD) g.fillText(n.length > 17 ? `${n.slice(0, 16)}…` : n, 6, y); }
 }

@@ -69,7 +69,7 @@ function Rows({ query }: { query: string }) {
                 <li key={r.id}>
                   <span class="when" title={exact(r.at)}><Ago at={r.at} /></span>
                   <span class={`how t-${face.tone}`} title={r.status ? `status ${r.status}` : 'the server ended before it answered'}><Glyph face={face} />{face.word}</span>
-                  <span class="who">{r.user ? <a href={`/admin/users/${r.user}`}>{visible(r.login)}</a> : visible(r.login || 'nobody')}<span class="faint"> {visible(r.via)}{r.address && `, ${visible(r.address)}`}</span></span>
+                  <span class="who">{r.user ? <a href={`/admin/users/${r.user}`}>{visible(r.login)}</a> : visible(r.login || 'nobody')}<span class="faint"> {[r.via === 'nothing' ? '' : r.via, r.address].filter(Boolean).map(visible).join(', ')}</span></span>
                   <span class="act"><code>{visible(r.action)}</code> {visible(r.object)}</span>
                   <span class="faint detail">{visible(r.detail)}</span>
                 </li>

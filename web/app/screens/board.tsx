@@ -47,8 +47,8 @@ export const LaunchRow = memo(({ l, quiet = false }: { l: Launch; quiet?: boolea
   return (
       <a class="launch" href={`/launches/${l.id}`} tabIndex={quiet ? -1 : undefined}>
         <Glyph face={face} label />
-        <span class="name"><b>{launchName(l)}</b> <span class="faint">#{l.id}</span></span>
-        <span class="sub">{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code>{l.commit.slice(0, 7)}</code>{l.user && ` · ${visible(l.user.login)}`}</span>
+        <span class="name" title={launchName(l)}><b>{launchName(l)}</b> <span class="faint">#{l.id}</span></span>
+        <span class="sub" title={[l.project.name, l.ref, l.commit, l.user?.login].filter(Boolean).join(' · ')}>{visible(l.project.name)} · {refText(l) && `${refText(l)} · `}<code>{l.commit.slice(0, 7)}</code>{l.user && ` · ${visible(l.user.login)}`}</span>
         <span class="counts">
           <span class={wrong ? 't-fail' : 'faint'}>{num(wrong)} failed</span>
           <span>{num(ended(t))} of {plural(t.total, 'file')}</span>

@@ -94,7 +94,7 @@ function Composer({ project, all, gone, reload }: { project: Project; all: Proje
           </span>
         </header>
         {gone && <p class="note">There is no project “{visible(gone)}”: this is {visible(project.name)}.</p>}
-        {trouble && !busy && <p class="note bad" role="alert">The last fetch failed: {visible(trouble)}{refs.data?.refreshed_at && <> What you see is <Ago at={refs.data.refreshed_at} />.</>}</p>}
+        {trouble && !busy && refs.data && <p class="note bad" role="alert">The last fetch failed: {visible(trouble)}{refs.data?.refreshed_at && <> What you see is <Ago at={refs.data.refreshed_at} />.</>}</p>}
         {refs.error && !refs.data && !busy && project.refreshed_at !== null && <Trouble error={refs.error} retry={refs.load} before="Branches could not be loaded" />}
         {busy && project.refreshed_at === null
           ? <div class="empty"><h2>{visible(project.name)} is being fetched</h2><p>The first time takes as long as a clone of the repository.</p></div>
@@ -116,7 +116,7 @@ function RefPick({ refs, chosen, pick, wrong }: { refs: Refs | null; chosen: str
         ? <input id="ref" class="flt" autoFocus placeholder="branch, tag or commit" value={text} maxLength={512} spellcheck={false} onInput={(e) => setText(e.currentTarget.value)} onBlur={done}
             ref={(el) => el?.focus()} onKeyDown={(e) => { if (e.key === 'Enter') done(); if (e.key === 'Escape') setTyping(false); }} />
         : <select id="ref" value={now} disabled={!refs} aria-invalid={wrong ? 'true' : undefined} onChange={(e) => { const v = e.currentTarget.value; if (v === OTHER) { e.currentTarget.value = now; setText(''); setTyping(true); } else pick(v); }}>
-            {!refs && <option value={now}>{visible(now) || 'loading…'}</option>}
+            {!refs && <option value={now}>{visible(now) || '…'}</option>}
             {refs && now && !there && <option value={now} selected>{visible(now)}</option>}
             {refs && refs.branches.length > 0 && <optgroup label="Branches">{refs.branches.map((r) => <option key={`b${r.name}`} value={r.name} selected={r.name === now}>{visible(r.name)}{r.name === head ? ' (default)' : ''}</option>)}</optgroup>}
             {refs && refs.tags.length > 0 && <optgroup label="Tags">{refs.tags.map((r) => <option key={`t${r.name}`} value={r.name} selected={r.name === now}>{visible(r.name)}</option>)}</optgroup>}

@@ -33,10 +33,10 @@ export function Files() {
     </div>
   );
 }
-const W = 900, H = 180, PAD = 8;
+const H = 180, PAD = 8;
 /** Each run a mark, in the order they ran; what did not pass has another shape and not only another colour. */
 function Trend({ runs, mid }: { runs: readonly Run[]; mid: number | null }) {
-  const most = Math.max(1, ...runs.map((r) => r.duration_ms!)), x = (i: number): number => PAD + (i * (W - 2 * PAD)) / Math.max(1, runs.length - 1), y = (ms: number): number => H - PAD - (ms / most) * (H - 3 * PAD);
+  const W = Math.min(900, innerWidth - 60), most = Math.max(1, ...runs.map((r) => r.duration_ms!)), x = (i: number): number => PAD + (i * (W - 2 * PAD)) / Math.max(1, runs.length - 1), y = (ms: number): number => H - PAD - (ms / most) * (H - 3 * PAD);
   return (
     <>
       <svg class="trend" viewBox={`0 0 ${W} ${H}`} role="img" aria-label={`Durations of ${plural(runs.length, 'run')}, at most ${dur(most)}`}>

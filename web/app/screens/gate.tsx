@@ -149,7 +149,7 @@ export function Welcome() {
   useEffect(look, [token]);
   if (confirmed && !token) return <Gate title="The address is confirmed"><p>{visible(confirmed.email)} belongs to {visible(confirmed.login)} from now on.</p><p class="acts"><a class="btn primary" href="/">Go to the board</a></p></Gate>;
   if (!token) return <Gate title="Open the link again"><p>The secret of a link is taken out of the address as soon as it is read, so this page cannot be loaded twice. Open the link from where you have it once more.</p><p class="acts"><a class="btn" href="/">Go to the board</a></p></Gate>;
-  if (error?.status === 404) return <Gate title="This link is of no use any more"><p>{visible(error.message)}</p><p>A link works once and for a limited time. Ask for a new one.</p><p class="acts"><a class="btn" href="/signin">Sign in</a></p></Gate>;
+  if (error?.status === 404) return <Gate title="This link is of no use any more"><p>A link works once and for a limited time. Ask for a new one.</p><p class="acts"><a class="btn" href="/signin">Sign in</a></p></Gate>;
   if (error) return <Failed error={error} what="The link" retry={look} />;
   if (!seen) return <div class="gate"><h1 class="sr">Link</h1><Skeleton rows={3} /></div>;
   return <Use key={token} token={token} seen={seen} confirmed={() => { setConfirmed(seen); linkToken.value = ''; loadMe().catch(() => { /* it is asked for again anyway */ }); }} />;

@@ -102,7 +102,7 @@ function Failures({ store, l }: { store: LaunchStore; l: L }) {
       {none && !cut.length && (live(l) ? <Empty title="No failures so far">They appear here the moment they happen.</Empty>
         : bad(l.tests) ? <Empty title="Nothing to show here">See the tab Tests.</Empty> : <Empty title="No failures">{l.outcome === 'passed' ? 'Everything passed.' : undefined}</Empty>)}
       {causes && <div class="bar-of"><b class="num">{sentence(causes)}</b><span class="grow" /><span class="seg" role="group" aria-label="Failures"><button type="button" class="btn small" aria-pressed={!each} onClick={() => setQuery('group', '')}>By cause</button><button type="button" class="btn small" aria-pressed={each} onClick={() => setQuery('group', 'none')}>One by one</button></span></div>}
-      {silent.length > 0 && (
+      {silent.length > 0 && (!causes || each) && (
         <section class="silent" aria-labelledby="silent-h">
           <h2 id="silent-h">Ended without a failing example <span class="n">{num(silent.length)}</span></h2>
           <ul>{silent.slice(0, 100).map((t) => {
@@ -111,17 +111,17 @@ function Failures({ store, l }: { store: LaunchStore; l: L }) {
           })}</ul>
         </section>
       )}
+      {causes && !each ? <ByCause store={store} l={l} causes={causes} paths={paths} at={at} /> : <>
+        {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={failureKey(x) === at} kept={store.kept.of(x)} />)}
+        {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
+          {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
+      </>}
       {cut.length > 0 && (
         <section class="silent" aria-labelledby="cut-h">
           <h2 id="cut-h">Not run <span class="n">{plural(cut.reduce((n, r) => n + r.examples.not_run, 0), 'example')}</span></h2>
           <ul>{cut.slice(0, 100).map((r) => <li key={r.id}><a href={`/runs/${r.id}`}>{visible(r.path)}</a> <span>{num(r.examples.not_run)} of {num(r.examples.discovered)}</span> <span class="faint">{visible(r.not_run_reason)}</span></li>)}</ul>
         </section>
       )}
-      {causes && !each ? <ByCause store={store} l={l} causes={causes} paths={paths} at={at} /> : <>
-        {list.map((x, i) => <Failure key={failureKey(x)} x={x} open={i === 0 || all.length <= 3} where={paths.get(x.run) ?? ''} current={failureKey(x) === at} kept={store.kept.of(x)} />)}
-        {(all.length > shown || store.more) && <p class="acts"><button type="button" class="btn" onClick={() => setShown(shown + 200)} disabled={shown >= all.length}>
-          {shown >= all.length ? `The first ${num(all.length)} are shown` : `Show more, ${num(all.length - shown)} left`}</button></p>}
-      </>}
     </>
   );
 }
@@ -132,7 +132,7 @@ export function Launch({ id }: { id: number }) {
   useEffect(() => store.start(), [store]);
   void store.rev.value;
   const l = store.launch, phase = store.phase.value, told = useRef<string>('');
-  const face = l ? launchFace(l) : null, failures = l ? l.examples.failed + l.examples.errors : 0;
+  const face = l ? launchFace(l) : null, failures = l ? Math.max(l.examples.failed + l.examples.errors, store.causes?.failures ?? 0) : 0;
   useTitle(l && face ? `${isBad(l.outcome) || bad(l.tests) ? `${bad(l.tests)} failed · ` : ''}${launchName(l)} ${face.word}` : `Launch ${id}`);
   useEffect(() => {
     if (!l) return;

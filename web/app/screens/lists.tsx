@@ -57,11 +57,11 @@ export function ListScreen({ id }: { id: number }) {
     <div class="screen narrow cards">
       <header class="headline">
         <div class="titles"><p class="crumb"><a href="/lists">Lists</a></p><h1>{visible(x.name)}{x.shared && <span class="tag">shared{mine ? '' : ` by ${visible(x.user.login)}`}</span>}</h1>
-          <p class="sub"><span>{visible(x.project.name)} {x.ref ? visible(x.ref) : 'default branch'}</span><span>{x.files && !/[*?]|\/$/.test(files.join('')) ? sentence(files.length, x) : plural(x.n_files, 'entry', 'entries')}</span><span>{params(x)}</span></p></div>
+          <p class="sub"><span>{visible(x.project.name)} {x.ref ? visible(x.ref) : 'default branch'}</span><span>{x.files && !files.some((f) => /[*?[]|\/$/.test(f)) ? sentence(files.length, x) : plural(x.n_files, 'entry', 'entries')}</span><span>{params(x)}</span></p></div>
         <p class="acts"><RunList l={x} kind="primary" /><a class="btn" href={`/compose?list=${x.id}`}>{mine ? 'Edit in Compose' : 'Open in Compose'}</a>{mine && <Delete l={x} schedules={s.data?.items ?? []} known={!!s.data} />}</p>
       </header>
       <section class="card" aria-labelledby="files-h"><h2 id="files-h">{plural(files.length, 'entry', 'entries')}</h2>
-        {files.length ? <VList class="plainlist" count={files.length} row={24} label="Entries of the list" rowsRole="list" item={(i, slot) => <div key={slot} class="prow" role="listitem" aria-setsize={files.length} aria-posinset={i + 1} title={files[i]}>{visible(files[i])}</div>} /> : <p class="faint">None.</p>}
+        {files.length ? <VList class={`plainlist${files.length < 7 ? ' few' : ''}`} count={files.length} row={24} label="Entries of the list" rowsRole="list" item={(i, slot) => <div key={slot} class="prow" role="listitem" aria-setsize={files.length} aria-posinset={i + 1} title={files[i]}>{visible(files[i])}</div>} /> : <p class="faint">None.</p>}
       </section>
       <section class="card" aria-labelledby="sched-h"><h2 id="sched-h">Schedules</h2>
         {s.error && !s.data ? <Trouble error={s.error} retry={s.load} />

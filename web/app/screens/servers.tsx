@@ -115,7 +115,7 @@ export function Servers() {
       {ops.note}
       {all.length > 0 && (
         <div class="bar-of">
-          <FilterBox what="servers" hint="Filter, state:idle fleet:cloud owner:me" known={KEYS} to=".servers a" />
+          <FilterBox what="servers" hint="Filter, state:idle fleet:cloud owner:me" known={KEYS} to=".servers a" wide />
           <label class="check"><input type="checkbox" checked={rows.length > 0 && chosen.length === rows.length} onChange={(e) => setPicked(new Set(e.currentTarget.checked ? rows.map((s) => s.id) : []))} />all {num(rows.length)}</label>
           {chosen.length > 0 && <span class="seg" role="group" aria-label={`The ${plural(chosen.length, 'picked server')}`}>{(Object.keys(WORDS) as Op[]).map((op) => { const of = fit(op, chosen, m); return of.length ? <button key={op} type="button" class="btn small" disabled={ops.busy} onClick={() => ops.run(op, of)}>{WORDS[op]} {num(of.length)}</button> : null; })}</span>}
         </div>
@@ -155,7 +155,7 @@ function Take({ fleets, error, all, done, close }: { fleets: Fleet[]; error: Api
   return (
     <Form f={f} label="Book servers" submit={n > 0 ? `Book ${plural(n, 'server')}` : 'Book'} extra={<button type="button" class="btn" onClick={close}>Cancel</button>}
       onInput={(e) => { const el = e.target as HTMLInputElement; if (el.name === 'count') setCount(el.value); if (el.name === 'size') setSize(el.value); if (el.name === 'fleet') { setId(Number(el.value)); setSize(''); } }}>
-      <Select f={f} name="fleet" label="Fleet" value={String(id)} options={usable.map((x) => [String(x.id), x.name])} hint={fleet ? <>{plural(free, 'free server')}{fleet.makes_machines ? `; at most ${num(fleet.machines_max)} machines; what is missing is made` : ''}.</> : null} />
+      <Select f={f} name="fleet" label="Fleet" value={String(id)} options={usable.map((x) => [String(x.id), x.name])} hint={fleet ? <>{plural(free, 'free server')}{fleet.makes_machines ? `; ${fleet.machines_max ? `at most ${num(fleet.machines_max)} machines; ` : ''}what is missing is made` : ''}.</> : null} />
       <Field f={f} name="count" label="How many" value="1" required max={3} focus />
       {fleet?.makes_machines && <Select f={f} name="size" label="Size" value={size} options={[['', 'that of the fleet'], ...(cat.data?.sizes ?? []).filter((s) => s.available).map((s): [string, string] => [s.name, `${s.name}: ${s.cpus} CPU, ${Math.round(s.memory_mib / 102.4) / 10} GiB, ${usd(s.usd_per_hour)}/h`])]} />}
       {cat.error && <p class="note bad" role="alert">Its sizes could not be loaded: {visible(cat.error.message)}</p>}
@@ -220,7 +220,7 @@ export function ServerScreen({ id }: { id: number }) {
           {fact('Clock', h && h.skew_ms !== null ? `${Math.abs(h.skew_ms) < 1000 ? `${h.skew_ms} ms` : `${(h.skew_ms / 1000).toFixed(1)} s`} off` : null)}
           {fact('System', h?.os ? `${visible(h.os)}, ${visible(h.kernel ?? '')}` : s.facts ? visible(s.facts) : null)}
           {fact('Tools', h?.tools?.length ? h.tools.map(visible).join(', ') : null)}
-          {fact('Said', h ? <Ago at={h.at} /> : null)}
+          {fact('Last report', h ? <Ago at={h.at} /> : null)}
           {fact('Price', s.usd_per_hour ? `${usd(s.usd_per_hour)} an hour` : null)}{fact('Machine', s.machine ? <code>{visible(s.machine)}</code> : null)}
         </dl>
         {boss && isMade(s) && <label class="check">Idle, its machine goes <select aria-label="When its idle machine goes" value={String(s.idle_ms ?? -1)} onChange={(e) => { void post<{ servers: Server[] }>('/servers/idle', { servers: [id], idle_ms: Number(e.currentTarget.value) }).then((a) => store.put(a.servers), () => store.retry()); }}>
