@@ -40,12 +40,7 @@ function sgr(style: number, p: number[]): number {
 }
 
 export function parseLine(raw: string, style: number): Parsed {
-  const cr = raw.lastIndexOf('\r');
-  if (cr > 0 && cr < raw.length - 1) raw = raw.slice(cr + 1);        // progress bars: keep the last overwrite
-  if (raw.indexOf('\x1b') < 0) {
-    const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    return { text, spans: style && text ? [0, text.length, style] : null, style };
-  }
+  if (raw.indexOf('\x1b') < 0) return { text: raw, spans: style && raw ? [0, raw.length, style] : null, style };
   let out = '', spans: number[] | null = null, i = 0, last = 0;
   const push = (to: number) => {
     if (to > last) {
@@ -74,6 +69,6 @@ export function parseLine(raw: string, style: number): Parsed {
     } else j++;
     i = last = j;
   }
-  push(raw.endsWith('\r') ? raw.length - 1 : raw.length);
+  push(raw.length);
   return { text: out, spans, style };
 }

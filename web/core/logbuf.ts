@@ -1,5 +1,7 @@
 import { parseLine } from './ansi';
 
+/** So much of a line is kept, several times what is shown of it. */
+const LINE = 1 << 16;
 /**
  * Line store for one log: what comes is added below, what is too much goes above. A line has a number that stays as long as the log
  * is not loaded anew: `base` is that of the first. Keeps the partial last line until its newline arrives.
@@ -10,37 +12,51 @@ export class LogBuffer {
   base = 0;
   /** Counts how often everything was forgotten. */
   epoch = 0;
-  /** Characters that are kept. */
-  chars = 0;
+  private kept = 0;
   private tail = '';
+  /** The next letter of the last line overwrites it. */
+  private back = false;
   private style = 0;
   private listeners = new Set<() => void>();
 
   append(chunk: string): void {
-    let data = this.tail + chunk, from = 0, nl: number;
-    while ((nl = data.indexOf('\n', from)) >= 0) {
-      const p = parseLine(data.slice(from, nl), this.style);
-      this.style = p.style; this.lines.push(p.text); this.spans.push(p.spans); this.chars += p.text.length;
+    let from = 0, nl: number;
+    while ((nl = chunk.indexOf('\n', from)) >= 0) {
+      this.more(chunk.slice(from, nl));
+      const p = parseLine(this.tail, this.style);
+      this.style = p.style; this.lines.push(p.text); this.spans.push(p.spans); this.kept += p.text.length;
+      this.tail = ''; this.back = false;
       from = nl + 1;
     }
-    this.tail = from < data.length ? data.slice(from) : '';
+    this.more(chunk.slice(from));
     for (const fn of this.listeners) fn();
   }
+  /** More of the last line. What a carriage return overwrites, as progress bars do, and what is too long is forgotten at once. */
+  private more(piece: string): void {
+    let end = piece.length;
+    while (piece[end - 1] === '\r') end--;
+    if (end) {
+      const cr = piece.lastIndexOf('\r', end - 1);
+      if (this.back || cr >= 0) this.tail = '';
+      this.tail += piece.slice(cr + 1, Math.min(end, cr + 1 + LINE - this.tail.length));
+    }
+    if (piece) this.back = end < piece.length;
+  }
+  /** Characters that are kept. */
+  get chars(): number { return this.kept + this.tail.length; }
   /** The log is complete: what has no newline is a line now. */
-  finish(): void { if (this.tail) this.append('\n'); }
-  /** Is there a last line without its newline? */
-  isOpen(): boolean { return this.tail !== ''; }
+  finish(): void { if (this.tail || this.back) this.append('\n'); }
   /** Forgets everything, for a log that is loaded anew. */
   clear(): void {
-    this.lines = []; this.spans = []; this.tail = ''; this.style = this.base = this.chars = 0; this.epoch++;
+    this.lines = []; this.spans = []; this.tail = ''; this.back = false; this.style = this.base = this.kept = 0; this.epoch++;
     for (const fn of this.listeners) fn();
   }
   /** Keeps the last `lines` lines, and of them no more than `chars` characters need; says how many went. */
   trim(lines: number, chars: number): number {
-    let n = Math.max(0, this.lines.length - lines), kept = this.chars;
+    let n = Math.max(0, this.lines.length - lines), kept = this.kept;
     for (let i = 0; i < n || (kept > chars && i < this.lines.length - 1); i++) { kept -= this.lines[i].length; n = Math.max(n, i + 1); }
     this.lines.splice(0, n); this.spans.splice(0, n);
-    this.base += n; this.chars = kept;
+    this.base += n; this.kept = kept;
     return n;
   }
   /** The number of the line that comes next. */

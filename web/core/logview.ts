@@ -29,18 +29,23 @@ export class Rows implements Heights {
   private tops: number[] | null = null;
   private base = 0;
   private next = 0;
+  private fold = 0;
   private key = '';
   private some: number[] | null = null;
   /** `some`: only these lines; `folded`: all but what is inside of these; `cols`: wrapped there, 0 not at all. What is known already is not worked out again. */
   update(buf: LogBuffer, cols: number, some: number[] | null, folded: Phase[]): this {
     const key = `${buf.epoch} ${buf.base} ${cols} ${folded.map((f) => f.at)}`;
     if (key !== this.key || some !== this.some) {
-      this.key = key; this.some = some; this.base = this.next = buf.base;
+      this.key = key; this.some = some; this.base = this.next = buf.base; this.fold = 0;
       this.ids = some ?? (folded.length ? [] : null);
       this.tops = cols ? [0] : null;
     }
     if (this.ids && !some) {
-      while (this.next < buf.end) { const f = folded.find((x) => this.next > x.at && this.next < x.end); if (f) this.next = f.end; else this.ids.push(this.next++); }
+      while (this.next < buf.end) {
+        while (folded[this.fold]?.end <= this.next) this.fold++;
+        const f = folded[this.fold];
+        if (f && this.next > f.at) this.next = f.end; else this.ids.push(this.next++);
+      }
     }
     this.count = this.ids ? this.ids.length : buf.lines.length;
     if (this.tops) for (let k = this.tops.length - 1; k < this.count; k++) this.tops.push(this.tops[k] + rowsOf(buf.text(this.line(k)), cols));
@@ -63,12 +68,16 @@ export function below(list: number[], n: number): number {
 export interface Phase { at: number; end: number; passed: boolean }
 /** Lines that wrata itself put into a log. */
 export const OWN = /^\[wrata: /;
+/** So many phases are told of. */
+const PHASES = 100;
 const BEGINS = /^.wrata: (prepare: step \d|\S+ fetches image )/, ENDS = /^.wrata: (prepared in |in a container of )/, FAILS = /^.wrata: step '/;
-/** Steps of `prepare`, and the fetching of an image: those that are over. `own`: the lines that fit OWN. */
+/** Steps of `prepare`, and the fetching of an image: those that are over. `own`: the lines that fit OWN. After them what looks like one is a script's. */
 export function phases(own: number[], text: (line: number) => string): Phase[] {
   const out: Phase[] = [];
-  let open: Phase | null = null;
+  let open: Phase | null = null, last = own[0];
   for (const end of own) {
+    if (out.length === PHASES || (!open && end > last + 1 && text(last + 1))) break;
+    last = end;
     const t = text(end), begins = BEGINS.test(t), failed = FAILS.test(t);
     if (open && (begins || failed || ENDS.test(t))) { out.push({ ...open, end, passed: !failed }); open = null; }
     if (begins) open = { at: end, end, passed: false };

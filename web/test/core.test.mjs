@@ -40,6 +40,19 @@ test('256 and true colours map to the sixteen the page has', () => {
   assert.doesNotThrow(() => ansi.parseLine('\x1b[38;5mx\x1b[38;2mx\x1b[', 0));
 });
 test('titles and cursor sequences vanish', () => assert.equal(ansi.parseLine('\x1b]0;title\x07a\x1b[2Kb\x1b[?25lc', 0).text, 'abc'));
+test('what a line overwrites, or has too much of, is not kept; what is kept counts', () => {
+  for (const [text, is] of [['a\rb\r\r\n', 'b'], ['10%\r50%\r', '50%'], ['\rx', 'x'], ['a\r\x1b[31mred\n', 'red']]) for (let i = 0; i <= text.length; i++) {
+    const b = new logbuf.LogBuffer(); b.append(text.slice(0, i)); b.append(text.slice(i)); b.finish();
+    assert.deepEqual(b.lines, [is], `${JSON.stringify(text)} cut at ${i}`);
+  }
+  const b = new logbuf.LogBuffer(), piece = 'x'.repeat(10_240);
+  for (let i = 0; i < 10_000; i++) b.append(piece);                    // 100 MB without a newline: in no time, and little of it stays
+  assert.ok(b.chars > 10_000 && b.chars < 100_000, String(b.chars));
+  b.append(`\rdone\n${'y'.repeat(34_000)}`);
+  assert.deepEqual([b.lines, b.chars], [['done'], 34_004]);
+  b.append('\n'); b.append(`${'z'.repeat(1 << 20)}\n`);
+  assert.deepEqual([b.text(1).length, b.chars, b.text(2).length], [34_000, 34_004 + b.text(2).length, 65_536]);
+});
 test('search finds lines and marks them', async () => {
   const b = new logbuf.LogBuffer(), hits = [];
   b.append('Error one\nfine\nan error\n');
@@ -135,6 +148,24 @@ test('phases before the script: where they end, which may be folded', () => {
   const all = logview.phases(own, (i) => log[i]);
   assert.deepEqual(all.map((p) => [p.at, p.end, p.passed]), [[0, 3, true], [3, 6, true], [6, 8, false], [10, 13, true], [13, 15, true]], 'one that nothing ends is none');
   assert.deepEqual(logview.foldable(all, errors).map((p) => p.at), [0, 3, 13], 'nothing that failed, nothing with an error in it');
+});
+test('a script that prints lines like those of the preparation: few are looked at, each line is laid out once', () => {
+  const b = new logbuf.LogBuffer(), of = () => { const own = []; for (let i = 0; i < b.end; i++) if (logview.OWN.test(b.text(i))) own.push(i); return logview.phases(own, (l) => b.text(l)); };
+  b.append(`${'[wrata: prepare: step 1 of 2, x: y]\n1\n2\n'.repeat(40_000)}`);
+  assert.equal(of().length, 100);
+  b.clear();
+  b.append('[wrata: podman fetches image ruby]\nlayer\n\n[wrata: prepare: step 1 of 1, x: y]\nok\n[wrata: prepared in 1.0 s]\n\n[wrata: in a container of ruby]\nRun options\n[wrata: prepare: step 1 of 1, x: y]\nok\n[wrata: prepared in 1.0 s]\n');
+  assert.deepEqual(of().map((p) => [p.at, p.end]), [[0, 3], [3, 5]], 'after a line of the script there are no more');
+  b.clear();
+  let looks = 0;
+  const n = 300_000, rows = new logview.Rows(), folded = new Proxy(Array.from({ length: 100 }, (_, i) => ({ at: i * 10, end: i * 10 + 5, passed: true })), { get: (a, k) => { if (!Number.isNaN(Number(k))) looks++; return a[k]; } });
+  b.append('x'.repeat(100).concat('\n').repeat(n));
+  looks = 0;
+  assert.equal(rows.update(b, 0, null, folded).count, n - 400);
+  assert.deepEqual([0, 1, 2, 199].map((k) => rows.line(k)), [0, 5, 6, 335]);
+  assert.ok(looks < 3 * n, `${looks} looks at a phase for ${n} lines`);
+  b.append('x\n'.repeat(10));
+  assert.equal(rows.update(b, 0, null, folded).count, n - 390);
 });
 test('times of lines: from one on, more of them, what is known again; the old ones go when they are many', () => {
   const t = new logview.Times();
