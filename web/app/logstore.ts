@@ -36,6 +36,9 @@ export class LogStore {
   private have = 0;
   /** Where somebody asked the window to begin; null: at the end that fits. */
   private begin: number | null = null;
+  /** The line, from 1, that this window is for; and what was asked for and is not begun. */
+  private want = 0;
+  private asked: [line: number, lead: number] | null = null;
   /** Nothing of this window was read yet. */
   private fresh = true;
   private ac = new AbortController();
@@ -51,21 +54,39 @@ export class LogStore {
     void this.load();
     return () => { this.leave?.(); this.ac.abort(); };
   }
-  retry = (): void => void this.load();
-  /** The window anew, so that a line (from 1) is in it, and `lead` lines before that; 0: the end of the log again. */
-  async around(line: number, lead = 500): Promise<void> {
+  retry = (): void => void (this.asked ? this.around(...this.asked) : this.load());
+  /** The window anew, so that a line (from 1) is in it, and up to `lead` lines before that; 0: the end of the log again. False: it did not come to it. */
+  async around(line: number, lead = 500): Promise<boolean> {
+    const { signal } = this.anew(), ask = (n: number) => get<Lines>(`/runs/${this.run}/log/lines?line=${n}&lines=1`, signal);
+    this.asked = [line, lead];
     try {
-      const l = line ? await get<Lines>(`/runs/${this.run}/log/lines?line=${Math.max(1, line - lead)}&lines=1`) : null, at = l?.items[0];
+      let l = line ? await ask(line) : null;
+      if (l && !l.items.length) l = await ask(-1);                     // it has no such line: its last
+      let at = l?.items[0];
+      const to = at;
+      for (let n = Math.min(lead, at ? at.line - 1 : 0), far = 0; to && n > 0; n = Math.floor((n * LIMIT) / 2 / far)) {
+        at = (await ask(to.line - n)).items[0];
+        far = to.byte - at.byte;
+        if (far <= LIMIT * 0.75) break;                                // else the window would be full before it comes to the line
+        at = to;
+      }
+      if (signal.aborted) return false;
+      this.asked = null;
       this.buf.clear(); this.end.value = 0; this.times = new Times();
       this.lines = l?.lines ?? 0;
       this.begin = at ? at.byte : null;
+      this.want = to?.line ?? 0;
       this.fresh = true;
       this.have = this.skipped.value = at?.byte ?? 0;
       this.before.value = at ? at.line - 1 : 0;
-      await this.load();
-    } catch (e) { this.error.value = asError(e); }
+    } catch (e) { this.failed(signal, e); return false; }
+    const loading = this.load(), { ac } = this;
+    await loading;
+    return !ac.signal.aborted && !this.error.peek();
   }
-  earlier(): Promise<void> { return this.around(this.before.peek(), KEEP - 500); }
+  earlier(): Promise<boolean> { return this.around(this.before.peek(), KEEP - 500); }
+  /** The window does not go to the end of the log, or will not. */
+  away(): boolean { return this.begin !== null || this.asked !== null; }
   /** Lines before the first that the buffer counted. */
   zero(): number { return this.before.peek() - this.buf.base; }
   /** Asks for times of the lines that are here and have none yet; false: all have. */
@@ -81,45 +102,57 @@ export class LogStore {
     return true;
   }
 
-  private async load(): Promise<void> {
+  /** Whatever is being loaded is not wanted any more. */
+  private anew(): AbortController {
     this.ac.abort();
-    const ac = (this.ac = new AbortController());
     this.state.value = 'loading'; this.error.value = null;
+    return (this.ac = new AbortController());
+  }
+  private failed(signal: AbortSignal, e: unknown): void {
+    if (signal.aborted) return;
+    this.error.value = asError(e);
+    this.state.value = 'error';
+  }
+  private async load(): Promise<void> {
+    const { signal } = this.anew();
     try {
       for (;;) {
-        const first = this.have === 0 && this.end.peek() === 0 && this.begin === null;
-        let part = await logPart(this.run, `from=${this.have}&max=${PART}`, ac.signal);
+        const first = this.have === 0 && this.end.peek() === 0 && this.begin === null, next = () => logPart(this.run, `from=${this.have}&max=${PART}`, signal);
+        let part = await next();
         if (first && part.size > LIMIT) {                             // only the end of a log this long
-          await this.last(part.size, ac.signal);
-          part = await logPart(this.run, `from=${this.have}&max=${PART}`, ac.signal);
+          const l = await this.last(part.size, signal);
+          if (signal.aborted) return;
+          this.have = this.skipped.value = Math.max(l.byte, part.size - 2 * LIMIT);
+          this.before.value = l.line - 1;
+          part = await next();
         }
-        if (ac.signal.aborted) return;
+        if (signal.aborted) return;
         const cut = part.complete && part.to >= part.size ? 0 : unfinished(part.bytes);
         const body = cut ? part.bytes.subarray(0, part.bytes.length - cut) : part.bytes;
         this.append(new TextDecoder().decode(body));
-        this.seen = this.buf.end;
+        if (this.fresh) this.seen = this.buf.end;
         this.have = part.from + body.length;
         this.size.value = Math.max(part.size, this.have);
-        if (part.to < part.size && (this.begin !== null ? this.full(1) : this.held && !this.fresh && this.full(2))) { this.part(); return; }
+        if (part.to < part.size && (this.begin !== null ? this.enough(this.have - this.begin) : this.held && !this.fresh && this.full(2))) { this.part(); return; }
         if (part.to >= part.size || !part.bytes.length) {
           this.begin = null; this.fresh = false;
           if (part.complete) this.finish(); else { this.state.value = 'live'; retopic(); }
           return;
         }
       }
-    } catch (e) {
-      if (ac.signal.aborted) return;
-      this.error.value = asError(e);
-      this.state.value = 'error';
+    } catch (e) { this.failed(signal, e); }
+  }
+  /** Where a window at the end begins: as many lines as are kept, or as bytes allow. Twice as much is only one line that is huge. */
+  private async last(size: number, signal: AbortSignal): Promise<Lines['items'][0]> {
+    for (let n = KEEP; ;) {
+      const l = (await get<Lines>(`/runs/${this.run}/log/lines?line=-${n}&lines=1`, signal)).items[0], much = size - l.byte;
+      if (n === 1 || much <= LIMIT * (n < KEEP ? 2 : 1)) return l;
+      n = Math.max(1, Math.floor((n * LIMIT) / much));
     }
   }
-  /** Where a window at the end begins: as many lines as are kept, or as bytes allow; in the middle of a line only when it is huge. */
-  private async last(size: number, signal: AbortSignal): Promise<void> {
-    const at = async (lines: number) => (await get<Lines>(`/runs/${this.run}/log/lines?line=-${lines}&lines=1`, signal)).items[0];
-    let l = await at(KEEP);
-    if (size - l.byte > LIMIT) l = await at(Math.ceil((KEEP * LIMIT) / (size - l.byte)));
-    this.have = this.skipped.value = Math.max(l.byte, size - 2 * LIMIT);
-    this.before.value = l.line - 1;
+  /** A window that does not end where the log does, of so many bytes, may end. */
+  private enough(bytes: number): boolean {
+    return (bytes > LIMIT || this.full(1)) && (this.before.peek() + this.buf.lines.length >= this.want || bytes > 2 * LIMIT);
   }
   private take(e: LogEvent): void {
     if (this.state.peek() !== 'live') return;

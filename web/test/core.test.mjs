@@ -410,3 +410,107 @@ test('servers: what may be done to which, why each is as it is, countdown and pa
   assert.deepEqual(['web-{0..19}', 'web-1', 'web-{3..1}', 'web-{x}', 'web-{0..19'].map(servers.patternCount), [20, 1, 0, 0, 0]);
   assert.deepEqual([0.00744, 0.0149, 1.5].map(servers.usd), ['$0.007', '$0.015', '$1.50']);
 });
+
+// A log of lines of given lengths, as the server gives it: the store runs without a browser and without any server.
+const storeBuilt = await esbuild.build({
+  stdin: { contents: "export * from './logstore';", resolveDir: path.join(core, '../app') }, bundle: true, format: 'esm', write: false, target: 'es2022',
+  plugins: [{ name: 'stub', setup(x) {
+    x.onResolve({ filter: /^(\.\/(api|live)|preact)$/ }, (a) => ({ path: a.path, namespace: 'stub' }));
+    x.onLoad({ filter: /.*/, namespace: 'stub' }, (a) => ({ contents: { './api': 'export const asError = (e) => e, get = (...a) => globalThis.logServer.get(...a), logPart = (...a) => globalThis.logServer.part(...a);', './live': 'export const retopic = () => {}; export const subscribe = (s) => { globalThis.logServer.on = s.on; return () => {}; };', preact: 'export class Component {} export const options = {};' }[a.path] }));
+  } }],
+});
+const { LogStore } = await import(`data:text/javascript;base64,${Buffer.from(storeBuilt.outputFiles[0].contents).toString('base64')}`);
+function serveLog(lengths) {
+  const starts = [0];
+  for (const l of lengths) starts.push(starts.at(-1) + l + 1);
+  const bytes = Buffer.alloc(starts.at(-1), 120), s = { parts: 0, asked: 0, complete: true, bytes };
+  lengths.forEach((l, i) => { bytes.write(`${i + 1} `, starts[i], 'latin1'); bytes[starts[i] + l] = 10; });
+  s.get = async (address) => {                                         // an answer comes all the same when nobody waits for it any more
+    s.asked++;
+    const n = Number(/line=(-?\d+)/.exec(address)[1]), line = n < 0 ? Math.max(1, lengths.length + n + 1) : n;
+    await s.slow?.(line);
+    return { items: line <= lengths.length ? [{ line, byte: starts[line - 1] }] : [], lines: lengths.length };
+  };
+  s.part = async (_, q, signal) => {
+    s.parts++;
+    const from = Number(/from=(\d+)/.exec(q)[1]), to = Math.min(s.bytes.length, from + Number(/max=(\d+)/.exec(q)[1]));
+    await new Promise((r) => { setImmediate(r); });
+    signal.throwIfAborted();
+    return { from, to, size: s.bytes.length, complete: s.complete, bytes: new Uint8Array(s.bytes.subarray(from, to)) };
+  };
+  return (globalThis.logServer = s);
+}
+/** A store whose first load is over; `leave` ends it. */
+async function opened(lengths, complete = true) {
+  const s = serveLog(lengths), log = new LogStore(1);
+  s.complete = complete;
+  const leave = log.start();
+  while (log.state.peek() === 'loading') await new Promise((r) => { setImmediate(r); });
+  return { s, log, leave };
+}
+/** First and last line of the window; each line says itself which it is. */
+function windowOf(log) {
+  const { buf } = log, zero = log.zero();
+  for (const l of [buf.base, (buf.base + buf.end) >> 1, buf.end - 1]) assert.equal(buf.text(l).split(' ')[0], String(zero + l + 1), 'a line has its number');
+  return [zero + buf.base + 1, zero + buf.end];
+}
+const repeat = (n, length) => Array.from({ length: n }, () => length);
+for (const [what, lengths] of [['lines of 100 bytes before some of 15 kB', [...repeat(247_000, 100), ...repeat(3000, 15_000)]], ['lines of 34 kB', repeat(2000, 34_000)], ['lines of 100 bytes', repeat(600_000, 100)]]) test(`the window of a long log, ${what}: numbers, earlier, a line`, async () => {
+  const { s, log } = await opened(lengths), n = lengths.length, [first, last] = windowOf(log);
+  assert.equal(last, n);
+  assert.equal(await log.earlier(), true);
+  const [from, to] = windowOf(log);
+  assert.ok(from < first - 100 && to >= first - 1, `${from} to ${to} joins ${first}`);
+  for (const line of [1, 700, n >> 1, n - 1000, n]) {
+    s.parts = s.asked = 0;
+    assert.equal(await log.around(line), true);
+    const [lo, hi] = windowOf(log);
+    assert.ok(lo <= line && line <= hi, `${line} is in ${lo} to ${hi}`);
+    assert.ok(line < 11 || lo < line - 9, 'with some before it');
+    assert.ok(s.parts <= 22 && s.asked < 20, `${s.parts} parts, ${s.asked} questions`);
+  }
+  await log.around(n + 5);
+  assert.equal(windowOf(log)[1], n, 'a line that is not there: the last one is');
+});
+test('the window of a log: one huge line at its end', async () => {
+  const { s, log } = await opened([...repeat(1000, 100), 40 << 20]);
+  assert.equal(log.before.peek(), 1000);
+  assert.equal(log.zero() + log.buf.end, 1001);
+  assert.ok(s.parts < 40);
+});
+test('the window of a log: what was asked last counts, and nothing is loaded for who left', async () => {
+  const { s, log, leave } = await opened(repeat(400_000, 100)), held = [];
+  s.slow = (line) => (line === 1 || line === 2 ? new Promise((r) => { held.push(r); }) : undefined);
+  const first = log.around(1);
+  assert.ok(log.away());
+  assert.equal(await log.around(0), true);
+  assert.equal(windowOf(log)[1], 400_000);
+  for (const r of held.splice(0)) r();
+  assert.equal(await first, false, 'it did not come to it');
+  assert.deepEqual([windowOf(log)[1], log.state.peek(), log.away()], [400_000, 'done', false]);
+  const second = log.around(2), parts = s.parts;
+  leave();
+  s.slow = undefined;
+  for (const r of held.splice(0)) r();
+  assert.equal(await second, false);
+  assert.equal(s.parts, parts);
+});
+test('the window of a log: a question that fails says so and is asked again', async () => {
+  const { s, log } = await opened(repeat(400_000, 100));
+  s.slow = () => { throw new Error('away'); };
+  assert.equal(await log.around(10), false);
+  assert.deepEqual([log.state.peek(), log.error.peek().message], ['error', 'away']);
+  s.slow = undefined;
+  log.retry();
+  while (log.state.peek() === 'loading') await new Promise((r) => { setImmediate(r); });
+  assert.equal(windowOf(log)[0], 1);
+});
+test('lines that come in a gap of the stream are new', async () => {
+  const { s, log } = await opened(repeat(500, 15_000), false);
+  assert.equal(log.seen, 500);
+  const had = s.bytes.length;
+  s.bytes = Buffer.concat([s.bytes, Buffer.from(`${'x'.repeat(15_000)}\n`.repeat(30))]);
+  s.on([{ type: 'log', data: { run: 1, from: had + 15_001, to: had + 30_002, text: `${'x'.repeat(15_000)}\n`, complete: false } }]);
+  while (log.state.peek() === 'loading') await new Promise((r) => { setImmediate(r); });
+  assert.deepEqual([log.buf.end, log.seen, log.state.peek()], [530, 500, 'live']);
+});

@@ -204,6 +204,66 @@ test('addresses become links, nothing else does', { skip }, async (t) => {
   await soon.deepEqual(() => check(page), []);
 });
 
+test('a link stays one link and what it is: with a hit in it, and under whoever takes hold of it while lines come', { skip }, async (t) => {
+  const s = await fresh(t), r = going(s), page = await open(t, address(r), { server: s }), link = page.locator('.lrow code a'), follow = () => button(page, 'Follow').getAttribute('aria-pressed');
+  const more = (n) => s.write(r.id, Array.from({ length: n }, (_, i) => `${`${i} `.padEnd(100, 'and waits ')}\n`).join(''));
+  await page.locator('.lrow').first().waitFor();
+  for (const hold of [() => link.focus(), async () => { const b = await link.boundingBox(); await page.mouse.move(b.x + 20, b.y + b.height / 2); await page.mouse.down(); }]) {
+    s.write(r.id, `\x1b[31msee https://qa.exa\x1b[32mmple.org/${'x'.repeat(100)}\x1b[0m now\n`);
+    await link.waitFor();
+    await hold();
+    await soon.equal(follow, 'false');
+    const was = await link.getAttribute('href');
+    more(200);
+    await page.locator('.latest').waitFor();
+    assert.deepEqual([await link.count(), await link.getAttribute('href')], [1, was], 'it is there still');
+    await page.getByRole('searchbox', { name: 'Search log' }).fill('example.org');
+    await link.locator('.hit').nth(1).waitFor();
+    assert.deepEqual([await link.count(), await link.innerText()], [1, was]);
+    await page.getByRole('searchbox', { name: 'Search log' }).fill('');
+    await page.mouse.move(5, 5);
+    await page.mouse.up();
+    await page.locator('.latest').click();
+    await link.waitFor({ state: 'detached' });
+  }
+});
+
+test('Enter where nothing is found does not take somebody away later', { skip }, async (t) => {
+  const s = await fresh(t), r = going(s), page = await open(t, address(r), { server: s }), box = page.getByRole('searchbox', { name: 'Search log' }), line = (text) => s.write(r.id, `${text.padEnd(15_000, ' and so on')}\n`);
+  await page.locator('.lrow').first().waitFor();
+  const errors = async () => Number((await page.getByRole('button', { name: /error lines? ↓/ }).innerText()).split(' ')[0]);
+  line('fatal: first');
+  await soon.ok(async () => await errors() > 0);
+  const had = await errors();
+  for (const [what, then] of [['one', async () => { for (let i = 1; i < 5; i++) { line('fatal: again'); await soon.equal(errors, had + i); } }], ['two', () => page.locator('.logbox').press('End')]]) {
+    await box.fill(`needle ${what}`);
+    await box.press('Enter');
+    await then();
+    line(`a needle ${what}`);
+    await page.locator('.find output').getByText(/^1$/).waitFor();
+    await page.locator('.lrow code').getByText(`a needle ${what}`).waitFor();
+    line('the last');
+    await soon.equal(async () => (await rowsOf(page)).at(-1).text.slice(0, 8), 'the last');
+    assert.deepEqual([await button(page, 'Follow').getAttribute('aria-pressed'), await page.locator('.lrow[data-cur]').count()], ['true', 0]);
+  }
+});
+
+test('a link to a line behind long lines: it is asked for once', { skip }, async (t) => {
+  const s = await fresh(t), r = logOf(s, Array.from({ length: 1500 }, (_, i) => `line ${i + 1} `.padEnd(34_000, 'and so on '))), page = await open(t, address(r, '#L700'), { server: s });
+  const asked = () => page.evaluate(() => performance.getEntriesByType('resource').filter((e) => /\/log\?from=/.test(e.name)).length);
+  await page.locator('.lrow[data-cur] code').getByText('line 700 ').waitFor({ timeout: LONG_MS });
+  await soon.match(() => page.locator('.log .bar-of').innerText(), /, a part/);
+  const n = await asked();
+  assert.ok(n < 60, `${n} parts`);
+  await page.keyboard.press('T');
+  await page.locator('.lrow[data-cur] time').waitFor();
+  assert.equal(await asked(), n);
+  await page.getByRole('button', { name: 'From the first line' }).click();
+  await soon.equal(() => topLine(page), 1);
+  await page.getByRole('button', { name: 'Its end' }).click();
+  await soon.equal(async () => (await rowsOf(page)).at(-1)?.n, 1500);
+});
+
 test('a log without an end: the newest lines are kept, whoever reads is not moved, the rest is a press away', { skip }, async (t) => {
   const s = await fresh(t), r = going(s), page = await open(t, address(r), { server: s, quiet: false });
   await page.locator('.lrow').first().waitFor();

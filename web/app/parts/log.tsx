@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { bytes, dur, num, plural, stamp, visible } from '../../core/fmt';
-import { ERROR_LINE, runs } from '../../core/logbuf';
+import { ERROR_LINE, runs, type Run } from '../../core/logbuf';
 import { OWN, Rows, below, cut, foldable, phases } from '../../core/logview';
 import { lineRange } from '../../core/route';
 import type { LogStore } from '../logstore';
@@ -13,12 +13,23 @@ import { VList, type ListApi } from './vlist';
 
 const ROW = 20, TIMES = [['', 'No times'], ['since', 'Since the start'], ['clock', 'Clock']];
 
+/** What a line is made of; an address is one link, whatever hits and colours are in it. */
+function pieces(all: Run[]) {
+  const out = [];
+  for (let i = 0, from = 0; i < all.length; from = i) {
+    const { href } = all[i];
+    while (i < all.length && all[i].href === href) i++;
+    const spans = all.slice(from, i).map((r) => <span class={r.cls}>{r.text}</span>);
+    if (href) out.push(<a href={href} target="_blank" rel="noopener noreferrer">{spans}</a>); else out.push(...spans);
+  }
+  return out;
+}
 /** `time`: null, there is no such column. `phase`: what a line of ours says of what it stands for; `shut`: it is folded. */
 const Row = memo(({ n, text, spans, q, mark, rows, time, phase, shut }: { n: number; text: string; spans: number[] | null; q: string; mark: boolean; rows: number; time: string | null; phase: string; shut: boolean | undefined }) => (
   <div class="lrow" data-cur={mark ? '' : undefined} style={rows > 1 ? { minHeight: `${rows * ROW}px` } : undefined}>
     <a href={`#L${n}`} tabIndex={-1} aria-label={`Line ${n}`}>{n}</a>
     {time !== null && <time>{time.slice(0, -4)}<i>{time.slice(-4)}</i></time>}
-    <code>{phase && (shut === undefined ? <span class="phase">{phase}</span> : <button type="button" class="phase" tabIndex={-1} data-line={n} aria-expanded={!shut}>{shut ? '▸' : '▾'} {phase}</button>)}{runs(cut(text), spans, q).map((r) => (r.href ? <a class={r.cls} href={r.href} target="_blank" rel="noopener noreferrer">{r.text}</a> : <span class={r.cls}>{r.text}</span>))}{text ? null : '\n'}</code>
+    <code>{phase && (shut === undefined ? <span class="phase">{phase}</span> : <button type="button" class="phase" tabIndex={-1} data-line={n} aria-expanded={!shut}>{shut ? '▸' : '▾'} {phase}</button>)}{pieces(runs(cut(text), spans, q))}{text ? null : '\n'}</code>
   </div>
 ));
 
@@ -27,7 +38,7 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
   // A line is called by the number that the buffer gives it, from 0; in the log `zero` more lie before it.
   const before = log.before.value, zero = log.zero(), count = end - buf.base, asked = lineRange(url.value.hash), linked: [number, number] | null = asked && [asked[0] - zero, asked[1] - zero];
   const [follow, setFollow] = useState(!linked), [text, setText] = useState(''), [here, setHere] = useState(-1), [only, setOnly] = useState(false);
-  const q = text.length > 1 ? text : '', hits = useSearch(log, q).lines, errors = useSearch(log, ERROR_LINE), own = useSearch(log, OWN).lines, far = useFar(log, q), some = only && q !== '';
+  const q = text.length > 1 ? text : '', found = useSearch(log, q), hits = found.lines, errors = useSearch(log, ERROR_LINE), own = useSearch(log, OWN).lines, far = useFar(log, q), some = only && q !== '';
   const outside = far?.matches.filter((m) => m.line <= before || m.line > before + count) ?? [];
   if (follow) log.seen = end;
   log.held = !follow || some;
@@ -42,7 +53,7 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
 
   /** Scrolls to a line when the page is drawn; what hides it opens. */
   function reveal(line: number, lead?: number): void {
-    setFollow(false); setOpened((o) => [...o, ...may.filter((p) => line > p.at && line < p.end).map((p) => p.at)]); draw({});
+    calm(); setFollow(false); setOpened((o) => [...o, ...may.filter((p) => line > p.at && line < p.end).map((p) => p.at)]); draw({});
     wanted.current = [line, lead];
   }
   // When lines change their height, the one at the top stays there.
@@ -53,11 +64,12 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
   });
 
   // Who presses Enter before anything is found goes to the first hit when it is.
-  const hurry = useRef(0);
-  useEffect(() => { if (hurry.current) jump(hurry.current); }, [hits]);
+  // Not when there is none in what there was, nor when he does something else in the meantime.
+  const hurry = useRef([0, 0]), calm = () => { hurry.current = [0, 0]; };
+  useEffect(() => { if (hits.length && hurry.current[0]) jump(hurry.current[0]); else if (state !== 'loading' && found.to >= hurry.current[1]) calm(); });
   const first = () => (list.current ? rows.line(list.current.first()) : 0);
   function jump(d: number) {
-    hurry.current = hits.length ? 0 : d;
+    hurry.current = [d, end];
     if (!hits.length) return;
     // The first jump starts where one is looking.
     const i = d > 0 ? below(hits, here >= 0 ? here : first() - 1) + 1 : below(hits, (here >= 0 ? here : first()) - 1), to = hits[(i + hits.length) % hits.length];
@@ -73,15 +85,18 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
   const step = (d: number) => { const now = linked ? linked[0] : first() - 1; error(errors.lines[d > 0 ? below(errors.lines, now) + 1 : below(errors.lines, now - 1)]); };
   useKey('n', 'Next error line', () => step(1));
   useKey('p', 'Previous error line', () => step(-1));
-  const show = (line: number): void => { setFollow(false); shown.current = ''; void log.around(line).then(() => replace((u) => { u.hash = `#L${line}`; })); };
-  const earlier = (): void => { setFollow(false); void log.earlier().then(() => reveal(before - log.zero(), 0)); };
-  // A linked line is shown as soon as it is there, once.
+  const show = (line: number): void => { setFollow(false); shown.current = url.value.hash; void log.around(line).then((there) => { if (there) { shown.current = ''; replace((u) => { u.hash = `#L${line}`; }); draw({}); } }); };
+  const earlier = (): void => { setFollow(false); void log.earlier().then((there) => { if (there) reveal(before - log.zero(), 0); }); };
+  // A linked line is shown as soon as it is there, once, and asked for once.
+  const tried = useRef('');
   useEffect(() => {
-    if (!linked || shown.current === url.value.hash) return;
+    const { hash } = url.value;
+    if (tried.current !== hash) tried.current = '';
+    if (!linked || shown.current === hash) return;
     const out = linked[0] < buf.base || (state === 'part' && linked[0] >= end);
-    if (out && state !== 'loading' && !log.error.peek()) { shown.current = url.value.hash; void log.around(asked![0] + 1).then(() => { shown.current = ''; }); return; }
+    if (out && !tried.current && state !== 'loading' && !log.error.peek()) { tried.current = hash; void log.around(asked![0] + 1); }
     if (out || linked[0] >= end) return;
-    shown.current = url.value.hash;
+    shown.current = hash;
     reveal(linked[0]);
   });
   useEffect(() => {
@@ -89,7 +104,7 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
     document.addEventListener('selectionchange', picked);
     return () => document.removeEventListener('selectionchange', picked);
   }, []);
-  const latest = () => { setFollow(true); if (url.peek().hash) replace((u) => { u.hash = ''; }); if (state === 'part') void log.around(0); };
+  const latest = () => { calm(); setFollow(true); if (url.peek().hash) replace((u) => { u.hash = ''; }); if (log.away()) void log.around(0); };
   const setting = (what: string, v: string, set: () => void) => { at.current = first(); remember(what, v); set(); };
   const toWrap = () => setting('log.wrap', wrap ? '' : '1', () => setWrap(!wrap)), toTimes = (v: string) => setting('log.times', v, () => setTimes(v));
   useKey('f', 'Follow the end of the log', () => (follow ? setFollow(false) : latest()));
@@ -99,6 +114,8 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
   const toFold = () => { at.current = first(); setOpened(folded.length ? may.map((p) => p.at) : []); };
   useKey('e', 'Fold what was done before the script, or show it', toFold);
 
+  /** A link stays what it is from when somebody takes hold of it. */
+  const hold = (e: Event): void => { if ((e.target as Element).closest?.('.lrow a')) setFollow(false); };
   function clicked(e: MouseEvent) {
     const to = e.target as Element, rail = to.closest?.('.rail'), mark = rail && nearest(rail, e.clientY, rows, errors.lines, hits), fold = to.closest?.<HTMLElement>('button.phase');
     if (fold) { const p = Number(fold.dataset.line) - zero - 1; at.current = first(); setOpened(opened.includes(p) ? opened.filter((x) => x !== p) : [...opened, p]); return; }
@@ -119,10 +136,10 @@ export function Log({ log, name }: { log: LogStore; name: string }) {
   const time = (n: number): string => { const ms = log.times.at(n); return ms === null ? '' : stamp(ms, times === 'since' ? log.began : null); };
   const part = state === 'part', whole = part ? log.lines : before + count, short = log.skipped.value > 0 || part;
   return (
-    <section class="log" ref={box} data-wrap={cols ? '' : undefined} style={{ '--cols': cols }} onClick={clicked} onKeyDown={(e) => { if (e.key === 'f' && (e.ctrlKey || e.metaKey) && document.activeElement !== input.current) { e.preventDefault(); input.current?.focus(); } }}>
+    <section class="log" ref={box} data-wrap={cols ? '' : undefined} style={{ '--cols': cols }} onClick={clicked} onWheelCapture={calm} onKeyDownCapture={calm} onFocusIn={hold} onPointerDownCapture={(e) => { calm(); hold(e); }} onKeyDown={(e) => { if (e.key === 'f' && (e.ctrlKey || e.metaKey) && document.activeElement !== input.current) { e.preventDefault(); input.current?.focus(); } }}>
       <div class="bar-of">
         <span class="find">
-          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { hurry.current = 0; setText(e.currentTarget.value); setHere(-1); }}
+          <input ref={input} type="search" placeholder="Search log" aria-label="Search log" value={text} onInput={(e) => { calm(); setText(e.currentTarget.value); setHere(-1); }}
             onKeyDown={(e) => {
               if (e.key === 'Enter') { e.preventDefault(); jump(e.shiftKey ? -1 : 1); }
               if (e.key === 'Escape') { setText(''); e.currentTarget.blur(); list.current?.focus(); }
