@@ -35,6 +35,7 @@ struct fuzz {
     struct sim_store store;
     struct now now;
     uint64_t link;
+    uint64_t era[SERVERS]; /* of the newest order to connect */
     uint64_t ticket;
     uint64_t ask[FLEETS];
     uint64_t intents[INTENTS]; /* a ring: who asked ... */
@@ -62,6 +63,8 @@ static void orders_note(struct fuzz *f)
 
         if (o->kind == ORDER_FLEET_LIST && o->fleet.id.v < FLEETS)
             f->ask[o->fleet.id.v] = o->ask;
+        if (o->kind == ORDER_CONNECT && o->server.id.v < SERVERS)
+            f->era[o->server.id.v] = o->era;
         if (o->kind != ORDER_MACHINE_CREATE)
             continue;
         CHECK(o->server.intent != 0);
@@ -96,6 +99,7 @@ static void rebuild(struct fuzz *f)
     engine_dump(f->e, &died);
     engine_free(f->e);
     engine_begin(f);
+    memset(f->era, 0, sizeof(f->era));
     engine_dump(f->e, &rebuilt);
     CHECK(strcmp(buf_str(&died), buf_str(&rebuilt)) == 0);
     buf_done(&died);
@@ -431,6 +435,7 @@ static void link_event(struct fuzz *f, struct input *in, uint8_t what)
         ev.kind = EV_LINK_UP;
         ev.link_up.server = server;
         ev.link_up.link = ++f->link;
+        ev.link_up.era = f->era[server.v];
         ev.link_up.incarnation = byte(in) % 3u;
         ev.link_up.agent_version = "1";
         ev.link_up.facts = "";
@@ -440,6 +445,7 @@ static void link_event(struct fuzz *f, struct input *in, uint8_t what)
         ev.kind = EV_LINK_DOWN;
         ev.link_down.server = server;
         ev.link_down.link = byte(in) % 2 ? link : 0;
+        ev.link_down.era = f->era[server.v];
         ev.link_down.reason = "broke";
     } else {
         ev.kind = EV_BEAT;

@@ -203,6 +203,7 @@ static void on_told(struct world *w, const struct job *j)
     switch ((int)ev.kind) {
     case EV_LINK_DOWN:
         ev.link_down.server.v = j->run;
+        ev.link_down.era = j->arg;
         ev.link_down.reason = "connection refused";
         break;
     case EV_MACHINE_CREATED:
@@ -378,12 +379,13 @@ static void connect_to(struct world *w, const struct order *o)
     struct job *j;
 
     if (m != NULL && m->has_node) {
-        node_connect(w, &w->nodes[m->node]);
+        node_connect(w, &w->nodes[m->node], o->era);
         return;
     }
     j = job_add(w, 1000000, JOB_CLOUD_TOLD, 0);
     j->id = w->epoch;
     j->run = o->server.id.v;
+    j->arg = o->era;
     j->what = EV_LINK_DOWN;
 }
 

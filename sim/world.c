@@ -180,12 +180,13 @@ void link_break(struct world *w, struct node *n)
     agent_learns_of_end(w, n, n->conn);
 }
 
-static void connect_begin(struct world *w, struct node *n)
+static void connect_begin(struct world *w, struct node *n, uint64_t era)
 {
     bool reachable = n->is_up && !n->is_cut;
     struct job *j = job_add(w, reachable ? 10000 + 10 * delay_us(w) : 1000000,
                             reachable ? JOB_CONNECT : JOB_CONNECT_FAILED, n->index);
 
+    n->era = era;
     n->connecting = ++w->serial;
     j->id = n->connecting;
 }
@@ -199,7 +200,7 @@ static void disconnect(struct world *w, struct node *n)
     n->link = 0;
 }
 
-void node_connect(struct world *w, struct node *n)
+void node_connect(struct world *w, struct node *n, uint64_t era)
 {
     for (uint32_t i = 0; i < w->n_nodes; i++) {
         struct node *o = &w->nodes[i];
@@ -210,7 +211,7 @@ void node_connect(struct world *w, struct node *n)
         }
     }
     n->is_current = true;
-    connect_begin(w, n);
+    connect_begin(w, n, era);
 }
 
 static void on_connect(struct world *w, struct node *n, const struct job *j)
@@ -228,6 +229,7 @@ static void on_connect(struct world *w, struct node *n, const struct job *j)
         return;
     }
     ev.link_down.server = n->server;
+    ev.link_down.era = n->era;
     ev.link_down.reason = "connection timed out";
     (void)world_post(w, &ev);
 }
@@ -239,6 +241,7 @@ static void on_engine_link_down(struct world *w, struct node *n, uint64_t serial
     if (n->conn != serial)
         return;
     ev.link_down.server = n->server;
+    ev.link_down.era = n->era;
     ev.link_down.link = n->link;
     ev.link_down.reason = "the connection was reset";
     n->conn = 0;
@@ -322,6 +325,7 @@ static void on_hello(struct world *w, struct node *n, const struct frame_hello *
         ack(w, n, edge_of(w, h->held[i].run));
     held = xcalloc(h->n_held + 1, sizeof(*held));
     ev.link_up.server = n->server;
+    ev.link_up.era = n->era;
     ev.link_up.link = n->link;
     ev.link_up.incarnation = h->incarnation;
     ev.link_up.agent_version = "sim";
@@ -665,7 +669,7 @@ static void release_order(struct world *w, const struct order *o)
         return;
     switch (o->kind) {
     case ORDER_CONNECT:
-        connect_begin(w, n);
+        connect_begin(w, n, o->era);
         break;
     case ORDER_DISCONNECT:
     case ORDER_BYE:

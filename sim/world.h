@@ -138,6 +138,7 @@ struct node {
     bool is_sick; /* nothing can be started there */
     bool was_sick;
     struct wall forgiven_at; /* an admin put it back; 0 never */
+    uint64_t era;            /* of the newest order to connect */
     uint64_t connecting;     /* token of the try under way; 0 none */
     uint64_t conn;           /* serial of the link as the controller sees it; 0 none */
     uint64_t agent_conn;     /* as the agent sees it */
@@ -330,8 +331,8 @@ int64_t node_deadline_us(const struct world *w, const struct node *n); /* in tru
 void node_done(struct node *n);
 uint8_t stream_byte(uint64_t run, uint32_t stream, uint64_t offset);
 
-void node_connect(struct world *w,
-                  struct node *n); /* of the cloud: its server's link goes there from now on */
+void node_connect(struct world *w, struct node *n,
+                  uint64_t era); /* of the cloud: its server's link goes there from now on */
 uint32_t node_machine_begin(struct world *w, const char *name, uint32_t slots,
                             uint64_t server); /* its index */
 void node_machine_end(struct world *w, struct node *n);

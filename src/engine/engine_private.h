@@ -112,8 +112,10 @@ struct server { /* NOLINT(clang-analyzer-optin.performance.Padding) */
         slot_paid; /* row.slots times on the wall clock: up to there a slot was charged. NULL: it does not run */
 
     /* the link */
-    uint64_t link;        /* 0: none is open */
-    uint64_t link_last;   /* newest link ever seen: older ones are late */
+    uint64_t link;      /* 0: none is open */
+    uint64_t link_last; /* newest link ever seen: older ones are late */
+    uint64_t
+        era; /* grows when a link is dropped: tries ordered before have no number yet, and are late too */
     uint64_t incarnation; /* of the agent; 0: not known */
     uint64_t goals_seq;   /* last one sent on this link */
     uint64_t beat_seq;    /* last one seen on this link; 0: none yet */
@@ -767,6 +769,7 @@ void on_run_preparing(struct engine *e, const struct event *ev);
 void on_run_started(struct engine *e, const struct event *ev);
 void on_run_finished(struct engine *e, const struct event *ev);
 void link_connect_at(struct engine *e, struct server *s, int64_t in_ms);
+void link_drop(struct engine *e, struct server *s, enum link_cause cause);
 void link_on_connect_timer(struct engine *e, struct server *s);
 void link_on_silence_timer(struct engine *e, struct server *s);
 

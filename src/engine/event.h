@@ -233,6 +233,7 @@ struct event {
         struct {
             struct server_id server;
             uint64_t link; /* chosen by the link layer, grows; later events carry it */
+            uint64_t era;  /* of the ORDER_CONNECT that this answers */
             uint64_t incarnation;
             const char *agent_version;
             const char *facts;
@@ -242,6 +243,7 @@ struct event {
         struct {
             struct server_id server;
             uint64_t link; /* 0: the link never came up */
+            uint64_t era;  /* of the ORDER_CONNECT that began it */
             const char *reason;
         } link_down;
         struct {

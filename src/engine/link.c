@@ -29,7 +29,25 @@ void link_on_connect_timer(struct engine *e, struct server *s)
         return;
     CHECK(link_state_set(e, s, LINK_BY_CONNECT, NULL));
     o.server = s->row;
+    o.era = s->era;
     outbox_order(e->out, &o);
+}
+
+/* The order leaves when the turn is saved. What the link, or the try that has no number yet, says until then is of an
+ * earlier era. */
+void link_drop(struct engine *e, struct server *s, enum link_cause cause)
+{
+    struct order drop = {.kind = ORDER_DISCONNECT, .server = {.id = s->id}};
+
+    timer_stop(&e->timers, &s->connect);
+    timer_stop(&e->timers, &s->silence);
+    if (s->link != 0 || s->row.link != LINK_OFFLINE)
+        outbox_order(e->out, &drop);
+    s->era++;
+    s->link = 0;
+    s->renew = false;
+    s->tries = 0;
+    (void)link_state_set(e, s, cause, NULL); /* no edge: it was offline */
 }
 
 /* Doubling from reconnect_min_ms, half of it jitter, so that a fleet does not come back all at once. */
@@ -192,7 +210,7 @@ void on_link_up(struct engine *e, const struct event *ev)
         outbox_order(e->out, &drop);
         return;
     }
-    if (ev->link_up.link <= s->link_last) {
+    if (ev->link_up.era != s->era || ev->link_up.link <= s->link_last) {
         late_news(e, "an old link of server", s->id.v);
         return;
     }
@@ -228,6 +246,10 @@ void on_link_down(struct engine *e, const struct event *ev)
 
     if (s == NULL) {
         late_news(e, "the end of a link to server", ev->link_down.server.v);
+        return;
+    }
+    if (ev->link_down.era != s->era) {
+        late_news(e, "the end of a dropped link of server", s->id.v);
         return;
     }
     if (s->link != 0 && s->link == link) {

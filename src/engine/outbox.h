@@ -79,6 +79,7 @@ struct order {
     enum order_kind kind;
     struct server_row server; /* CONNECT, MACHINE_CREATE: whole; else: id and intent only */
     struct fleet_row fleet;   /* FLEET_OPEN: whole; others to fleets: id only */
+    uint64_t era;             /* CONNECT: EV_LINK_UP and EV_LINK_DOWN give it back */
     const char *machine;      /* DESTROY, RENEW */
     struct wall lease_until;  /* RENEW */
     uint64_t ask;             /* LIST */

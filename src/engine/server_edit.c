@@ -66,26 +66,12 @@ static enum err edit_check(const struct engine *e, const struct server_edit *in,
     return ERR_OK;
 }
 
-static void link_drop(struct engine *e, struct server *s)
-{
-    struct order drop = {.kind = ORDER_DISCONNECT, .server = {.id = s->id}};
-
-    timer_stop(&e->timers, &s->connect);
-    timer_stop(&e->timers, &s->silence);
-    if (s->link != 0 || s->row.link != LINK_OFFLINE)
-        outbox_order(e->out, &drop);
-    s->link = 0;
-    s->renew = false;
-    s->tries = 0;
-    (void)link_state_set(e, s, LINK_BY_EDIT, NULL); /* no edge: it was offline */
-}
-
 static void edit_apply(struct engine *e, struct server *s, const struct server_row *row, const char *login)
 {
     bool is_new_link = wants_new_link(s, row);
 
     if (is_new_link)
-        link_drop(e, s); /* it counts nowhere from here on: its slots may change */
+        link_drop(e, s, LINK_BY_EDIT); /* it counts nowhere from here on: its slots may change */
     if (moves(s, row)) {
         s->incarnation = 0;
         sick_forget(e, s);

@@ -65,18 +65,10 @@ static void forget_machine(struct engine *e, struct server *s)
 /* Nothing can come from there any more, and what it ran is lost for certain. */
 static void machine_gone(struct engine *e, struct server *s)
 {
-    struct order drop = {.kind = ORDER_DISCONNECT, .server = {.id = s->id}};
     struct run *r;
     struct run *next;
 
-    timer_stop(&e->timers, &s->connect);
-    timer_stop(&e->timers, &s->silence);
-    if (s->link != 0 || s->row.link != LINK_OFFLINE)
-        outbox_order(e->out, &drop);
-    s->link = 0;
-    s->renew = false;
-    s->tries = 0;
-    (void)link_state_set(e, s, LINK_BY_MACHINE_GONE, NULL); /* no edge: it was offline */
+    link_drop(e, s, LINK_BY_MACHINE_GONE);
     DL_FOREACH_SAFE(s->runs, r, next)
         retry_after_loss(e, r, RUN_BY_MACHINE_GONE, NULL);
 }

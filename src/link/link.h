@@ -17,12 +17,14 @@ struct uv_loop_s;
 struct links;
 struct artifact_chan;
 
-/* What a link tells. Frames and texts are borrowed for the call. `link` numbers grow; each connect gets a new one. */
+/* What a link tells. Frames and texts are borrowed for the call. `link` numbers grow; each connect gets a new one.
+ * `era` is what its connect said. */
 struct link_ops {
-    void (*up)(void *ctx, struct server_id server, uint64_t link, const struct frame_hello *hello);
+    void (*up)(void *ctx, struct server_id server, uint64_t era, uint64_t link,
+               const struct frame_hello *hello);
     /* Exactly once for each link_connect() that was not ended by link_disconnect(): link 0 when it never came up.
      * `reason` is a sentence for people ("ssh: connect to host qa-1 port 22: Connection refused"). */
-    void (*down)(void *ctx, struct server_id server, uint64_t link, const char *reason);
+    void (*down)(void *ctx, struct server_id server, uint64_t era, uint64_t link, const char *reason);
     void (*beat)(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat);
     void (*started)(void *ctx, struct server_id server, uint64_t link, const struct frame_started *started);
     void (*health)(void *ctx, struct server_id server, uint64_t link, const struct frame_health *f);
@@ -69,6 +71,7 @@ struct link_way {
     /* Instead of ssh: n_argv words, before one more that is a command line for a shell there. NULL: ssh. */
     const char *const *argv;
     uint32_t n_argv;
+    uint64_t era; /* given back */
 };
 
 void link_connect(struct links *ls, const struct server_row *server); /* the row is copied */

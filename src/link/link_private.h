@@ -64,6 +64,7 @@ struct link {
     struct link *next_waiting;
     struct link *next_dead;
     struct server_id server;
+    uint64_t era;      /* as its connect said */
     uint64_t number;   /* 0 until it is up */
     uint32_t protocol; /* of the agent */
     enum phase phase;

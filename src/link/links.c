@@ -214,6 +214,7 @@ void link_fail(struct link *l, const char *fmt, ...)
     struct links *ls = l->ls;
     struct server_id server = l->server;
     uint64_t number = l->number;
+    uint64_t era = l->era;
     bool is_told = l->phase != PHASE_LEAVING;
     char reason[REASON_BYTES_MAX];
     va_list ap;
@@ -225,7 +226,7 @@ void link_fail(struct link *l, const char *fmt, ...)
     va_end(ap);
     link_end(l);
     if (is_told)
-        ls->ops.down(ls->ctx, server, number, reason); /* K2 */
+        ls->ops.down(ls->ctx, server, era, number, reason); /* K2 */
 }
 
 void link_doom(struct link *l, const char *fmt, ...)
@@ -362,6 +363,7 @@ void link_connect_by(struct links *ls, const struct server_row *server, const st
     l = xcalloc(1, sizeof(*l));
     l->ls = ls;
     l->server = server->id;
+    l->era = way->era;
     l->way = way->argv != NULL ? WAY_WORDS : server->fleet == FLEET_LOCAL ? WAY_LOCAL : WAY_SSH;
     l->name = xstrdup(server->name);
     l->address = xstrdup(server->address != NULL ? server->address : "");

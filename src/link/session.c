@@ -140,7 +140,7 @@ static void on_hello(struct link *l, const struct frame *f)
     (void)uv_timer_stop(l->timer);
     buf_clear(&l->err_tail); /* what the shell said while it connected is not why it will end */
     link_send(l, &welcome);
-    ls->ops.up(ls->ctx, l->server, l->number, &f->hello);
+    ls->ops.up(ls->ctx, l->server, l->era, l->number, &f->hello);
 }
 
 /* ---- after it ---- */

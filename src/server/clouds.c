@@ -29,6 +29,7 @@ struct cloud {
 struct wait {
     struct wait *next;
     struct server_id server;
+    uint64_t era;
     char *machine;
     struct arena memory;
     struct server_row row;
@@ -289,22 +290,23 @@ void clouds_disconnect(struct server *s, struct server_id server)
         wait_free(w);
 }
 
-static void no_way(struct clouds *cs, struct server_id server, const char *reason)
+static void no_way(struct clouds *cs, struct server_id server, uint64_t era, const char *reason)
 {
-    server_post(cs->server, &(struct event){.kind = EV_LINK_DOWN,
-                                            .link_down = {.server = server, .link = 0, .reason = reason}});
+    server_post(cs->server,
+                &(struct event){.kind = EV_LINK_DOWN,
+                                .link_down = {.server = server, .era = era, .link = 0, .reason = reason}});
 }
 
 /* has_our_key: it was made by us, with a host key of ours. */
-static void connect_by_ssh(struct clouds *cs, const struct server_row *from, bool has_our_key)
+static void connect_by_ssh(struct clouds *cs, const struct server_row *from, uint64_t era, bool has_our_key)
 {
     struct server_row row = *from;
-    struct link_way way = {0};
+    struct link_way way = {.era = era};
     struct ssh_key key = {0};
     struct why why = {0};
 
     if (need_keys(cs, &why) != ERR_OK) {
-        no_way(cs, row.id, why.text);
+        no_way(cs, row.id, era, why.text);
         return;
     }
     if (has_our_key) {
@@ -320,7 +322,7 @@ static void on_way(void *ctx, struct fleet *f, const char *machine, const struct
 {
     struct clouds *cs = ctx;
     struct wait *w = wait_for_machine(cs, f, machine);
-    const struct link_way by = {.argv = way->argv, .n_argv = way->n_argv};
+    struct link_way by = {.argv = way->argv, .n_argv = way->n_argv};
 
     if (w == NULL || cs->server->links == NULL) {
         if (w != NULL)
@@ -328,14 +330,15 @@ static void on_way(void *ctx, struct fleet *f, const char *machine, const struct
         return;
     }
     if (way->argv != NULL && (way->n_argv == 0 || way->n_argv > WAY_WORDS_MAX)) {
-        no_way(cs, w->server, "the way to its machine has no words, or too many");
+        no_way(cs, w->server, w->era, "the way to its machine has no words, or too many");
     } else if (way->argv != NULL) {
+        by.era = w->era;
         link_connect_by(cs->server->links, &w->row, &by);
     } else {
         w->row.address = arena_strdup(&w->memory, way->address);
         w->row.port = way->port;
         w->row.user = arena_strdup(&w->memory, way->user);
-        connect_by_ssh(cs, &w->row, true);
+        connect_by_ssh(cs, &w->row, w->era, true);
     }
     wait_free(w);
 }
@@ -348,11 +351,11 @@ static void on_way_failed(void *ctx, struct fleet *f, const char *machine, const
 
     if (w == NULL)
         return;
-    no_way(cs, w->server, bounded(why, text).reason);
+    no_way(cs, w->server, w->era, bounded(why, text).reason);
     wait_free(w);
 }
 
-void clouds_connect(struct server *s, const struct server_row *row)
+void clouds_connect(struct server *s, const struct server_row *row, uint64_t era)
 {
     struct clouds *cs = s->clouds;
     struct cloud *c = cloud_of(cs, row->fleet_id);
@@ -369,16 +372,17 @@ void clouds_connect(struct server *s, const struct server_row *row)
 
     clouds_disconnect(s, row->id);
     if (row->machine[0] == '\0') { /* an admin said where it is */
-        connect_by_ssh(cs, row, false);
+        connect_by_ssh(cs, row, era, false);
         return;
     }
     if (c == NULL || c->fleet == NULL) {
-        no_way(cs, row->id, c == NULL ? "its fleet is not open" : c->why);
+        no_way(cs, row->id, era, c == NULL ? "its fleet is not open" : c->why);
         return;
     }
     w = xcalloc(1, sizeof(*w));
     arena_init(&w->memory);
     w->server = row->id;
+    w->era = era;
     w->machine = xstrdup(row->machine);
     w->row = (struct server_row){.id = row->id,
                                  .name = arena_strdup(&w->memory, row->name),

@@ -76,9 +76,9 @@ static void release_order(struct server *s, const struct order *o)
     switch (o->kind) {
     case ORDER_CONNECT:
         if (fleet_kind_makes_machines(o->server.fleet))
-            clouds_connect(s, &o->server);
+            clouds_connect(s, &o->server, o->era);
         else
-            link_connect(s->links, &o->server);
+            link_connect_by(s->links, &o->server, &(struct link_way){.era = o->era});
         break;
     case ORDER_DISCONNECT:
         clouds_disconnect(s, o->server.id);

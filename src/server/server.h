@@ -153,11 +153,12 @@ MUST_USE enum err secrets_sealer(struct server *s, const struct sealer **ret, st
 /* ---- clouds.c: fleets that make machines ---- */
 MUST_USE enum err clouds_open(struct server *s, struct why *reterr); /* before EV_BOOTED */
 void clouds_order(struct server *s, const struct order *o);
-void clouds_connect(struct server *s, const struct server_row *row); /* to a machine that was made */
-void clouds_disconnect(struct server *s, struct server_id server);   /* what waits for its way to it */
-void clouds_reload(struct server *s);                                /* the credentials may be others */
-void clouds_close(struct server *s);                                 /* before the loop's last turn */
-int64_t clouds_budget(const struct server *s);                       /* fleets_cloud_budget() */
+void clouds_connect(struct server *s, const struct server_row *row,
+                    uint64_t era);                                 /* to a machine that was made */
+void clouds_disconnect(struct server *s, struct server_id server); /* what waits for its way to it */
+void clouds_reload(struct server *s);                              /* the credentials may be others */
+void clouds_close(struct server *s);                               /* before the loop's last turn */
+int64_t clouds_budget(const struct server *s);                     /* fleets_cloud_budget() */
 /* For the API; ctx: struct server. False: there is no such fleet. */
 bool clouds_catalog(void *ctx, struct fleet_id id, struct buf *out);
 enum err clouds_check_options(void *ctx, const char *kind, const char *json, size_t len, struct why *reterr);

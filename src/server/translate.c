@@ -34,7 +34,8 @@ static const struct held_run *held_runs(const struct wire_held *held, uint32_t n
     return list;
 }
 
-static void on_up(void *ctx, struct server_id server, uint64_t link, const struct frame_hello *hello)
+static void on_up(void *ctx, struct server_id server, uint64_t era, uint64_t link,
+                  const struct frame_hello *hello)
 {
     struct server *s = ctx;
     char version[64];
@@ -45,6 +46,7 @@ static void on_up(void *ctx, struct server_id server, uint64_t link, const struc
     server_post(s,
                 &(struct event){.kind = EV_LINK_UP,
                                 .link_up = {.server = server,
+                                            .era = era,
                                             .link = link,
                                             .incarnation = hello->incarnation,
                                             .agent_version = clean(hello->version, version, sizeof(version)),
@@ -53,13 +55,15 @@ static void on_up(void *ctx, struct server_id server, uint64_t link, const struc
                                             .n_held = hello->n_held}});
 }
 
-static void on_down(void *ctx, struct server_id server, uint64_t link, const char *reason)
+static void on_down(void *ctx, struct server_id server, uint64_t era, uint64_t link, const char *reason)
 {
     char text[REASON_BYTES_MAX];
 
-    server_post(ctx,
-                &(struct event){.kind = EV_LINK_DOWN,
-                                .link_down = {server, link, clean(slice_of(reason), text, sizeof(text))}});
+    server_post(ctx, &(struct event){.kind = EV_LINK_DOWN,
+                                     .link_down = {.server = server,
+                                                   .link = link,
+                                                   .era = era,
+                                                   .reason = clean(slice_of(reason), text, sizeof(text))}});
 }
 
 static void on_beat(void *ctx, struct server_id server, uint64_t link, const struct frame_beat *beat)

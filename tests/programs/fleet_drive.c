@@ -229,17 +229,18 @@ static const struct fleet_told told = {
 
 /* ---- links ---- */
 
-static void on_up(void *ctx, struct server_id server, uint64_t link, const struct frame_hello *hello)
+static void on_up(void *ctx, struct server_id server, uint64_t era, uint64_t link,
+                  const struct frame_hello *hello)
 {
-    (void)ctx, (void)link, (void)hello;
+    (void)ctx, (void)era, (void)link, (void)hello;
     begin("up");
     jo_kuint(&out, "server", server.v);
     end();
 }
 
-static void on_down(void *ctx, struct server_id server, uint64_t link, const char *reason)
+static void on_down(void *ctx, struct server_id server, uint64_t era, uint64_t link, const char *reason)
 {
-    (void)ctx;
+    (void)ctx, (void)era;
     begin("down");
     jo_kuint(&out, "server", server.v);
     jo_kbool(&out, "was_up", link != 0);

@@ -567,6 +567,82 @@ static void test_engine__a_record_changes_when_nothing_runs_there(void **state)
     fleet_end(&f);
 }
 
+static uint64_t ordered_era(const struct yard *f)
+{
+    uint32_t i = 0;
+
+    while (i < f->out->orders.n && f->out->orders.at[i].kind != ORDER_CONNECT)
+        i++;
+    assert_true(i < f->out->orders.n);
+    return f->out->orders.at[i].era;
+}
+
+static void answer(struct yard *f, uint64_t server, uint64_t era, uint64_t incarnation)
+{
+    struct event ev = {.kind = EV_LINK_UP};
+
+    ev.link_up.server.v = server;
+    ev.link_up.link = f->next_link++;
+    ev.link_up.era = era;
+    ev.link_up.incarnation = incarnation;
+    ev.link_up.agent_version = "";
+    ev.link_up.facts = "";
+    turn(f, &ev);
+}
+
+/* The order to end it leaves when the edit is saved: until then the old machine may still answer, on a link whose number
+ * is the newest. */
+static void test_engine__the_answer_of_a_try_before_an_edit_is_late(void **state)
+{
+    struct event ev = {.kind = EV_SERVER_ADD, .ticket = {1}};
+    struct event down = {.kind = EV_LINK_DOWN};
+    struct yard f;
+    struct server *s;
+    uint64_t old;
+    uint64_t new;
+
+    (void)state;
+    fleet_begin(&f);
+    ev.server_add.row = (struct server_row){.name = "a",
+                                            .fleet = FLEET_SSH,
+                                            .fleet_id = {FLEET_ID_SSH},
+                                            .address = "10.0.0.1",
+                                            .user = "",
+                                            .identity = "",
+                                            .slots = 1};
+    turn(&f, &ev);
+    assert_int_equal(f.last_err, ERR_OK);
+    s = server_by_id(f.e, (struct server_id){f.last_reply});
+    tick(&f, 1);
+    assert_int_equal(s->row.link, LINK_CONNECTING);
+    old = ordered_era(&f);
+    edit(&f, s->id.v, (struct server_edit){.address = "10.0.0.2"});
+    assert_int_equal(f.last_err, ERR_OK);
+    assert_int_equal(f.out->orders.at[0].kind, ORDER_DISCONNECT);
+    assert_int_equal(s->row.link, LINK_OFFLINE);
+    answer(&f, s->id.v, old, 7); /* in the turn that orders another try */
+    assert_int_equal(s->row.link, LINK_CONNECTING);
+    new = ordered_era(&f);
+    answer(&f, s->id.v, old, 7); /* and after it */
+    assert_int_equal(s->row.link, LINK_CONNECTING);
+    assert_int_equal(s->link, 0);
+    assert_int_equal(s->incarnation, 0);
+    down.link_down.server = s->id;
+    down.link_down.era = old;
+    down.link_down.reason = "10.0.0.1: connection refused";
+    turn(&f, &down); /* nor is its end that of the new one */
+    assert_int_equal(s->row.link, LINK_CONNECTING);
+    answer(&f, s->id.v, new, 8);
+    assert_int_equal(s->row.link, LINK_ONLINE);
+    assert_int_equal(s->incarnation, 8);
+    (void)server_up(&f, "b", 1);
+    edit(&f, s->id.v, (struct server_edit){.name = "b"});
+    assert_int_equal(f.last_err, ERR_CONFLICT);
+    (void)launch(&f, 1, NULL, NULL);
+    assert_int_equal(s->n_runs, 1);
+    fleet_end(&f);
+}
+
 /* Another server would not open a secret either, and it is no fault of this one. */
 static void test_engine__a_run_without_its_secret_is_not_tried_again(void **state)
 {
@@ -703,6 +779,7 @@ int main(void)
         cmocka_unit_test(test_engine__a_stop_of_many_tests_takes_several_turns),
         cmocka_unit_test(test_engine__refusals_name_the_field),
         cmocka_unit_test(test_engine__a_record_changes_when_nothing_runs_there),
+        cmocka_unit_test(test_engine__the_answer_of_a_try_before_an_edit_is_late),
         cmocka_unit_test(test_engine__a_run_without_its_secret_is_not_tried_again),
         cmocka_unit_test(test_engine__silence_is_shown_and_forgiven),
         cmocka_unit_test(test_engine__docs_show_the_tables),

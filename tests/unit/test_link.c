@@ -23,6 +23,7 @@ struct world {
     unsigned ups, downs, beats, finishes;
     uint64_t number;
     uint64_t down_number;
+    uint64_t era; /* as the last of both said */
     char reason[REASON_BYTES_MAX];
     char streamed[256];
     uint32_t n_held;
@@ -35,24 +36,26 @@ struct world {
     bool is_refused;
 };
 
-static void on_up(void *ctx, struct server_id s, uint64_t number, const struct frame_hello *h)
+static void on_up(void *ctx, struct server_id s, uint64_t era, uint64_t number, const struct frame_hello *h)
 {
     struct world *w = ctx;
 
     assert_int_equal(s.v, 9);
     w->ups++;
     w->number = number;
+    w->era = era;
     w->n_held = h->n_held;
     assert_true(slice_eq(h->hostname, SLICE("host")));
 }
 
-static void on_down(void *ctx, struct server_id s, uint64_t number, const char *reason)
+static void on_down(void *ctx, struct server_id s, uint64_t era, uint64_t number, const char *reason)
 {
     struct world *w = ctx;
 
     assert_int_equal(s.v, 9);
     w->downs++;
     w->down_number = number;
+    w->era = era;
     (void)snprintf(w->reason, sizeof(w->reason), "%s", reason);
     if (w->reconnect_in_down && w->downs == 1)
         link_connect(w->links, &w->row);
@@ -268,10 +271,11 @@ static void test_link__hello_is_answered_and_frames_reach_the_ops(void **state)
     char got[8192];
 
     (void)state;
-    link_connect(w->links, &w->row);
+    link_connect_by(w->links, &w->row, &(struct link_way){.era = 3});
     assert_int_equal(w->ups + w->downs, 0);
     until(w, &w->finishes, 1);
     assert_int_equal(w->ups, 1);
+    assert_int_equal(w->era, 3);
     assert_int_equal(w->n_held, 1);
     assert_int_equal(w->beats, 1);
     assert_string_equal(w->streamed, "41/0@100:hello");
@@ -448,8 +452,9 @@ static void expect_down(const char *text, const char *reason)
 {
     struct world *w = world_new(text);
 
-    link_connect(w->links, &w->row);
+    link_connect_by(w->links, &w->row, &(struct link_way){.era = 4});
     until(w, &w->downs, 1);
+    assert_int_equal(w->era, 4);
     if (strstr(w->reason, reason) == NULL)
         fail_msg("'%s' is not in: %s", reason, w->reason);
     assert_int_equal(w->downs, 1);
