@@ -220,7 +220,9 @@ static const struct field edit_fields[] = {
      .offset = offsetof(struct edit_body, name),
      .min = 1,
      .max = 63,
-     .help = "letters, digits, dot, dash, underscore; starts with a letter or digit"},
+     .help = "letters, digits, dot, dash, underscore; starts with a letter or digit. Of a local server it "
+             "stays: its "
+             "folder has it"},
     {.name = "address",
      .type = FIELD_TEXT,
      .offset = offsetof(struct edit_body, address),

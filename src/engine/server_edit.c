@@ -32,6 +32,12 @@ static enum err kind_check(const struct server_edit *in, const struct server *s,
                         : in->sets_port && in->port != s->row.port ? "port"
                                                                    : NULL;
 
+    if (s->row.fleet == FLEET_LOCAL && is_other(in->name, s->row.name))
+        return why_set(
+            reterr, ERR_INVALID, "name",
+            "name: %s is on this computer, where its folder has its name; only other servers can get "
+            "another one",
+            s->row.name);
     if (s->row.fleet != FLEET_SSH && field != NULL)
         return why_set(reterr, ERR_INVALID, field,
                        "%s: %s is of the fleet %s; only servers of ssh have one to set", field, s->row.name,

@@ -324,7 +324,7 @@ class ApiTest(unittest.TestCase):
                             ({"address": "-oProxyCommand=x"}, "address"), ({"port": 70000}, "port"), ({"idle_ms": 60000}, "idle_ms"), ({"fleet": "local"}, None)):
             self.refused(self.call("POST", path, body), 422, "INVALID", field)
         self.refused(self.call("POST", path, {"name": local["name"]}), 409, "CONFLICT", "name")
-        for field, value in (("address", "x"), ("user", "x"), ("port", 22), ("identity", "/x")):
+        for field, value in (("name", "x"), ("address", "x"), ("user", "x"), ("port", 22), ("identity", "/x")):
             self.refused(self.call("POST", "/api/v1/servers/%d" % local["id"], {field: value}), 422, "INVALID", field)
         self.refused(self.call("POST", "/api/v1/servers/9999", {"slots": 2}), 404, "NOTFOUND")
         row = self.get("/api/v1/audit?action=server.edit&limit=100")["items"][-1]

@@ -546,17 +546,18 @@ static void test_engine__a_record_changes_when_nothing_runs_there(void **state)
         assert_int_equal(s->row.link, LINK_ONLINE);
         finish(&f, s->runs, 1000);
     }
-    edit(&f, id, (struct server_edit){.name = "b"});
-    assert_int_equal(f.last_err, ERR_CONFLICT);
     edit(&f, id, (struct server_edit){.address = "10.0.0.1"});
     assert_int_equal(f.last_err, ERR_INVALID);
     assert_string_equal(f.out->replies.at[0].field, "address");
     edit(&f, 99, (struct server_edit){.slots = 3});
     assert_int_equal(f.last_err, ERR_NOTFOUND);
+    edit(&f, id, (struct server_edit){.name = "c", .slots = 5}); /* its folder is DATA/servers/a */
+    assert_int_equal(f.last_err, ERR_INVALID);
+    assert_string_equal(f.out->replies.at[0].field, "name");
     old_link = s->link;
-    edit(&f, id, (struct server_edit){.name = "c", .slots = 5});
+    edit(&f, id, (struct server_edit){.name = "a", .slots = 5});
     assert_int_equal(f.last_err, ERR_OK);
-    assert_string_equal(s->row.name, "c");
+    assert_string_equal(s->row.name, "a");
     assert_int_equal(s->row.slots, 5);
     assert_int_equal(s->link, 0);
     assert_int_equal(f.out->orders.at[0].kind, ORDER_DISCONNECT);
