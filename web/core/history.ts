@@ -50,6 +50,8 @@ export function ask(f: Filter, range: string, names: Names, now: number, words =
   if (ms) q.since = new Date(now - ms).toISOString();
   return out;
 }
+/** A word as a shell takes it. */
+export const quoted = (w: string): string => (/^[\w@%+=:,./-]+$/.test(w) ? w : `'${w.replace(/'/g, `'\\''`)}'`);
 /** What the server could not leave out. */
 export const fits = (a: Asked, path: string, ms: number | null | undefined): boolean =>
   !(a.not.length && a.not.some((w) => path.toLowerCase().includes(w))) && (!a.longer || (ms ?? 0) > a.longer);

@@ -17,6 +17,7 @@ export interface Launch {
   project: { id: number; name: string }; ref: string; commit: string; location?: string; order: string;
   /** What its people should know of its code: a sentence, or "". */
   note?: string;
+  slots?: number | null; mail?: 'choice' | MailWhen;
   /** Who started it. */
   user?: { id: number; login: string } | null;
   created_at: Time; started_at: Time | null; ended_at: Time | null;
@@ -26,7 +27,7 @@ export interface Launch {
 }
 export interface Test {
   id: number; launch: number; path: string; state: TestState; outcome: Outcome | null;
-  attempts: number; run: number | null; why: string;
+  attempts: number; run: number | null; why: string; language?: string; browser?: string;
 }
 export interface Run {
   id: number; launch: number; test: number; attempt: number; path: string;
@@ -39,6 +40,12 @@ export interface Run {
   /** Whose it is, and of what. */
   user?: number | null; login?: string; project?: number; project_name?: string; ref?: string; language?: string; browser?: string;
 }
+/** What scripts find in their environment; `value` null: a secret, or somebody else's. */
+export interface Variable { name: string; value: string | null; secret: boolean }
+/** What a launch was started with, beside what it says itself; no `servers`: any. */
+export interface Parameters { launch: number; retries: number; time_limit_s: number; silence_limit_s: number; lease_s: number; servers: { id: number; name: string }[]; artifacts: string[]; env: Variable[] }
+/** How a run was started. */
+export interface Command { run: number; argv: string[]; report: string; reports: string[]; time_limit_s: number; silence_limit_s: number; env: Variable[] }
 /** What is gone; what is much goes on as a job. */
 export interface Deleted { runs: number; launches: number; job: Job | null }
 /** Something long that the server does beside: deletion, clearing. */
@@ -108,6 +115,10 @@ export interface Project { id: number; name: string; url: string; refreshed_at: 
 export interface Ref { name: string; commit: string; time: Time; subject: string }
 export interface Refs { refreshed_at: Time | null; error: string | null; head: string; branches: Ref[]; tags: Ref[] }
 export interface Tree { commit: string; refreshed_at: Time | null; error: string | null; files: string[]; next: string | null }
+/** A file by the median of its last runs. */
+export interface Slow { path: string; duration_ms: number; runs: number }
+/** How an example did in its last runs. */
+export interface Stability { path: string; description: string }
 export interface Choice { id: number; name: string; position: number; preset: boolean; archived: boolean; used_at: Time | null }
 export interface Location extends Choice { type: string; url: string | null; health_url: string | null }
 export interface Locations { items: Location[]; own: { url: string; used_at: Time | null }[] }

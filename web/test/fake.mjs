@@ -244,6 +244,9 @@ export async function start({ port = 0, empty = false, speed = 1, keep = 2000, a
     if (!m[3]) return json(res, 200, m[1] === 'runs' ? past.whole(thing) : thing);
     if (m[3] === 'tests') return page(res, u, [...tests.values()].filter((t) => t.launch === thing.id && among(u, 'state', t.state) && among(u, 'outcome', t.outcome)));
     if (m[3] === 'examples') return page(res, u, examples.filter((x) => (m[1] === 'runs' ? x.run === thing.id : runs.get(x.run).launch === thing.id) && among(u, 'status', x.status)));
+    const env = [{ name: 'SPEC_USER', value: 'qa\n<b>two lines</b>', secret: false }, { name: 'TOKEN', value: null, secret: true }, { name: 'OWN', value: null, secret: false }];
+    if (m[3] === 'parameters') return json(res, 200, { launch: thing.id, retries: 2, time_limit_s: 3600, silence_limit_s: 0, lease_s: 120, servers: [{ id: 1, name: 'local-1' }], artifacts: ['tmp/shots/**'], env });
+    if (m[3] === 'command') return json(res, 200, { run: thing.id, argv: ['bundle', 'exec', 'rspec', thing.path, "it's <i>here</i>"], report: 'rspec', reports: [], time_limit_s: 60, silence_limit_s: 0, env: [...env, { name: 'WRATA_RUN_ID', value: String(thing.id), secret: false }] });
     if (m[3] === 'artifacts') return page(res, u, [...artifacts.values()].filter((a) => (m[1] === 'runs' ? a.run : a.launch) === thing.id).map(({ body: _, ...a }) => a));
     if (m[3] === 'stop' && req.method === 'POST') { if (!acc.mayStop(who, m[1] === 'launches' ? thing : launches.get(thing.launch))) return error(res, 403, 'DENIED', 'only who started it and admins stop it'); return stop(res, m[1], thing); }
     if (m[3] === 'log') {

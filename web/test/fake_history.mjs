@@ -63,7 +63,7 @@ export function history({ iso, launches, runs, tests, work, acc, send, clean }) 
         const l = launches.get(id), all = [...tests.values()].filter((t) => t.launch === id && (body.what === 'all' || (t.outcome && t.outcome !== 'passed')));
         if (l.state !== 'done') return no(409, 'CONFLICT', `launch ${id} is not over`);
         if (!all.length) return no(422, 'INVALID', 'what: nothing of it failed', { field: 'what' });
-        return ok(again(who, all), 201);
+        return ok(again(who, all, body.what), 201);
       }
       case 'POST /runs/delete': { for (const x of body.runs) runs.delete(x); return ok({ runs: body.runs.length, launches: 0, job: null }); };
       case 'DELETE /runs/N': { runs.delete(id); return ok({ runs: 1, launches: 0, job: null }); };
@@ -75,11 +75,11 @@ export function history({ iso, launches, runs, tests, work, acc, send, clean }) 
     }
   }
   /** A launch of the same files, whatever the project has of them now. */
-  function again(who, all) {
+  function again(who, all, what) {
     const made = [], l = work.startLaunch({ project: 1, files: [work.trees.get(1).tests[0]] }, who.user, made);
     for (const t of made) tests.delete(t.id);
     l.tests.total = l.tests.waiting = all.length;
-    l.again = all.map((t) => t.path);
+    l.again = all.map((t) => t.path); l.what = what;
     return l;
   }
   return { answer, jobs, faults, whole };

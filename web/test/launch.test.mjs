@@ -60,6 +60,10 @@ test('run again: what failed, all of it; deleted with time to take it back; what
   await page.getByRole('button', { name: 'Run failed again 1' }).click();
   await page.getByRole('link', { name: /^Watch #/ }).waitFor();
   assert.deepEqual([...s.launches.values()].at(-1).again, [...s.tests.values()].filter((x) => x.launch === l.id && x.outcome !== 'passed').map((x) => x.path));
+  assert.equal([...s.launches.values()].at(-1).what, 'failed');
+  await page.getByRole('button', { name: `Only failed examples ${l.examples.failed}` }).click();
+  await page.getByRole('link', { name: /^Watch #/ }).nth(1).waitFor();
+  assert.equal([...s.launches.values()].at(-1).what, 'failed_examples');
   await page.getByRole('button', { name: 'More' }).click();
   await soon.equal(() => page.getByRole('link', { name: 'JUnit XML' }).getAttribute('href'), `/api/v1/launches/${l.id}/junit`);
   await page.getByRole('button', { name: 'Delete' }).click();
@@ -144,4 +148,33 @@ test('10,000 bars are drawn within a frame; the tab Tests keeps few rows', { ski
   await page.keyboard.press('2');
   await page.locator('.trow').first().waitFor();
   await soon.ok(async () => await page.locator('.trow').count() < 60);
+});
+
+test('what it was started with: parameters, variables without secrets; the words of a run as they are', { skip }, async (t) => {
+  const s = await fresh(t), l = busy(s), page = await open(t, `/launches/${l.id}`, { server: s, quiet: false });
+  await page.locator('.cause').first().waitFor();
+  await page.keyboard.press('5');
+  await page.waitForURL(/tab=parameters/);
+  const fact = (name) => page.locator('.facts > div', { has: page.locator('dt', { hasText: new RegExp(`^${name}$`) }) }).locator('dd');
+  await soon.equal(() => fact('Servers').innerText(), 'local-1');
+  await soon.match(() => fact('Commit').innerText(), new RegExp(l.commit));
+  await soon.equal(() => fact('Time limit').innerText(), '1h 00m');
+  await soon.equal(() => fact('Limit without output').innerText(), 'none');
+  const value = (name) => page.getByRole('row', { name: new RegExp(`^${name}`) }).locator('td').nth(1);
+  await soon.equal(() => value('TOKEN').innerText(), 'secret');
+  await soon.equal(() => value('OWN').innerText(), 'for its user and admins to see');
+  await soon.equal(() => value('SPEC_USER').innerText(), 'qa\n<b>two lines</b>');
+  await soon.deepEqual(() => check(page), []);
+  s.faults.status.set('/parameters', 500);
+  await page.reload();
+  await seen(page, 'The parameters could not be loaded');
+  s.faults.status.clear();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await soon.equal(() => fact('Servers').innerText(), 'local-1');
+  const r = [...s.runs.values()].find((x) => x.launch === l.id && x.state === 'done');
+  await page.goto(`${s.url}/runs/${r.id}?tab=start`);
+  await soon.deepEqual(() => page.locator('.argv li').allInnerTexts(), ['bundle', 'exec', 'rspec', r.path, "it's <i>here</i>"]);
+  await soon.equal(() => value('WRATA_RUN_ID').innerText(), String(r.id));
+  await soon.equal(() => value('TOKEN').innerText(), 'secret');
+  await soon.deepEqual(() => check(page), []);
 });

@@ -26,6 +26,7 @@ export function Starts({ run, children, kind = '', label, title, disabled }: { r
     </>
   );
 }
-export const Retest = ({ launch, runs, failed, kind }: { launch?: number; runs?: readonly number[]; failed?: number; kind?: string }) =>
-  <Starts kind={kind} run={() => (runs ? post<Launch>('/runs/retest', { runs }) : post<Launch>(`/launches/${launch}/retest`, { what: failed ? 'failed' : 'all' }))}>
-    {runs ? runs.length === 1 ? 'Run again' : `Run again ${plural(runs.length, 'file')}` : failed ? `Run failed again ${num(failed)}` : 'Run all again'}</Starts>;
+/** `failed`: the files that did not pass; `examples`: of those only what failed in them. */
+export const Retest = ({ launch, runs, failed, examples, kind }: { launch?: number; runs?: readonly number[]; failed?: number; examples?: number; kind?: string }) =>
+  <Starts kind={kind} run={() => (runs ? post<Launch>('/runs/retest', { runs }) : post<Launch>(`/launches/${launch}/retest`, { what: examples ? 'failed_examples' : failed ? 'failed' : 'all' }))}>
+    {runs ? runs.length === 1 ? 'Run again' : `Run again ${plural(runs.length, 'file')}` : examples ? `Only failed examples ${num(examples)}` : failed ? `Run failed again ${num(failed)}` : 'Run all again'}</Starts>;

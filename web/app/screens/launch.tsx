@@ -14,6 +14,7 @@ import { FilterBox, useFilter } from '../parts/filterbox';
 import { Failure } from '../parts/failure';
 import { memo } from '../parts/memo';
 import { Menu } from '../parts/menu';
+import { LaunchParameters } from '../parts/started';
 import { Retest } from '../parts/retest';
 import { TimelineTab } from '../parts/timeline';
 import { VList } from '../parts/vlist';
@@ -126,7 +127,7 @@ function Failures({ store, l }: { store: LaunchStore; l: L }) {
   );
 }
 
-const TABS = ['failures', 'tests', 'timeline', 'compare'];
+const TABS = ['failures', 'tests', 'timeline', 'compare', 'parameters'];
 export function Launch({ id }: { id: number }) {
   const store = useMemo(() => new LaunchStore(id), [id]);
   useEffect(() => store.start(), [store]);
@@ -146,6 +147,7 @@ export function Launch({ id }: { id: number }) {
   useKey('2', 'Tests', () => pick('tests'));
   useKey('3', 'Timeline', () => pick('timeline'));
   useKey('4', 'Compare', () => pick('compare'));
+  useKey('5', 'Parameters', () => pick('parameters'));
   if (phase === 'error') return <Failed error={store.error.value!} what={`Launch ${id}`} retry={store.retry} />;
   if (!l || !face) return <><h1 class="sr">Launch {id}</h1><Skeleton /></>;
   const t = l.tests, e = l.examples;
@@ -160,6 +162,7 @@ export function Launch({ id }: { id: number }) {
         <div class="acts">
           {l.state !== 'done' ? mayStop(me.value, l) && <Stop path={`/launches/${l.id}/stop`} what={`launch ${l.id}`} busy={l.state === 'stopping'} /> : <>
             {bad(t) + t.stopped > 0 && <Retest launch={l.id} failed={bad(t) + t.stopped} kind="primary" />}
+            {e.failed > 0 && <Retest launch={l.id} examples={e.failed} />}
             <Retest launch={l.id} /></>}
           <Menu label="More">
             <li><a href={`/api/v1/launches/${l.id}/junit`} download={`launch-${l.id}.xml`}>JUnit XML</a></li>
@@ -180,11 +183,11 @@ export function Launch({ id }: { id: number }) {
         </dl>
         <TestBar t={t} big />
       </header>
-      <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total], ['timeline', 'Timeline'], ['compare', 'Compare']]} at={tab} pick={pick} />
+      <Tabs tabs={[['failures', 'Failures', failures], ['tests', 'Tests', t.total], ['timeline', 'Timeline'], ['compare', 'Compare'], ['parameters', 'Parameters']]} at={tab} pick={pick} />
       {l.note && <p class="note">{visible(l.note)}</p>}
       {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : store.whole || store.error.value ? <Failures store={store} l={l} /> : <Skeleton />}
+        {phase === 'loading' ? <Skeleton /> : tab === 'tests' ? <Tests store={store} /> : tab === 'timeline' ? <TimelineTab runs={store.every.rows} rev={store.rev.value} going={live(l)} /> : tab === 'compare' ? <Compare key={l.state} id={id} /> : tab === 'parameters' ? <LaunchParameters l={l} tests={store.tests.rows} /> : store.whole || store.error.value ? <Failures store={store} l={l} /> : <Skeleton />}
       </div>
     </div>
   );

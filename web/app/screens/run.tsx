@@ -15,6 +15,7 @@ import { deleteLater } from '../later';
 import { LogStore } from '../logstore';
 import { Menu } from '../parts/menu';
 import { Retest } from '../parts/retest';
+import { RunCommand } from '../parts/started';
 import { useLoad } from '../parts/useload';
 import { go, setQuery, url, useKey, useTitle } from '../nav';
 import { RunStore } from '../stores';
@@ -102,7 +103,7 @@ export function Run({ id }: { id: number }) {
   const asked = url.value.searchParams.get('tab'), hash = url.value.hash;
   const quiet = r ? r.examples.failed + r.examples.errors + r.examples.passed + r.examples.pending === 0 : false;
   const files = store.kept.items.length;
-  const tab = hash.startsWith('#L') || asked === 'log' ? 'log' : asked === 'files' && files > 0 ? 'files' : asked === 'examples' || hash.startsWith('#ex-') ? 'examples' : quiet ? 'log' : 'examples';
+  const tab = hash.startsWith('#L') || asked === 'log' ? 'log' : asked === 'files' && files > 0 ? 'files' : asked === 'start' ? 'start' : asked === 'examples' || hash.startsWith('#ex-') ? 'examples' : quiet ? 'log' : 'examples';
   const pick = (t: string) => { const u = new URL(location.href); u.searchParams.set('tab', t); u.searchParams.delete('q'); u.hash = ''; go(u.href); };
   const wantsLog = tab === 'log' && r !== null;
   const [opened, setOpened] = useState<LogStore | null>(null);
@@ -111,6 +112,7 @@ export function Run({ id }: { id: number }) {
   useKey('1', 'Examples', () => pick('examples'));
   useKey('2', 'Log', () => pick('log'));
   useKey('3', 'Files', () => { if (files > 0) pick('files'); });
+  useKey('4', 'How it was started', () => pick('start'));
   if (phase === 'error') return <Failed error={store.error.value!} what={`Run ${id}`} retry={store.retry} />;
   if (!r || !face) return <><h1 class="sr">Run {id}</h1><Skeleton /></>;
   const e = r.examples, going = r.state !== 'done' && r.state !== 'lost';
@@ -148,10 +150,10 @@ export function Run({ id }: { id: number }) {
         {e.discovered > 0 && <ExampleBar e={e} big />}
         <Strip key={`${r.id}${going}`} r={r} />
       </header>
-      <Tabs tabs={[['examples', 'Examples', store.examples.rows.size], ['log', 'Log'], ...(files > 0 ? [['files', 'Files', files] as [string, string, number]] : [])]} at={tab} pick={pick} />
+      <Tabs tabs={[['examples', 'Examples', store.examples.rows.size], ['log', 'Log'], ...(files > 0 ? [['files', 'Files', files] as [string, string, number]] : []), ['start', 'Start']]} at={tab} pick={pick} />
       {store.error.value && <Trouble error={store.error.value} retry={store.load} after="What is shown may be old." />}
       <div class="panel" id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        {tab === 'log' ? <Log key={id} log={log} name={r.path} /> : tab === 'files' ? <Artifacts items={store.kept.items} run={r.id} more={store.kept.more} /> : <Examples store={store} r={r} />}
+        {tab === 'start' ? <RunCommand id={id} /> : tab === 'log' ? <Log key={id} log={log} name={r.path} /> : tab === 'files' ? <Artifacts items={store.kept.items} run={r.id} more={store.kept.more} /> : <Examples store={store} r={r} />}
       </div>
     </div>
   );
