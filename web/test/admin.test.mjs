@@ -209,6 +209,31 @@ test('a file over time: durations, pass rate, and flaky only by its rule', { ski
   await seen(page, 'It has not run in this time');
 });
 
+test('which file: the slowest, those with all words, and nothing that fits', { skip }, async (t) => {
+  const s = await fresh(t), page = await open(t, '/files', { server: s, quiet: false }), tree = s.work.trees.get(1).tests, links = page.locator('ul.rows a');
+  await soon.equal(() => links.first().innerText(), tree[0]);
+  await seen(page, '10m 00s');
+  await soon.deepEqual(() => check(page), []);
+  const box = page.getByLabel('Search files');
+  await box.fill('pivot_table mail');
+  const hits = tree.filter((f) => f.includes('pivot_table') && f.includes('mail'));
+  await soon.equal(() => links.count(), hits.length);
+  await page.waitForURL(/q=pivot_table/);
+  await box.fill('no such file');
+  await seen(page, 'No file has all of that');
+  await page.goBack();
+  await page.goto(`${s.url}/files?q=${encodeURIComponent(tree[3])}`);
+  await links.first().click();
+  await page.waitForURL(/path=/);
+  await seen(page, 'It has not run in this time');
+  s.faults.status.set('/slowest', 500);
+  await page.goto(`${s.url}/files`);
+  await page.getByRole('alert').waitFor();
+  s.faults.status.clear();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await links.first().waitFor();
+});
+
 test('a key that is pressed while a screen is coming waits for it', { skip }, async (t) => {
   const s = await fresh(t), page = await open(t, '/', { server: s }), l = [...s.launches.values()].at(-1);
   await seen(page, 'regression');

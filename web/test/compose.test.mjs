@@ -243,3 +243,37 @@ test('names are text, secrets of the account are named and not shown', { skip },
   await seen(page, '(replaced here)');
   await soon.equal(() => page.locator('main img, main script').count(), 0);
 });
+
+test('quick filters: flaky, slow, failed last run; together they are more; what is ticked stays', { skip }, async (t) => {
+  const s = await fresh(t), tree = s.work.trees.get(1).tests, failed = [...s.runs.values()].find((r) => s.launches.get(r.launch).state === 'done' && r.outcome !== 'passed' && r.launch === Math.max(...[...s.launches.values()].filter((l) => l.state === 'done').map((l) => l.id)));
+  failed.path = tree[100];
+  const page = await open(t, '/compose', { server: s, quiet: false }), group = page.getByRole('group', { name: 'Files that were' }), button = (name) => group.getByRole('button', { name });
+  await row(page, 'spec/').waitFor();
+  await soon.match(() => page.locator('.files [role=status]').innerText(), new RegExp(`^${tree.length} files`));
+  await button('Slow').click();
+  await soon.equal(() => button('Slow').getAttribute('aria-pressed'), 'true');
+  await soon.match(() => page.locator('.files [role=status]').innerText(), /^50 of/);
+  await page.waitForURL(/quick=slow/);
+  await soon.match(() => row(page, tree[0]).innerText(), /10m 00s/);
+  await soon.deepEqual(() => check(page), []);
+  await row(page, tree[0]).locator('.tick').click();
+  await button('Failed last run').click();
+  await soon.match(() => page.locator('.files [role=status]').innerText(), /^51 of/);
+  await button('Slow').click();
+  await soon.match(() => page.locator('.files [role=status]').innerText(), /^1 of/);
+  await row(page, tree[100]).waitFor();
+  await soon.match(() => page.getByRole('button', { name: /^Run 1 test/ }).innerText(), /Run 1 test/);
+  await button('Failed last run').click();
+  await button('Flaky').click();
+  await soon.match(() => page.locator('.files [role=status]').innerText(), new RegExp(`^${Math.ceil(tree.length / 5)} of`));
+  await soon.match(() => row(page, tree[0]).innerText(), /flaky/);
+  await page.reload();
+  await soon.match(() => page.locator('.files [role=status]').innerText(), new RegExp(`^${Math.ceil(tree.length / 5)} of`));
+  s.faults.status.set('/stability', 500);
+  await page.reload();
+  await seen(page, 'How files did could not be read');
+  s.faults.status.clear();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await soon.match(() => page.locator('.files [role=status]').innerText(), new RegExp(`^${Math.ceil(tree.length / 5)} of`));
+  assert.deepEqual(writes(s), []);
+});

@@ -84,6 +84,9 @@ export function work({ iso, t0, files = 212, bare = false, launches, tests, next
         if (ref === 'v9.0') all = all.slice(0, 40);
         return ok({ commit, ...state, files: all.filter((f) => words.every((w) => f.toLowerCase().includes(w)) && (!g || globbed(g).test(f))), next: null });
       }
+      // Of the files that the tree has: the first ones are slow, every fifth has a flaky example.
+      case 'GET /projects/N/slowest': return ok({ items: trees.get(id).tests.slice(0, 60).map((path, i) => ({ path, description: '', id: '', run: 1, seq: null, duration_ms: 600_000 - i * 1000, runs: 5 })), next: null });
+      case 'GET /projects/N/stability': page(res, u, trees.get(id).tests.filter((_, i) => i % 5 === 0).map((path) => ({ path: `${path}[1:2]`, description: 'Pivot keeps borders', what: 'flaky' }))); return true;
       case 'GET /locations': return ok({ items: locations, own });
       case 'GET /browsers': return ok({ items: browsers, next: null });
       case 'GET /languages': return ok({ items: languages, next: null });

@@ -2,14 +2,15 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { num, visible } from '../../core/fmt';
 import { build, count, openAtFirst, tick, toggle, visibleRows, type Node } from '../../core/tree';
+import { go } from '../nav';
 import { VList, type ListApi } from './vlist';
 
 const ROW = 28;
 const opened = new Map<string, Set<string>>();                        // by project: what somebody opened stays open
 
-export function FileTree({ paths, ticked, changed, all, path, id, label }: {
+export function FileTree({ paths, ticked, changed, all, path, id, label, said }: {
   paths: readonly string[]; ticked: Set<string>; changed: () => void;
-  /** Everything is open, as the answer of a search is. */ all: boolean; path: string; id: string; label: string;
+  /** Everything is open, as the answer of a search is. */ all: boolean; path: string; id: string; label: string; /** What is known of a file. */ said: (path: string) => string;
 }) {
   const list = useRef<ListApi>(null), [at, setAt] = useState(0), [, draw] = useState({});
   const root = useMemo(() => build(paths), [paths]);
@@ -43,6 +44,7 @@ export function FileTree({ paths, ticked, changed, all, path, id, label }: {
     else if (e.key === 'Enter') setOpen(n, !isOpen(n));
     else if (e.key === 'ArrowRight') { if (!n.kids) return; if (!isOpen(n)) setOpen(n, true); else to(here + 1); }
     else if (e.key === 'ArrowLeft') { if (n.kids && isOpen(n)) setOpen(n, false); else if (n.parent && n.parent !== root) to(rows.indexOf(n.parent)); }
+    else if (e.key === 'o' && !n.kids) go(`/files?${new URLSearchParams({ project: id, path: n.path })}`);
     else if (e.key === '*') { for (const k of n.parent!.kids!) if (k.kids) setOpen(k, true); }
     else return;
     e.preventDefault();
@@ -71,7 +73,7 @@ export function FileTree({ paths, ticked, changed, all, path, id, label }: {
             <span class="fold" aria-hidden="true">{n.kids ? (isOpen(n) ? '▾' : '▸') : ''}</span>
             <span class="tick" data-on={t} aria-hidden="true" />
             <span class="name" title={n.path}>{visible(n.name)}{n.kids ? '/' : ''}</span>
-            {n.kids && <span class="n">{n.on ? `${num(n.on)} of ${num(n.files)}` : num(n.files)}</span>}
+            <span class="n">{!n.kids ? said(n.path) : n.on ? `${num(n.on)} of ${num(n.files)}` : num(n.files)}</span>
           </div>
         );
       }} />

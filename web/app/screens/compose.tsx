@@ -1,14 +1,14 @@
 /** Tick files, pick parameters, press Run: one press is one launch. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { num, plural, visible } from '../../core/fmt';
+import { dur, num, plural, visible } from '../../core/fmt';
 import { inOrder, search } from '../../core/tree';
-import type { List, Project, Refs, Tree } from '../../core/types';
+import type { Launch, List, Project, Refs, Run, Slow, Stability, Tree } from '../../core/types';
 import { asError, get, post, type ApiError } from '../api';
 import { replace, say, setQuery, url, useKey, useTitle } from '../nav';
 import { Ago, Empty, Failed, Skeleton, Trouble } from '../parts/basics';
 import { FileTree } from '../parts/filetree';
 import { AddProject } from '../parts/firststeps';
-import { useLoad } from '../parts/useload';
+import { useLoad, usePages } from '../parts/useload';
 import { me } from '../who';
 import { isAdmin } from '../../core/account';
 import { basket, remembered, type Basket } from '../basket';
@@ -142,6 +142,25 @@ function useSearch(project: number, commit: string, tests: boolean, text: string
   return { files: s.files, error: s.error, busy: s.text !== text };
 }
 
+const QUICK: [id: string, text: string][] = [['flaky', 'Flaky'], ['slow', 'Slow'], ['failed', 'Failed last run']];
+const SLOW = 50;
+/**
+ * Files by how they did: those with flaky examples, the slowest fifty by the median of their last runs, those that did not pass in the
+ * newest launch of this branch that is over. What is known of durations comes at once, the others when they are asked for.
+ */
+function useQuick(project: number, ref: string, on: readonly string[]): { only: Set<string> | null; ms: Map<string, number>; flaky: Set<string>; error: ApiError | null; retry: () => void } {
+  const base = `/projects/${project}`, slow = useLoad<{ items: Slow[] }>(`${base}/slowest?limit=200`), flaky = usePages<Stability>(on.includes('flaky') ? `${base}/stability` : null, 500);
+  const last = useLoad<{ items: Launch[] }>(on.includes('failed') ? `/launches?${new URLSearchParams({ project: String(project), state: 'done', limit: '1', ...(ref ? { ref } : {}) })}` : null), id = last.data?.items[0]?.id;
+  const failed = usePages<Run>(id ? `/runs?launch=${id}&outcome=failed,error,timed_out,no_tests,infrastructure` : null, 500);
+  useEffect(() => { for (const l of [flaky, failed]) if (l.more && !l.busy && l.items!.length < 5000) void l.next(); });
+  const paths = (l: { items: { path: string }[] | null }): string[] => (l.items ?? []).map((x) => x.path.replace(/(:\d+|\[.*)$/, ''));
+  const sets: Record<string, Set<string>> = { flaky: new Set(paths(flaky)), slow: new Set((slow.data?.items ?? []).slice(0, SLOW).map((s) => s.path)), failed: new Set(paths(failed)) };
+  return {
+    only: on.length ? new Set(on.flatMap((k) => [...sets[k]])) : null, flaky: sets.flaky, ms: new Map(slow.data?.items.map((s) => [s.path, s.duration_ms])),
+    error: on.length ? flaky.error ?? last.error ?? failed.error ?? (on.includes('slow') ? slow.error : null) : null, retry: () => { for (const l of [slow, flaky, last, failed]) void l.load(); },
+  };
+}
+
 function Files({ project, gitRef, b }: { project: Project; gitRef: string; b: Basket }) {
   const at = url.value.searchParams, q = at.get('q') ?? '', wide = at.get('files') === 'all', only = at.get('show') === 'ticked', input = useRef<HTMLInputElement>(null), [, draw] = useState({});
   const query = new URLSearchParams();
@@ -152,9 +171,10 @@ function Files({ project, gitRef, b }: { project: Project; gitRef: string; b: Ba
   useKey('/', 'Search files', () => input.current?.focus());
   void b.rev.value;
   useEffect(() => { if (l.data) { b.tree = l.data; b.treeRef = gitRef; void fromPatterns(b, project.id, l.data); b.rev.value++; } }, [l.data]);
+  const on = (at.get('quick') ?? '').split(',').filter((k) => QUICK.some(([id]) => id === k)), quick = useQuick(project.id, gitRef, on), narrow = on.join() + (quick.only?.size ?? '');
   const changed = (): void => { delete b.wrong.files; b.rev.value++; draw({}); };
   const base = found.files ?? l.data?.files ?? [];
-  const paths = useMemo(() => (only ? base.filter((p) => b.ticked.has(p)) : base), [base, only, only && b.rev.value]);
+  const paths = useMemo(() => base.filter((p) => (!only || b.ticked.has(p)) && (!quick.only || quick.only.has(p))), [base, only, only && b.rev.value, narrow]);
   if (l.error && !l.data) {
     return l.error.status === 404 || l.error.field === 'ref'
       ? <div class="empty" role="alert"><h2>{gitRef ? <>Nothing at {visible(gitRef)}</> : 'Nothing to show yet'}</h2><p>{visible(l.error.message)}</p><p><button type="button" class="btn" onClick={() => { remembered({ refs: { ...remembered().refs, [project.id]: '' } }); setQuery('ref', ''); void l.load(); }}>Use the default branch</button></p></div>
@@ -173,15 +193,17 @@ function Files({ project, gitRef, b }: { project: Project; gitRef: string; b: Ba
           <button type="button" class="btn" aria-pressed={wide} onClick={() => setQuery('files', 'all')}>All files</button>
           <button type="button" class="btn" aria-pressed={only} onClick={() => setQuery('show', only ? '' : 'ticked')}>Ticked <span class="num">{num(b.ticked.size)}</span></button>
         </span>
-        <span class="faint num" role="status">{found.busy ? 'searching…' : found.files ? `${num(found.files.length)} of ${plural(l.data.files.length, 'file')}` : plural(l.data.files.length, 'file')}</span>
+        <span class="seg" role="group" aria-label="Files that were">{QUICK.map(([k, text]) => <button key={k} type="button" class="btn" aria-pressed={on.includes(k)} onClick={() => setQuery('quick', (on.includes(k) ? on.filter((x) => x !== k) : [...on, k]).join())}>{text}</button>)}</span>
+        <span class="faint num" role="status">{found.busy ? 'searching…' : found.files || quick.only ? `${num(paths.length)} of ${plural(l.data.files.length, 'file')}` : plural(l.data.files.length, 'file')}</span>
       </div>
       {found.error && <p class="note bad" role="alert">{visible(found.error.message)}</p>}
+      {quick.error && <Trouble error={quick.error} retry={quick.retry} before="How files did could not be read" />}
       {l.error && <Trouble error={l.error} retry={l.load} before="The files could not be read again" />}
       {b.missing.length > 0 && <p class="note">{plural(b.missing.length, 'entry', 'entries')} of the list {b.missing.length === 1 ? 'is' : 'are'} not there any more, and left out: {b.missing.slice(0, 5).map(visible).join(', ')}{b.missing.length > 5 ? ', …' : ''}</p>}
       {lost.length > 0 && <p class="note">{plural(lost.length, 'ticked file')} {lost.length === 1 ? 'is' : 'are'} not {wide ? 'at this branch' : 'among the tests of this branch'}, and will not run: {lost.slice(0, 3).map(visible).join(', ')}{lost.length > 3 ? ', …' : ''} <button type="button" class="btn small" onClick={() => { for (const p of lost) b.ticked.delete(p); changed(); }}>Untick {lost.length === 1 ? 'it' : 'them'}</button></p>}
       {!l.data.files.length ? <Empty title="No tests here">{wide ? 'The branch holds no files.' : <>wrata runs *_spec.rb, *.sh, test_*.py, *_test.py, and what wrata.yml names. <button type="button" class="asin" onClick={() => setQuery('files', 'all')}>Show all files</button></>}</Empty>
-        : !paths.length ? <Empty title={only ? 'Nothing is ticked' : `0 of ${plural(l.data.files.length, 'file')}`}>{only ? 'Tick files or whole folders, then press Run.' : <>No path {q.match(/[*?[]/) ? 'fits' : 'has all of'} “{visible(q)}”. <button type="button" class="asin" onClick={() => setQuery('q', '')}>Clear the search</button></>}</Empty>
-          : <FileTree paths={paths} ticked={b.ticked} changed={changed} all={!!found.files || only} path={at.get('path') ?? ''} id={String(project.id)} label={`Files of ${visible(project.name)}`} />}
+        : !paths.length ? <Empty title={only ? 'Nothing is ticked' : `0 of ${plural(l.data.files.length, 'file')}`}>{only ? 'Tick files or whole folders, then press Run.' : on.length ? <>None of them was {QUICK.filter(([k]) => on.includes(k)).map(([, text]) => text.toLowerCase()).join(' or ')}. <button type="button" class="asin" onClick={() => setQuery('quick', '')}>Show all</button></> : <>No path {q.match(/[*?[]/) ? 'fits' : 'has all of'} “{visible(q)}”. <button type="button" class="asin" onClick={() => setQuery('q', '')}>Clear the search</button></>}</Empty>
+          : <FileTree paths={paths} ticked={b.ticked} changed={changed} all={!!found.files || only || on.length > 0} said={(f) => `${quick.flaky.has(f) ? 'flaky ' : ''}${quick.ms.has(f) ? dur(quick.ms.get(f)) : ''}`} path={at.get('path') ?? ''} id={String(project.id)} label={`Files of ${visible(project.name)}`} />}
     </>
   );
 }

@@ -3,18 +3,43 @@ import { dur, exact, num, plural, visible } from '../../core/fmt';
 import { flakyCommits, FLAKY_DAYS, median, passRate } from '../../core/insight';
 import { RANGES } from '../../core/history';
 import { runFace } from '../../core/state';
-import type { Page, Run } from '../../core/types';
+import { search } from '../../core/tree';
+import type { Page, Project, Run, Slow, Tree } from '../../core/types';
 import { go, setQuery, url, useTitle } from '../nav';
-import { Ago, Copy, Empty, Failed, Glyph, Kpi, Skeleton } from '../parts/basics';
+import { Ago, Copy, Empty, Failed, Glyph, Kpi, Skeleton, Trouble } from '../parts/basics';
 import { Retest } from '../parts/retest';
 import { useLoad } from '../parts/useload';
 import { useMemo } from 'preact/hooks';
 
-export function Files() {
+/** Which file? One that is searched for in a project's tree; before that the slowest ones. */
+function Find() {
+  const projects = useLoad<{ items: Project[] }>('/projects'), at = url.value.searchParams, all = projects.data?.items ?? [], p = all.find((x) => String(x.id) === at.get('project')) ?? all[0], q = at.get('q') ?? '';
+  const found = useLoad<Tree>(p && q.trim() ? `/projects/${p.id}/tree?${new URLSearchParams({ tests: '1', ...search(q) } as Record<string, string>)}` : null), slow = useLoad<{ items: Slow[] }>(p ? `/projects/${p.id}/slowest?limit=30` : null);
+  const l = q.trim() ? found : slow, rows: [string, string][] = q.trim() ? (found.data?.files ?? []).map((f) => [f, '']) : (slow.data?.items ?? []).map((s) => [s.path, dur(s.duration_ms)]);
+  useTitle('Files');
+  if (projects.error && !projects.data) return <Failed error={projects.error} what="The projects" retry={projects.load} />;
+  if (!projects.data) return <Skeleton rows={6} />;
+  if (!p) return <Empty title="No projects yet">Files are those of a project. <a href="/compose">Compose</a></Empty>;
+  return (
+    <div class="screen narrow cards">
+      <header class="titlebar"><h1>Files</h1></header>
+      <div class="bar-of">
+        <select aria-label="Project" value={String(p.id)} onChange={(e) => setQuery('project', e.currentTarget.value)}>{all.map((x) => <option key={x.id} value={x.id} selected={x === p}>{visible(x.name)}</option>)}</select>
+        <input class="flt wide" type="search" aria-label="Search files" placeholder="Search: pivot chrome, or **/*_spec.rb" value={q} maxLength={512} spellcheck={false} onInput={(e) => setQuery('q', e.currentTarget.value)} />
+      </div>
+      {l.error ? <Trouble error={l.error} retry={l.load} /> : !l.data ? <Skeleton rows={6} /> : !rows.length ? <Empty title={q ? 'No file has all of that' : 'No runs yet'}>{q ? 'Fewer words find more.' : 'Search a file above, or run some first.'}</Empty>
+        : <section class="card" aria-labelledby="found-h"><h2 id="found-h">{q.trim() ? plural(rows.length, 'file') : 'The slowest'}</h2>
+          <ul class="rows">{rows.slice(0, 100).map(([f, ms]) => <li key={f}><a class="what path" href={`/files?${new URLSearchParams({ project: String(p.id), path: f })}`}>{visible(f)}</a><span class="num faint">{ms}</span></li>)}</ul>
+          {rows.length > 100 && <p class="faint">The first 100 are shown; more words find fewer.</p>}</section>}
+    </div>
+  );
+}
+
+export function Files() { return url.value.searchParams.get('path') ? <OverTime /> : <Find />; }
+function OverTime() {
   const at = url.value.searchParams, path = at.get('path') ?? '', project = at.get('project') ?? '', range = at.get('range') ?? '30d', since = useMemo(() => { const ms = RANGES.find((r) => r[0] === range)?.[2]; return ms ? new Date(Date.now() - ms).toISOString() : ''; }, [range]);
-  const l = useLoad<Page<Run>>(path ? `/runs?${new URLSearchParams({ file: path, ...(project ? { project } : {}), ...(since ? { since } : {}), limit: '500' })}` : null);
-  useTitle(path ? path.slice(path.lastIndexOf('/') + 1) : 'Files');
-  if (!path) return <Empty title="Which file?">Open a run, then “This file over time”; or search the <a href="/runs">history</a>.</Empty>;
+  const l = useLoad<Page<Run>>(`/runs?${new URLSearchParams({ file: path, ...(project ? { project } : {}), ...(since ? { since } : {}), limit: '500' })}`);
+  useTitle(path.slice(path.lastIndexOf('/') + 1));
   if (l.error && !l.data) return <Failed error={l.error} what="The file" retry={l.load} />;
   const runs = l.data ? [...l.data.items].reverse() : [], done = runs.filter((r) => r.outcome && r.duration_ms !== null), mid = median(done.filter((r) => r.outcome === 'passed').map((r) => r.duration_ms!)), rate = passRate(runs), flaky = flakyCommits(runs), failed = done.filter((r) => r.outcome !== 'passed').reverse();
   return (
