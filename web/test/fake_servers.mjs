@@ -47,6 +47,16 @@ export function serverOps({ iso, t0, servers, acc, send, sendServer, faults }) {
       case 'POST /servers/drain': for (const s of named) s.maintenance = true; return all();
       case 'POST /servers/resume': for (const s of named) Object.assign(s, { maintenance: false, sick: null }); return all();
       case 'POST /servers/idle': for (const s of named) s.idle_ms = body.idle_ms < 0 ? null : body.idle_ms; return all();
+      case 'POST /servers/N': {
+        const s = servers.get(id), other = [...servers.values()].find((x) => x.name === body.name);
+        if (!s) return no(404, 'NOTFOUND', `there is no server ${id}`);
+        if (other && other !== s) return no(409, 'CONFLICT', `there is a server named "${body.name}" already`, { field: 'name' });
+        if (s.running.length && Object.keys(body).length) return no(409, 'CONFLICT', `${s.name} holds ${s.running.length} run: put it into maintenance, and change it when they are over`);
+        s.edited = body;
+        Object.assign(s, body);
+        sendServer(s);
+        return ok(s);
+      }
       case 'DELETE /servers/N': servers.delete(id); send(['servers'], 'server-removed', { id }); return ok();
       default: return false;
     }

@@ -297,3 +297,21 @@ test('launch: what it cost, where it cost anything', { skip }, async (t) => {
   await page.locator('.kpi').first().waitFor();
   await soon.equal(() => page.locator('.kpi', { hasText: 'cost' }).count(), 0);
 });
+
+test('failing first is an order that is asked for: fifty events move no tile', { skip }, async (t) => {
+  const s = await start({ speed: 0 });
+  t.after(() => s.close());
+  const page = await open(t, '/', { server: s }), names = () => page.locator('.tiles .name').allInnerTexts();
+  await page.locator('.tile').first().waitFor();
+  const before = await names();
+  assert.deepEqual(before, [...before].sort((a, b) => a.localeCompare(b, 'en', { numeric: true })));
+  await page.getByRole('button', { name: 'Failing first' }).click();
+  await soon.equal(() => names().then((n) => n[0]), 'qa-11', 'the lost one');
+  const order = await names(), last = [...s.servers.values()].at(-1);
+  for (let i = 0; i < 50; i++) { const x = [...s.servers.values()][i % 12]; x.sick = i % 2 ? null : 'three runs in a row failed'; s.sendServer(x); }
+  last.reason = 'the fiftieth event is here'; last.link = 'offline'; s.sendServer(last);
+  await seen(page, 'the fiftieth event is here');
+  assert.deepEqual(await names(), order);
+  await page.getByRole('button', { name: 'Failing first' }).click();
+  await soon.deepEqual(names, before);
+});

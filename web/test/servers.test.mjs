@@ -86,7 +86,7 @@ test('servers are added, one by ssh and many by a pattern, and removed', { skip 
   await dialog.getByLabel('Name').fill('qa-02');
   await dialog.getByLabel('Tests at a time').fill('x');
   await dialog.getByRole('button', { name: 'Add the server' }).click();
-  await dialog.locator('.field .wrong').getByText('A number from 1 to 999.').waitFor();
+  await dialog.locator('.field .wrong').getByText('A number from 1 to 256.').waitFor();
   await dialog.getByLabel('Tests at a time').fill('2');
   await dialog.getByRole('button', { name: 'Add the server' }).click();
   await dialog.locator('.field .wrong').getByText('there is a server qa-02 already').waitFor();
@@ -104,12 +104,41 @@ test('servers are added, one by ssh and many by a pattern, and removed', { skip 
   assert.equal(byName(s, 'web-3'), undefined);
 });
 
+test('a record is edited: only what changed is sent, what is refused stands at its field', { skip }, async (t) => {
+  const s = await fresh(t), x = byName(s, 'qa-09'), page = await open(t, `/servers/${x.id}`, { server: s, quiet: false }), dialog = page.getByRole('dialog', { name: 'Edit qa-09' });
+  await page.getByRole('button', { name: 'Edit', exact: true }).click();
+  await dialog.getByLabel('Name').fill('qa-02');
+  await dialog.getByLabel('Tests at a time').fill('0');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.locator('.field .wrong').getByText('A number from 1 to 256.').waitFor();
+  await dialog.getByLabel('Tests at a time').fill('3');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.locator('.field .wrong').getByText('there is a server named "qa-02" already').waitFor();
+  await soon.deepEqual(() => check(page), []);
+  await dialog.getByLabel('Name').fill('qa-99');
+  await dialog.getByLabel('Address').fill('10.9.9.9');
+  await dialog.getByLabel('Port').fill('');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('heading', { name: /qa-99/ }).waitFor();
+  assert.deepEqual(x.edited, { name: 'qa-99', slots: 3, address: '10.9.9.9', port: 0 });
+  const busy = [...s.servers.values()].find((y) => y.running.length);
+  await page.goto(`${s.url}/servers/${busy.id}`);
+  await page.getByRole('button', { name: 'Edit', exact: true }).click();
+  const other = page.getByRole('dialog', { name: `Edit ${busy.name}` });
+  await other.getByLabel('Tests at a time').fill('4');
+  await other.getByRole('button', { name: 'Save' }).click();
+  await other.getByText('put it into maintenance, and change it when').waitFor();
+});
+
 test('who is no admin, nothing there, and what fails', { skip }, async (t) => {
   const s = await fresh(t, { accounts: {} }), mira = await open(t, '/servers', { server: s, as: 'mira' });
   byName(s, 'qa-05').booked_by = { id: 2, login: 'admin' };
   s.sendServer(byName(s, 'qa-05'));
   await row(mira, 'qa-05').getByText('booked by admin').waitFor();
   await soon.equal(() => mira.getByRole('button', { name: 'Add servers' }).count(), 0);
+  const hers = await open(t, `/servers/${byName(s, 'qa-05').id}`, { server: s, as: 'mira' });
+  await hers.getByRole('heading', { name: /qa-05/ }).waitFor();
+  await soon.equal(() => hers.getByRole('button', { name: 'Edit', exact: true }).count(), 0);
   await soon.equal(() => mira.getByRole('button', { name: 'Give back: qa-05' }).count(), 0, 'not hers');
   await mira.getByLabel('Pick qa-06').check();
   await soon.equal(() => mira.getByRole('button', { name: /^Maintenance/ }).count(), 0);

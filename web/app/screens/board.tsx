@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { base, dur, eta, num, plural, visible } from '../../core/fmt';
 import { matches } from '../../core/filter';
 import { bad, byName, doneExamples, ended, healthNotes, launchFace, live, serverFace, sum } from '../../core/state';
@@ -72,7 +72,7 @@ export function Board() {
   useEffect(fetchSoon, []);
   void queue.rev.value;
   void store.rev.value;
-  const phase = store.phase.value, spokenFailed = useRef(-1);
+  const phase = store.phase.value, spokenFailed = useRef(-1), [order, setOrder] = useState<ReadonlyMap<number, number> | null>(null);
 
   const launches = [...store.launches.rows.values()].sort((a, b) => b.id - a.id);
   const running = launches.filter(live), old = launches.filter((l) => !live(l)).slice(0, 20);
@@ -85,7 +85,9 @@ export function Board() {
   if (phase === 'error') return <Failed error={store.error.value!} what="The board" retry={store.retry} />;
   if (phase === 'loading') return <><h1 class="sr">Board</h1><Skeleton rows={8} /></>;
 
-  const servers = [...store.servers.rows.values()].sort(byName);
+  // Failing first is the order of the moment it was asked for: events move no tile.
+  const at = (s: Server): number => order?.get(s.id) ?? 1e9, servers = [...store.servers.rows.values()].sort((a, b) => at(a) - at(b) || byName(a, b));
+  const failing = (s: Server): number => (s.sick || s.link === 'lost' ? 0 : s.running.some((r) => r.examples?.failed || r.examples?.errors) ? 1 : 2);
   if (!launches.length) return <FirstSteps servers={servers.length} />;
   const { f } = useFilter(KEYS);
   const shown = servers.filter((s) => matches(f, `${s.name} ${s.running.map((r) => r.path).join(' ')}`, (k) => (k === 'state' ? serverFace(s).word : s.fleet)));
@@ -121,6 +123,7 @@ export function Board() {
         <section class="pane fleet" aria-labelledby="servers-h">
           <header>
             <h2 id="servers-h">Servers <span class="n">{num(online.length)} of {num(servers.length)} online</span></h2><span class="grow" />
+            {servers.length > 1 && <button type="button" class="btn small" aria-pressed={!!order} onClick={() => setOrder(order ? null : new Map([...servers].sort((a, b) => failing(a) - failing(b)).map((s, i) => [s.id, i])))}>Failing first</button>}
             {servers.length > 0 && <FilterBox what="servers" hint="Filter, state:idle" known={KEYS} to=".tiles a" />}
           </header>
           {!servers.length ? <Empty title="No servers yet">Add one with <code>wrata servers add</code>; this computer is the fleet <code>local</code>.</Empty>

@@ -164,6 +164,33 @@ function Take({ fleets, error, all, done, close }: { fleets: Fleet[]; error: Api
   );
 }
 
+type F = ReturnType<typeof useForm>;
+/** How ssh gets there; what is left empty it decides itself. */
+const Way = ({ f, s }: { f: F; s?: Server }) => <>
+  <div class="pair"><Field f={f} name="address" label="Address" max={255} value={s?.address} placeholder="qa-1.example.org" hint={s ? null : 'Empty: the name.'} required={!!s} /><Field f={f} name="user" label="User" max={64} value={s?.user} /></div>
+  <div class="pair"><Field f={f} name="port" label="Port" max={5} value={s?.port ? String(s.port) : ''} placeholder="22" /><Field f={f} name="identity" label="Key file on the server's computer" max={1024} placeholder={s ? 'as it is' : ''} code /></div>
+</>;
+const wrongWay = (v: Record<string, string>): Record<string, string> => ({
+  ...(v.slots !== undefined && !/^[1-9]\d{0,2}$/.test(v.slots) ? { slots: 'A number from 1 to 256.' } : {}),
+  ...(v.port && !/^[1-9]\d{0,4}$/.test(v.port) ? { port: 'A number from 1 to 65535.' } : {}),
+});
+
+/** Its record: only what is other than before is sent. */
+function Edit({ s, done, close }: { s: Server; done: (s: Server) => void; close: () => void }) {
+  const f = useForm(async (v) => {
+    const had: Record<string, string> = { name: s.name, slots: String(s.slots), address: s.address, user: s.user, port: s.port ? String(s.port) : '', identity: '' };
+    done(await post<Server>(`/servers/${s.id}`, Object.fromEntries(Object.keys(v).filter((k) => v[k] !== had[k]).map((k) => [k, k === 'slots' || k === 'port' ? Number(v[k]) : v[k]]))));
+  }, wrongWay);
+  return (
+    <Form f={f} label="Edit the server" submit="Save" extra={<button type="button" class="btn" onClick={close}>Cancel</button>}>
+      <Field f={f} name="name" label="Name" value={s.name} required focus max={63} />
+      {s.fleet === 'ssh' && <Way f={f} s={s} />}
+      <Field f={f} name="slots" label="Tests at a time" value={String(s.slots)} required max={3} />
+      <p class="faint">Its agent is connected anew.{s.running.length > 0 && ' While it runs something, none of this can change: put it into maintenance first.'}</p>
+    </Form>
+  );
+}
+
 function Add({ fleets, done, close }: { fleets: Fleet[]; done: (s: Server[]) => void; close: () => void }) {
   const [fleet, setFleet] = useState('ssh'), [name, setName] = useState(''), many = patternCount(name), made = fleets.find((x) => x.name === fleet)?.makes_machines ?? false;
   const f = useForm(async (v) => {
@@ -172,19 +199,14 @@ function Add({ fleets, done, close }: { fleets: Fleet[]; done: (s: Server[]) => 
   }, (v) => {
     const bad: Record<string, string> = {};
     if (v.name && !many) bad.name = 'A pattern looks like web-{0..19}.';
-    if (v.slots !== undefined && !/^[1-9]\d{0,2}$/.test(v.slots)) bad.slots = 'A number from 1 to 999.';
-    if (v.port && !/^[1-9]\d{0,4}$/.test(v.port)) bad.port = 'A number from 1 to 65535.';
-    return bad;
+    return { ...bad, ...wrongWay(v) };
   });
   return (
     <Form f={f} label="Add servers" submit={many > 1 ? `Add ${num(many)} servers` : 'Add the server'} extra={<button type="button" class="btn" onClick={close}>Cancel</button>}
       onInput={(e) => { const el = e.target as HTMLInputElement; if (el.name === 'fleet') setFleet(el.value); if (el.name === 'name') setName(el.value); }}>
       <Select f={f} name="fleet" label="Fleet" value={fleet} options={(fleets.length ? fleets.map((x) => x.name) : ['ssh', 'local']).map((x) => [x, x === 'ssh' ? 'ssh: a machine of yours' : x === 'local' ? "local: the server's computer" : x])} />
       <Field f={f} name="name" label="Name" required focus max={120} hint={<><code>web-{'{0..19}'}</code> makes twenty.</>} />
-      {fleet === 'ssh' && <>
-        <div class="pair"><Field f={f} name="address" label="Address" max={255} placeholder="qa-1.example.org" hint="Empty: the name." /><Field f={f} name="user" label="User" max={64} /></div>
-        <div class="pair"><Field f={f} name="port" label="Port" max={5} placeholder="22" /><Field f={f} name="identity" label="Key file on the server's computer" max={1024} code /></div>
-      </>}
+      {fleet === 'ssh' && <Way f={f} />}
       {!made && <Field f={f} name="slots" label="Tests at a time" value="1" required max={3} />}
       {made && <p class="faint">Only the record: its machine is made when it is switched on or booked.</p>}
     </Form>
@@ -193,7 +215,7 @@ function Add({ fleets, done, close }: { fleets: Fleet[]; done: (s: Server[]) => 
 
 const IDLE: [string, string][] = [['-1', 'as the fleet says'], ['0', 'never'], ['900000', 'after 15 min'], ['1800000', 'after 30 min'], ['3600000', 'after 1 h'], ['14400000', 'after 4 h']];
 export function ServerScreen({ id }: { id: number }) {
-  const store = useMemo(() => new ServersStore(), []), ops = useOps(store), runs = usePages<Run>(`/runs?server=${id}`);
+  const store = useMemo(() => new ServersStore(), []), ops = useOps(store), runs = usePages<Run>(`/runs?server=${id}`), [editing, setEditing] = useState(false);
   useEffect(() => store.start(), [store]);
   void store.rev.value;
   const s = store.servers.rows.get(id), m = me.value, boss = isAdmin(m);
@@ -207,7 +229,7 @@ export function ServerScreen({ id }: { id: number }) {
     <div class="screen narrow cards">
       <header class="headline">
         <div class="titles"><p class="crumb"><a href="/servers">Servers</a></p><h1>{visible(s.name)} <Badge face={face} /><Booked s={s} /></h1><p class="sub">{where(s)}</p><Why s={s} /></div>
-        <p class="acts">{(Object.keys(WORDS) as Op[]).filter((op) => fit(op, [s], m).length).map((op) => <button key={op} type="button" class={op === 'power_off' ? 'btn danger' : 'btn'} disabled={ops.busy} onClick={() => ops.run(op, [s])}>{WORDS[op]}</button>)}</p>
+        <p class="acts">{(Object.keys(WORDS) as Op[]).filter((op) => fit(op, [s], m).length).map((op) => <button key={op} type="button" class={op === 'power_off' ? 'btn danger' : 'btn'} disabled={ops.busy} onClick={() => ops.run(op, [s])}>{WORDS[op]}</button>)}{boss && <button type="button" class="btn" onClick={() => setEditing(true)}>Edit</button>}</p>
       </header>
       {ops.note}
       <section class="card" aria-labelledby="now-h"><h2 id="now-h">Now</h2>
@@ -234,6 +256,7 @@ export function ServerScreen({ id }: { id: number }) {
       </section>
       {boss && <Remove s={s} />}
       {ops.dialog}
+      <Dialog title={`Edit ${visible(s.name)}`} open={editing} close={() => setEditing(false)}><Edit s={s} done={(x) => { store.put([x]); setEditing(false); say(`${x.name} changed`); }} close={() => setEditing(false)} /></Dialog>
     </div>
   );
 }
