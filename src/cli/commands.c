@@ -422,7 +422,7 @@ static const char *const stop_synopsis[] = {"LAUNCH", "run:RUN"};
 static const char *const servers_synopsis[] = {
     "[list]", "show NAME", "add NAME [--slots N]", "add NAME --address HOST [--user U] [--port P] [--identity FILE] [--slots N]",
     "add NAME --fleet FLEET [--slots N]",
-    "edit NAME [--rename NAME] [--slots N] [--address HOST] [--user U] [--port P] [--identity FILE]", "on NAME... [--size SIZE] [--wait]", "off NAME... [--force]", "book NAME...",
+    "edit NAME [--rename NAME] [--slots N]", "edit NAME [--address HOST] [--user U] [--port P] [--identity FILE]", "on NAME... [--size SIZE] [--wait]", "off NAME... [--force]", "book NAME...",
     "unbook [NAME...]", "drain NAME...", "resume NAME...", "idle DURATION|never|fleet NAME...",
     "set created|destroyed NAME... [--address HOST]", "remove NAME [--force] [--machine destroy|keep]",
 };

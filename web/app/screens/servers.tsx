@@ -177,15 +177,16 @@ const wrongWay = (v: Record<string, string>): Record<string, string> => ({
 
 /** Its record: only what is other than before is sent. */
 function Edit({ s, done, close }: { s: Server; done: (s: Server) => void; close: () => void }) {
+  const here = s.fleet === 'local';
   const f = useForm(async (v) => {
     const had: Record<string, string> = { name: s.name, slots: String(s.slots), address: s.address, user: s.user, port: s.port ? String(s.port) : '', identity: '' };
     done(await post<Server>(`/servers/${s.id}`, Object.fromEntries(Object.keys(v).filter((k) => v[k] !== had[k]).map((k) => [k, k === 'slots' || k === 'port' ? Number(v[k]) : v[k]]))));
   }, wrongWay);
   return (
     <Form f={f} label="Edit the server" submit="Save" extra={<button type="button" class="btn" onClick={close}>Cancel</button>}>
-      <Field f={f} name="name" label="Name" value={s.name} required focus max={63} />
+      <Field f={f} name="name" label="Name" value={s.name} required focus={!here} readOnly={here} hint={here ? 'Its folder has it.' : null} max={63} />
       {s.fleet === 'ssh' && <Way f={f} s={s} />}
-      <Field f={f} name="slots" label="Tests at a time" value={String(s.slots)} required max={3} />
+      <Field f={f} name="slots" label="Tests at a time" value={String(s.slots)} required focus={here} max={3} />
       <p class="faint">Its agent is connected anew.{s.running.length > 0 && ' While it runs something, none of this can change: put it into maintenance first.'}</p>
     </Form>
   );
