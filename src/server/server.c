@@ -19,7 +19,8 @@
 #define PRIVATE_LOCK_MS 10000
 #define STOP_IDLE_MS 50
 #define GRACE_MS 5000
-#define TRACE_BYTES 1024 /* of a line of the log about what the engine decided */
+#define TURNS_IN_STORE_MAX 1024u /* of a store that cannot write; then one turn takes what comes */
+#define TRACE_BYTES 1024         /* of a line of the log about what the engine decided */
 
 #ifndef WRATA_VERSION
 #define WRATA_VERSION "0.0.0"
@@ -171,12 +172,13 @@ static void on_committed(void *ctx, enum err err, const struct why *why)
     turn_release(s, t);
 }
 
-/* The round is over: what it decided goes to the store as one piece. */
+/* The round is over: what it decided goes to the store as one piece. When the store is far behind, or waits for room on
+ * its disk, the turn stays open and takes the next round, too. */
 static void turn_close(struct server *s)
 {
     struct turn *t = s->open;
 
-    if (t != NULL) {
+    if (t != NULL && s->turns_in_store < TURNS_IN_STORE_MAX) {
         s->open = NULL;
         engine_turn_end(s->engine, s->now, t->out);
         streams_note_changes(s->streams, t->out->changes.at, t->out->changes.n);

@@ -422,8 +422,8 @@ static bool has_room(const struct store *st, size_t log_bytes, uint64_t *ret_fre
     struct statvfs fs;
     uint64_t need;
 
-    if (statvfs(st->dir, &fs) != 0)
-        return true; /* then the transaction says what is wrong */
+    if (statvfs(st->dir, &fs) != 0 || fs.f_blocks == 0)
+        return true; /* not known: the transaction says what is wrong */
     need = (uint64_t)fs.f_blocks * fs.f_frsize / ROOM_PART;
     need = (need < ROOM_BYTES ? need : ROOM_BYTES) + 2 * log_bytes;
     *ret_free = (uint64_t)fs.f_bavail * fs.f_frsize;

@@ -37,8 +37,8 @@ function follow(port: MessagePort, m: Exclude<ToHub, string>): void {
   const mine = topics(m.follow), had = tabs.get(port);
   if (union([mine, ...[...tabs.values()].filter((t) => t !== had).map((t) => t.follow)]).size > TOPICS_MAX) { tabs.delete(port); port.postMessage('alone'); return; }
   if (since === '') since = m.since;
-  // Whoever comes back to a stream that went on meanwhile has missed something.
-  const t: Tab = { port, follow: mine, seq: m.seq, said: 0, all: had?.all || (m.since !== '' && m.since !== since && !had?.follow.size), heard: Date.now() };
+  // Whoever comes to a stream that went on meanwhile has missed something; who never heard of it may be one that comes back.
+  const t: Tab = { port, follow: mine, seq: m.seq, said: 0, all: had?.all || (m.since !== since && !had?.follow.size), heard: Date.now() };
   tabs.set(port, t);
   tell(t, { link: is });
   const more = [...mine].some(([name, at]) => !brings.has(name) || (!had?.follow.has(name) && at < brings.get(name)!));

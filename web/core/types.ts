@@ -177,7 +177,7 @@ export interface Audit {
 /* What admins look after. */
 export interface Kept {
   kinds: { kind: 'logs' | 'artifacts' | 'examples' | 'history'; days: number | null; max_bytes: number | null; items: number; bytes: number; oldest_at: Time | null; goes_next: Time | null; goes?: number; goes_bytes?: number }[];
-  disk: { free: number; total: number; database_free: number; low: boolean; why: string | null };
+  disk: { free: number; total: number; database_free: number; low: boolean; full: boolean; why: string | null };
 }
 /** `idle_usd`: what was for no run; null where launches are added up. */
 export interface Spent { cost_usd: number; runs_usd: number; idle_usd: number | null; machines_s: number | null; runs_s: number }

@@ -82,6 +82,9 @@ test('what is kept: ages, sizes, what would go, asked once more, given back', { 
   s.tables.kept.disk = { ...s.tables.kept.disk, low: true, why: '<i>2 % are free' };
   await page.getByRole('button', { name: 'Look again' }).click();
   await seen(page, 'The disk is nearly full: <i>2 % are free');
+  s.tables.kept.disk = { ...s.tables.kept.disk, low: false, full: true, why: 'the disk of the server is full: nothing begins' };
+  await page.getByRole('button', { name: 'Look again' }).click();
+  await seen(page, /^the disk of the server is full: nothing begins/);
   s.faults.status.set('/retention', 500);
   await page.getByRole('button', { name: 'Look again' }).click();
   await seen(page, 'the disk is full');

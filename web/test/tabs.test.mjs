@@ -63,6 +63,28 @@ test('a launch shows failures of its own, whatever another tab follows', { skip 
   assert.equal(await page.locator('.failure').count(), 0);
 });
 
+test('a tab that was hidden asks again, also when it had heard of nothing before', { skip }, async (t) => {
+  const s = await fresh(t), busy = [...s.runs.values()].find((x) => x.state === 'running'), old = [...s.launches.values()].find((l) => l.id !== busy.launch);
+  const init = () => Object.defineProperty(document, 'hidden', { get: () => !!window.away });
+  const page = await open(t, '/', { server: s });
+  await live(page);
+  const other = await open(t, `/launches/${old.id}`, { server: s, tab: page, init });
+  await live(other);
+  await soon.match(() => topics(s), new RegExp(`launch:${old.id}`));
+  await other.clock.install();
+  const look = (away) => other.evaluate((to) => { window.away = to; document.dispatchEvent(new Event('visibilitychange')); }, away);
+  await look(true);
+  await other.clock.fastForward(31_000);
+  await soon.doesNotMatch(() => topics(s), new RegExp(`launch:${old.id}`));
+  old.name = 'named while nobody looked';
+  const x = s.servers.get(9);
+  x.link = 'lost'; x.reason = 'the stream went on';
+  s.sendServer(x);
+  await seen(page, 'the stream went on');
+  await look(false);
+  await seen(other, 'named while nobody looked');
+});
+
 test('F23: without shared workers each tab has a stream, and lets go of it when nobody has seen it for 30 s', { skip }, async (t) => {
   const s = await fresh(t), init = () => { delete window.SharedWorker; Object.defineProperty(document, 'hidden', { get: () => !!window.away }); };
   const page = await open(t, '/', { server: s, init });

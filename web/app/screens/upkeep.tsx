@@ -27,7 +27,7 @@ export function Retention() {
       <header class="titlebar"><h1>What is kept</h1><span class="grow" /><Act run={again}>Look again</Act>{boss && d && <Act run={async () => setDry(await post<Keeps>('/retention/prune', { dry_run: true }))}>What would go now?</Act>}</header>
       {l.error && d && <Trouble error={l.error} retry={l.load} />}
       {l.error && !d ? <Failed error={l.error} what="What is kept" retry={l.load} /> : !d ? <Skeleton rows={5} /> : <>
-        {d.disk.low && <p class="note bad" role="alert">The disk is nearly full: {visible(d.disk.why ?? '')}</p>}
+        {d.disk.why && <p class="note bad" role="alert">{d.disk.full ? '' : 'The disk is nearly full: '}{visible(d.disk.why)}</p>}
         <dl class="kpirow"><Kpi n={bytes(d.disk.free)} label={`free of ${bytes(d.disk.total)} of disk`} /><Kpi n={bytes(d.disk.database_free)} label="free inside the database" /><Kpi n={bytes(sum(d))} label="kept" /></dl>
         {dry && <div class="note" role="status">{goes.length ? <><p>Too old or too much, and would go now:</p><ul class="plain">{goes.map((k) => <li key={k.kind}>{KINDS[k.kind][0]}: {list(k)}</li>)}</ul><p class="acts"><button type="button" class="btn danger" onClick={() => setSure(true)}>Delete it now…</button></p></> : <p>Nothing is too old or too much.</p>}</div>}
         {before !== null && <p class="note" role="status">{back > 0 ? `${bytes(back)} are given back so far.` : 'It goes in small steps beside everything else. Look again in a moment.'}</p>}
