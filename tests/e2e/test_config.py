@@ -110,8 +110,11 @@ class Credentials(Base):
     def editor(self, body):
         return clean_env(EDITOR=self.write("editor.sh", "#!/bin/sh\n" + body, 0o700))
 
+    BEFORE = {n for n in os.listdir("/dev/shm") if n.startswith("wrata-private-")}  # somebody else's
+
     def left_over(self):
-        return [os.path.join("/dev/shm", n) for n in os.listdir("/dev/shm") if n.startswith("wrata-private-")] + [
+        return [os.path.join("/dev/shm", n) for n in os.listdir("/dev/shm")
+                if n.startswith("wrata-private-") and n not in self.BEFORE] + [
             n for n in os.listdir(self.data) if n.startswith("wrata-private-") or n.endswith(".new")]
 
     def set(self, key, value, **more):

@@ -70,16 +70,16 @@ class Recovery(wrata.Case):
         server.add_local("local-1", 2)
         server.wait_online("local-1")
         launch = server.launch(self.project(self.files(4)), ["t/*.sh"])
-        wait_for("two run", lambda: server.get("/api/v1/status")["tests"]["running"] == 2)
-        time.sleep(0.5)
+        runs = lambda: server.all("/api/v1/runs?launch=%d" % launch["id"])  # noqa: E731
+        # What has not begun is not lost, and begins again as the same attempt.
+        wait_for("two have begun", lambda: len([r for r in runs() if server.log(r["id"])]) == 2)
         agents = wrata.pids_with(self.folder, " serve ")
         agents = [p for p in agents if p != server.process.pid]
         self.assertTrue(agents)
         before = time.monotonic()
         for pid in agents:
             os.kill(pid, signal.SIGKILL)
-        wait_for("the runs were lost", lambda: [r for r in server.all("/api/v1/runs?launch=%d" % launch["id"])
-                                               if r["attempt"] == 2], 15)
+        wait_for("the runs were lost", lambda: [r for r in runs() if r["attempt"] == 2], 15)
         self.assertLess(time.monotonic() - before, 15, "not after the lease of two minutes: at once")
         server.wait_launch(launch["id"])
         launch = server.get("/api/v1/launches/%d" % launch["id"])

@@ -45,7 +45,8 @@ const WORK = there && [
   at('run', 'run-long', `/runs/${run('longest')}`, '.ended li', LONG),
   at('run', 'run-live', `/runs/${there.live_run}?tab=log`, '.lrow', 'step '),
   at('files', 'file', `/files?project=${there.project}&path=${encodeURIComponent('spec/' + IMG + '/editor_spec.rb')}`, '.trend', IMG),
-  at('files', 'file-none', '/files', '.empty', 'Which file?'),
+  at('files', 'file-slowest', `/files?project=${there.project}`, '.rows a', 'The slowest'),
+  at('files', 'file-found', `/files?project=${there.project}&q=editor`, '.rows a', IMG),
   at('nothing', 'nothing', '/nothing/<b>here', '.empty', 'Nothing at'),
 ];
 const REST = there && [
