@@ -94,6 +94,7 @@ function release(): void {
 const pressed = (at: Element): boolean => !held || !!at.closest('button, a, summary, [role]');
 document.addEventListener('keydown', (e) => {
   const { key } = e;
+  if (held && !coming) release();                                     // before what is typed now
   if (!keysOn.peek() || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
   if (old()) held = '';
   if (!(coming && (all || held)) && press(key)) e.preventDefault();

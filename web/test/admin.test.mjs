@@ -259,15 +259,16 @@ test('a key that is pressed while a screen is coming waits for it', { skip }, as
 });
 
 test('what is typed after Ctrl+K is for the palette, however late it comes', { skip }, async (t) => {
-  const s = await fresh(t), page = await open(t, '/schedules', { server: s });
-  await seen(page, 'nightly');
+  const s = await fresh(t), page = await open(t, '/', { server: s });
+  const come = await heldBack(page, /rest\.\w+\.js$/);
+  await page.reload();
+  await page.locator('.tile').first().waitFor();
   await page.clock.setFixedTime(Date.now());
-  const come = await heldBack(page, /results\.\w+\.js$/);
   await page.keyboard.press('Control+k');
   await page.keyboard.type('g board');
   come();
   await soon.equal(() => page.getByRole('combobox', { name: 'Page, launch' }).inputValue(), 'g board');
-  assert.equal(new URL(page.url()).pathname, '/schedules');
+  assert.equal(new URL(page.url()).pathname, '/');
 });
 
 test('nothing in the built files makes code or markup of text', { skip }, () => {

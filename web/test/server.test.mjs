@@ -9,6 +9,8 @@ import { ARGS, CHROMIUM, PATIENCE_MS, soon } from './soon.mjs';
 
 const base = process.env.WRATA_URL?.replace(/\/$/, '');
 const headers = process.env.WRATA_TOKEN ? { authorization: `Bearer ${process.env.WRATA_TOKEN}` } : {};
+// A browser gives the headers of a page not to its workers: with a token each page has its own stream.
+const alone = (page) => (process.env.WRATA_TOKEN ? page.addInitScript(() => { delete window.SharedWorker; }) : null);
 const skip = !base ? 'WRATA_URL is not set' : !fs.existsSync(CHROMIUM) ? `${CHROMIUM} is not installed` : false;
 
 test('board, launch, failing example, run, log', { skip, timeout: 800_000 }, async (t) => {
@@ -16,6 +18,7 @@ test('board, launch, failing example, run, log', { skip, timeout: 800_000 }, asy
   t.after(() => browser.close());
   const page = await browser.newPage({ extraHTTPHeaders: headers }), wrong = [], foreign = [];
   page.setDefaultTimeout(PATIENCE_MS);
+  await alone(page);
   await slowDown(page);
   page.on('pageerror', (e) => wrong.push(String(e)));
   page.on('console', (m) => { if (m.type() === 'error') wrong.push(m.text()); });
@@ -81,6 +84,7 @@ test('files that a run left', { skip: skip || (process.env.WRATA_LEFT ? false : 
   t.after(() => browser.close());
   const page = await browser.newPage({ extraHTTPHeaders: headers }), wrong = [];
   page.setDefaultTimeout(PATIENCE_MS);
+  await alone(page);
   await slowDown(page);
   page.on('pageerror', (e) => wrong.push(String(e)));
   page.on('console', (m) => { if (m.type() === 'error') wrong.push(m.text()); });
