@@ -26,6 +26,7 @@ COLD = ["warm=off"]
 
 def still(text):
     """A log without what is another one each time: times, seeds, pids, numbers of runs, addresses."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "TIME", text)
     text = re.sub(r"\d+(\.\d+)? (milli)?seconds?|\d+ minutes?", "TIME", text)
     text = re.sub(r"\d+\.\d+(e-\d+)?%?", "TIME", text)
     text = re.sub(r"(Randomized with seed |--seed |@seed=|@pid=)\d+", r"\1SEED", text)
